@@ -1,0 +1,123 @@
+"""Runs jobs on joblib: in this process's threads, on this machine's cores, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import joblib
+from joblib.externals.loky import ProcessPoolExecutor
+from tqdm.auto import tqdm
+
+logger = logging.getLogger(__name__)
+
+Task = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where jobs run.
+
+    Attributes:
+        backend: `loky` (processes of this machine), `threading`, or `dask`.
+        workers: how many jobs at a time; -1 means one a core. A Dask cluster decides by itself.
+        scheduler: address of the Dask scheduler; empty starts a cluster on this machine.
+    """
+
+    backend: Literal["loky", "threading", "dask"] = "loky"
+    workers: int = -1
+    scheduler: str = ""
+
+    def __post_init__(self) -> None:
+        if self.backend not in ("loky", "threading", "dask"):
+            raise ValueError(f"engine.backend is {self.backend!r}: set loky, threading or dask in globals.yml")
+        if self.workers == 0:
+            raise ValueError("engine.workers is 0: set a number of workers, or -1 for one a core, in globals.yml")
+
+
+def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict[str, str]:
+    """Run every task, whatever happens to the others, behind a progress bar.
+
+    A task that raises costs itself. A task that takes its worker process down with it is found and costs itself too:
+    the tasks left over then run on, each in a process of its own.
+
+    Returns:
+        For each task that failed, in order of their keys, one line that says how.
+    """
+    failures: dict[str, str] = {}
+    left = dict(tasks)
+    with tqdm(total=len(tasks), desc=description, unit="shard", disable=None, file=sys.stderr) as bar:
+
+        def finished(key: str, failure: str) -> None:
+            del left[key]
+            if failure:
+                failures[key] = failure
+                logger.warning("%s: %s failed: %s", description, key, failure)
+            bar.update()
+
+        try:
+            for key, failure in _run_pooled(left, engine):
+                finished(key, failure)
+        except BrokenProcessPool:
+            logger.warning("%s: a worker process died; the %d jobs left run isolated", description, len(left))
+            for key, failure in _run_isolated(left, engine):
+                finished(key, failure)
+    return dict(sorted(failures.items()))
+
+
+def _attempt(key: str, task: Task) -> tuple[str, str]:
+    try:
+        task()
+    except Exception as error:  # noqa: BLE001 - a job may fail in any way, and must cost only itself
+        return key, f"{type(error).__name__}: {error}"
+    return key, ""
+
+
+def _run_pooled(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:
+    with _joblib_backend(engine):
+        calls = [joblib.delayed(_attempt)(key, task) for key, task in tasks.items()]
+        yield from joblib.Parallel(return_as="generator_unordered")(calls)
+
+
+@contextmanager
+def _joblib_backend(engine: Engine) -> Iterator[None]:
+    if engine.backend != "dask":
+        with joblib.parallel_config(engine.backend, n_jobs=engine.workers):
+            yield
+        return
+    from distributed import Client
+
+    local = {} if engine.scheduler else {"n_workers": joblib.effective_n_jobs(engine.workers), "threads_per_worker": 1}
+    with Client(engine.scheduler or None, **local), joblib.parallel_config("dask"):
+        yield
+
+
+def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:
+    lanes = joblib.effective_n_jobs(engine.workers)
+    with ThreadPoolExecutor(lanes) as threads:
+        waiting = [threads.submit(_attempt_alone, key, task) for key, task in tasks.items()]
+        for done in as_completed(waiting):
+            yield done.result()
+
+
+def _attempt_alone(key: str, task: Task) -> tuple[str, str]:
+    with ProcessPoolExecutor(max_workers=1) as executor:
+        try:
+            return executor.submit(partial(_attempt, key, task)).result()
+        except BrokenProcessPool:
+            return key, "its worker process died (a crash of the decoder, or out of memory)"
+
+
+@contextmanager
+def stopwatch() -> Iterator[Callable[[], float]]:
+    """Seconds since the block was entered."""
+    started = time.monotonic()
+    yield lambda: time.monotonic() - started

@@ -1,0 +1,118 @@
+"""A folder of files of any kind: read as handles, written in parallel from jobs."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import fsspec
+from kedro.io import AbstractDataset, DatasetError
+
+from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
+from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.datasets.storage import read_json, sweep, whole_file, write_json
+from xmodal_kedro.handles import FileRef, Folder
+
+logger = logging.getLogger(__name__)
+
+INDEX_NAME = ".index.json"
+
+Content = bytes | Callable[[], bytes]
+
+
+class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
+    """The files below a folder; hidden files and folders (names that start with a dot) are not part of it.
+
+    Loading lists the folder and reads nothing. Saving takes a mapping of relative name to bytes, or to a callable that
+    returns them; callables run in workers. A file that an equal job wrote before is left as it is. Files that an
+    earlier save wrote and the new one does not name are removed; files that somebody else put there never are.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        engine: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """
+        Args:
+            path: folder, or fsspec URL of one.
+            engine: fields of `Engine`, for saving.
+            storage_options: of the fsspec filesystem.
+            metadata: for plugins; not used here.
+        """
+        self._engine = Engine(**(engine or {}))
+        self._storage_options = dict(storage_options or {})
+        self._url = path
+        self._fs, self._path = fsspec.url_to_fs(path, **self._storage_options)
+        self._index_path = posixpath.join(self._path, INDEX_NAME)
+        self.metadata = metadata
+
+    def load(self) -> Folder:
+        if not self._fs.isdir(self._path):
+            raise DatasetError(f"no folder at {self._url}")
+        return Folder(self._url, {file.name: file for file in self._list()})
+
+    def save(self, data: dict[str, Content]) -> None:
+        name = posixpath.basename(self._path)
+        jobs = {key: content if callable(content) else partial(bytes, content) for key, content in data.items()}
+        planned = {key: fingerprint(job) for key, job in jobs.items()}
+        made = read_json(self._fs, self._index_path) or {}
+        present = {file.name for file in self._list()}
+        due = {key: jobs[key] for key, mark in planned.items() if made.get(key) != mark or key not in present}
+        # Until the new files are there, vouch only for those that stay as they are.
+        write_json(self._fs, self._index_path, {key: planned[key] for key in planned.keys() - due.keys()})
+        self._remove_stale(made.keys() - planned.keys())
+        tasks = {key: partial(_write_file, self._url, key, job, self._storage_options) for key, job in due.items()}
+        with stopwatch() as seconds:
+            failures = run_all(tasks, self._engine, name) if tasks else {}
+        write_json(self._fs, self._index_path, {key: mark for key, mark in planned.items() if key not in failures})
+        logger.info("%s: %d files written, %d unchanged, %.1f s", name, len(due), len(planned) - len(due), seconds())
+        if failures:
+            lines = "\n".join(f"  {key}: {failure}" for key, failure in failures.items())
+            raise DatasetError(f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:\n{lines}")
+
+    def _list(self) -> list[FileRef]:
+        if not self._fs.isdir(self._path):
+            return []
+        found = self._fs.find(self._path, detail=True)
+        named = ((posixpath.relpath(path, self._path), path, info) for path, info in found.items())
+        return [
+            FileRef(name, self._fs.unstrip_protocol(path).removeprefix("file://"), info["size"] or 0, _modified_ns(info))
+            for name, path, info in named
+            if not any(part.startswith(".") for part in name.split("/"))
+        ]
+
+    def _remove_stale(self, names: set[str]) -> None:
+        for name in names:
+            path = posixpath.join(self._path, name)
+            if self._fs.isfile(path):
+                self._fs.rm_file(path)
+        for folder in {posixpath.dirname(name) for name in names}:
+            sweep(self._fs, posixpath.join(self._path, folder))
+
+    def _exists(self) -> bool:
+        present = {file.name for file in self._list()}
+        made = read_json(self._fs, self._index_path) or {}
+        return bool(present) and made.keys() <= present
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._url}
+
+
+def _write_file(url: str, name: str, job: Callable[[], bytes], storage_options: Mapping[str, Any]) -> None:
+    fs, folder = fsspec.url_to_fs(url, **storage_options)
+    content = job()
+    with whole_file(fs, posixpath.join(folder, name)) as path:
+        fs.pipe_file(path, content)
+
+
+def _modified_ns(info: Mapping[str, Any]) -> int:
+    modified = info.get("mtime") or info.get("LastModified") or 0
+    seconds = modified.timestamp() if hasattr(modified, "timestamp") else float(modified)
+    return int(seconds * 1e9)

@@ -1,0 +1,66 @@
+"""Whole files or nothing: writing to any fsspec storage so that no half-written file is ever seen."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fsspec import AbstractFileSystem
+
+PARTIAL_PREFIX = ".partial-"
+
+
+@contextmanager
+def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
+    """Give a temporary path beside `path`; what was written there takes the place of `path` when the block ends well.
+
+    Raises:
+        OSError: naming the path and the remedy, where storage is full or cannot be written.
+    """
+    parent = posixpath.dirname(path)
+    partial_path = posixpath.join(parent, f"{PARTIAL_PREFIX}{uuid.uuid4().hex}")
+    try:
+        fs.makedirs(parent, exist_ok=True)
+        yield partial_path
+        fs.mv(partial_path, path)
+    except OSError as error:
+        _forget(fs, partial_path)
+        raise OSError(
+            error.errno,
+            f"cannot write {path} ({error.strerror or error}): make room or give write access there, or set another "
+            "--params data_root=FOLDER, and run again; what is finished is kept",
+        ) from error
+    except BaseException:
+        _forget(fs, partial_path)
+        raise
+
+
+def sweep(fs: AbstractFileSystem, folder: str) -> None:
+    """Remove what writers killed half-way left in `folder`."""
+    if fs.isdir(folder):
+        for path in fs.ls(folder, detail=False):
+            if posixpath.basename(path).startswith(PARTIAL_PREFIX):
+                _forget(fs, path)
+
+
+def write_json(fs: AbstractFileSystem, path: str, value: Any) -> None:
+    """Store `value` as JSON, whole or not at all."""
+    with whole_file(fs, path) as partial_path:
+        fs.pipe_file(partial_path, json.dumps(value, indent=1, sort_keys=True).encode())
+
+
+def read_json(fs: AbstractFileSystem, path: str) -> Any:
+    """The JSON value at `path`, or None where there is none."""
+    return json.loads(fs.cat_file(path)) if fs.isfile(path) else None
+
+
+def _forget(fs: AbstractFileSystem, path: str) -> None:
+    try:
+        if fs.exists(path):
+            fs.rm_file(path)
+    except OSError:
+        pass  # the error that brought us here is the one to tell

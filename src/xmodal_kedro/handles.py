@@ -1,0 +1,116 @@
+"""What datasets hand to nodes in place of bytes: lazy files, folders and shards.
+
+A node never touches storage. It receives these handles, and returns callables that use them later, in the
+worker that needs the bytes. All of them pickle small and know a fingerprint of the content they stand for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import IO, Protocol
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+class LoadShard(Protocol):
+    """One stored shard, read on demand."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of what made the shard: equal fingerprints mean equal content."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows in the shard, read from its footer."""
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Key-value metadata that the shard's maker put on its table's schema."""
+
+    def __call__(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read the shard, or just `columns` of it."""
+
+    def open(self) -> pq.ParquetFile:
+        """The Parquet file itself, for reading row group by row group. The caller closes it."""
+
+
+Shards = Mapping[str, LoadShard]
+ShardJobs = dict[str, Callable[[], pa.Table]]
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """A file in a `Folder`.
+
+    Attributes:
+        name: path relative to the folder, with forward slashes.
+        path: absolute path or fsspec URL.
+        size_bytes: size when the folder was listed.
+        modified_ns: time of last modification, nanoseconds since the epoch; 0 where storage does not say.
+    """
+
+    name: str
+    path: str
+    size_bytes: int
+    modified_ns: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Name and SHA-256 of the content, so that a moved or touched but equal file stays the same input."""
+        return f"{self.name}:{self.sha256}"
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the content; read once a process for a given size and time of modification."""
+        return _sha256(self.path, self.size_bytes, self.modified_ns)
+
+    def open(self) -> IO[bytes]:
+        """The content as a binary stream."""
+        stream: IO[bytes] = fsspec.open(self.path, "rb").open()
+        return stream
+
+    def read_bytes(self) -> bytes:
+        """The whole content."""
+        with self.open() as stream:
+            return stream.read()
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: str, _size_bytes: int, _modified_ns: int) -> str:
+    with fsspec.open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class Folder(Mapping[str, FileRef]):
+    """The files below a folder, by relative name in sorted order."""
+
+    def __init__(self, root: str, files: Mapping[str, FileRef]) -> None:
+        self.root = root
+        self._files = dict(sorted(files.items()))
+
+    def __getitem__(self, name: str) -> FileRef:
+        return self._files[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def file(self, name: str) -> FileRef:
+        """The file `name`.
+
+        Raises:
+            FileNotFoundError: naming the folder and the file, if it is not there.
+        """
+        if name not in self._files:
+            raise FileNotFoundError(f"{self.root} has no file {name!r}: put it there, or name another folder or file")
+        return self._files[name]
+
+    def __repr__(self) -> str:
+        return f"Folder({self.root!r}, {len(self)} files)"

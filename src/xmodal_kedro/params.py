@@ -1,0 +1,208 @@
+"""Typed parameters: what a user may set, checked before anything runs.
+
+Each class is one `params:` input of a pipeline. The text under a field is the reference a user reads.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Params(BaseModel):
+    """Base: immutable, unknown fields are errors, field texts are kept as descriptions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class IngestParams(Params):
+    """`parameters/ingest.yml`"""
+
+    shards: int = Field(64, ge=1)
+    """Number of shards the sources are spread over, by hash of their name. Keep it once a corpus is started."""
+    max_duration_s: float = Field(14_400, gt=0)
+    """Longer sources are rejected, seconds."""
+
+
+class ClipParams(Params):
+    """`parameters/clip.yml`"""
+
+    min_s: float = Field(3.0, gt=0)
+    """Shortest clip, seconds."""
+    target_s: float = Field(4.0, gt=0)
+    """Preferred length of a clip, seconds."""
+    max_s: float = Field(5.0, gt=0)
+    """Longest clip, seconds."""
+    silence_dbfs: float = Field(-60.0, le=0)
+    """A span whose RMS level is below this is dropped, decibels relative to full scale."""
+    frames_per_clip: int = Field(2, ge=1, le=4)
+    """Most pictures kept of a clip."""
+    frame_short_side_px: int = Field(256, ge=32)
+    """Pictures are scaled down so that the short side has this many pixels; smaller ones are kept as they are."""
+    jpeg_quality: int = Field(90, ge=1, le=100)
+    """Quality of the stored pictures."""
+    timeout_s: float = Field(120.0, gt=0)
+    """Longest time one video may take to decode, seconds."""
+    shards: int = Field(64, ge=1)
+    """Number of shards the videos are spread over, by content hash. Keep it once a corpus is started."""
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> ClipParams:
+        if self.min_s > self.max_s:
+            raise ValueError(
+                f"clip.min_s ({self.min_s}) exceeds clip.max_s ({self.max_s}): set min_s <= max_s in parameters/clip.yml"
+            )
+        if not self.min_s <= self.target_s <= self.max_s:
+            raise ValueError(
+                f"clip.target_s ({self.target_s}) is not between clip.min_s ({self.min_s}) and clip.max_s "
+                f"({self.max_s}): set min_s <= target_s <= max_s in parameters/clip.yml"
+            )
+        return self
+
+
+class ImageInput(Params):
+    """Input of an image classifier: the short side is scaled to `resize_px`, the centre `crop_px` square is taken."""
+
+    kind: Literal["image"]
+    tensor: str = "input"
+    """Name of the input tensor."""
+    layout: Literal["NHWC", "NCHW"] = "NCHW"
+    dtype: Literal["uint8", "float32"] = "float32"
+    """`uint8` feeds 0..255 as it is; `float32` feeds (rgb / 255 - mean) / std."""
+    resize_px: int = Field(256, ge=1)
+    crop_px: int = Field(224, ge=1)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+class LogMelInput(Params):
+    """Input of an audio classifier over log-mel patches, [patches, 1, frames, mels]; see `audio.log_mel`."""
+
+    kind: Literal["log_mel"]
+    tensor: str = "patches"
+    """Name of the input tensor."""
+    log_offset: float = Field(0.01, gt=0)
+    """Added to mel magnitudes before the logarithm: 0.01 for VGGish, 0.001 for YAMNet."""
+    patch_frames: int = Field(96, ge=1)
+    hop_frames: int = Field(48, ge=1)
+
+
+TeacherInput = Annotated[ImageInput | LogMelInput, Field(discriminator="kind")]
+
+
+class ScoresOutput(Params):
+    """Output of a classifier."""
+
+    tensor: str = "scores"
+    """Name of the output tensor, [batch, classes]."""
+    scale: float = Field(1.0, gt=0)
+    """Multiplied with the raw output: 1/256 for a softmax quantised to uint8."""
+    activation: Literal["none", "softmax", "sigmoid"] = "none"
+    """Applied after scaling: `none` where the network already gives probabilities."""
+
+
+class TeacherCard(Params):
+    """A pretrained classifier: its files (in the teacher's folder) and how to feed it."""
+
+    backend: Literal["onnx", "sample"]
+    weights: str
+    """File name of the weights."""
+    labels: str
+    """File name of the class list: one name a line, or a `.csv` with a column `display_name`."""
+    input: TeacherInput
+    output: ScoresOutput = ScoresOutput()
+    ignore: tuple[str, ...] = ()
+    """Classes never given as a label, such as a background class."""
+
+
+class LabelParams(Params):
+    """`parameters/visual_label.yml`, `parameters/audio_label.yml`: how a teacher is asked."""
+
+    batch_size: int = Field(32, ge=1)
+    """Pictures or patches per inference; a model of fixed batch size overrides it."""
+    pooling: Literal["mean", "max"] = "mean"
+    """How the scores of a clip's frames or windows become the clip's."""
+    top_k: int = Field(10, ge=1)
+    """Most labels kept of a clip; merging may take fewer."""
+    min_score: float = Field(0.01, ge=0, le=1)
+    """Labels below this score are not stored."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes CUDA where the installed onnxruntime offers it."""
+
+
+class ModalityParams(Params):
+    """What of one teacher's labels becomes a target."""
+
+    threshold: float = Field(ge=0, le=1)
+    """Labels below this score are dropped."""
+    top_k: int = Field(ge=1)
+    """Most labels of a clip, best first."""
+
+
+class MergeParams(Params):
+    """`parameters/merge_labels.yml`"""
+
+    rule: Literal["union", "visual_only", "audio_only"] = "union"
+    """Whose classes make the vocabulary: both teachers' (the paper's reading), or one's for ablation."""
+    visual: ModalityParams
+    audio: ModalityParams
+    targets: Literal["hard", "soft"] = "hard"
+    """`hard` gives every target the weight 1, `soft` the teacher's score."""
+    min_clips: int = Field(10, ge=1)
+    """Classes of fewer clips are dropped."""
+    validation_fraction: float = Field(0.15, gt=0, lt=1)
+    """Share of videos held out for validation, by hash of `video_id`."""
+
+
+class TrainParams(Params):
+    """`parameters/train.yml`"""
+
+    model: Literal["vggish", "vggish_plus", "resnet50", "mobilenet_v2"]
+    """Network to train."""
+    epochs: int = Field(30, ge=1)
+    batch_size: int = Field(64, ge=2)
+    clip_s: float = Field(4.0, ge=0.96)
+    """Length of sound fed to the network, seconds: a random part of longer clips, shorter ones are repeated."""
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup_fraction: float = Field(0.1, ge=0, lt=1)
+    """Share of all steps over which the learning rate rises; then it falls along a cosine to zero."""
+    log_offset: float = Field(0.01, gt=0)
+    """Added to mel magnitudes before the logarithm."""
+    mixup_alpha: float = Field(0.0, ge=0)
+    """Beta-distribution parameter of mixup; 0 turns it off."""
+    shuffle_buffer: int = Field(2048, ge=1)
+    """Clips held in memory to shuffle the stream."""
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes CUDA where there is one."""
+
+
+class TransferParams(Params):
+    """`parameters/transfer_eval.yml`"""
+
+    benchmark: Literal["esc50", "esc10"] = "esc50"
+    """Which benchmark the folder holds; `esc10` takes ESC-50's ten-class subset."""
+    regularisation: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
+    """Inverse strengths C of the logistic regression to choose from, on the training folds alone."""
+    batch_size: int = Field(32, ge=1)
+    random_seed: int = 0
+    """Seed of the randomly initialised network of comparison."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class SampleParams(Params):
+    """`conf/sample/parameters/sample.yml`: the built-in world."""
+
+    seed: int = 0
+    videos: int = Field(132, ge=1)
+    """Unlabelled videos."""
+    min_s: float = Field(10.0, gt=0)
+    """Shortest video, seconds."""
+    max_s: float = Field(30.0, gt=0)
+    """Longest video, seconds."""
+    teacher_examples_per_class: int = Field(24, ge=4)
+    """Labelled pictures and sounds per class that each teacher learns from."""
+    benchmark_clips_per_class: int = Field(20, ge=5)
+    """Sounds per class of the benchmark, a multiple of its five folds."""

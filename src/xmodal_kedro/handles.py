@@ -10,11 +10,14 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    import torch
 
 
 class LoadShard(Protocol):
@@ -41,6 +44,16 @@ class LoadShard(Protocol):
 
 Shards = Mapping[str, LoadShard]
 ShardJobs = dict[str, Callable[[], pa.Table]]
+
+
+class Checkpoints(Protocol):
+    """Where a long training keeps its state."""
+
+    def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+        """Tensors and JSON-able state of the newest whole checkpoint; None before the first one."""
+
+    def save(self, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+        """Store a checkpoint in the place of the one before, whole or not at all."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ class ClipParams(Params):
     def _lengths_in_order(self) -> ClipParams:
         if self.min_s > self.max_s:
             raise ValueError(
-                f"clip.min_s ({self.min_s}) exceeds clip.max_s ({self.max_s}): set min_s <= max_s in parameters/clip.yml"
+                f"clip.min_s ({self.min_s}) exceeds clip.max_s ({self.max_s}): "
+                "set min_s <= max_s in parameters/clip.yml"
             )
         if not self.min_s <= self.target_s <= self.max_s:
             raise ValueError(
@@ -74,6 +75,17 @@ class ImageInput(Params):
     crop_px: int = Field(224, ge=1)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> ImageInput:
+        if self.crop_px > self.resize_px:
+            raise ValueError(
+                f"the teacher's input.crop_px ({self.crop_px}) exceeds input.resize_px ({self.resize_px}): "
+                "set crop_px <= resize_px in its card"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"the teacher's input.std {self.std} is not positive: correct it in its card")
+        return self
 
 
 class LogMelInput(Params):
@@ -114,6 +126,18 @@ class TeacherCard(Params):
     output: ScoresOutput = ScoresOutput()
     ignore: tuple[str, ...] = ()
     """Classes never given as a label, such as a background class."""
+
+
+class VisualTeacherCard(TeacherCard):
+    """`visual_teacher`: a teacher that looks at a clip's pictures."""
+
+    input: ImageInput
+
+
+class AudioTeacherCard(TeacherCard):
+    """`audio_teacher`: a teacher that listens to a clip's sound."""
+
+    input: LogMelInput
 
 
 class LabelParams(Params):

@@ -208,7 +208,6 @@ class TrainingHistory(Table):
     validation_loss: Series[float]
     validation_map: Series[float] = pa_checks.Field(ge=0, le=1)
     learning_rate: Series[float] = pa_checks.Field(ge=0)
-    clips_per_s: Series[float] = pa_checks.Field(ge=0)
 
 
 class TransferResults(Table):

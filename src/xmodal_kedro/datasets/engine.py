@@ -76,7 +76,7 @@ def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict
 def _attempt(key: str, task: Task) -> tuple[str, str]:
     try:
         task()
-    except Exception as error:  # noqa: BLE001 - a job may fail in any way, and must cost only itself
+    except Exception as error:  # a job may fail in any way, and must cost only itself
         return key, f"{type(error).__name__}: {error}"
     return key, ""
 

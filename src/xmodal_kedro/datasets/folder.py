@@ -56,22 +56,24 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
     def load(self) -> Folder:
         if not self._fs.isdir(self._path):
             raise DatasetError(f"no folder at {self._url}")
+        if not self._is_whole():
+            raise DatasetError(f"{self._url} is not complete: run the pipeline that makes it again")
         return Folder(self._url, {file.name: file for file in self._list()})
 
     def save(self, data: dict[str, Content]) -> None:
         name = posixpath.basename(self._path)
         jobs = {key: content if callable(content) else partial(bytes, content) for key, content in data.items()}
         planned = {key: fingerprint(job) for key, job in jobs.items()}
-        made = read_json(self._fs, self._index_path) or {}
+        made = self._made()
         present = {file.name for file in self._list()}
         due = {key: jobs[key] for key, mark in planned.items() if made.get(key) != mark or key not in present}
-        # Until the new files are there, vouch only for those that stay as they are.
-        write_json(self._fs, self._index_path, {key: planned[key] for key in planned.keys() - due.keys()})
+        self._write_index({key: planned[key] for key in planned.keys() - due.keys()}, whole=False)
         self._remove_stale(made.keys() - planned.keys())
         tasks = {key: partial(_write_file, self._url, key, job, self._storage_options) for key, job in due.items()}
         with stopwatch() as seconds:
             failures = run_all(tasks, self._engine, name) if tasks else {}
-        write_json(self._fs, self._index_path, {key: mark for key, mark in planned.items() if key not in failures})
+        written = {key: mark for key, mark in planned.items() if key not in failures}
+        self._write_index(written, whole=not failures)
         logger.info("%s: %d files written, %d unchanged, %.1f s", name, len(due), len(planned) - len(due), seconds())
         if failures:
             lines = "\n".join(f"  {key}: {failure}" for key, failure in failures.items())
@@ -81,12 +83,12 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         if not self._fs.isdir(self._path):
             return []
         found = self._fs.find(self._path, detail=True)
-        named = ((posixpath.relpath(path, self._path), path, info) for path, info in found.items())
-        return [
-            FileRef(name, self._fs.unstrip_protocol(path).removeprefix("file://"), info["size"] or 0, _modified_ns(info))
-            for name, path, info in named
-            if not any(part.startswith(".") for part in name.split("/"))
-        ]
+        files = (self._file(path, info) for path, info in found.items())
+        return [file for file in files if not any(part.startswith(".") for part in file.name.split("/"))]
+
+    def _file(self, path: str, info: Mapping[str, Any]) -> FileRef:
+        url = self._fs.unstrip_protocol(path).removeprefix("file://")
+        return FileRef(posixpath.relpath(path, self._path), url, info["size"] or 0, _modified_ns(info))
 
     def _remove_stale(self, names: set[str]) -> None:
         for name in names:
@@ -96,10 +98,21 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         for folder in {posixpath.dirname(name) for name in names}:
             sweep(self._fs, posixpath.join(self._path, folder))
 
+    def _made(self) -> dict[str, str]:
+        """Fingerprints of the files that a save of ours wrote; empty for a folder that somebody else filled."""
+        made: dict[str, str] = (read_json(self._fs, self._index_path) or {"files": {}})["files"]
+        return made
+
+    def _is_whole(self) -> bool:
+        whole: bool = (read_json(self._fs, self._index_path) or {"whole": True})["whole"]
+        return whole
+
+    def _write_index(self, files: Mapping[str, str], whole: bool) -> None:
+        write_json(self._fs, self._index_path, {"whole": whole, "files": dict(files)})
+
     def _exists(self) -> bool:
         present = {file.name for file in self._list()}
-        made = read_json(self._fs, self._index_path) or {}
-        return bool(present) and made.keys() <= present
+        return bool(present) and self._is_whole() and self._made().keys() <= present
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._url}

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 FINGERPRINT_KEY = b"xmodal.fingerprint"
 INDEX_NAME = "_index.json"
 SUFFIX = ".parquet"
+MOST_FAILURES_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,8 @@ class ShardedParquetDataset(AbstractDataset[dict[str, Callable[[], pa.Table]], d
         }
         with stopwatch() as seconds:
             failures = run_all(tasks, self._engine, name) if tasks else {}
-        written = len(due) - len(failures)
-        kept = len(planned) - len(due)
-        logger.info("%s: %d shards written, %d unchanged, %d failed, %.1f s", name, written, kept, len(failures), seconds())
+        counts = (len(due) - len(failures), len(planned) - len(due), len(failures))
+        logger.info("%s: %d shards written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
         if failures:
             raise DatasetError(_describe_failures(name, failures, len(planned)))
         for stale in stored.keys() - planned.keys():
@@ -125,7 +125,7 @@ class ShardedParquetDataset(AbstractDataset[dict[str, Callable[[], pa.Table]], d
         index = read_json(self._fs, self._index_path)
         if index is None:
             raise DatasetError(
-                f"{self._url} is missing or not complete: run the pipeline that makes it (again); finished shards are kept"
+                f"{self._url} is missing or not complete: run the pipeline that makes it; finished shards are kept"
             )
         return {
             key: StoredShard(self._shard_url(key), mark, self._storage_options) for key, mark in sorted(index.items())
@@ -188,10 +188,7 @@ def _is_local(fs: fsspec.AbstractFileSystem) -> bool:
 
 
 def _describe_failures(name: str, failures: Mapping[str, str], total: int) -> str:
-    shown = [f"  {key}: {failure}" for key, failure in list(failures.items())[:10]]
-    more = [f"  and {len(failures) - 10} more"] if len(failures) > 10 else []
-    return "\n".join(
-        [f"{name}: {len(failures)} of {total} shards failed; the others are kept, and a new run tries only these:"]
-        + shown
-        + more
-    )
+    head = f"{name}: {len(failures)} of {total} shards failed; the others are kept, and a new run tries only these:"
+    shown = [f"  {key}: {failure}" for key, failure in list(failures.items())[:MOST_FAILURES_SHOWN]]
+    more = len(failures) - len(shown)
+    return "\n".join([head, *shown, *([f"  and {more} more"] if more else [])])

@@ -22,7 +22,7 @@ def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
         OSError: naming the path and the remedy, where storage is full or cannot be written.
     """
     parent = posixpath.dirname(path)
-    partial_path = posixpath.join(parent, f"{PARTIAL_PREFIX}{uuid.uuid4().hex}")
+    partial_path = posixpath.join(parent, f"{PARTIAL_PREFIX}{posixpath.basename(path)}-{uuid.uuid4().hex}")
     try:
         fs.makedirs(parent, exist_ok=True)
         yield partial_path
@@ -39,11 +39,11 @@ def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
         raise
 
 
-def sweep(fs: AbstractFileSystem, folder: str) -> None:
-    """Remove what writers killed half-way left in `folder`."""
+def sweep(fs: AbstractFileSystem, folder: str, name: str = "") -> None:
+    """Remove what writers of `name` (of any file, by default) that were killed half-way left in `folder`."""
     if fs.isdir(folder):
         for path in fs.ls(folder, detail=False):
-            if posixpath.basename(path).startswith(PARTIAL_PREFIX):
+            if posixpath.basename(path).startswith(PARTIAL_PREFIX + name):
                 _forget(fs, path)
 
 

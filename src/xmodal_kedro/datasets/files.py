@@ -1,0 +1,74 @@
+"""Single files, through kedro-datasets, made whole or not at all."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import DatasetError
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.pandas import ParquetDataset
+from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
+from kedro_datasets.text import TextDataset
+from kedro_datasets_experimental.safetensors import SafetensorsDataset
+
+from xmodal_kedro.datasets.storage import sweep, whole_file
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+
+class WholeFile:
+    """Mixin for a one-file dataset of kedro-datasets: a save killed half-way leaves the earlier file as it was.
+
+    A file that is not there is one error that says which pipeline step is missing, not a traceback of the file system.
+    """
+
+    _fs: AbstractFileSystem
+    _filepath: PurePosixPath
+
+    def save(self, data: Any) -> None:
+        final = self._filepath
+        sweep(self._fs, posixpath.dirname(str(final)), final.name)
+        try:
+            with whole_file(self._fs, str(final)) as partial_path:
+                self._filepath = PurePosixPath(partial_path)
+                _save_in_place(super(), data)
+        finally:
+            self._filepath = final
+
+    def load(self) -> Any:
+        if not self._fs.exists(str(self._filepath)):
+            raise DatasetError(f"{self._filepath} is missing: run the pipeline that makes it first")
+        return super().load()  # type: ignore[misc]
+
+
+def _save_in_place(parent: Any, data: Any) -> None:
+    """Call the parent's `save`, giving back the storage error that Kedro wraps."""
+    try:
+        parent.save(data)
+    except DatasetError as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from error
+        raise
+
+
+class TableDataset(WholeFile, ParquetDataset):
+    """A pandas table as Parquet."""
+
+
+class JsonDataset(WholeFile, JSONDataset):
+    """A JSON value."""
+
+
+class PlotDataset(WholeFile, PlotlyJSONDataset):
+    """A plotly figure as JSON, shown by Kedro-Viz."""
+
+
+class HtmlDataset(WholeFile, TextDataset):
+    """A page of HTML."""
+
+
+class WeightsDataset(WholeFile, SafetensorsDataset):
+    """Named tensors as safetensors: loading runs no code."""

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+import torch
+from kedro.io import DatasetError
+
+from xmodal_kedro.datasets import (
+    CheckpointDataset,
+    HtmlDataset,
+    JsonDataset,
+    PlotDataset,
+    TableDataset,
+    WeightsDataset,
+)
+from xmodal_kedro.datasets.checkpoints import CheckpointFile
+
+
+def test_each_kind_of_file_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    table = pd.DataFrame({"name": ["rain", "dog"], "count": [1, 2]})
+    TableDataset(filepath=str(tmp_path / "t.parquet")).save(table)
+    pd.testing.assert_frame_equal(TableDataset(filepath=str(tmp_path / "t.parquet")).load(), table)
+    for dataset, value in (
+        (JsonDataset(filepath=str(tmp_path / "v.json")), {"model": "vggish", "classes": ["rain"]}),
+        (HtmlDataset(filepath=str(tmp_path / "r.html")), "<p>é</p>"),
+    ):
+        dataset.save(value)
+        assert dataset.load() == value
+    figure = go.Figure(go.Bar(x=["a"], y=[1]))
+    plot = PlotDataset(filepath=str(tmp_path / "p.json"))
+    plot.save(figure)
+    assert plot.load() == figure
+    weights = WeightsDataset(filepath=str(tmp_path / "w.safetensors"), backend="torch")
+    weights.save({"layer.weight": torch.arange(6.0).reshape(2, 3)})
+    assert torch.equal(weights.load()["layer.weight"], torch.arange(6.0).reshape(2, 3))
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_a_save_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
+    dataset = JsonDataset(filepath=str(tmp_path / "v.json"))
+    dataset.save({"epoch": 1})
+    with pytest.raises(DatasetError, match="not JSON serializable"):
+        dataset.save({"epoch": 2, "later": object()})
+    assert dataset.load() == {"epoch": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["v.json"]
+
+
+def test_what_a_killed_save_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / ".partial-v.json-0123").write_text('{"epo')
+    JsonDataset(filepath=str(tmp_path / "v.json")).save({"epoch": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["v.json"]
+
+
+def test_a_place_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DatasetError, match=r"cannot write .*file/v.json.*data_root"):
+        JsonDataset(filepath=str(tmp_path / "file" / "v.json")).save({})
+
+
+def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"v.json is missing: run the pipeline that makes it first"):
+        JsonDataset(filepath=str(tmp_path / "v.json")).load()
+
+
+def test_a_checkpoint_is_the_last_one_saved(tmp_path: Path) -> None:
+    def checkpoints() -> CheckpointFile:
+        return CheckpointDataset(filepath=str(tmp_path / "deep" / "c.safetensors")).load()
+
+    assert checkpoints().load() is None
+    for epoch in (1, 2):
+        checkpoints().save({"weight": torch.full((3,), float(epoch))}, {"epoch": epoch, "best": {"map": 0.5}})
+    found = checkpoints().load()
+    assert found is not None
+    tensors, state = found
+    assert torch.equal(tensors["weight"], torch.full((3,), 2.0))
+    assert state == {"epoch": 2, "best": {"map": 0.5}}
+    checkpoints().clear()
+    assert checkpoints().load() is None

@@ -1,0 +1,77 @@
+from functools import partial
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.datasets.jobs import doubled, numbers
+from tests.fakes import MemoryShard
+from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.params import ClipParams
+from xmodal_kedro.schemas import CheckedShardJob
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+def probe(value: object) -> None:
+    """Takes any argument."""
+
+
+def test_a_fingerprint_is_the_same_in_every_run() -> None:
+    assert fingerprint(partial(numbers, 3, count=4)) == "55dae8f7cd90cb8756386c850b8f357e"
+
+
+@given(plain, plain)
+def test_fingerprints_are_equal_exactly_when_arguments_are(one: object, other: object) -> None:
+    same = fingerprint(partial(probe, one)) == fingerprint(partial(probe, other))
+    assert same == (written_out(one) == written_out(other))
+
+
+def written_out(value: object) -> str:
+    """`repr`, with the items of mappings in order of their keys."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {written_out(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(written_out, value)) + "]"
+    return repr(value)
+
+
+def test_the_function_counts() -> None:
+    assert fingerprint(partial(numbers, 1)) != fingerprint(partial(probe, 1))
+
+
+def test_typed_parameters_count_by_value_whether_set_or_default() -> None:
+    assert fingerprint(partial(probe, ClipParams())) == fingerprint(partial(probe, ClipParams(min_s=3.0)))
+    assert fingerprint(partial(probe, ClipParams())) != fingerprint(partial(probe, ClipParams(min_s=3.5)))
+
+
+def test_a_shard_counts_by_its_own_fingerprint() -> None:
+    one, same, other = (MemoryShard(pa.table({"number": [n]})) for n in (1, 1, 2))
+    assert fingerprint(partial(doubled, one)) == fingerprint(partial(doubled, same))
+    assert fingerprint(partial(doubled, one)) != fingerprint(partial(doubled, other))
+
+
+def test_tables_count_by_content() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    assert fingerprint(partial(probe, frame)) == fingerprint(partial(probe, frame.copy()))
+    assert fingerprint(partial(probe, frame)) != fingerprint(partial(probe, frame.iloc[:1]))
+    assert fingerprint(partial(probe, frame.iloc[1:])) == fingerprint(
+        partial(probe, frame.iloc[1:].reset_index(drop=True))
+    )
+
+
+def test_the_check_of_a_shard_counts() -> None:
+    job = partial(numbers, 1, 2)
+    assert fingerprint(CheckedShardJob(job, "Clips")) != fingerprint(CheckedShardJob(job, "Labels"))
+
+
+@pytest.mark.parametrize("argument", [object(), lambda: None, {1, 2}])
+def test_what_cannot_be_hashed_by_content_is_refused(argument: object) -> None:
+    with pytest.raises(TypeError, match="cannot fingerprint"):
+        fingerprint(partial(probe, argument))

@@ -1,0 +1,78 @@
+from functools import partial
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError
+
+from xmodal_kedro.datasets import FolderDataset
+
+
+def dataset(folder: Path) -> FolderDataset:
+    return FolderDataset(path=str(folder), engine={"backend": "threading", "workers": 2})
+
+
+def render(text: str, log: str) -> bytes:
+    with Path(log).open("a") as stream:
+        stream.write(text)
+    return text.encode()
+
+
+def fail() -> bytes:
+    raise ValueError("no such encoder")
+
+
+def test_a_folder_is_listed_with_names_relative_to_it_and_without_hidden_files(tmp_path: Path) -> None:
+    for name in ("b.txt", "deep/er/a.txt", ".hidden", ".git/config"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    folder = dataset(tmp_path).load()
+    assert list(folder) == ["b.txt", "deep/er/a.txt"]
+    assert folder["deep/er/a.txt"].read_bytes() == b"deep/er/a.txt"
+    assert folder["b.txt"].size_bytes == 5
+
+
+def test_a_file_counts_by_name_and_content_wherever_the_folder_is(tmp_path: Path) -> None:
+    for place, content in (("one", "x"), ("two", "x"), ("three", "y")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "file").write_text(content)
+    one, two, three = (dataset(tmp_path / place).load()["file"].fingerprint for place in ("one", "two", "three"))
+    assert one == two
+    assert one != three
+
+
+def test_bytes_and_jobs_are_saved_and_a_second_save_writes_nothing(tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    content = {"a/one.txt": b"one", "two.txt": partial(render, "two", log)}
+    saved = dataset(tmp_path / "out")
+    assert not saved.exists()
+    saved.save(content)
+    saved.save(content)
+    assert saved.exists()
+    assert {name: file.read_bytes() for name, file in saved.load().items()} == {"a/one.txt": b"one", "two.txt": b"two"}
+    assert Path(log).read_text() == "two"
+
+
+def test_only_files_of_an_earlier_save_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    saved = dataset(tmp_path)
+    saved.save({"one.txt": b"1", "two.txt": b"2"})
+    saved.save({"two.txt": b"2"})
+    assert list(saved.load()) == ["mine.txt", "two.txt"]
+
+
+def test_a_failing_file_is_named_costs_only_itself_and_leaves_the_folder_incomplete(tmp_path: Path) -> None:
+    saved = dataset(tmp_path)
+    with pytest.raises(DatasetError, match="1 of 2 files failed, the others are kept:\n  bad.mp4: ValueError: no such"):
+        saved.save({"good.mp4": b"good", "bad.mp4": fail})
+    assert (tmp_path / "good.mp4").exists()
+    assert not saved.exists()
+    with pytest.raises(DatasetError, match="not complete"):
+        saved.load()
+
+
+def test_a_missing_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no folder at .*nowhere"):
+        dataset(tmp_path / "nowhere").load()
+    (tmp_path / "a").write_text("a")
+    with pytest.raises(FileNotFoundError, match=r"has no file 'model.onnx'"):
+        dataset(tmp_path).load().file("model.onnx")

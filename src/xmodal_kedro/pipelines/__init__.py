@@ -1,0 +1,1 @@
+"""The pipelines, one a package: `nodes.py` computes, `pipeline.py` connects."""

@@ -1,0 +1,20 @@
+"""Kedro settings of the project."""
+
+import os
+
+# Tracking here means the user's own store, never a vendor's.
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+from xmodal_kedro.hooks import DefaultPipelineHooks, PreflightHooks, TrackingHooks  # noqa: E402
+
+HOOKS = (DefaultPipelineHooks(), PreflightHooks(), TrackingHooks())
+
+# TrackingHooks extends kedro-mlflow's own hook and takes its place.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-mlflow",)
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"globals": "soft", "parameters": "soft", "mlflow": "soft"},
+}

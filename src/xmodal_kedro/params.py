@@ -185,11 +185,16 @@ class TrainParams(Params):
     model: Literal["vggish", "vggish_plus", "resnet50", "mobilenet_v2"]
     """Network to train."""
     epochs: int = Field(30, ge=1)
+    """Times that every training clip is seen."""
     batch_size: int = Field(64, ge=2)
-    clip_s: float = Field(4.0, ge=0.96)
-    """Length of sound fed to the network, seconds: a random part of longer clips, shorter ones are repeated."""
+    """Most clips of one step."""
+    clip_s: float = Field(4.0, ge=0.975)
+    """Length of sound fed to the network, seconds: a random part of longer clips, shorter ones are repeated. At least
+    the 0.975 s under one patch of 96 frames."""
     learning_rate: float = Field(1e-3, gt=0)
+    """Highest learning rate of AdamW."""
     weight_decay: float = Field(1e-4, ge=0)
+    """Decoupled weight decay of matrices and kernels; norms and biases do not decay."""
     warmup_fraction: float = Field(0.1, ge=0, lt=1)
     """Share of all steps over which the learning rate rises; then it falls along a cosine to zero."""
     log_offset: float = Field(0.01, gt=0)
@@ -199,6 +204,7 @@ class TrainParams(Params):
     shuffle_buffer: int = Field(2048, ge=1)
     """Clips held in memory to shuffle the stream."""
     seed: int = 0
+    """Of the first weights, the order and cuts of clips, and mixup."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes CUDA where there is one."""
 
@@ -208,12 +214,14 @@ class TransferParams(Params):
 
     benchmark: Literal["esc50", "esc10"] = "esc50"
     """Which benchmark the folder holds; `esc10` takes ESC-50's ten-class subset."""
-    regularisation: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
+    regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.001, 0.01, 0.1, 1.0), min_length=1)
     """Inverse strengths C of the logistic regression to choose from, on the training folds alone."""
     batch_size: int = Field(32, ge=1)
+    """Sounds held in memory and embedded together."""
     random_seed: int = 0
     """Seed of the randomly initialised network of comparison."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes CUDA where there is one."""
 
 
 class SampleParams(Params):

@@ -1,0 +1,15 @@
+"""Nodes of `visual_label`."""
+
+from __future__ import annotations
+
+from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.params import LabelParams, VisualTeacherCard
+
+
+def label_frames(
+    clips: Shards, visual_teacher_files: Folder, visual_teacher: VisualTeacherCard, visual_label: LabelParams
+) -> ShardJobs:
+    """Label the pictures of each clip; the teacher is checked before the first shard."""
+    from xmodal_kedro.labelling.label import label_clips
+
+    return label_clips(clips, visual_teacher_files, visual_teacher, visual_label)

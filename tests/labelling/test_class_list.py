@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import folder_of
+from xmodal_kedro.labelling.class_list import read_class_list
+
+
+def read(tmp_path: Path, name: str, content: bytes) -> tuple[str, ...]:
+    (tmp_path / name).write_bytes(content)
+    return read_class_list(folder_of(tmp_path).file(name))
+
+
+def test_a_text_file_has_one_name_a_line(tmp_path: Path) -> None:
+    assert read(tmp_path, "labels.txt", "dog\r\nChild, crying\nétoile\n".encode()) == ("dog", "Child, crying", "étoile")
+
+
+def test_a_csv_file_has_its_names_in_display_name_in_the_order_of_its_rows(tmp_path: Path) -> None:
+    content = b'index,mid,display_name\n0,/m/1,Speech\n1,/m/2,"Child speech, kid speaking"\n'
+    assert read(tmp_path, "classes.csv", content) == ("Speech", "Child speech, kid speaking")
+
+
+def test_names_that_occur_twice_are_told_apart_by_position(tmp_path: Path) -> None:
+    assert read(tmp_path, "labels.txt", b"crane\ndog\ncrane") == ("crane [0]", "dog", "crane [2]")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("labels.txt", b"", "'labels.txt' is empty"),
+        ("labels.txt", b"dog\n\ncat", "'labels.txt' has no name for class 1"),
+        ("labels.txt", b"\xff\xfe\x00", "'labels.txt' is not UTF-8"),
+        ("classes.csv", b"index,name\n0,dog", "no column 'display_name'"),
+        ("classes.csv", b"index,display_name\n0", "'classes.csv' has no name for class 0"),
+    ],
+)
+def test_a_wrong_class_list_is_refused_by_name(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        read(tmp_path, name, content)

@@ -1,0 +1,111 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from tests.fakes import folder_of
+from tests.labelling.fixtures import (
+    COLOURS,
+    SIDE_PX,
+    colour_card,
+    pitch_card,
+    write_colour_teacher,
+    write_mean_model,
+    write_pitch_teacher,
+)
+from xmodal_kedro.labelling.teacher import check_teacher, open_teacher, teacher_files
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_colour_teacher(tmp_path)
+    write_pitch_teacher(tmp_path)
+    return tmp_path
+
+
+def pictures(count: int) -> np.ndarray:
+    return np.random.default_rng(0).random((count, 3, SIDE_PX, SIDE_PX), np.float32)
+
+
+@pytest.mark.parametrize("fixed_batch", ["N", 1, 4])
+def test_any_number_of_rows_is_scored_whatever_batch_the_file_is_fixed_at(tmp_path: Path, fixed_batch: Any) -> None:
+    write_colour_teacher(tmp_path, batch=fixed_batch)
+    card = colour_card()
+    teacher = open_teacher(card, *teacher_files(card, folder_of(tmp_path)), "cpu")
+    assert teacher.labels == COLOURS
+    batch = pictures(9)
+    np.testing.assert_allclose(teacher.scores(batch), batch.mean(axis=(2, 3)), rtol=1e-5)
+
+
+def test_scale_and_activation_of_the_card_are_applied(folder: Path) -> None:
+    batch = pictures(5)
+    raw = batch.mean(axis=(2, 3)) * 0.5
+
+    def scores(activation: str) -> np.ndarray:
+        card = colour_card(output__scale=0.5, output__activation=activation)
+        return open_teacher(card, *teacher_files(card, folder_of(folder)), "cpu").scores(batch)
+
+    np.testing.assert_allclose(scores("none"), raw, rtol=1e-5)
+    np.testing.assert_allclose(scores("sigmoid"), 1 / (1 + np.exp(-raw)), rtol=1e-5)
+    np.testing.assert_allclose(scores("softmax"), np.exp(raw) / np.exp(raw).sum(1, keepdims=True), rtol=1e-5)
+
+
+def test_scores_outside_0_to_1_name_the_output_fields(folder: Path) -> None:
+    card = colour_card(output__scale=255.0)
+    teacher = open_teacher(card, *teacher_files(card, folder_of(folder)), "cpu")
+    with pytest.raises(ValueError, match=r"not 0\.\.1: correct output.scale or output.activation"):
+        teacher.scores(pictures(1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"input__tensor": "picture"}, r"has the inputs \['input'\].*set input.tensor"),
+        ({"input__dtype": "uint8"}, r"takes tensor\(float\) and the card says uint8: correct input.dtype"),
+        ({"input__layout": "NHWC"}, "correct input.kind, input.layout"),
+        ({"input__resize_px": 32, "input__crop_px": 16}, "correct input.kind, input.layout, input.crop_px"),
+        ({"output__tensor": "logits"}, r"no output 'logits', only \['scores'\]: set output.tensor"),
+        ({"labels": "pitches.csv"}, r"gives \['N', 3\] and 'pitches.csv' lists 64 classes: name the class list"),
+        ({"weights": "colours.txt"}, "weights 'colours.txt' cannot be opened as ONNX"),
+        ({"ignore": ["background"]}, r"`ignore` names \['background'\], not in 'colours.txt'"),
+    ],
+)
+def test_a_card_that_does_not_fit_its_files_is_refused_before_any_clip(
+    folder: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        check_teacher(colour_card(**changes), folder_of(folder))
+
+
+def test_a_class_count_that_the_file_leaves_open_is_checked_by_a_blank_input(folder: Path) -> None:
+    write_mean_model(folder / "colour.onnx", "input", ("channels", SIDE_PX, SIDE_PX), [2, 3])
+    check_teacher(colour_card(), folder_of(folder))
+    (folder / "colours.txt").write_text("red\ngreen")
+    with pytest.raises(ValueError, match=r"shape \[1, 3\] for one input and 'colours.txt' lists 2 classes"):
+        check_teacher(colour_card(), folder_of(folder))
+
+
+def test_a_sound_card_for_a_picture_model_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"correct input.kind"):
+        check_teacher(pitch_card(weights="colour.onnx", input__tensor="input"), folder_of(folder))
+
+
+@pytest.mark.parametrize("field", ["weights", "labels"])
+def test_a_file_that_is_not_in_the_folder_is_named(folder: Path, field: str) -> None:
+    with pytest.raises(FileNotFoundError, match=r"has no file 'missing\.bin'"):
+        check_teacher(colour_card(**{field: "missing.bin"}), folder_of(folder))
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="this onnxruntime has CUDA")
+def test_cuda_without_a_cuda_onnxruntime_is_refused_and_auto_takes_the_cpu(folder: Path) -> None:
+    with pytest.raises(ValueError, match="device is cuda, but"):
+        check_teacher(colour_card(), folder_of(folder), "cuda")
+    check_teacher(colour_card(), folder_of(folder), "auto")
+
+
+def test_a_teacher_is_opened_once_a_process(folder: Path) -> None:
+    card = colour_card()
+    files = teacher_files(card, folder_of(folder))
+    assert open_teacher(card, *files, "cpu") is open_teacher(card, *files, "cpu")

@@ -6,6 +6,7 @@ import posixpath
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import fsspec
@@ -14,7 +15,7 @@ from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import AbstractDataset, DataCatalog, DatasetError
+from kedro.io import AbstractDataset, DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks import MlflowHook
@@ -62,30 +63,29 @@ def _remedy(name: str, dataset: AbstractDataset) -> str:
     if stated:
         return stated
     makers = [key for key, pipeline in pipelines.items() if key != "__default__" and name in pipeline.all_outputs()]
-    made_by = " or ".join(f"kedro run --pipeline={maker}" for maker in makers)
+    made_by = " or ".join(f"kedro run --pipelines={maker}" for maker in makers)
     return f"make it first with {made_by}, with the same --env and --params"
 
 
 def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
     """Inputs that are there but do not fit what the parameters say of them: teachers, benchmark."""
-    inputs = pipeline.inputs()
-    checks: list[tuple[str, Callable[[], None]]] = []
-    for modality in ("visual", "audio"):
-        if f"{modality}_teacher_files" in inputs:
-            checks.append((f"{modality}_teacher", lambda m=modality: _check_teacher(catalog, m)))  # type: ignore[misc]
-    if "benchmark_files" in inputs:
-        checks.append(("transfer_eval.benchmark", lambda: _check_benchmark(catalog)))
-    for subject, check in checks:
+    checks: dict[str, Callable[[], None]] = {
+        "visual_teacher_files": partial(_check_teacher, catalog, "visual"),
+        "audio_teacher_files": partial(_check_teacher, catalog, "audio"),
+        "benchmark_files": partial(_check_benchmark, catalog),
+    }
+    for name in checks.keys() & pipeline.inputs():
         try:
-            check()
-        except (ValueError, OSError, DatasetError) as error:
-            yield f"{subject}: {error}"
+            checks[name]()
+        except (ValueError, OSError) as error:
+            yield f"{name}: {error}"
 
 
 def _check_teacher(catalog: DataCatalog, modality: str) -> None:
-    from xmodal_kedro.labelling.label import check_teacher
+    from xmodal_kedro.labelling.teacher import check_teacher
 
-    check_teacher(catalog.load(f"params:{modality}_teacher"), catalog.load(f"{modality}_teacher_files"))
+    card, device = catalog.load(f"params:{modality}_teacher"), catalog.load(f"params:{modality}_label").device
+    check_teacher(card, catalog.load(f"{modality}_teacher_files"), device)
 
 
 def _check_benchmark(catalog: DataCatalog) -> None:

@@ -5,13 +5,14 @@ import os
 # Tracking here means the user's own store, never a vendor's.
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
-from xmodal_kedro.hooks import DefaultPipelineHooks, PreflightHooks, TrackingHooks  # noqa: E402
+from xmodal_kedro.hooks import DefaultPipelineHooks, PreflightHooks, TrackingHooks
 
 HOOKS = (DefaultPipelineHooks(), PreflightHooks(), TrackingHooks())
 
 # TrackingHooks extends kedro-mlflow's own hook and takes its place.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-mlflow",)
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -21,7 +21,7 @@ CLIP_SAMPLE_RATE_HZ = 16_000
 REJECTION_REASONS: dict[str, str] = {
     "unreadable": "the file could not be opened or read from storage",
     "not_media": "no demuxer recognises the content as audio or video",
-    "forbidden_format": "the container could make the reader open other files or the network",
+    "forbidden_format": "the container is not on the safe list: some make their reader open other files or the network",
     "no_audio": "there is no audio stream",
     "no_picture": "there is no video stream",
     "unknown_codec": "a needed stream has a codec that this FFmpeg cannot decode",
@@ -210,6 +210,20 @@ class TrainingHistory(Table):
     learning_rate: Series[float] = pa_checks.Field(ge=0)
 
 
+class BenchmarkEmbeddings(Table):
+    """What the trained network and its random twin make of one benchmark clip: lists of float32."""
+
+    file: Series[str] = pa_checks.Field(unique=True)
+    fold: Series[int] = pa_checks.Field(ge=1)
+    category: Series[str]
+    pretrained: Series[object]
+    random: Series[object]
+
+    @pa_checks.dataframe_check(error="both networks must give embeddings of one size")
+    def sizes_agree(cls, embeddings: Any) -> Any:
+        return embeddings["pretrained"].map(len) == embeddings["random"].map(len)
+
+
 class TransferResults(Table):
     """One fold of one benchmark."""
 
@@ -226,8 +240,8 @@ class TransferPredictions(Table):
     """What one linear probe said of one test clip of a benchmark."""
 
     benchmark: Series[str]
-    initialisation: Series[str]
-    fold: Series[int]
+    initialisation: Series[str] = pa_checks.Field(isin=["pretrained", "random"])
+    fold: Series[int] = pa_checks.Field(ge=1)
     file: Series[str]
     truth: Series[str]
     predicted: Series[str]

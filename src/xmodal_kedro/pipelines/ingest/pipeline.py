@@ -1,0 +1,15 @@
+"""The `ingest` pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import collect_videos, probe_sources
+
+
+def create_pipeline(**_kwargs: object) -> Pipeline:
+    """Folder of sources to the tables of usable and of rejected ones."""
+    return Pipeline(
+        [
+            Node(probe_sources, inputs=["source_videos", "params:ingest"], outputs="probes", name="probe_sources"),
+            Node(collect_videos, inputs="probes", outputs=["videos", "rejected_videos"], name="collect_videos"),
+        ]
+    )

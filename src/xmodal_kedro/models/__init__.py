@@ -1,0 +1,35 @@
+"""The networks, by the name that `train.model` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xmodal_kedro.models.backbone import Backbone
+from xmodal_kedro.models.mobilenet_v2 import MobileNetV2
+from xmodal_kedro.models.resnet50 import ResNet50
+from xmodal_kedro.models.vggish import VGGish
+from xmodal_kedro.models.vggish_plus import VGGishPlus
+
+BACKBONES: dict[str, Callable[[int], Backbone]] = {
+    "vggish": VGGish,
+    "vggish_plus": VGGishPlus,
+    "resnet50": ResNet50,
+    "mobilenet_v2": MobileNetV2,
+}
+
+__all__ = ["BACKBONES", "Backbone", "build"]
+
+
+def build(name: str, classes: int) -> Backbone:
+    """A backbone with random weights, drawn from torch's global generator.
+
+    Args:
+        name: a key of `BACKBONES`.
+        classes: number of logits.
+
+    Raises:
+        ValueError: for a name that is no backbone's.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"train.model ({name!r}) is no known network: set it to one of {', '.join(BACKBONES)}")
+    return BACKBONES[name](classes)

@@ -1,0 +1,35 @@
+"""What every network of the project is, and the part most of them begin with."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from xmodal_kedro.audio.log_mel import MEL_BANDS
+
+
+class Backbone(nn.Module):
+    """A network over log-mel spectrograms that gives class logits and an embedding.
+
+    `forward(log_mel_BFM)` takes float [batch, frames >= 96, 64] and returns `(logits_BC, embedding_BE)`: scores
+    before the sigmoid, and `embedding_size` numbers that stand for the whole sound.
+    """
+
+    embedding_size: int
+
+    def forward(self, log_mel_BFM: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+
+class BandNorm(nn.Module):
+    """Batch norm of each mel band, then one image channel: [batch, frames, bands] to [batch, 1, frames, bands].
+
+    It brings log-mel values, some -5 to 5 and tilted towards low bands, to what convolutions expect; after `bn0` of
+    Kong et al., "PANNs" (2020), but without weights, so that no gradient need flow back through the first convolution.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(MEL_BANDS, affine=False)
+
+    def forward(self, log_mel_BFM: Tensor) -> Tensor:
+        return self.norm(log_mel_BFM.transpose(1, 2)).transpose(1, 2).unsqueeze(1)

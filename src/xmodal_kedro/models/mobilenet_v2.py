@@ -1,0 +1,47 @@
+"""MobileNetV2 on log-mel: torchvision's network, its stem taking one channel of 64 normalised mel bands."""
+
+from __future__ import annotations
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from xmodal_kedro.models.backbone import Backbone, BandNorm
+
+
+class StridedDepthwise(nn.Conv2d):
+    """A depthwise convolution of stride 2, on a CPU in float32: its bfloat16 gradient is six times slower there."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, stride=2, padding=1, groups=channels, bias=False)
+        nn.init.kaiming_normal_(self.weight, mode="fan_out")
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.device.type != "cpu":
+            return super().forward(input)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(input.float())
+
+
+class MobileNetV2(Backbone):
+    """Sandler et al., "MobileNetV2" (2018); the embedding is the mean over its last map.
+
+    Strides are kept: 4 s of sound end in a map of 13 x 2, as in the MobileNets of Kong et al., "PANNs" (2020).
+    """
+
+    embedding_size = 1280
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem = BandNorm()
+        self.features = torchvision.models.mobilenet_v2(weights=None).features
+        self.features[0][0] = nn.Conv2d(1, 32, 3, stride=2, padding=1, bias=False)
+        nn.init.kaiming_normal_(self.features[0][0].weight, mode="fan_out")
+        for block in self.features[1:-1]:
+            if block.stride == 2:
+                block.conv[1][0] = StridedDepthwise(block.conv[1][0].in_channels)
+        self.classify = nn.Sequential(nn.Dropout(0.2), nn.Linear(self.embedding_size, classes))
+
+    def forward(self, log_mel_BFM: Tensor) -> tuple[Tensor, Tensor]:
+        embedding_BE = self.features(self.stem(log_mel_BFM)).mean((2, 3))
+        return self.classify(embedding_BE), embedding_BE

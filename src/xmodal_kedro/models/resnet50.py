@@ -1,0 +1,30 @@
+"""ResNet-50 on log-mel: torchvision's network, its stem taking one channel of 64 normalised mel bands."""
+
+from __future__ import annotations
+
+import torchvision
+from torch import Tensor, nn
+
+from xmodal_kedro.models.backbone import Backbone, BandNorm
+
+
+class ResNet50(Backbone):
+    """He et al., "Deep residual learning for image recognition" (2016); the embedding is the mean over its last map.
+
+    Strides are kept: 4 s of sound end in a map of 13 x 2, as in the residual networks of Kong et al., "PANNs" (2020).
+    """
+
+    embedding_size = 2048
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem = BandNorm()
+        self.network = torchvision.models.resnet50(weights=None)
+        self.network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(self.network.conv1.weight, mode="fan_out", nonlinearity="relu")
+        self.network.fc = nn.Identity()
+        self.classify = nn.Linear(self.embedding_size, classes)
+
+    def forward(self, log_mel_BFM: Tensor) -> tuple[Tensor, Tensor]:
+        embedding_BE = self.network(self.stem(log_mel_BFM))
+        return self.classify(embedding_BE), embedding_BE

@@ -1,0 +1,51 @@
+"""Nodes of the pipeline `train`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from xmodal_kedro.handles import Checkpoints, Shards
+from xmodal_kedro.params import TrainParams
+
+
+def train_model(
+    clips: Shards,
+    labels: Shards,
+    label_vocabulary: pd.DataFrame,
+    training_checkpoints: Checkpoints,
+    train: TrainParams,
+) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
+    """Train the network that `train.model` names.
+
+    Returns:
+        The weights of the epoch with the highest validation mAP by name, their card, and one row for each epoch.
+    """
+    from xmodal_kedro.models.card import describe
+    from xmodal_kedro.training.checkpoint import plain_weights
+    from xmodal_kedro.training.data import gather
+    from xmodal_kedro.training.loop import fit
+
+    data = gather(clips, labels, label_vocabulary, train)
+    fitted = fit(data, train, training_checkpoints)
+    card = describe(fitted.model, data.classes, train, data.fingerprint, fitted.best)
+    return plain_weights(fitted.model), card, pd.DataFrame(fitted.history)
+
+
+def plot_training_curves(training_history: pd.DataFrame) -> Any:
+    """Losses and validation mAP over epochs, as a plotly figure."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    epochs = training_history["epoch"] + 1
+    figure = make_subplots(specs=[[{"secondary_y": True}]])
+    for column, name in [("train_loss", "training loss"), ("validation_loss", "validation loss")]:
+        figure.add_trace(go.Scatter(x=epochs, y=training_history[column], name=name))
+    figure.add_trace(
+        go.Scatter(x=epochs, y=training_history["validation_map"], name="validation mAP"), secondary_y=True
+    )
+    figure.update_xaxes(title="epochs done")
+    figure.update_yaxes(title="binary cross-entropy", rangemode="tozero", secondary_y=False)
+    figure.update_yaxes(title="mean average precision", range=[0, 1], secondary_y=True)
+    return figure

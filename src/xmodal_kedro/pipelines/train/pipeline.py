@@ -1,0 +1,27 @@
+"""The pipeline `train`: clips and labels to weights, their card, and the training curves."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import plot_training_curves, train_model
+
+
+def create_pipeline(**_kwargs: object) -> Pipeline:
+    """Train one network, `train.model`, and plot how it went."""
+    return Pipeline(
+        [
+            Node(
+                train_model,
+                inputs=["clips", "labels", "label_vocabulary", "training_checkpoints", "params:train"],
+                outputs=["model_weights", "model_card", "training_history"],
+                name="train_model",
+            ),
+            Node(
+                plot_training_curves,
+                inputs="training_history",
+                outputs="training_curves",
+                name="plot_training_curves",
+            ),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Supervised training of a backbone on clips and their machine labels."""

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pyarrow.compute as pc
+import pytest
+
+from tests.fakes import MemoryShard
+from tests.tones import TONES_HZ, VOCABULARY, clip_ids, tone_params, tone_shards
+from xmodal_kedro.training.data import gather
+
+CLIPS, LABELS = tone_shards(shards=2)
+
+
+def only(split: str) -> dict[str, MemoryShard]:
+    tables = {key: shard() for key, shard in LABELS.items()}
+    return {key: MemoryShard(table.filter(pc.equal(table["split"], split))) for key, table in tables.items()}
+
+
+def test_counts_the_splits_and_orders_the_classes_by_index() -> None:
+    data = gather(CLIPS, LABELS, VOCABULARY.iloc[::-1], tone_params())
+    assert data.train_count == len(clip_ids("train", 32))
+    assert data.validation_count == len(clip_ids("validation", 32))
+    assert data.classes == list(TONES_HZ)
+
+
+def test_the_fingerprint_follows_clips_labels_and_vocabulary() -> None:
+    params = tone_params()
+    fingerprint = gather(CLIPS, LABELS, VOCABULARY, params).fingerprint
+    other_clips, other_labels = tone_shards(shards=2, duration_s=1.1)
+    assert fingerprint == gather(*tone_shards(shards=2), VOCABULARY, params).fingerprint
+    assert fingerprint != gather(other_clips, LABELS, VOCABULARY, params).fingerprint
+    assert (
+        fingerprint
+        != gather(CLIPS, {**LABELS, "shard-00000": only("train")["shard-00000"]}, VOCABULARY, params).fingerprint
+    )
+    renamed = VOCABULARY.assign(name=["a", "b", "c"])
+    assert other_labels.keys() == LABELS.keys() and fingerprint != gather(CLIPS, LABELS, renamed, params).fingerprint
+
+
+def test_an_empty_vocabulary_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"label_vocabulary is empty: lower merge_labels\.min_clips"):
+        gather(CLIPS, LABELS, VOCABULARY.iloc[:0], tone_params())
+
+
+def test_a_label_shard_without_its_clips_is_an_error_that_names_it() -> None:
+    one = {"shard-00000": CLIPS["shard-00000"]}
+    with pytest.raises(ValueError, match=r"do not pair up, such as shard-00001"):
+        gather(one, LABELS, VOCABULARY, tone_params())
+
+
+@pytest.mark.parametrize(
+    ("split", "message"), [("validation", "no labelled clip to train on"), ("train", "no labelled clip to validate on")]
+)
+def test_a_split_without_clips_is_an_error(split: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        gather(CLIPS, only(split), VOCABULARY, tone_params())

@@ -178,6 +178,10 @@ class MergeParams(Params):
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     """Share of videos held out for validation, by hash of `video_id`."""
 
+    def of(self, modality: str) -> ModalityParams:
+        """What of the labels of `visual` or `audio` becomes a target."""
+        return {"visual": self.visual, "audio": self.audio}[modality]
+
 
 class TrainParams(Params):
     """`parameters/train.yml`"""
@@ -192,7 +196,7 @@ class TrainParams(Params):
     """Length of sound fed to the network, seconds: a random part of longer clips, shorter ones are repeated. At least
     the 0.975 s under one patch of 96 frames."""
     learning_rate: float = Field(1e-3, gt=0)
-    """Highest learning rate of AdamW."""
+    """Highest learning rate of AdamW. `vggish`, which has no batch norm, learns faster at 1e-4."""
     weight_decay: float = Field(1e-4, ge=0)
     """Decoupled weight decay of matrices and kernels; norms and biases do not decay."""
     warmup_fraction: float = Field(0.1, ge=0, lt=1)

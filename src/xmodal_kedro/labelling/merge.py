@@ -53,7 +53,7 @@ def merge_shard(
         ValueError: naming a labelled clip that is not in the shard of clips.
     """
     table = clips(columns=["clip_id", "video_id"])
-    found = pd.concat([kept_labels(load(), getattr(params, modality)) for modality, load in teachers.items()])
+    found = pd.concat([kept_labels(load(), params.of(modality)) for modality, load in teachers.items()])
     clip_ids = table["clip_id"].to_pylist()
     unknown = sorted(set(found["clip_id"]) - set(clip_ids))
     if unknown:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from xmodal_kedro.params import TeacherCard
 
 
 class SampleTeacher:
-    """A trained `SampleNetwork` that has been checked against its class list. Runs on one CPU thread.
+    """A trained `SampleNetwork` that has been checked against its class list. It runs on the CPU.
 
     Args:
         card: says which activation turns logits into scores.
@@ -32,7 +34,7 @@ class SampleTeacher:
 
     def scores(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Score a batch [batch, channels, height, width]: float32 [batch, classes] in 0..1."""
-        with torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             logits_BC = self._network(torch.from_numpy(batch)) * self._card.output.scale
             scores_BC = logits_BC.softmax(1) if self._card.output.activation == "softmax" else logits_BC.sigmoid()
         scores: NDArray[np.float32] = scores_BC.numpy()
@@ -58,6 +60,17 @@ class SampleNetwork(nn.Module):
         """float32 [batch, channels, height, width], sides of 32 at least -> logits [batch, classes]."""
         logits: Tensor = self.classifier(self.pool(self.blocks(self.normalise(batch_BCHW))))
         return logits
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one CPU thread inside the block: sums have the same order, so results the same bits, on any machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _block(inputs: int, outputs: int, stride: int = 2) -> nn.Sequential:

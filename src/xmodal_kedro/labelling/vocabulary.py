@@ -61,7 +61,7 @@ def count_classes(visual: Shards, audio: Shards, params: MergeParams) -> pd.Data
         for modality, shards in teachers.items():
             table = shards[key]()
             tallies[modality].add(f"{modality}_labels {key}", shards[key], table)
-            kept.append(kept_labels(table, getattr(params, modality)).assign(modality=modality))
+            kept.append(kept_labels(table, params.of(modality)).assign(modality=modality))
         found = pd.concat(kept)
         clip_count.update(found.drop_duplicates(["clip_id", "name"])["name"])
         for name, label, modality in found[["name", "label", "modality"]].drop_duplicates().itertuples(index=False):
@@ -134,7 +134,7 @@ class Tally:
 def _empty(params: MergeParams, tallies: Mapping[str, Tally], clip_count: Counter[str]) -> str:
     seen = "; ".join(f"{name}: {tally}" for name, tally in tallies.items())
     best = ", ".join(f"{name!r} in {count} clips" for name, count in clip_count.most_common(3))
-    thresholds = ", ".join(f"merge_labels.{name}.threshold ({getattr(params, name).threshold})" for name in tallies)
+    thresholds = ", ".join(f"merge_labels.{name}.threshold ({params.of(name).threshold})" for name in tallies)
     return (
         f"no class is left for the vocabulary ({seen}; classes over the threshold: {len(clip_count)}"
         f"{', most frequent ' + best if best else ''}): lower {thresholds} or merge_labels.min_clips "

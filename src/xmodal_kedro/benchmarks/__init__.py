@@ -1,0 +1,1 @@
+"""What a trained network is worth on labelled benchmarks that it has never heard."""

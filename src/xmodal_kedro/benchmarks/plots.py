@@ -1,0 +1,46 @@
+"""Pictures of benchmark results."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from xmodal_kedro.benchmarks.compare import PRETRAINED
+
+COUNTS_SHOWN_UP_TO = 20
+"""Classes up to which a confusion matrix writes its counts."""
+
+
+def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
+    """Clips by true class (rows) and by what the pretrained network's probes called them (columns), over all folds.
+
+    Colour is the share of the row, so that classes of different size compare.
+    """
+    pretrained = predictions[predictions["initialisation"] == PRETRAINED]
+    classes = sorted(pretrained["truth"].unique())
+    counts = pd.crosstab(pretrained["truth"], pretrained["predicted"]).reindex(
+        index=classes, columns=classes, fill_value=0
+    )
+    names = [name.replace("_", " ") for name in classes]
+    figure = go.Figure(
+        go.Heatmap(
+            z=counts.div(counts.sum(axis=1), axis=0).to_numpy().tolist(),
+            x=names,
+            y=names,
+            text=[[str(count or "") for count in row] for row in counts.to_numpy()],
+            texttemplate="%{text}" if len(classes) <= COUNTS_SHOWN_UP_TO else None,
+            customdata=counts.to_numpy().tolist(),
+            hovertemplate="%{y} called %{x}: %{customdata} clips (%{z:.0%})<extra></extra>",
+            colorscale=[[0, "#ffffff"], [1, "#1f5f8b"]],
+            zmin=0,
+            zmax=1,
+            xgap=1,
+            ygap=1,
+            showscale=False,
+        )
+    )
+    side = 220 + max(24, 44 - len(classes)) * len(classes)
+    figure.update_xaxes(title="predicted", side="bottom", tickangle=-45, dtick=1, showgrid=False, constrain="domain")
+    figure.update_yaxes(title="true", autorange="reversed", dtick=1, showgrid=False, scaleanchor="x")
+    figure.update_layout(template="plotly_white", width=side, height=side)
+    return figure

@@ -1,0 +1,209 @@
+"""The report of a run: what was learnt from what, and what it is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from xmodal_kedro.benchmarks import page
+from xmodal_kedro.benchmarks.compare import PRETRAINED, RANDOM, fold_accuracies
+from xmodal_kedro.benchmarks.esc50 import COMPLETE
+from xmodal_kedro.benchmarks.published import PUBLISHED
+from xmodal_kedro.schemas import REJECTION_REASONS
+
+TITLES = {"esc50": "ESC-50", "esc10": "ESC-10"}
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """What the report is made from: the data sets of these names, see `schemas`."""
+
+    videos: pd.DataFrame
+    rejected_videos: pd.DataFrame
+    unclipped_videos: pd.DataFrame
+    label_vocabulary: pd.DataFrame
+    label_histogram: go.Figure
+    model_card: dict[str, Any]
+    training_history: pd.DataFrame
+    training_curves: go.Figure
+    transfer_results: pd.DataFrame
+    transfer_predictions: pd.DataFrame
+    transfer_metrics: dict[str, float]
+    confusion_matrix: go.Figure
+
+
+def render(inputs: ReportInputs) -> str:
+    """One HTML page that needs nothing beside it."""
+    title = f"What {inputs.model_card['model']} learnt from unlabelled videos"
+    parts = [
+        _opening(title, inputs),
+        _result(inputs),
+        _published(inputs),
+        _confusion(inputs),
+        _sources(inputs),
+        _labels(inputs),
+        _training(inputs),
+    ]
+    return page.page(title, parts)
+
+
+def _benchmark(inputs: ReportInputs) -> str:
+    return str(inputs.transfer_results["benchmark"].iloc[0])
+
+
+def _is_complete(inputs: ReportInputs) -> bool:
+    """Whether the published benchmark was evaluated, and not another folder in its layout."""
+    predictions = inputs.transfer_predictions
+    return (predictions["file"].nunique(), predictions["truth"].nunique()) == COMPLETE[_benchmark(inputs)]
+
+
+def _opening(title: str, inputs: ReportInputs) -> str:
+    name, metrics = _benchmark(inputs), inputs.transfer_metrics
+    predictions = inputs.transfer_predictions
+    what = TITLES[name] if _is_complete(inputs) else f"sounds in the layout of {TITLES[name]}"
+    lead = (
+        f"Judged on {what}: {predictions['file'].nunique()} clips of {predictions['truth'].nunique()} classes, by a "
+        "linear model on frozen embeddings."
+    )
+
+    def accuracy(initialisation: str) -> tuple[str, str]:
+        mean, deviation = (metrics[f"{name}.{initialisation}.{key}"] for key in ("accuracy", "accuracy_std"))
+        return f"{100 * mean:.1f} %", f"± {100 * deviation:.1f} over folds"
+
+    figures = [
+        ("Pretrained", *accuracy(PRETRAINED)),
+        ("Random weights", *accuracy(RANDOM)),
+        ("Gain", _points(metrics[f"{name}.gain"]), "percentage points"),
+        ("p of no gain", _p_value(metrics[f"{name}.p_value"]), "corrected paired t-test"),
+    ]
+    return f"<header><h1>{escape(title)}</h1>{page.paragraph(lead, 'lead')}{page.headline(figures)}</header>"
+
+
+def _result(inputs: ReportInputs) -> str:
+    name, metrics = _benchmark(inputs), inputs.transfer_metrics
+    accuracies = fold_accuracies(inputs.transfer_predictions)
+    rows = [
+        (
+            f"Fold {fold}",
+            f"{100 * row[PRETRAINED]:.1f}",
+            f"{100 * row[RANDOM]:.1f}",
+            _points(row[PRETRAINED] - row[RANDOM]),
+        )
+        for fold, row in accuracies.iterrows()
+    ]
+
+    def total(key: str, deviation: str, signed: bool = False) -> str:
+        mean = _points(metrics[f"{name}.{key}"]) if signed else f"{100 * metrics[f'{name}.{key}']:.1f}"
+        return f"{mean} ± {100 * metrics[f'{name}.{deviation}']:.1f}"
+
+    mean = (
+        "Mean",
+        total(f"{PRETRAINED}.accuracy", f"{PRETRAINED}.accuracy_std"),
+        total(f"{RANDOM}.accuracy", f"{RANDOM}.accuracy_std"),
+        total("gain", "gain_std", signed=True),
+    )
+    return page.section(
+        "Accuracy, fold by fold",
+        page.paragraph(
+            "Percent of test clips named rightly. Each fold is tested by a standardised logistic regression fitted on "
+            "the other four, its strength chosen on those four alone. Random weights are the same network before any "
+            "training; ± is the standard deviation over folds."
+        ),
+        page.table(("Test fold", "Pretrained", "Random", "Gain"), [*rows, mean], numbers=(1, 2, 3), totals=1),
+        page.paragraph(
+            f"p = {_p_value(metrics[f'{name}.p_value'])} for a gain of zero, by the paired t-test over folds with "
+            "Nadeau and Bengio's correction for training sets that overlap.",
+            "soft",
+        ),
+    )
+
+
+def _published(inputs: ReportInputs) -> str:
+    name = _benchmark(inputs)
+    if not _is_complete(inputs):
+        return page.section(
+            "Published results",
+            page.paragraph(
+                f"None is shown: the sounds have the layout of {TITLES[name]}, but are not {TITLES[name]}, so "
+                "accuracies on it do not compare."
+            ),
+        )
+    rows = [(item.system, item.protocol, f"{item.accuracy_percent:g}", item.source) for item in PUBLISHED[name]]
+    return page.section(
+        "Published results",
+        page.paragraph(f"Accuracies on {TITLES[name]} in percent, as their sources give them; none was measured here."),
+        page.table(("System", "Protocol", "Accuracy", "Source"), rows, numbers=(2,)),
+    )
+
+
+def _confusion(inputs: ReportInputs) -> str:
+    return page.section(
+        "Confusion matrix",
+        page.paragraph("Test clips of all folds by true and by predicted class, on the pretrained embeddings."),
+        page.figure(inputs.confusion_matrix, "confusion-matrix"),
+    )
+
+
+def _sources(inputs: ReportInputs) -> str:
+    videos, unclipped = inputs.videos, inputs.unclipped_videos
+    used = videos[~videos["video_id"].isin(unclipped["video_id"])]
+    found = len(videos) + len(inputs.rejected_videos)
+    rows = [
+        *_by_reason("not usable", inputs.rejected_videos),
+        *_by_reason("without a clip", unclipped),
+        ("Cut into clips", f"{len(used):,}", f"{used['duration_s'].sum() / 3600:.2f} hours of video"),
+        ("Found", f"{found:,}", ""),
+    ]
+    return page.section(
+        "Learnt from",
+        page.paragraph("Every source that was found ends in one of these rows."),
+        page.table(("Sources", "Number", "Because"), rows, numbers=(1,), totals=1),
+    )
+
+
+def _by_reason(what: str, sources: pd.DataFrame) -> list[tuple[str, str, str]]:
+    counts = sources["reason"].value_counts().sort_index()
+    return [
+        (f"{str(reason).replace('_', ' ').capitalize()}, {what}", f"{count:,}", REJECTION_REASONS[str(reason)])
+        for reason, count in counts.items()
+    ]
+
+
+def _labels(inputs: ReportInputs) -> str:
+    return page.section(
+        "Machine labels",
+        page.paragraph(f"{inputs.label_histogram.layout.title.text or ''}."),
+        page.figure(inputs.label_histogram, "label-histogram"),
+    )
+
+
+def _training(inputs: ReportInputs) -> str:
+    card, history = inputs.model_card, inputs.training_history
+    best = card["best"]
+    by = inputs.label_vocabulary["modality"].value_counts()
+    rows = [
+        ("Network", card["model"]),
+        ("Weights", f"{card['parameter_count']:,}"),
+        ("Embedding", f"{card['embedding_size']:,} numbers a clip"),
+        ("Classes", f"{len(card['classes']):,} ({', '.join(f'{count} {name}' for name, count in by.items())})"),
+        ("Epochs", f"{len(history)}, weights taken after {best['epoch'] + 1}"),
+        ("Validation mAP", f"{best['validation_map']:.3f}, against the machine labels of held-out videos"),
+    ]
+    return page.section(
+        "Training",
+        page.table((), rows, numbers=()),
+        page.figure(inputs.training_curves, "training-curves"),
+    )
+
+
+def _points(gain: float) -> str:
+    text = f"{100 * gain:+.1f}".replace("-", "−")
+    return "0.0" if text[1:] == "0.0" else text
+
+
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from plotly.offline import get_plotlyjs
+
+from xmodal_kedro.benchmarks.compare import fold_accuracies, summarise
+from xmodal_kedro.benchmarks.plots import confusion_matrix
+from xmodal_kedro.benchmarks.report import ReportInputs, render
+
+
+def predictions(clips_per_fold: int) -> pd.DataFrame:
+    """ESC-10 in ten classes: pretrained misses two clips of each fold, random four."""
+    rows = []
+    for initialisation, misses in (("pretrained", 2), ("random", 4)):
+        for fold in range(1, 6):
+            for clip in range(clips_per_fold):
+                truth = f"class_{clip % 10}"
+                predicted = "class_9" if clip < misses else truth
+                rows.append(("esc10", initialisation, fold, f"{fold}-{clip}.ogg", truth, predicted))
+    return pd.DataFrame(rows, columns=["benchmark", "initialisation", "fold", "file", "truth", "predicted"])
+
+
+def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
+    told = predictions(clips_per_fold)
+    epochs = [0, 1]
+    return ReportInputs(
+        videos=pd.DataFrame({"video_id": ["a", "b", "c"], "duration_s": [3600.0, 1800.0, 60.0]}),
+        rejected_videos=pd.DataFrame({"uri": ["x.mp4", "y.mp4"], "reason": ["no_audio", "no_audio"], "detail": ""}),
+        unclipped_videos=pd.DataFrame({"video_id": ["c"], "uri": ["c.mp4"], "reason": ["silent"], "detail": ""}),
+        label_vocabulary=pd.DataFrame({"name": ["<dog>", "rain"], "modality": ["visual", "both"]}),
+        label_histogram=go.Figure(go.Bar(x=[3, 2], y=["dog", "rain"]), layout={"title": "2 classes over 5 clips"}),
+        model_card={
+            "model": "vggish_plus",
+            "classes": ["<dog>", "rain"],
+            "parameter_count": 1_234_567,
+            "embedding_size": 512,
+            "best": {"epoch": 1, "validation_map": 0.25},
+        },
+        training_history=pd.DataFrame({"epoch": epochs, "validation_map": [0.2, 0.25]}),
+        training_curves=go.Figure(go.Scatter(x=epochs, y=[0.5, 0.4], name="training loss")),
+        transfer_results=pd.DataFrame({"benchmark": ["esc10"]}),
+        transfer_predictions=told,
+        transfer_metrics=summarise("esc10", fold_accuracies(told)),
+        confusion_matrix=confusion_matrix(told),
+    )
+
+
+def without_plotly(page: str) -> str:
+    return page.replace(get_plotlyjs(), "")
+
+
+def table_rows(page: str) -> list[list[str]]:
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr.*?</tr>", page)]
+
+
+def test_folds_mean_and_gain_stand_in_the_result_table() -> None:
+    rows = table_rows(without_plotly(render(report_inputs())))
+    assert ["Fold 1", "97.5", "95.0", "+2.5"] in rows
+    assert ["Mean", "97.5 ± 0.0", "95.0 ± 0.0", "+2.5 ± 0.0"] in rows
+
+
+def test_every_source_is_counted_with_its_reason() -> None:
+    rows = table_rows(without_plotly(render(report_inputs())))
+    assert ["No audio, not usable", "2", "there is no audio stream"] in rows
+    assert ["Silent, without a clip", "1", "all of its sound is under clip.silence_dbfs"] in rows
+    assert ["Cut into clips", "2", "1.50 hours of video"] in rows
+    assert ["Found", "5", ""] in rows
+
+
+def test_the_page_needs_no_network_and_holds_plotly_once() -> None:
+    page = render(report_inputs())
+    assert page.count(get_plotlyjs()) == 1
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=", without_plotly(page))
+    assert "@import" not in without_plotly(page)
+
+
+def test_the_three_figures_are_there_and_equal_inputs_give_equal_pages() -> None:
+    page = render(report_inputs())
+    assert all(f'id="{name}"' in page for name in ("confusion-matrix", "label-histogram", "training-curves"))
+    assert page == render(report_inputs())
+
+
+def test_published_numbers_stand_only_beside_the_whole_benchmark() -> None:
+    assert "arXiv 1908.11219" in render(report_inputs(clips_per_fold=80))
+    partial = without_plotly(render(report_inputs(clips_per_fold=20)))
+    assert "arXiv 1908.11219" not in partial and "are not ESC-10" in partial
+
+
+def test_names_from_the_data_are_escaped() -> None:
+    card = report_inputs().model_card | {"model": "<script>alert(1)</script>"}
+    page = without_plotly(render(replace(report_inputs(), model_card=card)))
+    assert "<script>alert" not in page
+
+
+def test_the_markup_is_balanced() -> None:
+    open_tags: list[str] = []
+
+    class Balance(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag != "meta":
+                open_tags.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert open_tags.pop() == tag
+
+    Balance().feed(without_plotly(render(report_inputs())))
+    assert open_tags == []
+
+
+@pytest.mark.parametrize(("gain", "shown"), [(0.0123, "+1.2"), (-0.0123, "−1.2"), (-1e-9, "0.0")])
+def test_gains_carry_their_sign_unless_they_round_to_nothing(gain: float, shown: str) -> None:
+    inputs = report_inputs()
+    page = render(replace(inputs, transfer_metrics=inputs.transfer_metrics | {"esc10.gain": gain}))
+    assert f"<dt>Gain</dt><dd>{shown}<small>" in page

@@ -63,9 +63,12 @@ def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path) -> None:
         JsonDataset(filepath=str(tmp_path / "v.json")).load()
 
 
-def test_a_checkpoint_is_the_last_one_saved(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["local", "memory"])
+def test_a_checkpoint_is_the_last_one_saved(tmp_path: Path, place: str) -> None:
+    root = str(tmp_path) if place == "local" else f"memory://{tmp_path}"
+
     def checkpoints() -> CheckpointFile:
-        return CheckpointDataset(filepath=str(tmp_path / "deep" / "c.safetensors")).load()
+        return CheckpointDataset(filepath=f"{root}/deep/c.safetensors").load()
 
     assert checkpoints().load() is None
     for epoch in (1, 2):
@@ -75,5 +78,3 @@ def test_a_checkpoint_is_the_last_one_saved(tmp_path: Path) -> None:
     tensors, state = found
     assert torch.equal(tensors["weight"], torch.full((3,), 2.0))
     assert state == {"epoch": 2, "best": {"map": 0.5}}
-    checkpoints().clear()
-    assert checkpoints().load() is None

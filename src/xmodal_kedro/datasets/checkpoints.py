@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import fsspec
 from kedro.io import AbstractDataset, DatasetError
 
-from xmodal_kedro.datasets.storage import sweep, whole_file
+from xmodal_kedro.datasets.storage import is_local, sweep, whole_file
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +20,10 @@ STATE_KEY = "state"
 
 
 class CheckpointFile:
-    """One checkpoint in one safetensors file, its JSON state in the header: the newest whole one, or none."""
+    """One checkpoint in one safetensors file, its JSON state in the header: the newest whole one, or none.
+
+    Implements `handles.Checkpoints`.
+    """
 
     def __init__(self, path: str) -> None:
         self._fs, self._path = fsspec.url_to_fs(path)
@@ -25,26 +31,32 @@ class CheckpointFile:
     def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
         """Tensors and state of the newest checkpoint; None before the first one."""
         from safetensors import safe_open
-        from safetensors.torch import load
 
         if not self._fs.isfile(self._path):
             return None
-        with safe_open(self._path, framework="pt") as header:
-            state = json.loads(header.metadata()[STATE_KEY])
-        return load(self._fs.cat_file(self._path)), state
+        with self._as_local_file() as path, safe_open(path, framework="pt") as stored:
+            return {name: stored.get_tensor(name) for name in stored.keys()}, json.loads(stored.metadata()[STATE_KEY])  # noqa: SIM118
 
     def save(self, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
         """Store a checkpoint in the place of the one before, whole or not at all."""
-        from safetensors.torch import save
+        from safetensors.torch import save, save_file
 
-        content = save(tensors, metadata={STATE_KEY: json.dumps(state)})
+        metadata = {STATE_KEY: json.dumps(state)}
         with whole_file(self._fs, self._path) as partial_path:
-            self._fs.pipe_file(partial_path, content)
+            if is_local(self._fs):  # straight to the disk, without the whole file in memory
+                save_file(tensors, partial_path, metadata)
+            else:
+                self._fs.pipe_file(partial_path, save(tensors, metadata))
 
-    def clear(self) -> None:
-        """Forget the checkpoint."""
-        if self._fs.isfile(self._path):
-            self._fs.rm_file(self._path)
+    @contextmanager
+    def _as_local_file(self) -> Iterator[str]:
+        if is_local(self._fs):
+            yield self._path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = f"{folder}/checkpoint"
+            self._fs.get_file(self._path, copy)
+            yield copy
 
 
 class CheckpointDataset(AbstractDataset[NoReturn, CheckpointFile]):

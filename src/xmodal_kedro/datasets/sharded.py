@@ -16,7 +16,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.datasets.storage import read_json, sweep, whole_file, write_json
+from xmodal_kedro.datasets.storage import is_local, read_json, sweep, whole_file, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +51,9 @@ class StoredShard:
 
     def open(self) -> pq.ParquetFile:
         fs, path = fsspec.url_to_fs(self.path, **self.storage_options)
-        source = path if _is_local(fs) else fs.open(path, "rb")
+        source = path if is_local(fs) else fs.open(path, "rb")
         try:
-            return pq.ParquetFile(source, memory_map=_is_local(fs))
+            return pq.ParquetFile(source, memory_map=is_local(fs))
         except pa.ArrowInvalid as error:
             raise DatasetError(
                 f"{self.path} is not a whole Parquet file ({error}): delete it and run the pipeline that makes it again"
@@ -181,10 +181,6 @@ def _read_fingerprint(fs: fsspec.AbstractFileSystem, path: str) -> str:
             return (pq.read_schema(stream).metadata or {}).get(FINGERPRINT_KEY, b"").decode()
     except pa.ArrowInvalid:
         return ""
-
-
-def _is_local(fs: fsspec.AbstractFileSystem) -> bool:
-    return "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
 
 
 def _describe_failures(name: str, failures: Mapping[str, str], total: int) -> str:

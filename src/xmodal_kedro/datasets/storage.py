@@ -58,6 +58,11 @@ def read_json(fs: AbstractFileSystem, path: str) -> Any:
     return json.loads(fs.cat_file(path)) if fs.isfile(path) else None
 
 
+def is_local(fs: AbstractFileSystem) -> bool:
+    """Whether paths of `fs` are paths of this machine."""
+    return "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
+
+
 def _forget(fs: AbstractFileSystem, path: str) -> None:
     try:
         if fs.exists(path):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import trange
+from tqdm import tqdm
 
 from xmodal_kedro import events
 from xmodal_kedro.audio.augment import mixup
@@ -58,12 +58,15 @@ def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fi
     done = len(trainer.state.history)
     if done < params.epochs:
         log.info("Training %s on %d clips, validating on %d", params.model, data.train_count, data.validation_count)
-    with trange(done, params.epochs, initial=done, total=params.epochs, desc=params.model, unit="epoch") as bar:
+    epochs = range(done, params.epochs)
+    with tqdm(epochs, params.model, params.epochs, unit="epoch", initial=done, disable=None) as bar:
         for epoch in bar:
             row = trainer.run_epoch(epoch)
             trainer.state.add_epoch(row)
             checkpoint.save(checkpoints, trainer.state, fingerprint)
             bar.set_postfix(loss=f"{row['train_loss']:.4f}", mAP=f"{row['validation_map']:.3f}")
+            if bar.disable:  # no terminal to draw on
+                log.info("epoch %d/%d: %s", epoch + 1, params.epochs, _describe(row))
     return trainer.finish()
 
 
@@ -168,6 +171,11 @@ class _Trainer:
 
     def _learning_rate(self, step: int) -> float:
         return learning_rate(step, self.params.epochs * self.steps_per_epoch, self.params)
+
+
+def _describe(row: dict[str, float]) -> str:
+    names = {"train_loss": "loss", "validation_loss": "validation loss", "validation_map": "validation mAP"}
+    return ", ".join(f"{name} {row[key]:.4f}" for key, name in names.items())
 
 
 def _finite_losses(waiting: list[tuple[Tensor, list[str]]]) -> list[float]:

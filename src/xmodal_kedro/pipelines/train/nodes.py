@@ -47,5 +47,5 @@ def plot_training_curves(training_history: pd.DataFrame) -> Any:
     )
     figure.update_xaxes(title="epochs done")
     figure.update_yaxes(title="binary cross-entropy", rangemode="tozero", secondary_y=False)
-    figure.update_yaxes(title="mean average precision", range=[0, 1], secondary_y=True)
+    figure.update_yaxes(title="mean average precision", range=[0, 1], dtick=0.2, secondary_y=True)
     return figure

@@ -1,0 +1,50 @@
+"""Nodes of `sample`: each returns file contents, or the jobs that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+
+from xmodal_kedro.params import AudioTeacherCard, SampleParams, VisualTeacherCard
+
+Files = dict[str, bytes | Callable[[], bytes]]
+
+
+def draw_videos(sample: SampleParams) -> tuple[Files, pd.DataFrame]:
+    """Script every video; the files are rendered when they are saved. The truth goes beside them."""
+    from xmodal_kedro.sample.scenes import truth_of, write_script
+    from xmodal_kedro.sample.video import render_video
+
+    scripts = [write_script(sample, index) for index in range(sample.videos)]
+    return {script.name: partial(render_video, script) for script in scripts}, truth_of(scripts)
+
+
+def train_visual_teacher(sample: SampleParams, visual_teacher: VisualTeacherCard) -> Files:
+    """A small classifier of pictures, and its class list."""
+    from xmodal_kedro.sample import teachers
+    from xmodal_kedro.sample.world import VISUAL_CLASSES
+
+    return _teacher(visual_teacher, VISUAL_CLASSES, partial(teachers.train_visual_teacher, sample, visual_teacher))
+
+
+def train_audio_teacher(sample: SampleParams, audio_teacher: AudioTeacherCard) -> Files:
+    """A small classifier of sounds, and its class list."""
+    from xmodal_kedro.sample import teachers
+    from xmodal_kedro.sample.world import AUDIO_CLASSES
+
+    return _teacher(audio_teacher, AUDIO_CLASSES, partial(teachers.train_audio_teacher, sample, audio_teacher))
+
+
+def draw_benchmark(sample: SampleParams) -> Files:
+    """A benchmark in ESC-50's layout."""
+    from xmodal_kedro.sample.benchmark import benchmark_files
+
+    return dict(benchmark_files(sample))
+
+
+def _teacher(
+    card: VisualTeacherCard | AudioTeacherCard, classes: tuple[str, ...], weights: Callable[[], bytes]
+) -> Files:
+    return {card.weights: weights, card.labels: "".join(f"{name}\n" for name in classes).encode()}

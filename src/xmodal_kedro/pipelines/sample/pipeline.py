@@ -1,0 +1,29 @@
+"""The pipeline `sample`."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import draw_benchmark, draw_videos, train_audio_teacher, train_visual_teacher
+
+
+def create_pipeline(**_kwargs: object) -> Pipeline:
+    """params -> source_videos, sample_truth, visual_teacher_files, audio_teacher_files, benchmark_files"""
+    return Pipeline(
+        [
+            Node(draw_videos, inputs="params:sample", outputs=["source_videos", "sample_truth"], name="draw_videos"),
+            Node(
+                train_visual_teacher,
+                inputs=["params:sample", "params:visual_teacher"],
+                outputs="visual_teacher_files",
+                name="train_visual_teacher",
+            ),
+            Node(
+                train_audio_teacher,
+                inputs=["params:sample", "params:audio_teacher"],
+                outputs="audio_teacher_files",
+                name="train_audio_teacher",
+            ),
+            Node(draw_benchmark, inputs="params:sample", outputs="benchmark_files", name="draw_benchmark"),
+        ]
+    )

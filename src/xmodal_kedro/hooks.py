@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import click
 import fsspec
 import mlflow
-from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -40,7 +40,7 @@ class PreflightHooks:
     """Before the first node: are the inputs there, do they fit, can the outputs be written?
 
     Raises:
-        KedroCliError: one error that lists all that is wrong, each with its remedy.
+        click.ClickException: one error that lists all that is wrong, each with its remedy.
     """
 
     @hook_impl(tryfirst=True)
@@ -49,7 +49,7 @@ class PreflightHooks:
         problems = problems or [*_unfit_inputs(pipeline, catalog)]
         problems += [*_unwritable_outputs(pipeline, catalog)]
         if problems:
-            raise KedroCliError("cannot start:\n" + "\n".join(f"  - {problem}" for problem in problems))
+            raise click.ClickException("cannot start:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
 def _missing_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:

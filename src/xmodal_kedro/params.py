@@ -5,15 +5,33 @@ Each class is one `params:` input of a pipeline. The text under a field is the r
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class Params(BaseModel):
     """Base: immutable, unknown fields are errors, field texts are kept as descriptions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Check `obj` and make the parameters of it.
+
+        Raises:
+            ValueError: one line a wrong field: its name, what it is set to, and what it should be.
+        """
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            raise ValueError("; ".join(map(_describe, error.errors()))) from None
+
+
+def _describe(error: Any) -> str:
+    field = ".".join(str(part) for part in error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{field} is {error['input']!r}: {message}" if field else message
 
 
 class IngestParams(Params):
@@ -240,5 +258,14 @@ class SampleParams(Params):
     """Longest video, seconds."""
     teacher_examples_per_class: int = Field(24, ge=4)
     """Labelled pictures and sounds per class that each teacher learns from."""
-    benchmark_clips_per_class: int = Field(20, ge=5)
-    """Sounds per class of the benchmark, a multiple of its five folds."""
+    benchmark_clips_per_class: int = Field(20, ge=5, multiple_of=5)
+    """Sounds per class of the benchmark, spread evenly over its five folds."""
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> SampleParams:
+        if self.min_s > self.max_s:
+            raise ValueError(
+                f"sample.min_s ({self.min_s}) exceeds sample.max_s ({self.max_s}): set min_s <= max_s in "
+                "parameters/sample.yml"
+            )
+        return self

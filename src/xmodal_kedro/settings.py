@@ -7,12 +7,15 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
+from xmodal_kedro.context import ProjectContext
 from xmodal_kedro.hooks import DefaultPipelineHooks, PreflightHooks, TrackingHooks
 
 HOOKS = (DefaultPipelineHooks(), PreflightHooks(), TrackingHooks())
 
 # TrackingHooks extends kedro-mlflow's own hook and takes its place.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
+
+CONTEXT_CLASS = ProjectContext
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -1,0 +1,196 @@
+"""The rules that keep the tree readable: who may import whom, what is in the catalog, which parameters are read."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.pipeline import Pipeline
+
+from tests.conftest import PROJECT
+from xmodal_kedro import params, settings
+from xmodal_kedro.pipeline_registry import register_pipelines
+
+PACKAGE = PROJECT / "src" / "xmodal_kedro"
+FOUNDATION = {"schemas", "params", "handles", "events"}
+MAY_IMPORT = {
+    "pipelines": {"media", "labelling", "training", "benchmarks", "sample", "audio", "models"} | FOUNDATION,
+    "sample": {"media", "labelling", "audio"} | FOUNDATION,
+    "benchmarks": {"media", "audio", "models"} | FOUNDATION,
+    "training": {"audio", "models"} | FOUNDATION,
+    "labelling": {"audio", "models"} | FOUNDATION,
+    "media": FOUNDATION,
+    "audio": FOUNDATION,
+    "models": {"audio"} | FOUNDATION,
+    "datasets": {"schemas", "handles"},
+    "schemas": set(),
+    "params": set(),
+    "handles": set(),
+    "events": set(),
+}
+KNOWS_KEDRO = {"pipelines", "datasets", "context", "hooks", "settings", "pipeline_registry"}
+PIPELINES = register_pipelines()
+MAIN_LINE = ["ingest", "clip", "visual_label", "audio_label", "merge_labels", "train", "transfer_eval"]
+
+
+def sources() -> Iterator[tuple[Path, str]]:
+    """Every source file of the package, with the name of its part: the first folder or the file itself."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path, path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute names of all that a file imports, at its top or inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(PACKAGE.parent).with_suffix("").parts
+            base = ".".join(package[: len(package) - node.level]) if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def load_config(env: str) -> OmegaConfigLoader:
+    return OmegaConfigLoader(str(PROJECT / "conf"), env=env, **settings.CONFIG_LOADER_ARGS)
+
+
+@pytest.mark.parametrize("part", sorted(MAY_IMPORT))
+def test_a_part_imports_only_the_parts_below_it(part: str) -> None:
+    wrong = []
+    for path, own in sources():
+        if own == part:
+            used = {name.split(".")[1] for name in imports(path) if name.startswith("xmodal_kedro.")}
+            wrong += [f"{path.relative_to(PACKAGE)} imports {other}" for other in used - MAY_IMPORT[part] - {part}]
+    assert not wrong
+
+
+def test_every_part_has_its_rule() -> None:
+    assert {part for _, part in sources()} <= MAY_IMPORT.keys() | {
+        "context",
+        "hooks",
+        "settings",
+        "pipeline_registry",
+        "__init__",
+    }
+
+
+def test_kedro_stays_in_pipelines_datasets_hooks_settings_and_registry() -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path, part in sources()
+        for name in imports(path)
+        if name.split(".")[0] in {"kedro", "kedro_datasets", "kedro_mlflow"} and part not in KNOWS_KEDRO
+    ]
+    assert not wrong
+
+
+def test_only_hooks_know_mlflow() -> None:
+    wrong = [
+        str(path.relative_to(PACKAGE))
+        for path, part in sources()
+        if any(name.split(".")[0] in {"mlflow", "kedro_mlflow"} for name in imports(path)) and part != "hooks"
+    ]
+    assert not wrong
+
+
+def test_no_pipeline_imports_another() -> None:
+    wrong = []
+    for path in sorted((PACKAGE / "pipelines").glob("*/*.py")):
+        others = {name for name in imports(path) if name.startswith("xmodal_kedro.pipelines.")}
+        wrong += [f"{path} imports {name}" for name in others if name.split(".")[2] != path.parent.name]
+    assert not wrong
+
+
+def test_nodes_do_no_input_or_output() -> None:
+    calls = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "to_parquet", "read_parquet", "to_csv"}
+    wrong = []
+    for path in sorted((PACKAGE / "pipelines").glob("*/nodes.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                wrong += [f"{path.parent.name}/nodes.py:{node.lineno} calls {name}"] if name in calls else []
+    assert not wrong
+
+
+def test_the_seven_pipelines_make_the_main_line() -> None:
+    whole: Pipeline = sum((PIPELINES[name] for name in MAIN_LINE), Pipeline([]))
+    assert {node.name for node in PIPELINES["__default__"].nodes} == {node.name for node in whole.nodes}
+    inputs = {name for name in PIPELINES["__default__"].inputs() if not name.startswith("params:")}
+    assert inputs == {
+        "source_videos",
+        "visual_teacher_files",
+        "audio_teacher_files",
+        "benchmark_files",
+        "training_checkpoints",
+    }
+
+
+def test_kedro_can_read_the_types_of_every_node() -> None:
+    for pipeline in PIPELINES.values():
+        for node in pipeline.nodes:
+            hints = get_type_hints(node.func)
+            bound = inspect.signature(node.func).bind(*node.inputs).arguments
+            for argument, name in bound.items():
+                if str(name).startswith("params:"):
+                    assert issubclass(hints[argument], params.Params), f"{node.name}: {argument}"
+
+
+@pytest.mark.parametrize("env", ["base", "sample", "onnx", "paper"])
+def test_every_input_and_output_is_in_the_catalog_with_its_layer(env: str) -> None:
+    catalog = {name: entry for name, entry in load_config(env)["catalog"].items() if not name.startswith("_")}
+    wanted = PIPELINES["__default__"] if env != "sample" else PIPELINES["__default__"] + PIPELINES["sample"]
+    named = {name for name in wanted.datasets() if not name.startswith("params:")}
+    assert named == catalog.keys()
+    assert all("layer" in entry["metadata"]["kedro-viz"] for entry in catalog.values())
+
+
+def test_every_table_has_its_validator() -> None:
+    for name, entry in load_config("sample")["catalog"].items():
+        if not name.startswith("_") and entry["type"].endswith(("TableDataset", "ShardedParquetDataset")):
+            assert "validator" in entry, name
+
+
+@pytest.mark.parametrize("env", ["base", "sample", "onnx", "paper"])
+def test_every_parameter_is_an_input_of_some_node(env: str) -> None:
+    read = {name.removeprefix("params:") for pipeline in PIPELINES.values() for name in pipeline.inputs()}
+    assert set(load_config(env)["parameters"]) <= read
+
+
+def test_every_field_of_a_parameter_is_read_in_the_code() -> None:
+    attributes = {
+        node.attr
+        for path, _ in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+    }
+    unread = [
+        f"{model.__name__}.{field}"
+        for model in vars(params).values()
+        if isinstance(model, type) and issubclass(model, params.Params)
+        for field in model.model_fields
+        if field not in attributes and field != "kind"
+    ]
+    assert not unread
+
+
+def test_every_parameter_file_sets_only_known_fields_and_leaves_none_to_chance() -> None:
+    parameters = load_config("base")["parameters"]
+    types = {
+        "ingest": params.IngestParams,
+        "clip": params.ClipParams,
+        "visual_label": params.LabelParams,
+        "audio_label": params.LabelParams,
+        "merge_labels": params.MergeParams,
+        "train": params.TrainParams,
+        "transfer_eval": params.TransferParams,
+    }
+    for name, model in types.items():
+        assert set(parameters[name]) == set(model.model_fields), name

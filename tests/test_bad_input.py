@@ -1,0 +1,146 @@
+"""A user's mistake ends before the work, in one error that names file or field and the remedy."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from tests.project import Project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("bad_input") / "project")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def good(tmp_path: Path, out: Path) -> dict[str, Any]:
+    """Parameters of a run that finds its videos, teachers and benchmark; nobody looks into them here."""
+    for name in ("videos/a.mp4", "teachers/visual/model.onnx", "teachers/visual/labels.txt", "esc10/audio/a.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"something")
+    return {
+        "source": tmp_path / "videos",
+        "data_root": out,
+        "teachers": tmp_path / "teachers",
+        "esc10": tmp_path / "esc10",
+    }
+
+
+def error_of(
+    project: Project, monkeypatch: pytest.MonkeyPatch, pipelines: list[str] | None, params: dict[str, Any]
+) -> str:
+    """Run pipelines in the onnx env; give the message that the command line would show."""
+    monkeypatch.chdir(project.folder)
+    bootstrap_project(project.folder)
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in params.items()}
+    with (
+        pytest.raises(click.ClickException) as raised,
+        KedroSession.create(project.folder, env="onnx", runtime_params=plain) as session,
+    ):
+        session.run(pipeline_names=pipelines)
+    assert not Path(plain["data_root"]).exists(), "something was made before the error"
+    return raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            {"merge_labels": {"audio": {"threshold": -0.1}}},
+            "Parameter 'merge_labels': audio.threshold is -0.1: Input sho",
+        ),
+        ({"clip": {"min_s": 6.0}}, r"clip.min_s \(6.0\) exceeds clip.max_s \(5.0\): set min_s <= max_s"),
+        (
+            {"train": {"model": "alexnet"}},
+            "'train': model is 'alexnet': Input should be 'vggish', 'vggish_plus', 'resnet",
+        ),
+        ({"train": {"epoch": 3}}, "'train': epoch is 3: Extra inputs are not permitted"),
+        (
+            {"transfer_eval": {"benchmark": "esc11"}},
+            "'transfer_eval': benchmark is 'esc11': Input should be 'esc50' or",
+        ),
+    ],
+)
+def test_a_wrong_parameter_is_named(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any], wrong: dict[str, Any], said: str
+) -> None:
+    assert re.search(said, error_of(project, monkeypatch, None, good | wrong))
+
+
+def test_a_folder_without_videos_is_named_with_the_parameter_to_set(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "nowhere"):
+        message = error_of(project, monkeypatch, ["ingest"], good | {"source": tmp_path / folder})
+        assert f"- source_videos: nothing at {tmp_path / folder}: " in message
+        assert "--params source=FOLDER" in message
+
+
+def test_all_that_is_missing_comes_in_one_error(
+    project: Project, monkeypatch: pytest.MonkeyPatch, out: Path, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "nowhere"
+    params = {"source": nowhere, "teachers": nowhere, "esc10": nowhere, "data_root": out}
+    message = error_of(project, monkeypatch, None, params)
+    for name in ("source_videos", "visual_teacher_files", "audio_teacher_files", "benchmark_files"):
+        assert f"- {name}: nothing at {nowhere}" in message
+
+
+def test_a_stage_run_too_early_says_which_comes_first(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any]
+) -> None:
+    message = error_of(project, monkeypatch, ["train"], good)
+    assert "- clips: nothing at" in message
+    assert "kedro run --pipelines=clip" in message
+    assert "kedro run --pipelines=merge_labels" in message
+
+
+def test_a_teacher_file_that_is_missing_is_named(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any]
+) -> None:
+    message = error_of(project, monkeypatch, ["ingest", "clip", "audio_label"], good)
+    assert "audio_teacher_files:" in message
+    assert "'yamnet_patches.onnx'" in message
+
+
+def test_a_teacher_with_another_number_of_classes_than_its_list_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any], real_data: Path
+) -> None:
+    for name in ("mobilenet_v2_1.0_224_f32.onnx", "imagenet_labels.txt"):
+        shutil.copy(real_data / "teachers" / name, good["teachers"])
+    listed = good["teachers"] / "imagenet_labels.txt"
+    listed.write_text("\n".join(listed.read_text().splitlines()[:500]))
+    message = error_of(project, monkeypatch, ["ingest", "clip", "visual_label"], good)
+    assert "visual_teacher_files:" in message
+    assert "'imagenet_labels.txt' lists 500 classes" in message
+
+
+def test_a_benchmark_without_its_metadata_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any]
+) -> None:
+    message = error_of(project, monkeypatch, None, good)
+    assert "benchmark_files:" in message
+    assert "meta/esc50.csv is missing" in message
+
+
+def test_a_place_that_cannot_be_written_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    message = error_of(project, monkeypatch, ["ingest"], good | {"data_root": tmp_path / "file" / "out"})
+    assert f"cannot write in {tmp_path / 'file'}" in message
+    assert "--params data_root=FOLDER" in message

@@ -1,0 +1,172 @@
+"""The whole line as a user runs it: one command from unlabelled videos to a transfer result."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tests.project import SMALL_WORLD, Project, run_params
+
+MODEL = "mobilenet_v2"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which the sample env has run once."""
+    made = Project(tmp_path_factory.mktemp("main_line") / "project")
+    done = made.run("sample", SMALL_WORLD)
+    assert done.returncode == 0, done.stderr
+    (made.folder / "first_run.log").write_text(done.stdout)
+    return made
+
+
+@pytest.fixture
+def data(project: Project) -> Path:
+    return project.folder / "data" / "sample"
+
+
+@pytest.fixture
+def first_log(project: Project) -> str:
+    return (project.folder / "first_run.log").read_text()
+
+
+def modified(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+
+
+def test_every_source_every_video_and_every_clip_is_accounted_for(data: Path, first_log: str) -> None:
+    sources = len(list((data / "01_raw" / "videos").glob("[!.]*")))
+    videos = pd.read_parquet(data / "02_intermediate" / "videos.parquet")
+    rejected = pd.read_parquet(data / "02_intermediate" / "rejected_videos.parquet")
+    unclipped = pd.read_parquet(data / "03_primary" / "unclipped_videos.parquet")
+    clips = pd.concat(pq.read_table(path).to_pandas() for path in (data / "03_primary" / "clips").glob("*.parquet"))
+    labels = pd.concat(
+        pq.read_table(path).to_pandas() for path in (data / "05_model_input" / "labels").glob("*.parquet")
+    )
+    assert len(videos) + len(rejected) == sources == SMALL_WORLD["sample.videos"]
+    assert set(clips["video_id"]) | set(unclipped["video_id"]) == set(videos["video_id"])
+    assert set(clips["video_id"]) & set(unclipped["video_id"]) == set()
+    assert sorted(labels["clip_id"]) == sorted(clips["clip_id"])
+    assert f"ingest: {sources} sources = {len(videos)} usable + {len(rejected)} rejected" in first_log
+    assert (
+        f"clip: {len(videos)} usable = {len(videos) - len(unclipped)} clipped + {len(unclipped)} unclipped" in first_log
+    )
+    assert re.search(rf"audio labels: {len(clips)} clips = \d+ labelled \+ \d+ unlabelled", first_log)
+
+
+def test_clips_are_three_to_five_seconds_of_sound_with_pictures(data: Path) -> None:
+    for path in (data / "03_primary" / "clips").glob("*.parquet"):
+        clips = pq.read_table(path).to_pandas()
+        lengths_s = clips["audio"].map(len) / 32_000
+        assert lengths_s.between(3, 5).all()
+        assert clips["frames"].map(len).between(1, 4).all()
+        assert all(frame[:2] == b"\xff\xd8" for frames in clips["frames"] for frame in frames)
+
+
+def test_no_video_is_on_both_sides_of_the_split(data: Path) -> None:
+    labels = pd.concat(
+        pq.read_table(path).to_pandas() for path in (data / "05_model_input" / "labels").glob("*.parquet")
+    )
+    assert (labels.groupby("video_id")["split"].nunique() == 1).all()
+
+
+def test_the_result_has_every_fold_pretrained_and_random(data: Path) -> None:
+    results = pd.read_parquet(data / "07_model_output" / MODEL / "transfer_results.parquet")
+    assert sorted(zip(results["initialisation"], results["fold"], strict=True)) == [
+        (initialisation, fold) for initialisation in ("pretrained", "random") for fold in range(1, 6)
+    ]
+    metrics = json.loads((data / "08_reporting" / MODEL / "transfer_metrics.json").read_text())
+    means = results.groupby("initialisation")["value"].mean()
+    assert any(value == pytest.approx(means["pretrained"]) for value in metrics.values())
+
+
+def test_the_report_is_one_file_that_needs_no_network(data: Path) -> None:
+    report = (data / "08_reporting" / MODEL / "report.html").read_text()
+    assert "<html" in report
+    assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']https?:", report)
+
+
+def test_one_run_is_one_tracked_run_with_parameters_curves_and_artifacts(project: Project) -> None:
+    with sqlite3.connect(project.folder / "mlflow.db") as store:
+        runs = store.execute("select run_uuid, name, artifact_uri, status from runs order by start_time").fetchall()
+        run, name, artifacts, status = runs[0]
+        params = dict(store.execute("select key, value from params where run_uuid = ?", [run]).fetchall())
+        metrics = {key for (key,) in store.execute("select key from metrics where run_uuid = ?", [run]).fetchall()}
+    assert (name, status) == (MODEL, "FINISHED")
+    assert params["train.epochs"] == "1"
+    assert params["clip.min_s"] == "3.0"
+    assert {"validation_map", "train_loss"} <= metrics
+    assert any(metric.startswith("system/") for metric in metrics)
+    folder = Path(artifacts.removeprefix("file://"))
+    folder = folder if folder.is_absolute() else project.folder / folder
+    assert {"weights.safetensors", "card.json", "report.html"} <= {path.name for path in folder.iterdir()}
+
+
+def test_one_pipeline_runs_alone_and_another_model_lies_beside_the_first(project: Project, data: Path) -> None:
+    before = modified(data)
+    done = project.run("sample", SMALL_WORLD | {"train.model": "vggish_plus"}, "--pipelines", "train")
+    assert done.returncode == 0, done.stderr
+    assert (data / "06_models" / "vggish_plus" / "weights.safetensors").exists()
+    assert (data / "06_models" / MODEL / "weights.safetensors").exists()
+    assert {name: modified(data)[name] for name in before} == before
+
+
+def test_a_second_run_makes_no_shard_anew(project: Project, data: Path) -> None:
+    shards = ("03_primary/clips", "04_feature/visual_labels", "04_feature/audio_labels", "05_model_input/labels")
+    before = {shard: modified(data / shard) for shard in shards}
+    done = project.run("sample", SMALL_WORLD, "--to-nodes", "merge_shards")
+    assert done.returncode == 0, done.stderr
+    assert {shard: modified(data / shard) for shard in shards} == before
+    assert done.stdout.count(" 0 shards written") == 5
+
+
+def test_a_run_killed_in_clip_resumes_without_redoing_finished_shards(project: Project, tmp_path: Path) -> None:
+    params = SMALL_WORLD | {"data_root": tmp_path / "out", "source": project.folder / "data/sample/01_raw/videos"}
+    # The base env reads videos that are there already; every video gets a shard of its own.
+    params = params | {"clip.shards": 1000, "ingest.shards": 1}
+    arguments = ["run", "--env", "onnx", *run_params(params), "--pipelines", "ingest,clip"]
+    folder = tmp_path / "out" / "03_primary" / "clips"
+    with project.popen(*arguments) as process:
+        deadline = time.monotonic() + 120
+        while len(list(folder.glob("*.parquet"))) < 2 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    finished = modified(folder)
+    assert finished
+    done = project.kedro(*arguments)
+    assert done.returncode == 0, done.stderr
+    resumed = modified(folder)
+    assert {name: resumed[name] for name in finished} == finished
+    reference = sorted(pq.read_table(path).to_pylist()[0]["clip_id"] for path in folder.glob("*.parquet"))
+    assert len(reference) == len(resumed)
+    assert not list(folder.glob(".partial*"))
+
+
+def test_a_run_killed_in_train_resumes_to_the_same_weights(project: Project, data: Path, tmp_path: Path) -> None:
+    checkpoint = data / "06_models" / MODEL / "checkpoint.safetensors"
+    weights = data / "06_models" / MODEL / "weights.safetensors"
+    arguments = ["run", "--env", "sample", *run_params(SMALL_WORLD | {"train.epochs": 4}), "--pipelines", "train"]
+    with project.popen(*arguments) as process:
+        before = checkpoint.stat().st_mtime_ns
+        deadline = time.monotonic() + 200
+        while checkpoint.stat().st_mtime_ns == before and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    resumed = project.kedro(*arguments)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resum" in resumed.stdout.lower()
+    interrupted = weights.read_bytes()
+    checkpoint.unlink()
+    assert project.kedro(*arguments).returncode == 0
+    assert weights.read_bytes() == interrupted

@@ -1,0 +1,107 @@
+"""`dvc.yaml` says what catalog and parameters say, and `dvc repro` does what it promises."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+from kedro.config import OmegaConfigLoader
+
+from tests.conftest import PROJECT
+from tests.test_architecture import PACKAGE, PIPELINES, parts_used
+from xmodal_kedro import settings
+from xmodal_kedro.params import TrainParams
+
+UNTRACKED = {"probes", "training_checkpoints"}
+"""Depends on this machine's modification times; is input and output of one stage."""
+STAGES: dict[str, Any] = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
+MATRIX = {"train", "transfer_eval"}
+
+
+@cache
+def catalog() -> dict[str, Any]:
+    loader = OmegaConfigLoader(
+        str(PROJECT / "conf"),
+        env="sample",
+        runtime_params={"train": {"model": "MODEL"}, "data_root": "ROOT"},
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    return loader["catalog"]
+
+
+def location(name: str) -> str:
+    entry = catalog()[name]
+    return str(entry.get("path") or entry.get("filepath")).replace("ROOT", "${root}").replace("MODEL", "${item.model}")
+
+
+def tracked(names: set[str]) -> set[str]:
+    return {location(name) for name in names if not name.startswith("params:") and name not in UNTRACKED}
+
+
+def named(items: list[Any]) -> dict[str, Any]:
+    """DVC's list of names, some with options, as a mapping."""
+    return {key: value for item in items for key, value in (item if isinstance(item, dict) else {item: {}}).items()}
+
+
+def parameter_files(key: str) -> set[str]:
+    """Files of base and sample that set the parameter `key`."""
+    return {
+        path.relative_to(PROJECT).as_posix()
+        for env in ("base", "sample")
+        for path in (PROJECT / "conf" / env / "parameters").glob("*.yml")
+        if key in (yaml.safe_load(path.read_text()) or {})
+    }
+
+
+def code_behind(pipeline: str) -> set[str]:
+    """The pipeline's own package and the parts it imports, directly or through others."""
+    reached: set[str] = set()
+    waiting = {f"pipelines/{pipeline}"}
+    while waiting:
+        part = waiting.pop()
+        reached.add(part)
+        used = set().union(*(parts_used(path) for path in sorted((PACKAGE / part).rglob("*.py"))))
+        waiting |= {other for other in used if (PACKAGE / other).is_dir() and other != "pipelines"} - reached
+    return {f"src/xmodal_kedro/{part}" for part in reached}
+
+
+def test_there_is_one_stage_a_pipeline() -> None:
+    assert set(STAGES) == set(PIPELINES) - {"__default__"}
+    assert {name for name, stage in STAGES.items() if "matrix" in stage} == MATRIX
+
+
+@pytest.mark.parametrize("name", sorted(set(PIPELINES) - {"__default__"}))
+class TestStage:
+    def test_runs_its_pipeline(self, name: str) -> None:
+        command = f"kedro run --env sample --pipelines={name}"
+        chosen = " --params train.model=${item.model}" if name in MATRIX else ""
+        assert STAGES[name]["cmd"] == command + chosen
+
+    def test_depends_on_the_pipelines_inputs_and_code(self, name: str) -> None:
+        assert set(STAGES[name]["deps"]) == tracked(PIPELINES[name].inputs()) | code_behind(name)
+
+    def test_makes_the_pipelines_outputs(self, name: str) -> None:
+        declared = named(STAGES[name].get("outs", [])) | named(STAGES[name].get("metrics", []))
+        assert set(declared) == tracked(PIPELINES[name].all_outputs())
+
+    def test_does_not_let_dvc_delete_what_resumes(self, name: str) -> None:
+        folders = {location(key) for key in PIPELINES[name].all_outputs() - UNTRACKED if "path" in catalog()[key]}
+        persisted = {path for path, options in named(STAGES[name]["outs"]).items() if options.get("persist")}
+        assert persisted == folders
+
+    def test_knows_its_parameters(self, name: str) -> None:
+        keys = {key.removeprefix("params:") for key in PIPELINES[name].inputs() if key.startswith("params:")}
+        expected = {
+            file: {key for key in keys if file in parameter_files(key)} for key in keys for file in parameter_files(key)
+        }
+        declared = {file: set(fields) for file, fields in named(STAGES[name].get("params", [])).items()}
+        assert declared == expected
+
+
+def test_the_matrix_runs_every_model() -> None:
+    models = ast.literal_eval(str(TrainParams.model_fields["model"].annotation).removeprefix("typing.Literal"))
+    for name in MATRIX:
+        assert sorted(STAGES[name]["matrix"]["model"]) == sorted(models)

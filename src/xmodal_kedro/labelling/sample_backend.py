@@ -52,12 +52,12 @@ class SampleNetwork(nn.Module):
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.normalise = nn.BatchNorm2d(channels)
-        self.blocks = nn.Sequential(_block(channels, 16), _block(16, 32), _block(32, 64), _block(64, 96))
+        self.blocks = nn.Sequential(_block(channels, 16), _block(16, 32), _block(32, 64), _block(64, 96, stride=1))
         self.pool = nn.AdaptiveAvgPool2d(4)
         self.classifier = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(96 * 16, classes))
 
     def forward(self, batch_BCHW: Tensor) -> Tensor:
-        """float32 [batch, channels, height, width], sides of 64 at least -> logits [batch, classes]."""
+        """float32 [batch, channels, height, width], sides of 32 at least -> logits [batch, classes]."""
         logits: Tensor = self.classifier(self.pool(self.blocks(self.normalise(batch_BCHW))))
         return logits
 
@@ -73,8 +73,8 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _block(inputs: int, outputs: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+def _block(inputs: int, outputs: int, stride: int = 2) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
 

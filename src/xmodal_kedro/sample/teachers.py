@@ -22,7 +22,7 @@ from xmodal_kedro.sample.world import AUDIO_CLASSES, BACKGROUND, UNKNOWN_SOUNDS,
 
 EXAMPLE_S = 2.5
 VISUAL_STEPS = 200
-AUDIO_STEPS = 300
+AUDIO_STEPS = 220
 BATCH_SIZE = 32
 LEARNING_RATE = 4e-3
 AUDIBLE = 0.05
@@ -60,7 +60,7 @@ def draw_pictures(sample: SampleParams, examples: range) -> tuple[list[bytes], N
 def _picture(rng: Generator, name: str) -> bytes:
     width, height = SIZES_PX[int(rng.integers(len(SIZES_PX)))]
     behind, look = backdrop(rng, width, height), random_look(rng)
-    drive = rng.uniform(0, 1) if rng.random() < 0.7 else 0.0
+    drive = rng.uniform(0, 1) if rng.random() < 0.5 else 0.0
     picture = picture_of(name, look, behind, rng.uniform(0, 10), drive)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))]
     return bytes(cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)[1])

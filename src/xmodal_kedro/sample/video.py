@@ -25,7 +25,13 @@ from xmodal_kedro.sample.world import Draw, stream
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a kind of file is made. Encoders run on one thread and bit-exact, so that equal scripts give equal bytes."""
+    """How a kind of file is made. Encoders run on one thread and bit-exact, so that equal scripts give equal bytes.
+
+    Attributes:
+        muxer: FFmpeg's name of the container.
+        video_codec, video_options: encoder of the pictures.
+        audio_codec, audio_rate_hz, audio_bit_rate: encoder of the sound; bit rate 0 where it is lossless.
+    """
 
     muxer: str
     video_codec: str
@@ -37,7 +43,7 @@ class Encoding:
 
 _X264 = (("preset", "ultrafast"), ("crf", "23"))
 _VP8 = (("deadline", "realtime"), ("cpu-used", "8"), ("crf", "12"), ("b", "600k"))
-_MPEG4 = (("flags", "+bitexact+qscale"), ("global_quality", "472"))
+_MPEG4 = (("flags", "+bitexact+qscale"), ("global_quality", str(4 * 118)))  # quantiser 4, in FFmpeg's lambda units
 ENCODINGS: dict[Container, Encoding] = {
     "mp4": Encoding("mp4", "libx264", _X264, "aac", 44_100, 96_000),
     "mkv": Encoding("matroska", "libx264", _X264, "flac", 16_000, 0),

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.installed  ## the whole line on the built-in sample world
 	$(BIN)/kedro run --env sample
-	@echo && echo "Report: $(CURDIR)/data/sample/08_reporting/mobilenet_v2/report.html"
+	@echo && echo "Report: $(CURDIR)/data/sample/08_reporting/vggish_plus/report.html"
 
 test: lint types  ## lint, types and every test
 	$(BIN)/python -m pytest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[1]
+from tests.project import PROJECT, SMALL_WORLD, Project
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +17,13 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real recordings at {folder}: set XMODAL_REAL_DATA to run this test")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which `kedro run --env sample` has run once, on a small world; its output is in `first_run.log`."""
+    project = Project(tmp_path_factory.mktemp("small_run") / "project", SMALL_WORLD)
+    done = project.run("kedro", "run", "--env", "sample")
+    assert done.returncode == 0, done.stderr
+    (project.folder / "first_run.log").write_text(done.stdout)
+    return project

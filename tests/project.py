@@ -1,4 +1,4 @@
-"""A copy of the project in which a test can run Kedro as a user does."""
+"""A copy of the project in which a test can run Kedro and DVC as a user does."""
 
 from __future__ import annotations
 
@@ -7,54 +7,64 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from tests.conftest import PROJECT
+import yaml
 
-SMALL_WORLD = {
-    "sample.videos": 12,
-    "sample.max_s": 12.0,
-    "sample.teacher_examples_per_class": 8,
-    "sample.benchmark_clips_per_class": 5,
-    "clip.shards": 4,
-    "ingest.shards": 4,
-    "merge_labels.min_clips": 2,
-    "train.epochs": 1,
+PROJECT = Path(__file__).resolve().parents[1]
+
+SMALL_WORLD: dict[str, dict[str, Any]] = {
+    "sample": {"videos": 12, "max_s": 12.0, "teacher_examples_per_class": 8, "benchmark_clips_per_class": 5},
+    "ingest": {"shards": 4},
+    "clip": {"shards": 4},
+    "merge_labels": {"min_clips": 2},
+    "train": {"epochs": 1},
 }
 """Parameters that make the sample world small enough for a test."""
 
 
 class Project:
-    """Configuration and source of the project, copied; data and tracking stay in the copy."""
+    """Configuration and source of the project, copied; data and tracking stay in the copy.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where; made here.
+        parameters: fields of parameters to set in the env `sample`.
+    """
+
+    def __init__(self, folder: Path, parameters: dict[str, dict[str, Any]] | None = None) -> None:
         self.folder = folder
         folder.mkdir()
         shutil.copytree(PROJECT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
-        (folder / "conf" / "local").mkdir()
-        for name in ("pyproject.toml", ".telemetry"):
-            shutil.copy(PROJECT / name, folder / name)
         shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        (folder / "conf" / "local").mkdir()
+        for name in ("pyproject.toml", ".telemetry", "dvc.yaml", ".dvcignore"):
+            shutil.copy(PROJECT / name, folder / name)
+        for key, fields in (parameters or {}).items():
+            self.set_parameters(key, fields)
 
-    def popen(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `kedro` with `arguments`, in a process group of its own."""
-        environment = os.environ | {"COLUMNS": "240", "NO_COLOR": "1"}
-        command = [sys.executable, "-m", "kedro", *arguments]
-        pipe = subprocess.PIPE
+    def set_parameters(self, key: str, fields: dict[str, Any]) -> None:
+        """Set fields of a parameter in the env `sample`."""
+        path = self.folder / "conf" / "sample" / "parameters" / f"{key}.yml"
+        stored = yaml.safe_load(path.read_text()) if path.exists() else {}
+        stored[key] = stored.get(key, {}) | fields
+        path.write_text(yaml.safe_dump(stored))
+
+    def popen(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command of the environment's `bin`, in a process group of its own."""
+        tools = Path(sys.executable).parent
+        environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "COLUMNS": "240", "NO_COLOR": "1"}
         return subprocess.Popen(
-            command, cwd=self.folder, env=environment, text=True, stdout=pipe, stderr=pipe, start_new_session=True
+            [str(tools / command[0]), *command[1:]],
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
 
-    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `kedro` with `arguments` to its end."""
-        with self.popen(*arguments) as process:
-            out, err = process.communicate(timeout=400)
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        with self.popen(*command) as process:
+            out, err = process.communicate(timeout=500)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    def run(self, env: str, params: dict[str, object], *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`kedro run --env ENV --params ...`"""
-        return self.kedro("run", "--env", env, *run_params(params), *arguments)
-
-
-def run_params(params: dict[str, object]) -> list[str]:
-    """`--params` as Kedro's command line takes them."""
-    return ["--params", ",".join(f"{name}={value}" for name, value in params.items())] if params else []

@@ -12,7 +12,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
-from tests.conftest import PROJECT
+from tests.project import PROJECT
 from xmodal_kedro import params, settings
 from xmodal_kedro.pipeline_registry import register_pipelines
 

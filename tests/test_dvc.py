@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
 
-from tests.conftest import PROJECT
+from tests.project import PROJECT, SMALL_WORLD, Project
 from tests.test_architecture import PACKAGE, PIPELINES, parts_used
 from xmodal_kedro import settings
 from xmodal_kedro.params import TrainParams
@@ -19,6 +20,7 @@ UNTRACKED = {"probes", "training_checkpoints"}
 """Depends on this machine's modification times; is input and output of one stage."""
 STAGES: dict[str, Any] = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
 MATRIX = {"train", "transfer_eval"}
+MODELS = ["vggish_plus", "mobilenet_v2", "resnet50", "vggish"]
 
 
 @cache
@@ -103,5 +105,29 @@ class TestStage:
 
 def test_the_matrix_runs_every_model() -> None:
     models = ast.literal_eval(str(TrainParams.model_fields["model"].annotation).removeprefix("typing.Literal"))
+    assert sorted(models) == sorted(MODELS)
     for name in MATRIX:
-        assert sorted(STAGES[name]["matrix"]["model"]) == sorted(models)
+        assert STAGES[name]["matrix"]["model"] == MODELS
+
+
+def test_repro_runs_every_stage_and_a_second_one_nothing(small_run: Project) -> None:
+    path = small_run.folder / "dvc.yaml"
+    path.write_text(path.read_text().replace(f"[{', '.join(MODELS)}]", "[vggish_plus]"))
+    assert small_run.run("dvc", "init", "--no-scm", "--quiet").returncode == 0
+    first = small_run.run("dvc", "repro")
+    assert first.returncode == 0, first.stderr
+    assert all(re.search(rf"Running stage '{name}(@vggish_plus)?'", first.stdout) for name in STAGES), first.stdout
+    second = small_run.run("dvc", "repro")
+    assert "Running stage" not in second.stdout
+    assert "Data and pipelines are up to date." in second.stdout
+    shown = small_run.run("dvc", "metrics", "show")
+    assert "pretrained" in shown.stdout
+
+
+def test_a_changed_parameter_runs_again_only_what_depends_on_it(small_run: Project) -> None:
+    small_run.set_parameters("merge_labels", {"min_clips": 3})
+    status = small_run.run("dvc", "status").stdout
+    small_run.set_parameters("merge_labels", SMALL_WORLD["merge_labels"])
+    changed = {line.rstrip(":").partition("@")[0] for line in status.splitlines() if line and not line[0].isspace()}
+    assert "merge_labels" in changed
+    assert not changed & {"sample", "ingest", "clip", "visual_label", "audio_label"}

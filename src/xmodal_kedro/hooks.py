@@ -95,7 +95,7 @@ def _check_benchmark(catalog: DataCatalog) -> None:
 
 
 def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    roots = {_existing_ancestor(_location(catalog[name])) for name in pipeline.all_outputs() if name in catalog}
+    roots = {_existing_folder(_location(catalog[name])) for name in pipeline.all_outputs() if name in catalog}
     for fs, root in sorted(roots, key=lambda found: found[1]):
         trial = posixpath.join(root, f".trial-{uuid.uuid4().hex}")
         try:
@@ -108,8 +108,11 @@ def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[st
             )
 
 
-def _existing_ancestor(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
+def _existing_folder(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Where a trial shows whether `location` can be written: its folder, or the nearest above it that is there."""
     fs, path = fsspec.url_to_fs(location)
+    if fs.isfile(path):
+        path = fs._parent(path)
     while path and not fs.exists(path):
         path = fs._parent(path)
     return fs, path

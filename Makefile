@@ -6,7 +6,6 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.installed  ## the whole line on the built-in sample world
 	$(BIN)/kedro run --env sample
-	@echo && echo "Report: $(CURDIR)/data/sample/08_reporting/vggish_plus/report.html"
 
 test: lint types  ## lint, types and every test
 	$(BIN)/python -m pytest
@@ -20,7 +19,7 @@ types: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@

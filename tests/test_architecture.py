@@ -17,7 +17,7 @@ from xmodal_kedro import params, settings
 from xmodal_kedro.pipeline_registry import register_pipelines
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
-FOUNDATION = {"schemas", "params", "handles", "events"}
+FOUNDATION = {"schemas", "params", "handles", "events", "source_code"}
 MAY_IMPORT = {
     "pipelines": {"media", "labelling", "training", "benchmarks", "sample", "audio", "models"} | FOUNDATION,
     "sample": {"media", "labelling", "audio"} | FOUNDATION,
@@ -27,11 +27,12 @@ MAY_IMPORT = {
     "media": FOUNDATION,
     "audio": FOUNDATION,
     "models": {"audio"} | FOUNDATION,
-    "datasets": {"schemas", "handles"},
+    "datasets": {"handles", "source_code"},
     "schemas": set(),
     "params": set(),
     "handles": set(),
     "events": set(),
+    "source_code": set(),
 }
 KNOWS_KEDRO = {"pipelines", "datasets", "context", "hooks", "settings", "pipeline_registry"}
 PIPELINES = register_pipelines()

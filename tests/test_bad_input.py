@@ -68,6 +68,7 @@ def error_of(
             "'train': model is 'alexnet': Input should be 'vggish', 'vggish_plus', 'resnet",
         ),
         ({"train": {"epoch": 3}}, "'train': epoch is 3: Extra inputs are not permitted"),
+        ({"clp": {"min_s": 9.0}, "model": "vggish"}, "--params names nothing of this project: clp, model; it takes"),
         (
             {"transfer_eval": {"benchmark": "esc11"}},
             "'transfer_eval': benchmark is 'esc11': Input should be 'esc50' or",
@@ -144,3 +145,23 @@ def test_a_place_that_cannot_be_written_is_refused(
     message = error_of(project, monkeypatch, ["ingest"], good | {"data_root": tmp_path / "file" / "out"})
     assert f"cannot write in {tmp_path / 'file'}" in message
     assert "--params data_root=FOLDER" in message
+
+
+def test_a_model_that_the_catalog_does_not_follow_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any]
+) -> None:
+    path = project.folder / "conf" / "onnx" / "parameters" / "train.yml"
+    before = path.read_text()
+    path.write_text(before + "  model: resnet50\n")
+    message = error_of(project, monkeypatch, None, good)
+    path.write_text(before)
+    assert "train: train.model is resnet50, but its weights would go to" in message
+    assert "globals.yml" in message
+
+
+def test_a_device_that_is_not_there_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    message = error_of(project, monkeypatch, None, good | {"transfer_eval": {"device": "cuda"}})
+    assert "transfer_eval.device" in message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,15 +60,23 @@ def parameter_files(key: str) -> set[str]:
 
 
 def code_behind(pipeline: str) -> set[str]:
-    """The pipeline's own package and the parts it imports, directly or through others."""
-    reached: set[str] = set()
-    waiting = {f"pipelines/{pipeline}"}
+    """The pipeline's own package, the parts it imports, directly or through others, and the datasets.
+
+    Not `params.py`: what parameters are set to counts, and is listed apart.
+    """
+    reached: set[Path] = set()
+    waiting = {PACKAGE / "pipelines" / pipeline, PACKAGE / "datasets"}
     while waiting:
         part = waiting.pop()
         reached.add(part)
-        used = set().union(*(parts_used(path) for path in sorted((PACKAGE / part).rglob("*.py"))))
-        waiting |= {other for other in used if (PACKAGE / other).is_dir() and other != "pipelines"} - reached
-    return {f"src/xmodal_kedro/{part}" for part in reached}
+        files = sorted(part.rglob("*.py")) if part.is_dir() else [part]
+        used = {_part(name) for path in files for name in parts_used(path) - {"params", "pipelines"}}
+        waiting |= used - reached
+    return {path.relative_to(PROJECT).as_posix() for path in reached}
+
+
+def _part(name: str) -> Path:
+    return PACKAGE / name if (PACKAGE / name).is_dir() else PACKAGE / f"{name}.py"
 
 
 def test_there_is_one_stage_a_pipeline() -> None:

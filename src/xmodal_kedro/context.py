@@ -7,7 +7,11 @@ from typing import Any
 
 import click
 from kedro.framework.context import KedroContext
+from kedro.framework.project import pipelines
 from kedro.validation.exceptions import ParameterValidationError
+
+PLACES = {"source", "teachers", "esc10", "esc50", "data_root"}
+"""Run parameters that the catalog reads, not a node."""
 
 WHO_FAILED = re.compile(r"Failed to instantiate \w+ for parameter '\w+': ")
 
@@ -22,7 +26,17 @@ class ProjectContext(KedroContext):
         Raises:
             ClickException: naming every parameter that is wrong.
         """
+        self._refuse_unknown()
         try:
             return super().params
         except ParameterValidationError as error:
             raise click.ClickException(WHO_FAILED.sub("", str(error))) from error
+
+    def _refuse_unknown(self) -> None:
+        inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}
+        known = PLACES | {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
+        unknown = sorted(set(self._runtime_params or {}) - known)
+        if unknown:
+            raise click.ClickException(
+                f"--params names nothing of this project: {', '.join(unknown)}; it takes {', '.join(sorted(known))}"
+            )

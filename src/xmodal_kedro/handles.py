@@ -7,10 +7,12 @@ worker that needs the bytes. All of them pickle small and know a fingerprint of 
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import fsspec
 import pyarrow as pa
@@ -82,10 +84,9 @@ class FileRef:
         """Hex SHA-256 of the content; read once a process for a given size and time of modification."""
         return _sha256(self.path, self.size_bytes, self.modified_ns)
 
-    def open(self) -> IO[bytes]:
+    def open(self) -> io.BufferedIOBase:
         """The content as a binary stream."""
-        stream: IO[bytes] = fsspec.open(self.path, "rb").open()
-        return stream
+        return _open(self.path)
 
     def read_bytes(self) -> bytes:
         """The whole content."""
@@ -93,9 +94,16 @@ class FileRef:
             return stream.read()
 
 
+def _open(path: str) -> io.BufferedIOBase:
+    if "://" not in path:  # fsspec would read more into a name such as a::b.mp4
+        return Path(path).open("rb")
+    stream: io.BufferedIOBase = fsspec.open(path, "rb").open()
+    return stream
+
+
 @lru_cache(maxsize=4096)
 def _sha256(path: str, _size_bytes: int, _modified_ns: int) -> str:
-    with fsspec.open(path, "rb") as stream:
+    with _open(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

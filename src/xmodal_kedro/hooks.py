@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -22,6 +24,8 @@ from kedro_mlflow.framework.hooks import MlflowHook
 from pydantic import BaseModel
 
 from xmodal_kedro import events
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_ENV = "sample"
 ROOM_CHECKED_BYTES = 1 << 20
@@ -68,17 +72,19 @@ def _remedy(name: str, dataset: AbstractDataset) -> str:
 
 
 def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    """Inputs that are there but do not fit what the parameters say of them: teachers, benchmark."""
+    """Inputs and parameters that do not fit each other or this machine."""
     checks: dict[str, Callable[[], None]] = {
         "visual_teacher_files": partial(_check_teacher, catalog, "visual"),
         "audio_teacher_files": partial(_check_teacher, catalog, "audio"),
         "benchmark_files": partial(_check_benchmark, catalog),
+        "params:train": partial(_check_train, catalog),
+        "params:transfer_eval": partial(_check_device, catalog, "transfer_eval"),
     }
-    for name in checks.keys() & pipeline.inputs():
+    for name in sorted(checks.keys() & pipeline.inputs()):
         try:
             checks[name]()
         except (ValueError, OSError) as error:
-            yield f"{name}: {error}"
+            yield f"{name.removeprefix('params:')}: {error}"
 
 
 def _check_teacher(catalog: DataCatalog, modality: str) -> None:
@@ -92,6 +98,24 @@ def _check_benchmark(catalog: DataCatalog) -> None:
     from xmodal_kedro.benchmarks.esc50 import check_benchmark
 
     check_benchmark(catalog.load("benchmark_files"), catalog.load("params:transfer_eval").benchmark)
+
+
+def _check_train(catalog: DataCatalog) -> None:
+    model, place = catalog.load("params:train").model, _location(catalog["model_weights"])
+    if model not in place.split("/"):
+        raise ValueError(
+            f"train.model is {model}, but its weights would go to {place}: choose the model by `model` in globals.yml "
+            "or by --params train.model=NAME, which both follow"
+        )
+    _check_device(catalog, "train")
+
+
+def _check_device(catalog: DataCatalog, name: str) -> None:
+    device = catalog.load(f"params:{name}").device
+    if device != "auto":
+        from xmodal_kedro.models.device import choose_device
+
+        choose_device(device, f"{name}.device")
 
 
 def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
@@ -157,10 +181,12 @@ class TrackingHooks(MlflowHook):
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        if dataset_name == "transfer_report":
+            logger.info("report: %s", _location(self._catalog[dataset_name]))
         if not mlflow.active_run():
             return
         if dataset_name in self.ARTIFACTS:
-            mlflow.log_artifact(_location(self._catalog[dataset_name]))
+            _log_artifact(_location(self._catalog[dataset_name]))
         if dataset_name == "transfer_metrics":
             mlflow.log_metrics(data)
 
@@ -175,6 +201,15 @@ class TrackingHooks(MlflowHook):
     ) -> None:
         self._run.close()
         super().on_pipeline_error(error, run_params, pipeline, catalog)
+
+
+def _log_artifact(location: str) -> None:
+    """Copy a file from any storage to the tracking server's."""
+    fs, path = fsspec.url_to_fs(location)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = posixpath.join(folder, posixpath.basename(path))
+        fs.get_file(path, copy)
+        mlflow.log_artifact(copy)
 
 
 def _log_metrics(metrics: Mapping[str, float], step: int) -> None:

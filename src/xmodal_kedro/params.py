@@ -63,7 +63,8 @@ class ClipParams(Params):
     timeout_s: float = Field(120.0, gt=0)
     """Longest time one video may take to decode, seconds."""
     shards: int = Field(64, ge=1)
-    """Number of shards the videos are spread over, by content hash. Keep it once a corpus is started."""
+    """Number of shards the videos are spread over, by content hash. A worker holds a whole shard in memory: about a
+    thousand clips each (130 MB) is a good size. Keep it once a corpus is started."""
 
     @model_validator(mode="after")
     def _lengths_in_order(self) -> ClipParams:
@@ -258,6 +259,8 @@ class SampleParams(Params):
     """Longest video, seconds."""
     teacher_examples_per_class: int = Field(24, ge=4)
     """Labelled pictures and sounds per class that each teacher learns from."""
+    teacher_steps: int = Field(200, ge=1)
+    """Training steps of each teacher."""
     benchmark_clips_per_class: int = Field(20, ge=5, multiple_of=5)
     """Sounds per class of the benchmark, spread evenly over its five folds."""
 

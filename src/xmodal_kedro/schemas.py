@@ -1,7 +1,7 @@
 """The tables of the project: Arrow types for what is stored, Pandera checks for what must hold.
 
-One table, one class. `arrow` is the exact stored schema; the Pandera model is named in the catalog under `validator:`.
-Sharded tables are named there through `EachShard`, which checks every shard in the worker that makes it.
+Every table has a Pandera model, named in the catalog under `validator:`. A sharded table has an Arrow schema too, the one
+that is stored; its model is named through `EachShard`, which checks every shard in the worker that makes it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from pandera.typing.pandas import Series
 
 CLIP_SAMPLE_RATE_HZ = 16_000
 """Every clip is stored at this rate: the AudioSet reference front end's, and the teachers'."""
+
+INT16_FULL_SCALE = 32_768
+"""Sound is stored as 16-bit PCM: samples divided by this lie in [-1, 1)."""
 
 REJECTION_REASONS: dict[str, str] = {
     "unreadable": "the file could not be opened or read from storage",

@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import plotly.graph_objects as go
+import pyarrow as pa
 import pytest
 from plotly.offline import get_plotlyjs
 
+from tests.fakes import MemoryShard
 from xmodal_kedro.benchmarks.compare import fold_accuracies, summarise
 from xmodal_kedro.benchmarks.plots import confusion_matrix
 from xmodal_kedro.benchmarks.report import ReportInputs, render
@@ -26,13 +28,27 @@ def predictions(clips_per_fold: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["benchmark", "initialisation", "fold", "file", "truth", "predicted"])
 
 
+def clip_shard(*spans_s: tuple[float, float]) -> MemoryShard:
+    return MemoryShard(pa.table({"start_s": [start for start, _ in spans_s], "end_s": [end for _, end in spans_s]}))
+
+
+def label_shard(targeted: int) -> MemoryShard:
+    return MemoryShard(pa.table({"clip_id": ["a"]}).replace_schema_metadata({"targeted": str(targeted)}))
+
+
 def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
     told = predictions(clips_per_fold)
     epochs = [0, 1]
     return ReportInputs(
         videos=pd.DataFrame({"video_id": ["a", "b", "c"], "duration_s": [3600.0, 1800.0, 60.0]}),
         rejected_videos=pd.DataFrame({"uri": ["x.mp4", "y.mp4"], "reason": ["no_audio", "no_audio"], "detail": ""}),
+        clips={
+            "shard-00000": clip_shard((0.0, 600.0), (600.0, 1200.0), (0.0, 900.0)),
+            "shard-00001": clip_shard((0.0, 900.0)),
+            "shard-00002": MemoryShard(pa.table({"start_s": pa.array([], "f8"), "end_s": pa.array([], "f8")})),
+        },
         unclipped_videos=pd.DataFrame({"video_id": ["c"], "uri": ["c.mp4"], "reason": ["silent"], "detail": ""}),
+        labels={"shard-00000": label_shard(2), "shard-00001": label_shard(1), "shard-00002": label_shard(0)},
         label_vocabulary=pd.DataFrame({"name": ["<dog>", "rain"], "modality": ["visual", "both"]}),
         label_histogram=go.Figure(go.Bar(x=[3, 2], y=["dog", "rain"]), layout={"title": "2 classes over 5 clips"}),
         model_card={
@@ -67,10 +83,26 @@ def test_folds_mean_and_gain_stand_in_the_result_table() -> None:
 
 def test_every_source_is_counted_with_its_reason() -> None:
     rows = table_rows(without_plotly(render(report_inputs())))
-    assert ["No audio, not usable", "2", "there is no audio stream"] in rows
-    assert ["Silent, without a clip", "1", "all of its sound is under clip.silence_dbfs"] in rows
-    assert ["Cut into clips", "2", "1.50 hours of video"] in rows
+    assert ["Rejected: no audio", "2", "there is no audio stream"] in rows
+    assert ["No clip: silent", "1", "all of its sound is under clip.silence_dbfs"] in rows
+    assert ["Cut into clips", "2", "1.50 h of video"] in rows
     assert ["Found", "5", ""] in rows
+
+
+def test_clips_their_hours_and_those_with_a_target_are_told_over_all_shards() -> None:
+    page = without_plotly(render(report_inputs()))
+    assert "<dt>Clips</dt><dd>4<" in page
+    assert "<dt>Sound</dt><dd>0.83 h<" in page
+    assert "<dt>Clips with a target</dt><dd>3<small>75 % of all clips<" in page
+
+
+def test_a_histogram_of_some_classes_says_so_and_keeps_its_ticks_short() -> None:
+    name = "book jacket, dust cover, dust jacket, dust wrapper"
+    histogram = go.Figure(go.Bar(x=[3], y=[name]), layout={"title": "2 classes over 5 clips"})
+    page = without_plotly(render(replace(report_inputs(), label_histogram=histogram)))
+    assert "2 classes over 5 clips. The 1 most frequent are shown." in page
+    assert re.search(r'"ticktext":\["book jacket, dust cover(…|\\u2026)"\]', page)
+    assert "most frequent" not in without_plotly(render(report_inputs()))
 
 
 def test_the_page_needs_no_network_and_holds_plotly_once() -> None:

@@ -6,15 +6,8 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
-from xmodal_kedro.datasets import (
-    CheckpointDataset,
-    HtmlDataset,
-    JsonDataset,
-    PlotDataset,
-    TableDataset,
-    WeightsDataset,
-)
-from xmodal_kedro.datasets.checkpoints import CheckpointFile
+from xmodal_kedro.datasets.checkpoints import CheckpointDataset, CheckpointFile
+from xmodal_kedro.datasets.files import HtmlDataset, JsonDataset, PlotDataset, TableDataset, WeightsDataset
 
 
 def test_each_kind_of_file_comes_back_as_it_was_saved(tmp_path: Path) -> None:

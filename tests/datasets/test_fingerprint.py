@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from functools import partial
 
 import pandas as pd
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.datasets.jobs import doubled, numbers
 from tests.fakes import MemoryShard
+from tests.project import PROJECT
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.schemas import CheckedShardJob
@@ -23,8 +26,17 @@ def probe(value: object) -> None:
     """Takes any argument."""
 
 
-def test_a_fingerprint_is_the_same_in_every_run() -> None:
-    assert fingerprint(partial(numbers, 3, count=4)) == "55dae8f7cd90cb8756386c850b8f357e"
+def test_a_fingerprint_is_the_same_in_another_process() -> None:
+    script = (
+        "from functools import partial; from tests.datasets.jobs import numbers; "
+        "from xmodal_kedro.datasets.fingerprint import fingerprint; print(fingerprint(partial(numbers, 3, count=4)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == fingerprint(partial(numbers, 3, count=4))
+
+
+def test_how_a_result_is_stored_counts() -> None:
+    assert fingerprint(partial(numbers, 1), {"compression": "none"}) != fingerprint(partial(numbers, 1))
 
 
 @given(plain, plain)

@@ -1,10 +1,15 @@
+import os
+import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 from kedro.io import DatasetError
 
-from xmodal_kedro.datasets import FolderDataset
+from tests.project import PROJECT
+from xmodal_kedro.datasets.folder import FolderDataset
 
 
 def dataset(folder: Path) -> FolderDataset:
@@ -76,3 +81,35 @@ def test_a_missing_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     with pytest.raises(FileNotFoundError, match=r"has no file 'model.onnx'"):
         dataset(tmp_path).load().file("model.onnx")
+
+
+def test_linked_folders_are_entered_once(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.mp4").write_text("a")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "root")
+    assert list(dataset(tmp_path / "root").load()) == ["linked/a.mp4"]
+
+
+def test_odd_names_are_read_and_can_be_written_in_tables(tmp_path: Path) -> None:
+    (tmp_path / "a::b.mp4").write_bytes(b"odd")
+    (tmp_path / "nowhere.mp4").symlink_to(tmp_path / "gone")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")).write_bytes(b"latin")
+    folder = dataset(tmp_path).load()
+    assert list(folder) == ["a::b.mp4", r"caf\xe9.mp4", "nowhere.mp4"]
+    assert [file.read_bytes() for file in list(folder.values())[:2]] == [b"odd", b"latin"]
+    assert all(name.encode() for name in folder)
+
+
+def test_a_killed_save_leaves_no_file_that_the_next_one_keeps_by_mistake(tmp_path: Path) -> None:
+    script = (
+        "import os, signal\n"
+        "from pathlib import Path\nfrom tests.datasets.test_folder import dataset\n"
+        "def die() -> bytes:\n    os.kill(os.getpid(), signal.SIGKILL)\n    return b''\n"
+        f"dataset(Path({str(tmp_path)!r})).save({{'a': b'a', 'b': b'b', 'z': die}})\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=False).returncode == -signal.SIGKILL
+    (tmp_path / ".partial-a-0123").write_bytes(b"half")
+    dataset(tmp_path).save({"a": b"a"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".index.json", "a"]

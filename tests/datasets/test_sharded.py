@@ -16,7 +16,7 @@ import pytest
 from kedro.io import DatasetError
 
 from tests.datasets.jobs import crashing, doubled, failing, numbers, slow_numbers
-from xmodal_kedro.datasets import ShardedParquetDataset
+from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 
 Jobs = dict[str, Callable[[], pa.Table]]
 
@@ -120,8 +120,9 @@ def test_a_failing_job_costs_itself_and_is_named(tmp_path: Path, backend: str) -
     assert saved.exists()
 
 
-def test_a_job_that_kills_its_worker_costs_itself(tmp_path: Path) -> None:
-    saved = dataset(tmp_path / "shards", "loky")
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_a_job_that_kills_its_worker_costs_itself(tmp_path: Path, backend: str) -> None:
+    saved = dataset(tmp_path / "shards", backend)
     with pytest.raises(DatasetError, match=r"1 of 6 shards failed[^\n]*\n  shard-00002: its worker process died"):
         saved.save({**jobs(6), "shard-00002": crashing})
     names = {path.stem for path in (tmp_path / "shards").glob("*.parquet")}
@@ -133,7 +134,7 @@ def test_a_killed_save_resumes_to_the_same_bytes_without_redoing_what_was_done(t
     script = (
         "from functools import partial\n"
         "from tests.datasets.jobs import slow_numbers\n"
-        "from xmodal_kedro.datasets import ShardedParquetDataset\n"
+        "from xmodal_kedro.datasets.sharded import ShardedParquetDataset\n"
         f"data = ShardedParquetDataset(path={str(folder)!r}, engine=dict(backend='loky', workers=2))\n"
         f"data.save({{f'shard-{{n:05d}}': partial(slow_numbers, 100 * n, 0.3, {str(log)!r}) for n in range(12)}})\n"
     )
@@ -191,7 +192,7 @@ def test_a_full_disk_leaves_no_half_shard(tmp_path: Path) -> None:
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "from functools import partial\n"
         "from tests.datasets.jobs import numbers\n"
-        "from xmodal_kedro.datasets import ShardedParquetDataset\n"
+        "from xmodal_kedro.datasets.sharded import ShardedParquetDataset\n"
         f"data = ShardedParquetDataset(path={str(tmp_path / 'shards')!r}, engine=dict(backend='threading', workers=1), "
         "compression='none')\n"
         "data.save({'small': partial(numbers, 0, 10), 'large': partial(numbers, 0, 100_000)})\n"

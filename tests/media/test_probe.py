@@ -73,6 +73,24 @@ def test_a_file_that_has_gone_is_unreadable(tmp_path):
     assert probe_row(folder["clock.mp4"], PARAMS)["reason"] == "unreadable"
 
 
+@pytest.mark.parametrize("path", ["memory://gone/clock.mp4", "/gone/clock.mp4"])
+def test_opening_what_has_gone_names_the_reason_but_not_the_place(path):
+    with pytest.raises(MediaError) as error, open_media(path):
+        pass
+
+    assert (error.value.reason, error.value.detail) == ("unreadable", "No such file or directory")
+
+
+@pytest.mark.parametrize("name", ["a::b.mp4", "memory::b.mp4", "http:b.mp4"])
+def test_a_local_name_with_colons_is_no_address(tmp_path, monkeypatch, name):
+    write_media(tmp_path / "clock.mp4", duration_s=1.0).rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+
+    for path in (name, str(tmp_path / name)):
+        with open_media(path) as container:
+            assert container.streams.video
+
+
 PLAYLISTS = {
     "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{secret}\n#EXT-X-ENDLIST\n",
     "list.mp4": "ffconcat version 1.0\nfile '{secret}'\n",

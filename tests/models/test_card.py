@@ -7,7 +7,7 @@ import torch
 
 from tests.tones import tone_params
 from xmodal_kedro.models import build
-from xmodal_kedro.models.card import describe, load_model
+from xmodal_kedro.models.card import describe, digest, load_model
 
 CLASSES = ["rain", "bell"]
 
@@ -35,11 +35,38 @@ def test_a_card_tells_what_is_needed_to_feed_and_read_the_network() -> None:
     assert card["parameter_count"] < sum(weight.numel() for weight in weights.values())
 
 
-def test_weights_of_another_network_are_an_error() -> None:
+@pytest.mark.parametrize("other", ["mobilenet_v2", "vggish_plus"])
+def test_weights_of_another_run_are_an_error(other: str) -> None:
     card, _ = card_of("vggish_plus")
-    _, weights = card_of("mobilenet_v2")
-    with pytest.raises(ValueError, match=r"do not fit their card \(vggish_plus, 2 classes\)"):
+    _, weights = card_of(other)
+    with pytest.raises(ValueError, match=r"of different runs .*: run the train pipeline again"):
         load_model(card, weights)
+
+
+def test_a_network_that_has_changed_since_is_an_error() -> None:
+    card, weights = card_of("vggish_plus")
+    card["classes"] = [*CLASSES, "dog"]
+    with pytest.raises(ValueError, match=r"do not fit .* \(vggish_plus, 3 classes\): run the train pipeline again"):
+        load_model(card, weights)
+
+
+def test_the_digest_tells_names_shapes_types_and_values_but_not_order() -> None:
+    bits = torch.zeros(4)
+    same = {"a": bits, "b": torch.tensor(3)}
+    others = [
+        {"a": bits + 1e-7, "b": torch.tensor(3)},
+        {"a": bits, "c": torch.tensor(3)},
+        {"a": bits.reshape(2, 2), "b": torch.tensor(3)},
+        {"a": bits.view(torch.int32), "b": torch.tensor(3)},
+        {"a": bits},
+    ]
+    assert digest(same) == digest(dict(reversed(same.items())))
+    assert len({digest(weights) for weights in [same, *others]}) == 1 + len(others)
+
+
+def test_the_digest_of_channels_last_weights_is_that_of_their_values() -> None:
+    kernel = torch.randn(3, 4, 2, 2)
+    assert digest({"kernel": kernel}) == digest({"kernel": kernel.to(memory_format=torch.channels_last)})
 
 
 def test_an_incomplete_card_is_an_error_that_names_what_it_lacks() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from tests.fakes import MemoryShard, folder_of
@@ -58,6 +60,33 @@ def test_a_corpus_that_is_clipped_whole_leaves_an_empty_table(tmp_path):
     _, unclipped = clip(tmp_path, ingest(tmp_path)[0])
 
     assert unclipped.empty
+
+
+@pytest.mark.parametrize(
+    ("shards", "counts"),
+    [([], r"1 usable = 0 clipped \+ 0 unclipped"), ([0, 1], r"1 usable = 2 clipped \+ 0")],
+    ids=["lost", "clipped twice"],
+)
+def test_a_video_that_is_lost_or_doubled_is_an_error_with_the_counts(tmp_path, shards, counts):
+    write_media(tmp_path / "good.mp4", duration_s=4.0)
+    videos, _ = ingest(tmp_path)
+    (job,) = clip_videos(videos, folder_of(tmp_path), PARAMS).values()
+
+    with pytest.raises(ValueError, match=rf"{counts}.*run the ingest and clip pipelines again"):
+        gather_unclipped({f"shard-{index:05d}": MemoryShard(job()) for index in shards}, videos)
+
+
+def test_a_video_cannot_be_both_clipped_and_unclipped(tmp_path):
+    write_media(tmp_path / "good.mp4", duration_s=4.0)
+    write_media(tmp_path / "short.mp4", duration_s=1.0)
+    videos, _ = ingest(tmp_path)
+    clips = pa.concat_tables([job() for job in clip_videos(videos, folder_of(tmp_path), PARAMS).values()])
+    good = videos[videos["uri"] == "good.mp4"].iloc[0]
+    row = {"video_id": good["video_id"], "uri": good["uri"], "reason": "silent", "detail": ""}
+    metadata = {"unclipped": json.dumps([row]), "silent_spans": "0", "unseen_spans": "0"}
+
+    with pytest.raises(ValueError, match=r"2 usable = 1 clipped \+ 1 unclipped"):
+        gather_unclipped({"shard-00000": MemoryShard(clips.replace_schema_metadata(metadata))}, videos)
 
 
 def test_without_a_usable_video_there_is_nothing_to_clip(tmp_path):

@@ -58,6 +58,14 @@ def test_of_equal_content_the_first_name_is_kept(tmp_path):
     assert set(rejected["detail"]) == {"same content as a.mp4"}
 
 
+def test_a_source_that_was_probed_twice_is_an_error_with_the_counts(tmp_path):
+    write_media(tmp_path / "a.mp4", duration_s=1.0)
+    (job,) = probe_sources(folder_of(tmp_path), PARAMS).values()
+
+    with pytest.raises(ValueError, match=r"1 sources = 2 usable \+ 0 rejected .*run the ingest pipeline"):
+        collect_videos({"shard-00000": MemoryShard(job()), "shard-00001": MemoryShard(job())})
+
+
 def test_a_corpus_without_a_usable_video_is_told_in_full(tmp_path):
     (tmp_path / "notes.txt").write_text("some text")
 

@@ -20,7 +20,8 @@ from tests.labelling.fixtures import (
     write_colour_teacher,
     write_pitch_teacher,
 )
-from xmodal_kedro.datasets import ShardedParquetDataset, TableDataset
+from xmodal_kedro.datasets.files import TableDataset
+from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.params import AudioTeacherCard, LabelParams, MergeParams, VisualTeacherCard
 from xmodal_kedro.pipelines import audio_label, merge_labels, visual_label
 

@@ -28,11 +28,8 @@ def audio_card() -> AudioTeacherCard:
     return AudioTeacherCard(**yaml.safe_load((PARAMETERS / "audio_teacher.yml").read_text())["audio_teacher"])
 
 
-def test_the_visual_teacher_knows_most_new_pictures(
-    visual_card: VisualTeacherCard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(teachers, "VISUAL_STEPS", 60)
-    sample = SampleParams(teacher_examples_per_class=8)
+def test_the_visual_teacher_knows_most_new_pictures(visual_card: VisualTeacherCard) -> None:
+    sample = SampleParams(teacher_examples_per_class=8, teacher_steps=60)
     teacher = SampleTeacher(visual_card, teachers.train_visual_teacher(sample, visual_card), VISUAL_CLASSES)
     jpegs, targets = teachers.draw_pictures(sample, range(1000, 1004))
     scores = teacher.scores(image_batch(jpegs, visual_card.input))
@@ -41,9 +38,8 @@ def test_the_visual_teacher_knows_most_new_pictures(
     assert np.mean(scores.argmax(1) == targets.argmax(1)) > 0.4
 
 
-def test_the_audio_teacher_knows_most_new_sounds(audio_card: AudioTeacherCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teachers, "AUDIO_STEPS", 60)
-    sample = SampleParams(teacher_examples_per_class=6)
+def test_the_audio_teacher_knows_most_new_sounds(audio_card: AudioTeacherCard) -> None:
+    sample = SampleParams(teacher_examples_per_class=6, teacher_steps=60)
     teacher = SampleTeacher(audio_card, teachers.train_audio_teacher(sample, audio_card), AUDIO_CLASSES)
     patches, targets = teachers.draw_sounds(sample, range(1000, 1003), audio_card.input)
     scores = teacher.scores(patches)
@@ -54,11 +50,9 @@ def test_the_audio_teacher_knows_most_new_sounds(audio_card: AudioTeacherCard, m
 
 
 def test_training_twice_gives_the_same_bytes_and_leaves_torch_as_it_was(
-    visual_card: VisualTeacherCard, audio_card: AudioTeacherCard, monkeypatch: pytest.MonkeyPatch
+    visual_card: VisualTeacherCard, audio_card: AudioTeacherCard
 ) -> None:
-    monkeypatch.setattr(teachers, "VISUAL_STEPS", 3)
-    monkeypatch.setattr(teachers, "AUDIO_STEPS", 3)
-    sample = SampleParams(teacher_examples_per_class=4)
+    sample = SampleParams(teacher_examples_per_class=4, teacher_steps=3)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     first = teachers.train_visual_teacher(sample, visual_card), teachers.train_audio_teacher(sample, audio_card)
     torch.randperm(5)

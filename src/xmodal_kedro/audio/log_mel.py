@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-SAMPLE_RATE_HZ = 16_000
+from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ
+
 WINDOW_LENGTH = 400
 HOP_LENGTH = 160
 FFT_LENGTH = 512
@@ -38,7 +39,7 @@ def mel_weights() -> NDArray[np.float64]:
     def mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
         return 1127.0 * np.log1p(hz / 700.0)
 
-    bins_mel = mel(np.linspace(0.0, SAMPLE_RATE_HZ / 2, FFT_LENGTH // 2 + 1))[:, None]
+    bins_mel = mel(np.linspace(0.0, CLIP_SAMPLE_RATE_HZ / 2, FFT_LENGTH // 2 + 1))[:, None]
     low, high = mel(np.array([MEL_LOW_HZ, MEL_HIGH_HZ]))
     edges = np.linspace(low, high, MEL_BANDS + 2)
     rising = (bins_mel - edges[:-2]) / (edges[1:-1] - edges[:-2])

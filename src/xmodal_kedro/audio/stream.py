@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmodal_kedro.audio.augment import fit_length
-from xmodal_kedro.audio.log_mel import SAMPLE_RATE_HZ
 from xmodal_kedro.handles import LoadShard, Shards
+from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ
 
 Split = Literal["train", "validation"]
 
@@ -102,7 +102,7 @@ class ClipStream:
         waiting = self._targets(key)
         if not waiting:
             return
-        samples = round(self.clip_s * SAMPLE_RATE_HZ)
+        samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
         for clip_id, audio_T in _read_audio(self.clips[key], rng):
             if clip_id in waiting:
                 targets, weights = waiting.pop(clip_id)

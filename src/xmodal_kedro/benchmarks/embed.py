@@ -16,14 +16,13 @@ from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
 from xmodal_kedro.handles import FileRef
 from xmodal_kedro.media.decode import read_audio
 from xmodal_kedro.models import Backbone, build
-
-INT16_FULL_SCALE = 32_768.0
+from xmodal_kedro.schemas import INT16_FULL_SCALE
 
 logger = logging.getLogger(__name__)
 
 
 def random_network(card: Mapping[str, Any], seed: int) -> Backbone:
-    """The network of a model card before any training: the baseline that pretraining has to beat.
+    """The network of a model card at random initialisation: the baseline that pretraining has to beat.
 
     Its batch norms keep their initial statistics (mean 0, variance 1), so they pass activations on as they are: it
     has seen no sound at all, not even to count its levels. Torch's global generator is left as it was.

@@ -16,10 +16,14 @@ STYLE = f"""
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; background: #fff; color: var(--ink); font: 16px/1.6 {FONT}; }}
 main {{ max-width: 960px; margin: 0 auto; padding: 64px 24px 96px; }}
-h1 {{ font-size: clamp(1.7rem, 5vw, 2.5rem); line-height: 1.2; font-weight: 650; letter-spacing: -.02em; margin: 0; }}
+h1 {{ font-size: clamp(1.7rem, 5vw, 2.5rem); line-height: 1.2; font-weight: 650; letter-spacing: -.02em; margin: 0;
+  text-wrap: balance; }}
 h2 {{ font-size: 1.3rem; font-weight: 620; letter-spacing: -.01em; margin: 0 0 12px; }}
 section {{ margin-top: 72px; }}
-p {{ max-width: 68ch; margin: 0 0 16px; }}
+section .figures {{ margin: 20px 0 32px; }}
+section .figures dd {{ font-size: 1.5rem; }}
+section .figures div:first-child {{ border-color: var(--line); }}
+p {{ max-width: 68ch; margin: 0 0 16px; text-wrap: pretty; }}
 .soft {{ color: var(--soft); }}
 .lead {{ font-size: 1.1rem; color: var(--soft); margin-top: 16px; }}
 .figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 24px; margin: 40px 0 0; }}
@@ -117,7 +121,7 @@ def figure(plot: go.Figure, name: str) -> str:
         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
     )
     styled.update_xaxes(automargin=True)
-    styled.update_yaxes(automargin=True)
+    styled.update_yaxes(automargin=True, ticklabelstandoff=6)
     drawn = styled.to_html(
         full_html=False,
         include_plotlyjs=False,

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 
 from xmodal_kedro.benchmarks.compare import PRETRAINED
 
-COUNTS_SHOWN_UP_TO = 20
-"""Classes up to which a confusion matrix writes its counts."""
+FEW_CLASSES = 20
+"""Classes up to which a confusion matrix has room for counts and slanted names."""
 
 
 def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
@@ -21,6 +21,7 @@ def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
     counts = pd.crosstab(pretrained["truth"], pretrained["predicted"]).reindex(
         index=classes, columns=classes, fill_value=0
     )
+    few = len(classes) <= FEW_CLASSES
     names = [name.replace("_", " ") for name in classes]
     figure = go.Figure(
         go.Heatmap(
@@ -28,7 +29,7 @@ def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
             x=names,
             y=names,
             text=[[str(count or "") for count in row] for row in counts.to_numpy()],
-            texttemplate="%{text}" if len(classes) <= COUNTS_SHOWN_UP_TO else None,
+            texttemplate="%{text}" if few else None,
             customdata=counts.to_numpy().tolist(),
             hovertemplate="%{y} called %{x}: %{customdata} clips (%{z:.0%})<extra></extra>",
             colorscale=[[0, "#ffffff"], [1, "#1f5f8b"]],
@@ -39,8 +40,9 @@ def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
             showscale=False,
         )
     )
-    side = 220 + max(24, 44 - len(classes)) * len(classes)
-    figure.update_xaxes(title="predicted", side="bottom", tickangle=-45, dtick=1, showgrid=False, constrain="domain")
+    side = 210 + max(14, 44 - len(classes)) * len(classes)
+    angle = -45 if few else -90
+    figure.update_xaxes(title="predicted", side="bottom", tickangle=angle, dtick=1, showgrid=False, constrain="domain")
     figure.update_yaxes(title="true", autorange="reversed", dtick=1, showgrid=False, scaleanchor="x")
     figure.update_layout(template="plotly_white", width=side, height=side)
     return figure

@@ -8,14 +8,18 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+import pyarrow.compute as pc
 
 from xmodal_kedro.benchmarks import page
 from xmodal_kedro.benchmarks.compare import PRETRAINED, RANDOM, fold_accuracies
 from xmodal_kedro.benchmarks.esc50 import COMPLETE
 from xmodal_kedro.benchmarks.published import PUBLISHED
+from xmodal_kedro.handles import Shards
 from xmodal_kedro.schemas import REJECTION_REASONS
 
 TITLES = {"esc50": "ESC-50", "esc10": "ESC-10"}
+LONGEST_TICK = 24
+"""Characters of a class name beside a bar: longer ones would leave a narrow screen no bars."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,9 @@ class ReportInputs:
 
     videos: pd.DataFrame
     rejected_videos: pd.DataFrame
+    clips: Shards
     unclipped_videos: pd.DataFrame
+    labels: Shards
     label_vocabulary: pd.DataFrame
     label_histogram: go.Figure
     model_card: dict[str, Any]
@@ -77,8 +83,8 @@ def _opening(title: str, inputs: ReportInputs) -> str:
     figures = [
         ("Pretrained", *accuracy(PRETRAINED)),
         ("Random weights", *accuracy(RANDOM)),
-        ("Gain", _points(metrics[f"{name}.gain"]), "percentage points"),
-        ("p of no gain", _p_value(metrics[f"{name}.p_value"]), "corrected paired t-test"),
+        ("Gain", _points(metrics[f"{name}.gain"]), f"points, ± {100 * metrics[f'{name}.gain_std']:.1f} over folds"),
+        ("p-value", _p_value(metrics[f"{name}.p_value"]), "corrected paired t-test"),
     ]
     return f"<header><h1>{escape(title)}</h1>{page.paragraph(lead, 'lead')}{page.headline(figures)}</header>"
 
@@ -86,6 +92,7 @@ def _opening(title: str, inputs: ReportInputs) -> str:
 def _result(inputs: ReportInputs) -> str:
     name, metrics = _benchmark(inputs), inputs.transfer_metrics
     accuracies = fold_accuracies(inputs.transfer_predictions)
+    one_class = inputs.transfer_predictions["truth"].value_counts(normalize=True).max()
     rows = [
         (
             f"Fold {fold}",
@@ -109,9 +116,10 @@ def _result(inputs: ReportInputs) -> str:
     return page.section(
         "Accuracy, fold by fold",
         page.paragraph(
-            "Percent of test clips named rightly. Each fold is tested by a standardised logistic regression fitted on "
-            "the other four, its strength chosen on those four alone. Random weights are the same network before any "
-            "training; ± is the standard deviation over folds."
+            "Percent of test clips classified correctly. Each fold is tested by a logistic regression on standardised "
+            "embeddings, fitted on the other folds, its regularisation chosen on those alone. Random is the same "
+            f"network at random initialisation; ± is the standard deviation over folds. Always naming one class would "
+            f"score {100 * one_class:.1f} at most."
         ),
         page.table(("Test fold", "Pretrained", "Random", "Gain"), [*rows, mean], numbers=(1, 2, 3), totals=1),
         page.paragraph(
@@ -128,8 +136,8 @@ def _published(inputs: ReportInputs) -> str:
         return page.section(
             "Published results",
             page.paragraph(
-                f"None is shown: the sounds have the layout of {TITLES[name]}, but are not {TITLES[name]}, so "
-                "accuracies on it do not compare."
+                f"None is shown: these sounds have the layout of {TITLES[name]} but are not {TITLES[name]}, so its "
+                "published accuracies do not compare."
             ),
         )
     rows = [(item.system, item.protocol, f"{item.accuracy_percent:g}", item.source) for item in PUBLISHED[name]]
@@ -143,7 +151,10 @@ def _published(inputs: ReportInputs) -> str:
 def _confusion(inputs: ReportInputs) -> str:
     return page.section(
         "Confusion matrix",
-        page.paragraph("Test clips of all folds by true and by predicted class, on the pretrained embeddings."),
+        page.paragraph(
+            "Test clips of all folds by true class (rows) and predicted class (columns), on the pretrained embeddings. "
+            "Colour is the share of the true class."
+        ),
         page.figure(inputs.confusion_matrix, "confusion-matrix"),
     )
 
@@ -152,33 +163,54 @@ def _sources(inputs: ReportInputs) -> str:
     videos, unclipped = inputs.videos, inputs.unclipped_videos
     used = videos[~videos["video_id"].isin(unclipped["video_id"])]
     found = len(videos) + len(inputs.rejected_videos)
+    clip_count = sum(shard.num_rows for shard in inputs.clips.values())
+    targeted = sum(int(shard.metadata["targeted"]) for shard in inputs.labels.values())
+    figures = [
+        ("Videos", f"{len(used):,}", f"of {found:,} sources found"),
+        ("Clips", f"{clip_count:,}", "cut from them"),
+        ("Sound", _hours(_seconds(inputs.clips)), "in the clips"),
+        ("Clips with a target", f"{targeted:,}", f"{_share(targeted, clip_count)} of all clips"),
+    ]
     rows = [
-        *_by_reason("not usable", inputs.rejected_videos),
-        *_by_reason("without a clip", unclipped),
-        ("Cut into clips", f"{len(used):,}", f"{used['duration_s'].sum() / 3600:.2f} hours of video"),
+        *_by_reason("Rejected", inputs.rejected_videos),
+        *_by_reason("No clip", unclipped),
+        ("Cut into clips", f"{len(used):,}", f"{_hours(used['duration_s'].sum())} of video"),
         ("Found", f"{found:,}", ""),
     ]
     return page.section(
         "Learnt from",
-        page.paragraph("Every source that was found ends in one of these rows."),
-        page.table(("Sources", "Number", "Because"), rows, numbers=(1,), totals=1),
+        page.headline(figures),
+        page.paragraph("Every source that was found is counted in one row."),
+        page.table(("Sources", "Number", "Meaning"), rows, numbers=(1,), totals=1),
     )
+
+
+def _seconds(clips: Shards) -> float:
+    """Length of all clips, read shard by shard from two small columns."""
+    spans = (shard(columns=["start_s", "end_s"]) for shard in clips.values())
+    return float(sum(pc.sum(pc.subtract(span["end_s"], span["start_s"])).as_py() or 0.0 for span in spans))
 
 
 def _by_reason(what: str, sources: pd.DataFrame) -> list[tuple[str, str, str]]:
     counts = sources["reason"].value_counts().sort_index()
     return [
-        (f"{str(reason).replace('_', ' ').capitalize()}, {what}", f"{count:,}", REJECTION_REASONS[str(reason)])
+        (f"{what}: {str(reason).replace('_', ' ')}", f"{count:,}", REJECTION_REASONS[str(reason)])
         for reason, count in counts.items()
     ]
 
 
 def _labels(inputs: ReportInputs) -> str:
-    return page.section(
-        "Machine labels",
-        page.paragraph(f"{inputs.label_histogram.layout.title.text or ''}."),
-        page.figure(inputs.label_histogram, "label-histogram"),
-    )
+    histogram = go.Figure(inputs.label_histogram)
+    shown = [name for bars in histogram.data for name in bars.y]
+    text = f"{histogram.layout.title.text or ''}."
+    if len(shown) < len(inputs.label_vocabulary):
+        text += f" The {len(shown)} most frequent are shown."
+    histogram.update_yaxes(tickvals=shown, ticktext=[_shortened(name) for name in shown])
+    return page.section("Machine labels", page.paragraph(text), page.figure(histogram, "label-histogram"))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_TICK else f"{name[: LONGEST_TICK - 1].rstrip(' ,')}…"
 
 
 def _training(inputs: ReportInputs) -> str:
@@ -198,6 +230,14 @@ def _training(inputs: ReportInputs) -> str:
         page.table((), rows, numbers=()),
         page.figure(inputs.training_curves, "training-curves"),
     )
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:,.2f} h"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "0 %"
 
 
 def _points(gain: float) -> str:

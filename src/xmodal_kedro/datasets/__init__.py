@@ -1,17 +1,4 @@
-"""What reads and writes: Kedro datasets, named in the catalog by these names."""
+"""What reads and writes: the types of the catalog's entries.
 
-from xmodal_kedro.datasets.checkpoints import CheckpointDataset
-from xmodal_kedro.datasets.files import HtmlDataset, JsonDataset, PlotDataset, TableDataset, WeightsDataset
-from xmodal_kedro.datasets.folder import FolderDataset
-from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-
-__all__ = [
-    "CheckpointDataset",
-    "FolderDataset",
-    "HtmlDataset",
-    "JsonDataset",
-    "PlotDataset",
-    "ShardedParquetDataset",
-    "TableDataset",
-    "WeightsDataset",
-]
+Each is imported by its own module's name, so that a worker that writes a shard loads no more than it needs.
+"""

@@ -1,4 +1,4 @@
-"""Runs jobs on joblib: in this process's threads, on this machine's cores, or on a Dask cluster."""
+"""Runs jobs: with joblib on this machine's cores or in threads, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from tqdm.auto import tqdm
 logger = logging.getLogger(__name__)
 
 Task = Callable[[], None]
+
+WORKER_DIED = "its worker process died (a crash of the decoder, or out of memory)"
 
 
 @dataclass(frozen=True)
@@ -82,22 +84,27 @@ def _attempt(key: str, task: Task) -> tuple[str, str]:
 
 
 def _run_pooled(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:
-    with _joblib_backend(engine):
+    if engine.backend == "dask":
+        yield from _run_on_dask(tasks, engine)
+        return
+    with joblib.parallel_config(engine.backend, n_jobs=engine.workers):
         calls = [joblib.delayed(_attempt)(key, task) for key, task in tasks.items()]
         yield from joblib.Parallel(return_as="generator_unordered")(calls)
 
 
-@contextmanager
-def _joblib_backend(engine: Engine) -> Iterator[None]:
-    if engine.backend != "dask":
-        with joblib.parallel_config(engine.backend, n_jobs=engine.workers):
-            yield
-        return
-    from distributed import Client
+def _run_on_dask(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:
+    """Dask's own futures: joblib's backend for Dask waits for ever for a task that kills its workers."""
+    from distributed import Client, KilledWorker, as_completed
 
     local = {} if engine.scheduler else {"n_workers": joblib.effective_n_jobs(engine.workers), "threads_per_worker": 1}
-    with Client(engine.scheduler or None, **local), joblib.parallel_config("dask"):
-        yield
+    with Client(engine.scheduler or None, **local) as client:
+        futures = {client.submit(_attempt, key, task, pure=False): key for key, task in tasks.items()}
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except KilledWorker:
+                yield futures[future], WORKER_DIED
+            future.release()
 
 
 def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:
@@ -113,7 +120,7 @@ def _attempt_alone(key: str, task: Task) -> tuple[str, str]:
         try:
             return executor.submit(partial(_attempt, key, task)).result()
         except BrokenProcessPool:
-            return key, "its worker process died (a crash of the decoder, or out of memory)"
+            return key, WORKER_DIED
 
 
 @contextmanager

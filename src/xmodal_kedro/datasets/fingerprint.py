@@ -14,15 +14,18 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel
 
+from xmodal_kedro.source_code import code_digest
 
-def fingerprint(job: Callable[[], Any]) -> str:
-    """Hash a job by the name of its function and the content of its arguments.
+
+def fingerprint(job: Callable[[], Any], options: Mapping[str, Any] | None = None) -> str:
+    """Hash a job by its function, name and code, and the content of its arguments.
 
     An argument with a `fingerprint` of its own (a shard, a file) stands for the content behind it, so a job's
-    fingerprint changes when, and only when, its function, its parameters or its inputs do.
+    fingerprint changes when its function, the code behind that, its parameters or its inputs do, and only then.
 
     Args:
         job: a function, a `functools.partial` of one, or a callable dataclass.
+        options: how the result will be stored.
 
     Returns:
         32 hex digits, the same in every process and on every machine.
@@ -30,7 +33,7 @@ def fingerprint(job: Callable[[], Any]) -> str:
     Raises:
         TypeError: for an argument whose content is not known how to hash.
     """
-    canonical = json.dumps(_canonical(job), sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(_canonical((job, options)), sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 
 
@@ -63,7 +66,7 @@ def _canonical_object(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: {field.name: _canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}}
     if hasattr(value, "__qualname__") and "<" not in value.__qualname__:
-        return {"function": name}
+        return {"function": name, "code": code_digest(value)}
     raise TypeError(
         f"cannot fingerprint {value!r}: give a shard's job module-level functions, and arguments that are plain "
         "values, typed parameters, tables, shards or files"

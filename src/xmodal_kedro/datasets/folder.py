@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.datasets.storage import read_json, sweep, whole_file, write_json
+from xmodal_kedro.datasets.storage import is_local, read_json, sweep, whole_file, write_json
 from xmodal_kedro.handles import FileRef, Folder
 
 logger = logging.getLogger(__name__)
@@ -36,20 +37,17 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         *,
         path: str,
         engine: Mapping[str, Any] | None = None,
-        storage_options: Mapping[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """
         Args:
             path: folder, or fsspec URL of one.
             engine: fields of `Engine`, for saving.
-            storage_options: of the fsspec filesystem.
             metadata: for plugins; not used here.
         """
         self._engine = Engine(**(engine or {}))
-        self._storage_options = dict(storage_options or {})
         self._url = path
-        self._fs, self._path = fsspec.url_to_fs(path, **self._storage_options)
+        self._fs, self._path = fsspec.url_to_fs(path)
         self._index_path = posixpath.join(self._path, INDEX_NAME)
         self.metadata = metadata
 
@@ -67,9 +65,12 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         made = self._made()
         present = {file.name for file in self._list()}
         due = {key: jobs[key] for key, mark in planned.items() if made.get(key) != mark or key not in present}
-        self._write_index({key: planned[key] for key in planned.keys() - due.keys()}, whole=False)
-        self._remove_stale(made.keys() - planned.keys())
-        tasks = {key: partial(_write_file, self._url, key, job, self._storage_options) for key, job in due.items()}
+        # A save killed from here on leaves every file that it may have made named, and vouches for the finished ones.
+        self._write_index({key: "" if key in due else mark for key, mark in planned.items()}, whole=False)
+        self._remove(made.keys() - planned.keys())
+        for folder in {posixpath.dirname(name) for name in planned.keys() | made.keys()}:
+            sweep(self._fs, posixpath.join(self._path, folder))
+        tasks = {key: partial(_write_file, self._url, key, job) for key, job in due.items()}
         with stopwatch() as seconds:
             failures = run_all(tasks, self._engine, name) if tasks else {}
         written = {key: mark for key, mark in planned.items() if key not in failures}
@@ -82,21 +83,23 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
     def _list(self) -> list[FileRef]:
         if not self._fs.isdir(self._path):
             return []
-        found = self._fs.find(self._path, detail=True)
-        files = (self._file(path, info) for path, info in found.items())
-        return [file for file in files if not any(part.startswith(".") for part in file.name.split("/"))]
+        found = _walk_local(self._path) if is_local(self._fs) else self._fs.find(self._path)
+        names = ((posixpath.relpath(path, self._path), path) for path in found)
+        return [self._file(name, path) for name, path in names if not any(part[0] == "." for part in name.split("/"))]
 
-    def _file(self, path: str, info: Mapping[str, Any]) -> FileRef:
-        url = self._fs.unstrip_protocol(path).removeprefix("file://")
-        return FileRef(posixpath.relpath(path, self._path), url, info["size"] or 0, _modified_ns(info))
+    def _file(self, name: str, path: str) -> FileRef:
+        url = self._fs.unstrip_protocol(path) if not is_local(self._fs) else path
+        try:
+            info = self._fs.info(path)
+        except FileNotFoundError:  # a link to nowhere: the one who opens it says so
+            info = {}
+        return FileRef(_printable(name), url, info.get("size") or 0, _modified_ns(info))
 
-    def _remove_stale(self, names: set[str]) -> None:
+    def _remove(self, names: set[str]) -> None:
         for name in names:
             path = posixpath.join(self._path, name)
             if self._fs.isfile(path):
                 self._fs.rm_file(path)
-        for folder in {posixpath.dirname(name) for name in names}:
-            sweep(self._fs, posixpath.join(self._path, folder))
 
     def _made(self) -> dict[str, str]:
         """Fingerprints of the files that a save of ours wrote; empty for a folder that somebody else filled."""
@@ -118,11 +121,25 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         return {"path": self._url}
 
 
-def _write_file(url: str, name: str, job: Callable[[], bytes], storage_options: Mapping[str, Any]) -> None:
-    fs, folder = fsspec.url_to_fs(url, **storage_options)
+def _write_file(url: str, name: str, job: Callable[[], bytes]) -> None:
+    fs, folder = fsspec.url_to_fs(url)
     content = job()
     with whole_file(fs, posixpath.join(folder, name)) as path:
         fs.pipe_file(path, content)
+
+
+def _walk_local(root: str) -> Iterator[str]:
+    """Every file below `root`, through linked folders too, none of them twice."""
+    entered: set[str] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        entered.add(os.path.realpath(folder))
+        folders[:] = [name for name in folders if os.path.realpath(f"{folder}/{name}") not in entered]
+        yield from (f"{folder}/{name}" for name in files)
+
+
+def _printable(name: str) -> str:
+    """A file name that tables can hold, also where its bytes are not UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _modified_ns(info: Mapping[str, Any]) -> int:

@@ -54,7 +54,7 @@ class StoredShard:
         source = path if is_local(fs) else fs.open(path, "rb")
         try:
             return pq.ParquetFile(source, memory_map=is_local(fs))
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, OSError) as error:
             raise DatasetError(
                 f"{self.path} is not a whole Parquet file ({error}): delete it and run the pipeline that makes it again"
             ) from error
@@ -101,7 +101,7 @@ class ShardedParquetDataset(AbstractDataset[dict[str, Callable[[], pa.Table]], d
 
     def save(self, data: dict[str, Callable[[], pa.Table]]) -> None:
         name = posixpath.basename(self._path)
-        planned = {key: fingerprint(job) for key, job in sorted(data.items())}
+        planned = {key: fingerprint(job, self._parquet_options) for key, job in sorted(data.items())}
         if read_json(self._fs, self._index_path) != planned:
             self._release_index()
         sweep(self._fs, self._path)
@@ -179,7 +179,7 @@ def _read_fingerprint(fs: fsspec.AbstractFileSystem, path: str) -> str:
     try:
         with fs.open(path, "rb") as stream:
             return (pq.read_schema(stream).metadata or {}).get(FINGERPRINT_KEY, b"").decode()
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError):
         return ""
 
 

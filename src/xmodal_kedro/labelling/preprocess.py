@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.audio.log_mel import MEL_BANDS, LogMel, frame_patches, samples_for_frames
 from xmodal_kedro.params import ImageInput, LogMelInput, TeacherInput
+from xmodal_kedro.schemas import INT16_FULL_SCALE
 
 Pictures = NDArray[Any]
 """uint8 or float32."""
@@ -56,7 +57,7 @@ def log_mel_batch(audio_int16: NDArray[np.int16], spec: LogMelInput) -> NDArray[
         float32 [patches, 1, patch_frames, 64].
     """
     missing = max(0, samples_for_frames(spec.patch_frames) - len(audio_int16))
-    audio_T = np.pad(audio_int16, (0, missing)).astype(np.float32) / np.float32(32768)
+    audio_T = np.pad(audio_int16, (0, missing)).astype(np.float32) / np.float32(INT16_FULL_SCALE)
     with torch.inference_mode():
         log_mel_BFM = _log_mel(spec.log_offset)(torch.from_numpy(audio_T)[None])
         patches_BPFM = frame_patches(log_mel_BFM, spec.patch_frames, spec.hop_frames)

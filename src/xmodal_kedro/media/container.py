@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TypeVar, cast, overload
+from contextlib import ExitStack, contextmanager
+from typing import IO, TypeVar, cast, overload
 
 import av
 import fsspec
@@ -58,17 +60,21 @@ def open_media(path: str) -> Iterator[InputContainer]:
     Raises:
         MediaError: `unreadable`, `not_media` or `forbidden_format`.
     """
-    opened = fsspec.open(path, "rb").open() if "://" in path else None
+    with ExitStack() as opened:
+        # FFmpeg would take what stands before a colon in a name for a protocol.
+        file = opened.enter_context(_open_remote(path)) if "://" in path else f"file:{path}"
+        yield opened.enter_context(_open_container(file))
+
+
+def _open_remote(url: str) -> IO[bytes]:
     try:
-        container = _open(opened or path)
-        with container:
-            yield container
-    finally:
-        if opened is not None:
-            opened.close()
+        stream: IO[bytes] = fsspec.open(url, "rb").open()
+    except OSError as error:
+        raise MediaError("unreadable", describe(error)) from error
+    return stream
 
 
-def _open(file: object) -> InputContainer:
+def _open_container(file: str | IO[bytes]) -> InputContainer:
     options = {"format_whitelist": ",".join(SAFE_FORMATS), "protocol_whitelist": "file"}
     try:
         return av.open(file, "r", container_options=options, metadata_errors="ignore", timeout=OPEN_TIMEOUT_S)
@@ -82,6 +88,8 @@ def _open(file: object) -> InputContainer:
 
 def describe(error: Exception) -> str:
     """What went wrong, without the path of the file, which differs between machines."""
+    if isinstance(error, FileNotFoundError):
+        return os.strerror(errno.ENOENT)
     return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
 
 

@@ -11,8 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from xmodal_kedro.params import ClipParams
-
-FULL_SCALE = 32_768
+from xmodal_kedro.schemas import INT16_FULL_SCALE
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def plan_spans(duration_s: float, params: ClipParams) -> list[Span]:
 def rms_dbfs(audio: np.ndarray) -> float:
     """Root-mean-square level of int16 samples, decibels relative to full scale; minus infinity for digital silence."""
     mean_square = float(np.mean(np.square(audio, dtype=np.float64))) if audio.size else 0.0
-    return 10 * math.log10(mean_square / FULL_SCALE**2) if mean_square else -math.inf
+    return 10 * math.log10(mean_square / INT16_FULL_SCALE**2) if mean_square else -math.inf
 
 
 def pick_spread(times_s: Sequence[float], span: Span, count: int) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +17,7 @@ import xmodal_kedro
 from xmodal_kedro.audio import log_mel
 from xmodal_kedro.models import Backbone, build
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ
 
 
 def describe(
@@ -33,9 +36,10 @@ def describe(
         "model": params.model,
         "classes": list(classes),
         "embedding_size": model.embedding_size,
+        "weights_digest": digest(model.state_dict()),
         "parameter_count": sum(weight.numel() for weight in model.parameters()),
         "front_end": {
-            "sample_rate_hz": log_mel.SAMPLE_RATE_HZ,
+            "sample_rate_hz": CLIP_SAMPLE_RATE_HZ,
             "window_length": log_mel.WINDOW_LENGTH,
             "hop_length": log_mel.HOP_LENGTH,
             "fft_length": log_mel.FFT_LENGTH,
@@ -58,21 +62,36 @@ def describe(
     }
 
 
+def digest(weights: Mapping[str, Tensor]) -> str:
+    """32 hex digits: equal ones mean the same names, shapes, types and values, in whatever order and on any device."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for name, weight in sorted(weights.items()):
+        hashed.update(json.dumps([name, list(weight.shape), str(weight.dtype)]).encode())
+        hashed.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return hashed.hexdigest()
+
+
 def load_model(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Backbone:
     """Build the network of a card and give it its weights, in evaluation mode.
 
     Raises:
-        ValueError: if the card is incomplete, or the weights are another network's.
+        ValueError: if the card is incomplete, the weights are not those it was made for, or the code of the network
+            has changed since.
     """
-    missing = [field for field in ("model", "classes", "front_end") if field not in card]
+    missing = [field for field in ("model", "classes", "front_end", "weights_digest") if field not in card]
     if missing:
         raise ValueError(f"model card lacks {', '.join(missing)}: run the train pipeline again")
+    if digest(weights) != card["weights_digest"]:
+        raise ValueError(
+            f"model weights and model card are of different runs (weights {digest(weights)}, card "
+            f"{card['weights_digest']}): run the train pipeline again"
+        )
     model = build(card["model"], len(card["classes"]))
     try:
         model.load_state_dict(dict(weights))
     except RuntimeError as error:
         raise ValueError(
-            f"model weights do not fit their card ({card['model']}, {len(card['classes'])} classes): "
-            "use the weights and the card of one run, or run the train pipeline again"
+            f"model weights do not fit the network of their card ({card['model']}, {len(card['classes'])} classes): "
+            "run the train pipeline again"
         ) from error
     return model.eval()

@@ -21,8 +21,6 @@ from xmodal_kedro.sample.sounds import SYNTHESISERS
 from xmodal_kedro.sample.world import AUDIO_CLASSES, BACKGROUND, UNKNOWN_SOUNDS, VISUAL_CLASSES, Draw, stream
 
 EXAMPLE_S = 2.5
-VISUAL_STEPS = 200
-AUDIO_STEPS = 220
 BATCH_SIZE = 32
 LEARNING_RATE = 4e-3
 AUDIBLE = 0.05
@@ -32,13 +30,13 @@ AUDIBLE = 0.05
 def train_visual_teacher(sample: SampleParams, card: VisualTeacherCard) -> bytes:
     """Weights of a classifier of pictures over `VISUAL_CLASSES`, as safetensors."""
     jpegs, targets = draw_pictures(sample, range(sample.teacher_examples_per_class))
-    return _train(image_batch(jpegs, card.input), targets, sample.seed, VISUAL_STEPS, exclusive=True)
+    return _train(image_batch(jpegs, card.input), targets, sample, exclusive=True)
 
 
 def train_audio_teacher(sample: SampleParams, card: AudioTeacherCard) -> bytes:
     """Weights of a multi-label classifier of log-mel patches over `AUDIO_CLASSES`, as safetensors."""
     patches, targets = draw_sounds(sample, range(sample.teacher_examples_per_class), card.input)
-    return _train(patches, targets, sample.seed, AUDIO_STEPS, exclusive=False)
+    return _train(patches, targets, sample, exclusive=False)
 
 
 def draw_pictures(sample: SampleParams, examples: range) -> tuple[list[bytes], NDArray[np.float32]]:
@@ -108,17 +106,17 @@ def _audible(dry: NDArray[np.float64], patches: int, spec: LogMelInput) -> NDArr
 
 
 def _train(
-    inputs: NDArray[np.float32], targets: NDArray[np.float32], seed: int, steps: int, *, exclusive: bool
+    inputs: NDArray[np.float32], targets: NDArray[np.float32], sample: SampleParams, *, exclusive: bool
 ) -> bytes:
     """Train a `SampleNetwork`: softmax and cross-entropy where classes are exclusive, else sigmoids and BCE."""
     inputs_N, targets_N = torch.from_numpy(inputs), torch.from_numpy(targets)
     with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(sample.seed)
         network = SampleNetwork(inputs.shape[1], targets.shape[1])
         optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=sample.teacher_steps)
         loss = F.cross_entropy if exclusive else F.binary_cross_entropy_with_logits
-        for _ in range(steps):
+        for _ in range(sample.teacher_steps):
             batch = torch.randint(len(inputs), (BATCH_SIZE,))
             optimiser.zero_grad()
             loss(network(inputs_N[batch]), targets_N[batch]).backward()

@@ -19,7 +19,7 @@ from xmodal_kedro.handles import Checkpoints
 from xmodal_kedro.models import Backbone
 from xmodal_kedro.params import TrainParams
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -54,9 +54,9 @@ def plain_weights(model: Backbone) -> dict[str, Tensor]:
     }
 
 
-def fingerprint_training(params: TrainParams, data_fingerprint: str) -> str:
+def fingerprint_training(params: TrainParams, data_fingerprint: str, code: str) -> str:
     """32 hex digits: equal ones mean that one training may go on where the other stopped."""
-    text = json.dumps([params.model_dump(mode="json"), data_fingerprint], sort_keys=True)
+    text = json.dumps([params.model_dump(mode="json"), data_fingerprint, code], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -76,13 +76,13 @@ def restore(checkpoints: Checkpoints, state: TrainingState, fingerprint: str) ->
         return
     tensors, notes = stored
     if notes.get("fingerprint") != fingerprint:
-        log.info("The stored checkpoint belongs to other parameters or data: training starts anew")
+        logger.info("The stored checkpoint belongs to other parameters or data: training starts anew")
         return
     state.model.load_state_dict(_below(tensors, "model/"))
     state.best_weights = _below(tensors, "best/")
     _restore_optimiser(state.optimiser, _below(tensors, "optimiser/"))
     state.history, state.best = notes["history"], notes["best"]
-    log.info("Training goes on after %d finished epochs", len(state.history))
+    logger.info("Training goes on after %d finished epochs", len(state.history))
 
 
 def _restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

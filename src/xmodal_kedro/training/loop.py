@@ -21,13 +21,15 @@ from xmodal_kedro.handles import Checkpoints
 from xmodal_kedro.models import Backbone, build
 from xmodal_kedro.models.device import choose_device, mixed_precision
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.schemas import INT16_FULL_SCALE
+from xmodal_kedro.source_code import code_digest
 from xmodal_kedro.training import checkpoint
 from xmodal_kedro.training.checkpoint import TrainingState
 from xmodal_kedro.training.data import TrainingData
 from xmodal_kedro.training.metrics import mean_average_precision
 from xmodal_kedro.training.schedule import decay_groups, learning_rate, pace_batch_norm
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _REPORT_STEPS = 20
 """Steps between two looks at the loss: each look makes a GPU wait."""
@@ -53,11 +55,11 @@ def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fi
         FloatingPointError: if the loss is no longer finite, naming the clips of the batch.
     """
     trainer = _Trainer(data, params)
-    fingerprint = checkpoint.fingerprint_training(params, data.fingerprint)
+    fingerprint = checkpoint.fingerprint_training(params, data.fingerprint, code_digest(fit))
     checkpoint.restore(checkpoints, trainer.state, fingerprint)
     done = len(trainer.state.history)
     if done < params.epochs:
-        log.info("Training %s on %d clips, validating on %d", params.model, data.train_count, data.validation_count)
+        logger.info("Training %s on %d clips, validating on %d", params.model, data.train_count, data.validation_count)
     epochs = range(done, params.epochs)
     with tqdm(epochs, params.model, params.epochs, unit="epoch", initial=done, disable=None) as bar:
         for epoch in bar:
@@ -66,7 +68,7 @@ def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fi
             checkpoint.save(checkpoints, trainer.state, fingerprint)
             bar.set_postfix(loss=f"{row['train_loss']:.4f}", mAP=f"{row['validation_map']:.3f}")
             if bar.disable:  # no terminal to draw on
-                log.info("epoch %d/%d: %s", epoch + 1, params.epochs, _describe(row))
+                logger.info("epoch %d/%d: %s", epoch + 1, params.epochs, _describe(row))
     return trainer.finish()
 
 
@@ -167,7 +169,7 @@ class _Trainer:
 
     def _to_device(self, batch: Batch) -> tuple[Tensor, Tensor]:
         audio_BT = torch.from_numpy(batch.audio).to(self.device)
-        return audio_BT.float() / 32768, torch.from_numpy(batch.targets).to(self.device)
+        return audio_BT.float() / INT16_FULL_SCALE, torch.from_numpy(batch.targets).to(self.device)
 
     def _learning_rate(self, step: int) -> float:
         return learning_rate(step, self.params.epochs * self.steps_per_epoch, self.params)

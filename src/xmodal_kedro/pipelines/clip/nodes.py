@@ -38,13 +38,18 @@ def clip_videos(videos: pd.DataFrame, source_videos: Folder, clip: ClipParams) -
 
 
 def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> pd.DataFrame:
-    """The usable videos that gave no clip, as the shards' makers reported them; logs the sum of all."""
+    """The usable videos that gave no clip, as the shards' makers reported them; logs the sum of all.
+
+    Raises:
+        ValueError: if a usable video is not either clipped or unclipped.
+    """
     unclipped_rows: list[dict[str, str]] = []
-    clipped, clip_count, seconds, silent_spans, unseen_spans = 0, 0, 0.0, 0, 0
+    clipped: list[str] = []
+    clip_count, seconds, silent_spans, unseen_spans = 0, 0.0, 0, 0
     for key in sorted(clips):
         report, spans = clips[key].metadata, clips[key](["video_id", "start_s", "end_s"]).to_pandas()
         unclipped_rows.extend(json.loads(report["unclipped"]))
-        clipped += spans["video_id"].nunique()
+        clipped += spans["video_id"].unique().tolist()
         clip_count += len(spans)
         seconds += float((spans["end_s"] - spans["start_s"]).sum())
         silent_spans += int(report["silent_spans"])
@@ -52,13 +57,13 @@ def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> pd.DataFrame:
     columns = list(UnclippedVideos.to_schema().columns)
     unclipped = pd.DataFrame(unclipped_rows, columns=columns, dtype=str).sort_values("uri", ignore_index=True)
     reasons = ", ".join(f"{count} {reason}" for reason, count in unclipped["reason"].value_counts().items())
-    logger.info(
-        "clip: %d usable = %d clipped + %d unclipped (%s)",
-        len(videos),
-        clipped,
-        len(unclipped),
-        reasons or "-",
-    )
+    balance = f"{len(videos)} usable = {len(clipped)} clipped + {len(unclipped)} unclipped ({reasons or '-'})"
+    if sorted([*clipped, *unclipped["video_id"]]) != sorted(videos["video_id"]):
+        raise ValueError(
+            f"clip: {balance} does not hold for every video once: run the ingest and clip pipelines again, both on "
+            "the same sources"
+        )
+    logger.info("clip: %s", balance)
     logger.info(
         "clip: %d clips, %.3f hours; dropped %d silent and %d unseen spans",
         clip_count,

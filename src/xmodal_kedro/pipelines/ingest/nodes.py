@@ -37,6 +37,9 @@ def collect_videos(probes: Shards) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Returns:
         `videos` and `rejected_videos`, both in order of `uri`.
+
+    Raises:
+        ValueError: if a source does not end in exactly one of the two.
     """
     tables = [probes[key]().to_pandas() for key in sorted(probes)]
     sources = pd.concat(tables, ignore_index=True) if tables else PROBES_ARROW.empty_table().to_pandas()
@@ -49,7 +52,11 @@ def collect_videos(probes: Shards) -> tuple[pd.DataFrame, pd.DataFrame]:
     videos = sources.loc[usable, list(Videos.to_schema().columns)].reset_index(drop=True)
     rejected = sources.loc[~usable, list(RejectedVideos.to_schema().columns)].reset_index(drop=True)
     reasons = ", ".join(f"{count} {reason}" for reason, count in rejected["reason"].value_counts().items())
-    logger.info(
-        "ingest: %d sources = %d usable + %d rejected (%s)", len(sources), len(videos), len(rejected), reasons or "-"
-    )
+    count = sources["uri"].nunique()
+    balance = f"{count} sources = {len(videos)} usable + {len(rejected)} rejected ({reasons or '-'})"
+    if count != len(videos) + len(rejected):
+        raise ValueError(
+            f"ingest: {balance} does not hold for every source once: delete `probes` and run the ingest pipeline again"
+        )
+    logger.info("ingest: %s", balance)
     return videos, rejected

@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from xmodal_kedro.handles import Folder
+from xmodal_kedro.handles import Folder, Shards
 from xmodal_kedro.params import TransferParams
 
 
 def embed_benchmark(
     benchmark_files: Folder, model_weights: dict[str, Any], model_card: dict[str, Any], transfer_eval: TransferParams
 ) -> pd.DataFrame:
-    """Embed every clip of the benchmark with the trained network, and with the same network before any training."""
+    """Embed each clip of the benchmark with the trained network and with the same network at random initialisation."""
     from xmodal_kedro.benchmarks.compare import PRETRAINED, RANDOM
     from xmodal_kedro.benchmarks.embed import embed_files, random_network
     from xmodal_kedro.benchmarks.esc50 import read_benchmark
@@ -61,7 +61,9 @@ def plot_confusion(transfer_predictions: pd.DataFrame) -> Any:
 def write_report(
     videos: pd.DataFrame,
     rejected_videos: pd.DataFrame,
+    clips: Shards,
     unclipped_videos: pd.DataFrame,
+    labels: Shards,
     label_vocabulary: pd.DataFrame,
     label_histogram: Any,
     model_card: dict[str, Any],
@@ -79,7 +81,9 @@ def write_report(
         ReportInputs(
             videos,
             rejected_videos,
+            clips,
             unclipped_videos,
+            labels,
             label_vocabulary,
             label_histogram,
             model_card,

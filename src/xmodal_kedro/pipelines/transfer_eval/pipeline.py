@@ -9,7 +9,9 @@ from .nodes import embed_benchmark, plot_confusion, probe_folds, write_report
 REPORTED = (
     "videos",
     "rejected_videos",
+    "clips",
     "unclipped_videos",
+    "labels",
     "label_vocabulary",
     "label_histogram",
     "model_card",

@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 from tests.project import PROJECT
 from xmodal_kedro import params, settings
 from xmodal_kedro.pipeline_registry import register_pipelines
+from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
 FOUNDATION = {"schemas", "params", "handles", "events", "source_code"}
@@ -104,6 +105,29 @@ def test_only_hooks_know_mlflow() -> None:
         str(path.relative_to(PACKAGE))
         for path, part in sources()
         if any(name.split(".")[0] in {"mlflow", "kedro_mlflow"} for name in imports(path)) and part != "hooks"
+    ]
+    assert not wrong
+
+
+def test_the_format_of_stored_sound_has_one_home() -> None:
+    elsewhere = {(PACKAGE / "sample" / "video.py", 16_000)}  # a codec's rate before decoding
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}: {node.value}"
+        for path, part in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in (CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE)
+        if part != "schemas" and (path, node.value) not in elsewhere
+    ]
+    assert not wrong
+
+
+def test_every_logger_has_one_name() -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path, _ in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) == "logging.getLogger(__name__)"
+        if [ast.unparse(target) for target in node.targets] != ["logger"]
     ]
     assert not wrong
 

@@ -1,7 +1,7 @@
 """The tables of the project: Arrow types for what is stored, Pandera checks for what must hold.
 
-Every table has a Pandera model, named in the catalog under `validator:`. A sharded table has an Arrow schema too, the one
-that is stored; its model is named through `EachShard`, which checks every shard in the worker that makes it.
+Every table has a Pandera model, named in the catalog under `validator:`. A sharded table has an Arrow schema too, the
+one that is stored; its model is named through `EachShard`, which checks every shard in the worker that makes it.
 """
 
 from __future__ import annotations

@@ -81,6 +81,10 @@ def test_folds_mean_and_gain_stand_in_the_result_table() -> None:
     assert ["Mean", "97.5 ± 0.0", "95.0 ± 0.0", "+2.5 ± 0.0"] in rows
 
 
+def test_random_is_told_to_be_a_fresh_initialisation_not_the_start_of_this_training() -> None:
+    assert "Random is the same network at random initialisation" in without_plotly(render(report_inputs()))
+
+
 def test_every_source_is_counted_with_its_reason() -> None:
     rows = table_rows(without_plotly(render(report_inputs())))
     assert ["Rejected: no audio", "2", "there is no audio stream"] in rows

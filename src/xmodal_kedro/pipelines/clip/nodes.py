@@ -60,8 +60,7 @@ def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> pd.DataFrame:
     balance = f"{len(videos)} usable = {len(clipped)} clipped + {len(unclipped)} unclipped ({reasons or '-'})"
     if sorted([*clipped, *unclipped["video_id"]]) != sorted(videos["video_id"]):
         raise ValueError(
-            f"clip: {balance} does not hold for every video once: run the ingest and clip pipelines again, both on "
-            "the same sources"
+            f"clip lost or doubled videos, {balance}: run the ingest and clip pipelines again, both on the same sources"
         )
     logger.info("clip: %s", balance)
     logger.info(

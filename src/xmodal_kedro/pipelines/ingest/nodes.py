@@ -55,8 +55,6 @@ def collect_videos(probes: Shards) -> tuple[pd.DataFrame, pd.DataFrame]:
     count = sources["uri"].nunique()
     balance = f"{count} sources = {len(videos)} usable + {len(rejected)} rejected ({reasons or '-'})"
     if count != len(videos) + len(rejected):
-        raise ValueError(
-            f"ingest: {balance} does not hold for every source once: delete `probes` and run the ingest pipeline again"
-        )
+        raise ValueError(f"ingest doubled sources, {balance}: delete `probes` and run the ingest pipeline again")
     logger.info("ingest: %s", balance)
     return videos, rejected

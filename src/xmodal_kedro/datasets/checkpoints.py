@@ -35,7 +35,8 @@ class CheckpointFile:
         if not self._fs.isfile(self._path):
             return None
         with self._as_local_file() as path, safe_open(path, framework="pt") as stored:
-            return {name: stored.get_tensor(name) for name in stored.keys()}, json.loads(stored.metadata()[STATE_KEY])  # noqa: SIM118
+            names = stored.keys()
+            return {name: stored.get_tensor(name) for name in names}, json.loads(stored.metadata()[STATE_KEY])
 
     def save(self, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
         """Store a checkpoint in the place of the one before, whole or not at all."""

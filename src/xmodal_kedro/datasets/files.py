@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class WholeFile:
     """Mixin for a one-file dataset of kedro-datasets: a save killed half-way leaves the earlier file as it was.
 
-    A file that is not there is one error that says which pipeline step is missing, not a traceback of the file system.
+    Loading a file that is not there names it and says what to do.
     """
 
     _fs: AbstractFileSystem

@@ -82,7 +82,7 @@ def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> pa.Table
             clips = clip_video(source.path, source.video_id, params)
         except MediaError as error:
             unclipped.append(_unclipped(source, error.reason, error.detail))
-        except Exception as error:
+        except Exception as error:  # a decoder may fail in any way, and must cost only its file
             logger.warning("%s: %s", source.uri, describe(error), exc_info=True)
             unclipped.append(_unclipped(source, "corrupt", describe(error)))
         else:

@@ -67,7 +67,7 @@ def probe_row(file: FileRef, params: IngestParams) -> dict[str, Any]:
         return {**row, "reason": error.reason, "detail": error.detail}
     except OSError as error:
         return {**row, "reason": "unreadable", "detail": describe(error)}
-    except Exception as error:
+    except Exception as error:  # a decoder may fail in any way, and must cost only its file
         logger.warning("%s: %s", file.name, describe(error), exc_info=True)
         return {**row, "reason": "corrupt", "detail": describe(error)}
 

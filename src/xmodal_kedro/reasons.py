@@ -1,0 +1,48 @@
+"""Why a source is not used, or not to its end: the closed list of reasons."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+REASONS: dict[str, str] = {
+    "unreadable": "storage did not give the file, or it is not a regular file; the next run tries again",
+    "not_media": "no demuxer recognises the content as audio or video",
+    "forbidden_format": "the container is not on the safe list: some make their reader open other files or the network",
+    "forbidden_protocol": "the protocol of its address is not on the safe list",
+    "no_audio": "there is no audio stream",
+    "no_picture": "there is no video stream, and ingest.audio_only is false",
+    "unknown_codec": "a needed stream has a codec that this FFmpeg cannot decode",
+    "corrupt": "the data is invalid or breaks off",
+    "silent": "all of its sound is under clip.silence_dbfs",
+    "too_short": "it holds no clip.min_s of sound within one shot",
+    "too_long": "it is longer than ingest.max_duration_s",
+    "too_many_bytes": "the file is larger than ingest.max_size_gb",
+    "too_many_pixels": "its pictures have more pixels than ingest.max_pixels",
+    "too_many_streams": "it has more streams than ingest.max_streams",
+    "timed_out": "decoding it took longer than its limit (timeout_s, and a second for each slowest_mb_per_s)",
+    "crashed": "the decoder crashed on it",
+    "duplicate": "another source has the same content",
+}
+"""Code and meaning of every reason. Those of a source that was partly used say why the rest was not."""
+
+
+class MediaError(ValueError):
+    """A source that cannot be used.
+
+    Attributes:
+        reason: a key of `REASONS`.
+        detail: what was found, for people.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def describe(error: Exception) -> str:
+    """What went wrong, without the path of the file, which differs between machines."""
+    if isinstance(error, FileNotFoundError):
+        return os.strerror(errno.ENOENT)
+    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"

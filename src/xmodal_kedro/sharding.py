@@ -1,0 +1,47 @@
+"""Spreading items over shards so that each is bounded and growth touches few of them.
+
+Shards are the leaves of a binary tree over the bits of the items' hashes (extendible hashing): a leaf splits when it
+grows over its bound, and no other leaf takes notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+WHOLE = "all"
+MOST_BITS = 64
+
+
+def spread(weights: Mapping[str, float], bound: float) -> dict[str, list[str]]:
+    """Divide items into shards of at most `bound`; an item that is heavier has a shard of its own.
+
+    Args:
+        weights: weight by item; items are hex digests of at least 16 digits, evenly spread.
+        bound: most weight of a shard.
+
+    Returns:
+        Items, sorted, by shard key, sorted: `shard-` and the leading bits that the hashes of its items share, or
+        `shard-all` for the only one.
+    """
+    shards: dict[str, list[str]] = {}
+    waiting = [("", sorted(weights))] if weights else []
+    while waiting:
+        prefix, items = waiting.pop()
+        if len(items) == 1 or len(prefix) == MOST_BITS or sum(weights[item] for item in items) <= bound:
+            shards[f"shard-{prefix or WHOLE}"] = items
+            continue
+        halves: dict[str, list[str]] = {"0": [], "1": []}
+        for item in items:
+            halves[_bits(item)[len(prefix)]].append(item)
+        waiting += [(prefix + bit, half) for bit, half in halves.items() if half]
+    return dict(sorted(shards.items()))
+
+
+def members(items: Iterable[str], key: str) -> list[str]:
+    """Those of the items that belong to the shard `key`."""
+    prefix = key.removeprefix("shard-").removeprefix(WHOLE)
+    return [item for item in items if _bits(item).startswith(prefix)]
+
+
+def _bits(item: str) -> str:
+    return f"{int(item[:16], 16):064b}"

@@ -91,6 +91,36 @@ def test_a_folder_without_videos_is_named_with_the_parameter_to_set(
         assert "--params source=FOLDER" in message
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("videos/*.flac", r"- source_videos: nothing at /.*/videos/\*\.flac: .* or a glob \(in quotes\), a manifest"),
+        ("list.csv", r"- source_videos: /.*/list.csv must have one column uri, but its columns are file: call the one"),
+        ("ftp://host/videos", r"- source_videos: cannot list ftp://host/videos .*the protocol ftp is not on the list"),
+    ],
+    ids=["glob", "manifest", "protocol"],
+)
+def test_a_wrong_source_is_told_in_one_line(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any], tmp_path: Path, source: str, said: str
+) -> None:
+    (tmp_path / "list.csv").write_text("file\na.mp4\n")
+    place = source if "://" in source else tmp_path / source
+    message = error_of(project, monkeypatch, ["ingest"], good | {"source": place})
+    assert re.search(said, message)
+    assert len(message.splitlines()) == 2
+
+
+def test_credentials_are_read_and_wrong_ones_told_without_showing_them(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any]
+) -> None:
+    path = project.folder / "conf" / "onnx" / "credentials.yml"
+    path.write_text("sources: {key: name, secret: hush}\n")
+    message = error_of(project, monkeypatch, ["ingest"], good)
+    path.unlink()
+    assert "put them below their protocol, such as `s3: {key: ..., secret: ...}`" in message
+    assert "hush" not in message
+
+
 def test_all_that_is_missing_comes_in_one_error(
     project: Project, monkeypatch: pytest.MonkeyPatch, out: Path, tmp_path: Path
 ) -> None:

@@ -6,20 +6,46 @@ worker that needs the bytes. All of them pickle small and know a fingerprint of 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+import os
+import re
+import stat
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 import fsspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     import torch
+
+logger = logging.getLogger(__name__)
+
+SAFE_PROTOCOLS = (
+    *("file", "local", "memory", "http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hdfs", "sftp"),
+)
+"""Protocols by which files are listed and read. Those that run programs, or that wrap another address, are not here."""
+
+LOCAL_PROTOCOLS = ("file", "local")
+
+FETCH_ATTEMPTS = 3
+"""How often a remote file is tried..."""
+FETCH_PAUSE_S = 0.5
+"""...and how long after the first failure, seconds; twice as long after each further one."""
+FETCH_BLOCK_BYTES = 8 << 20
+
+LONGEST_SUFFIX = 16
+_PROTOCOL = re.compile(r"([a-z][\w+.-]*(?:::[\w+.-]+)*)://", re.IGNORECASE | re.ASCII)
 
 
 class LoadShard(Protocol):
@@ -45,7 +71,23 @@ class LoadShard(Protocol):
 
 
 Shards = Mapping[str, LoadShard]
-ShardJobs = dict[str, Callable[[], pa.Table]]
+
+
+class ShardJob(Protocol):
+    """Makes a shard: its table, or an iterator of tables of one schema that are stored one after the other.
+
+    Metadata of their schemas is stored with the shard, where keys repeat the later table's; so what is known at the
+    end can be told.
+    """
+
+    def __call__(self) -> pa.Table | Iterator[pa.Table]:
+        """Make it."""
+
+
+ShardJobs = dict[str, ShardJob]
+PROVISIONAL_KEY = "provisional"
+"""Metadata key, with any value, of a shard made while something outside was amiss, such as storage that did not
+answer: it counts as made, and the next save makes it again."""
 
 
 class Checkpoints(Protocol):
@@ -58,21 +100,59 @@ class Checkpoints(Protocol):
         """Store a checkpoint in the place of the one before, whole or not at all."""
 
 
+def protocol_of(address: str) -> str:
+    """Protocol of a URL, such as `s3`, and of a chained one all of its head, such as `zip::s3`; else `file`.
+
+    A path of this machine is never read as a URL, whatever colons its names hold: `a::b.mp4`, `http:b.mp4`.
+    """
+    found = _PROTOCOL.match(address)
+    return found[1].lower() if found else "file"
+
+
+def local_path(address: str) -> str | None:
+    """The path of an address on this machine; None for one elsewhere."""
+    if protocol_of(address) not in LOCAL_PROTOCOLS:
+        return None
+    return address[found.end() :] if (found := _PROTOCOL.match(address)) else address
+
+
+def storage_of(address: str, options: Mapping[str, Any] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The filesystem of an address, and the path in it. What `::` in a name would chain to is not followed.
+
+    Args:
+        options: fsspec's storage options, such as keys and endpoints.
+
+    Raises:
+        PermissionError: for a protocol that is not safe.
+        ImportError: naming the package to install for a protocol.
+    """
+    protocol = protocol_of(address)
+    if protocol not in SAFE_PROTOCOLS:
+        raise PermissionError(errno.EACCES, f"the protocol {protocol} is not on the list of safe ones", address)
+    told_by_address = fsspec.get_filesystem_class(protocol)._get_kwargs_from_urls(address)
+    fs = fsspec.filesystem(protocol, **{**told_by_address, **(options or {})})
+    return fs, fs._strip_protocol(address)
+
+
 @dataclass(frozen=True)
 class FileRef:
     """A file in a `Folder`.
 
     Attributes:
         name: path relative to the folder, with forward slashes.
-        path: absolute path or fsspec URL.
-        size_bytes: size when the folder was listed.
+        path: local path or fsspec URL.
+        size_bytes: size when the folder was listed; 0 where storage does not say.
         modified_ns: time of last modification, nanoseconds since the epoch; 0 where storage does not say.
+        version: what an object store gives a content to tell it from others, such as its ETag.
+        storage_options: fsspec's, to open it with. They hold secrets: never shown, and no part of what the file is.
     """
 
     name: str
     path: str
     size_bytes: int
     modified_ns: int
+    version: str = ""
+    storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -80,31 +160,100 @@ class FileRef:
         return f"{self.name}:{self.sha256}"
 
     @property
+    def listing_mark(self) -> str:
+        """What listing alone tells of the content: a corpus is not read through to see whether it has changed."""
+        return f"{self.name}:{self.size_bytes}:{self.modified_ns}:{self.version}"
+
+    @property
     def sha256(self) -> str:
         """Hex SHA-256 of the content; read once a process for a given size and time of modification."""
-        return _sha256(self.path, self.size_bytes, self.modified_ns)
+        return _sha256(self)
 
     def open(self) -> io.BufferedIOBase:
         """The content as a binary stream."""
-        return _open(self.path)
+        if (path := local_path(self.path)) is not None:
+            return _require_regular(path).open("rb")
+        fs, path = storage_of(self.path, self.storage_options)
+        stream: io.BufferedIOBase = fs.open(path, "rb", block_size=FETCH_BLOCK_BYTES)
+        return stream
 
     def read_bytes(self) -> bytes:
         """The whole content."""
         with self.open() as stream:
             return stream.read()
 
+    @contextmanager
+    def fetched(self) -> Iterator[str]:
+        """A local path to the content: of the file itself, or of a copy that is gone when the block ends.
 
-def _open(path: str) -> io.BufferedIOBase:
-    if "://" not in path:  # fsspec would read more into a name such as a::b.mp4
-        return Path(path).open("rb")
-    stream: io.BufferedIOBase = fsspec.open(path, "rb").open()
-    return stream
+        The copy lies in a folder of its own in the system's folder for temporary files, which `TMPDIR` names.
+
+        Raises:
+            OSError: naming the address, if it is not a regular file or storage does not give the whole of it.
+        """
+        if (path := local_path(self.path)) is not None:
+            yield str(_require_regular(path))
+            return
+        with tempfile.TemporaryDirectory(prefix="xmodal-") as folder:
+            suffix = PurePosixPath(self.path).suffix
+            copy = Path(folder, f"copy{suffix if len(suffix) <= LONGEST_SUFFIX else ''}")
+            self._fetch(copy)
+            yield str(copy)
+
+    def _fetch(self, copy: Path) -> None:
+        for attempt in range(1, FETCH_ATTEMPTS + 1):
+            try:
+                self._copy_to(copy)
+            except (FileNotFoundError, PermissionError, ImportError) as error:
+                fault: Exception = error
+                break
+            except Exception as error:  # storage drivers have errors of their own
+                fault = error
+            else:
+                return
+            if attempt < FETCH_ATTEMPTS:
+                logger.warning("%s: attempt %d failed (%s), trying again", self.name, attempt, _describe(fault))
+                time.sleep(FETCH_PAUSE_S * 2 ** (attempt - 1))
+        if isinstance(fault, FileNotFoundError):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path) from fault
+        code = fault.errno if isinstance(fault, OSError) and fault.errno else errno.EIO
+        raise OSError(code, f"storage did not give it: {_describe(fault)}", self.path) from fault
+
+    def _copy_to(self, copy: Path) -> None:
+        with self.open() as source, copy.open("wb") as target:
+            while block := source.read(FETCH_BLOCK_BYTES):
+                target.write(block)
+            fetched_bytes = target.tell()
+        if self.size_bytes and fetched_bytes != self.size_bytes:
+            raise OSError(errno.EIO, f"{fetched_bytes} bytes came, {self.size_bytes} were listed")
+
+
+def sha256_of(path: str) -> str:
+    """Hex SHA-256 of a local file, such as the copy that `FileRef.fetched` made."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @lru_cache(maxsize=4096)
-def _sha256(path: str, _size_bytes: int, _modified_ns: int) -> str:
-    with _open(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _sha256(file: FileRef) -> str:
+    with file.fetched() as path:
+        return sha256_of(path)
+
+
+def _require_regular(path: str) -> Path:
+    """The path; opening a pipe or a device may never end.
+
+    Raises:
+        OSError: if there is no regular file.
+    """
+    file = Path(path)
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    return file
+
+
+def _describe(error: Exception) -> str:
+    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
 
 
 class Folder(Mapping[str, FileRef]):

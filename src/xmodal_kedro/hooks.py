@@ -17,7 +17,7 @@ import mlflow
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import AbstractDataset, DataCatalog
+from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks import MlflowHook
@@ -57,9 +57,12 @@ class PreflightHooks:
 
 
 def _missing_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    for name in sorted(pipeline.inputs()):
-        if not _is_parameter(name) and not catalog.exists(name):
-            yield f"{name}: nothing at {_location(catalog[name])}: {_remedy(name, catalog[name])}"
+    for name in sorted(name for name in pipeline.inputs() if not _is_parameter(name)):
+        try:
+            if not catalog.exists(name):
+                yield f"{name}: nothing at {_location(catalog[name])}: {_remedy(name, catalog[name])}"
+        except DatasetError as error:  # its cause says it without Kedro's words around it
+            yield f"{name}: {error.__cause__ or error}"
 
 
 def _remedy(name: str, dataset: AbstractDataset) -> str:

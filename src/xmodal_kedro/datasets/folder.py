@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import fsspec
 from kedro.io import AbstractDataset, DatasetError
 
 from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.datasets.storage import is_local, read_json, sweep, whole_file, write_json
-from xmodal_kedro.handles import FileRef, Folder
+from xmodal_kedro.datasets.listing import by_name, list_folder
+from xmodal_kedro.datasets.storage import read_json, sweep, whole_file, write_json
+from xmodal_kedro.handles import FileRef, Folder, storage_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         """
         self._engine = Engine(**(engine or {}))
         self._url = path
-        self._fs, self._path = fsspec.url_to_fs(path)
+        self._fs, self._path = storage_of(path)
         self._index_path = posixpath.join(self._path, INDEX_NAME)
         self.metadata = metadata
 
@@ -56,7 +55,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
             raise DatasetError(f"no folder at {self._url}")
         if not self._is_whole():
             raise DatasetError(f"{self._url} is not complete: run the pipeline that makes it again")
-        return Folder(self._url, {file.name: file for file in self._list()})
+        return Folder(self._url, by_name(self._list()))
 
     def save(self, data: dict[str, Content]) -> None:
         name = posixpath.basename(self._path)
@@ -81,19 +80,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
             raise DatasetError(f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:\n{lines}")
 
     def _list(self) -> list[FileRef]:
-        if not self._fs.isdir(self._path):
-            return []
-        found = _walk_local(self._path) if is_local(self._fs) else self._fs.find(self._path)
-        names = ((posixpath.relpath(path, self._path), path) for path in found)
-        return [self._file(name, path) for name, path in names if not any(part[0] == "." for part in name.split("/"))]
-
-    def _file(self, name: str, path: str) -> FileRef:
-        url = self._fs.unstrip_protocol(path) if not is_local(self._fs) else path
-        try:
-            info = self._fs.info(path)
-        except FileNotFoundError:  # a link to nowhere: the one who opens it says so
-            info = {}
-        return FileRef(_printable(name), url, info.get("size") or 0, _modified_ns(info))
+        return list_folder(self._url, {}) if self._fs.isdir(self._path) else []
 
     def _remove(self, names: set[str]) -> None:
         for name in names:
@@ -122,27 +109,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
 
 
 def _write_file(url: str, name: str, job: Callable[[], bytes]) -> None:
-    fs, folder = fsspec.url_to_fs(url)
+    fs, folder = storage_of(url)
     content = job()
     with whole_file(fs, posixpath.join(folder, name)) as path:
         fs.pipe_file(path, content)
-
-
-def _walk_local(root: str) -> Iterator[str]:
-    """Every file below `root`, through linked folders too, none of them twice."""
-    entered: set[str] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        entered.add(os.path.realpath(folder))
-        folders[:] = [name for name in folders if os.path.realpath(f"{folder}/{name}") not in entered]
-        yield from (f"{folder}/{name}" for name in files)
-
-
-def _printable(name: str) -> str:
-    """A file name that tables can hold, also where its bytes are not UTF-8."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _modified_ns(info: Mapping[str, Any]) -> int:
-    modified = info.get("mtime") or info.get("LastModified") or 0
-    seconds = modified.timestamp() if hasattr(modified, "timestamp") else float(modified)
-    return int(seconds * 1e9)

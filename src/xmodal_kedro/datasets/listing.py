@@ -1,0 +1,178 @@
+"""Listing files: names, sizes and times in any storage, without reading a byte of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from fsspec import AbstractFileSystem
+from kedro.io import DatasetError
+
+from xmodal_kedro.handles import SAFE_PROTOCOLS, FileRef, local_path, protocol_of, storage_of
+
+logger = logging.getLogger(__name__)
+
+Options = Mapping[str, Any]
+"""fsspec's storage options of one protocol."""
+
+HTTP = ("http", "https")
+"""Storage that does not tell sizes where it lists, so each file is asked for."""
+
+REQUESTS_AT_ONCE = 32
+
+
+def kind_of(address: str, options: Options) -> Literal["file", "directory"] | None:
+    """What lies at an address; None where there is nothing."""
+    if (path := local_path(address)) is not None:
+        return "directory" if Path(path).is_dir() else "file" if Path(path).exists() else None
+    if protocol_of(address) in HTTP and address.endswith("/"):
+        return "directory"
+    fs, path = storage_of(address, options)
+    fs.invalidate_cache()
+    try:
+        return "directory" if fs.info(path)["type"] == "directory" else "file"
+    except FileNotFoundError:
+        return None
+
+
+def list_folder(address: str, options: Options, *, prefix: str = "", max_depth: int | None = None) -> list[FileRef]:
+    """The files below a folder, without hidden ones (of which a part of the name begins with a dot).
+
+    Args:
+        prefix: what names begin with, so that an object store need not list the others.
+        max_depth: how many parts a name has at most; where storage lists folder by folder, deeper ones are not entered.
+    """
+    if (path := local_path(address)) is not None:
+        return list(_walk(path, max_depth))
+    fs, root = storage_of(address, options)
+    fs.invalidate_cache()
+    found = fs.find(root, detail=True, **({"prefix": prefix} if prefix else {}))
+    head = root.rstrip("/") + "/"
+    infos = {path.removeprefix(head): info for path, info in found.items() if not path.endswith("/")}
+    addresses = {name: fs.unstrip_protocol(info["name"]) for name, info in infos.items() if not _is_hidden(name)}
+    if protocol_of(address) in HTTP:
+        return list_named(addresses, {protocol_of(address): options})
+    return [_remote_file(name, address, infos[name], options) for name, address in addresses.items()]
+
+
+def list_named(addresses: Mapping[str, str], credentials: Mapping[str, Options]) -> list[FileRef]:
+    """Files by name and address. One that is not there, or may not be looked at, is listed with a size of 0.
+
+    Args:
+        credentials: storage options by protocol.
+    """
+    files: list[FileRef] = []
+    elsewhere: dict[str, dict[str, str]] = {}
+    for name, address in addresses.items():
+        if (path := local_path(address)) is not None:
+            files.append(_local_file(name, path, _status(Path(path))))
+        elif (protocol := protocol_of(address)) in SAFE_PROTOCOLS:
+            elsewhere.setdefault(protocol, {})[name] = address
+        else:
+            files.append(FileRef(name, address, 0, 0))
+    for protocol, named in elsewhere.items():
+        options = credentials.get(protocol, {})
+        infos = _look_up(set(named.values()), options)
+        files += [_remote_file(name, address, infos.get(address, {}), options) for name, address in named.items()]
+    return files
+
+
+def by_name(files: Iterable[FileRef]) -> dict[str, FileRef]:
+    """Files by their names.
+
+    Raises:
+        DatasetError: for two files of one name, which only names that are not UTF-8 can bring about.
+    """
+    named: dict[str, FileRef] = {}
+    for file in files:
+        if named.setdefault(file.name, file) is not file:
+            raise DatasetError(f"two files are told as {file.name!r}, {file.path!r} is one: rename it")
+    return named
+
+
+def _walk(root: str, max_depth: int | None) -> Iterator[FileRef]:
+    """Every file below `root`, through linked folders too, none of them twice.
+
+    A folder that cannot be listed is given as if it were a file: whoever opens it says why.
+    """
+    top = Path(root).stat()
+    entered = {(top.st_dev, top.st_ino)}
+    waiting = [("", str(Path(root).absolute()))]
+    for prefix, folder in waiting:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            if not prefix:
+                raise
+            yield _local_file(prefix.rstrip("/"), folder, None)
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            name, status = prefix + entry.name, _status(entry)
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                yield _local_file(name, entry.path, status)
+            elif (status.st_dev, status.st_ino) not in entered and (not max_depth or name.count("/") + 1 < max_depth):
+                entered.add((status.st_dev, status.st_ino))
+                waiting.append((name + "/", entry.path))
+
+
+def _status(entry: Path | os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat()
+    except (OSError, ValueError):  # a link to nowhere, or a name that cannot be: the one who opens it says so
+        return None
+
+
+def _local_file(name: str, path: str, status: os.stat_result | None) -> FileRef:
+    size_bytes, modified_ns = (status.st_size, status.st_mtime_ns) if status else (0, 0)
+    return FileRef(_printable(name), path, size_bytes, modified_ns)
+
+
+def _printable(name: str) -> str:
+    """A file name that tables can hold, also where its bytes are not UTF-8."""
+    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _remote_file(name: str, address: str, info: Mapping[str, Any], options: Options) -> FileRef:
+    modified = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or 0
+    seconds = modified.timestamp() if isinstance(modified, datetime) else modified
+    version = info.get("ETag") or info.get("etag") or info.get("generation") or ""
+    modified_ns = int(seconds * 1e9) if isinstance(seconds, int | float) else 0
+    return FileRef(name, address, info.get("size") or 0, modified_ns, str(version).strip('"'), options)
+
+
+def _look_up(addresses: Iterable[str], options: Options) -> dict[str, dict[str, Any]]:
+    """What storage tells of the files that it has: by listing each folder once, over HTTP by asking for each file."""
+    requests: dict[str, set[str]] = {}
+    for address in addresses:
+        requests.setdefault(address if protocol_of(address) in HTTP else posixpath.dirname(address), set()).add(address)
+    opened = [(*storage_of(request, options), wanted) for request, wanted in requests.items()]
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
+        found = threads.map(lambda request: _ask(*request), opened)
+        return {address: info for infos in found for address, info in infos.items()}
+
+
+def _ask(fs: AbstractFileSystem, path: str, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    """Infos by address of the wanted files in the folder `path`, or of the one that `path` is."""
+    paths = {address: fs._strip_protocol(address) for address in wanted}
+    try:
+        if path in paths.values():
+            return {address: fs.info(path) for address in wanted}
+        fs.invalidate_cache(path)
+        infos = {info["name"]: info for info in fs.ls(path, detail=True)}
+    except Exception as error:  # drivers have errors of their own; whoever opens the files meets them again
+        logger.warning("cannot look into %s (%s: %s)", path, type(error).__name__, error)
+        return {}
+    return {address: infos[path] for address, path in paths.items() if path in infos}

@@ -10,7 +10,7 @@ import joblib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xmodal_kedro.handles import FileRef, Folder
+from xmodal_kedro.handles import FileRef, Folder, ShardJob
 
 
 class MemoryShard:
@@ -39,6 +39,15 @@ class MemoryShard:
 
     def open(self) -> pq.ParquetFile:
         return pq.ParquetFile(io.BytesIO(self._parquet))
+
+
+def shard_of(job: ShardJob) -> MemoryShard:
+    """What a job makes, whether it is a table or comes as an iterator of them."""
+    made = job()
+    tables = [made] if isinstance(made, pa.Table) else list(made)
+    metadata = {key: value for table in tables for key, value in (table.schema.metadata or {}).items()}
+    rows = pa.concat_tables(table.replace_schema_metadata(None) for table in tables)
+    return MemoryShard(rows.replace_schema_metadata(metadata))
 
 
 def folder_of(root: Path) -> Folder:

@@ -1,41 +1,19 @@
 """The tables of the project: Arrow types for what is stored, Pandera checks for what must hold.
 
 Every table has a Pandera model, named in the catalog under `validator:`. A sharded table has an Arrow schema too, the
-one that is stored; its model is named through `EachShard`, which checks every shard in the worker that makes it.
+one that is stored; its model is named through `shard_checks.EachShard`, which checks each shard where it is made.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandera.pandas as pa_checks
 import pyarrow as pa
 from pandera.typing.pandas import Series
 
-CLIP_SAMPLE_RATE_HZ = 16_000
-"""Every clip is stored at this rate: the AudioSet reference front end's, and the teachers'."""
-
-INT16_FULL_SCALE = 32_768
-"""Sound is stored as 16-bit PCM: samples divided by this lie in [-1, 1)."""
-
-REJECTION_REASONS: dict[str, str] = {
-    "unreadable": "the file could not be opened or read from storage",
-    "not_media": "no demuxer recognises the content as audio or video",
-    "forbidden_format": "the container is not on the safe list: some make their reader open other files or the network",
-    "no_audio": "there is no audio stream",
-    "no_picture": "there is no video stream",
-    "unknown_codec": "a needed stream has a codec that this FFmpeg cannot decode",
-    "corrupt": "nothing could be decoded before the data broke off or turned invalid",
-    "silent": "all of its sound is under clip.silence_dbfs",
-    "too_short": "it is shorter than clip.min_s",
-    "too_long": "it is longer than ingest.max_duration_s",
-    "duplicate": "another source has the same content",
-    "timed_out": "it took longer than clip.timeout_s to decode",
-}
-"""Why a source is not used: the closed set of `reason` codes, with their meaning."""
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.reasons import REASONS
 
 
 class Table(pa_checks.DataFrameModel):
@@ -46,15 +24,15 @@ class Table(pa_checks.DataFrameModel):
 
 
 class Videos(Table):
-    """A source that can be used."""
+    """A source that can be used. One of sound alone has no `video_codec`, and its `width` and `height` are 0."""
 
     video_id: Series[str] = pa_checks.Field(unique=True, str_matches=r"^[0-9a-f]{32}$")
     uri: Series[str] = pa_checks.Field(unique=True)
     size_bytes: Series[int] = pa_checks.Field(gt=0)
     duration_s: Series[float] = pa_checks.Field(gt=0)
     fps: Series[float] = pa_checks.Field(ge=0)
-    width: Series[int] = pa_checks.Field(gt=0)
-    height: Series[int] = pa_checks.Field(gt=0)
+    width: Series[int] = pa_checks.Field(ge=0)
+    height: Series[int] = pa_checks.Field(ge=0)
     rotation_deg: Series[int] = pa_checks.Field(isin=[0, 90, 180, 270])
     video_codec: Series[str]
     audio_codec: Series[str]
@@ -66,7 +44,7 @@ class RejectedVideos(Table):
     """A source that `ingest` cannot use, and why."""
 
     uri: Series[str] = pa_checks.Field(unique=True)
-    reason: Series[str] = pa_checks.Field(isin=list(REJECTION_REASONS))
+    reason: Series[str] = pa_checks.Field(isin=list(REASONS))
     detail: Series[str]
 
 
@@ -75,7 +53,16 @@ class UnclippedVideos(Table):
 
     video_id: Series[str] = pa_checks.Field(unique=True)
     uri: Series[str]
-    reason: Series[str] = pa_checks.Field(isin=list(REJECTION_REASONS))
+    reason: Series[str] = pa_checks.Field(isin=list(REASONS))
+    detail: Series[str]
+
+
+class CutShortVideos(Table):
+    """A video that gave clips, but not to its end, and why."""
+
+    video_id: Series[str] = pa_checks.Field(unique=True)
+    uri: Series[str]
+    reason: Series[str] = pa_checks.Field(isin=list(REASONS))
     detail: Series[str]
 
 
@@ -83,7 +70,7 @@ class Probes(Table):
     """What probing one source found: a usable video (`reason` empty) or why not."""
 
     uri: Series[str]
-    reason: Series[str] = pa_checks.Field(isin=["", *REJECTION_REASONS])
+    reason: Series[str] = pa_checks.Field(isin=["", *REASONS])
     detail: Series[str]
     video_id: Series[str]
     size_bytes: Series[int]
@@ -156,6 +143,57 @@ CLIPS_ARROW = pa.schema(
         ("frame_times_s", pa.list_(pa.float64())),
     ]
 )
+
+
+class Signatures(Table):
+    """What is left of one clip's sound and pictures after any re-encoding; see `duplicates.audio_fingerprint`."""
+
+    clip_id: Series[str] = pa_checks.Field(unique=True)
+    video_id: Series[str]
+    first_word: Series[int] = pa_checks.Field(ge=0)
+    words: Series[object]
+    weak_bits: Series[object]
+    picture_times_s: Series[object]
+    picture_hashes: Series[object]
+
+    @pa_checks.dataframe_check(error="every word must have its weak bits")
+    def words_have_weak_bits(cls, signatures: Any) -> Any:
+        return signatures["words"].map(len) == signatures["weak_bits"].map(len)
+
+    @pa_checks.dataframe_check(error="every picture must have its time")
+    def pictures_have_times(cls, signatures: Any) -> Any:
+        return signatures["picture_hashes"].map(len) == signatures["picture_times_s"].map(len)
+
+
+SIGNATURES_ARROW = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("video_id", pa.string()),
+        ("first_word", pa.int64()),
+        ("words", pa.list_(pa.uint32())),
+        ("weak_bits", pa.list_(pa.uint16())),
+        ("picture_times_s", pa.list_(pa.float64())),
+        ("picture_hashes", pa.list_(pa.uint64())),
+    ]
+)
+
+
+class NearDuplicates(Table):
+    """A video that holds the same recording as another, such as its re-encoding."""
+
+    video_id: Series[str] = pa_checks.Field(unique=True)
+    group_id: Series[str]
+    """The smallest `video_id` of its group."""
+    uri: Series[str]
+    matched_s: Series[float] = pa_checks.Field(gt=0)
+    """Seconds of sound that agree with the group's video that agrees most."""
+    picture_distance: Series[float] = pa_checks.Field(ge=0, le=64, nullable=True)
+    """Mean bits, of 64, by which its pictures' hashes differ from that video's; null without pictures to compare."""
+
+    @pa_checks.dataframe_check(error="every group must have two members, and be named after the smallest")
+    def groups_have_their_name(cls, found: Any) -> Any:
+        groups = found.groupby("group_id")["video_id"]
+        return (groups.transform("size") > 1) & (groups.transform("min") == found["group_id"])
 
 
 class TeacherLabels(Table):
@@ -258,37 +296,3 @@ class SampleTruth(Table):
     end_s: Series[float] = pa_checks.Field(gt=0)
     heard: Series[str]
     seen: Series[str]
-
-
-@dataclass(frozen=True)
-class CheckedShardJob:
-    """A shard's job followed by the check of its table, run in the same worker."""
-
-    job: Callable[[], pa.Table]
-    schema: str
-
-    def __call__(self) -> pa.Table:
-        table = self.job()
-        _model(self.schema).validate(table.to_pandas(), lazy=True)
-        return table
-
-
-class EachShard:
-    """Validator for a sharded dataset's jobs: each shard is checked against a Pandera model when it is made.
-
-    Args:
-        schema: name of a `Table` in this module.
-    """
-
-    def __init__(self, schema: str) -> None:
-        self.schema = schema
-        _model(schema)
-
-    def validate(self, jobs: Mapping[str, Callable[[], pa.Table]]) -> dict[str, CheckedShardJob]:
-        """Wrap each job with its check."""
-        return {key: CheckedShardJob(job, self.schema) for key, job in jobs.items()}
-
-
-def _model(name: str) -> type[Table]:
-    model: type[Table] = getattr(importlib.import_module(__name__), name)
-    return model

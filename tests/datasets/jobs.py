@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from tests.fakes import MemoryShard
+from xmodal_kedro.schemas import LABELS_ARROW
 
 
 def numbers(start: int, count: int, log: str = "") -> pa.Table:
@@ -36,3 +38,68 @@ def crashing() -> pa.Table:
 
 def doubled(shard: MemoryShard) -> pa.Table:
     return pa.table({"number": [2 * number for number in shard()["number"].to_pylist()]})
+
+
+def mixed(count: int) -> pa.Table:
+    """A table of columns of all kinds that are stored."""
+    numbers = range(count)
+    return pa.table(
+        {
+            "name": [f"row {number}" for number in numbers],
+            "sound": [bytes([number % 251]) * (number % 7) * 1000 for number in numbers],
+            "pictures": [[b"jpeg" * number] * (number % 3) for number in numbers],
+            "times_s": [[number / 3] * (number % 3) for number in numbers],
+        }
+    )
+
+
+def in_pieces(rows: int, lengths: Sequence[int], **metadata: str) -> Iterator[pa.Table]:
+    """`mixed` rows in tables of the given lengths and one of the rest, the last of which has the metadata."""
+    table = mixed(rows)
+    for length in lengths:
+        yield table.slice(0, length)
+        table = table.slice(length)
+    yield table.replace_schema_metadata(metadata)
+
+
+def told_twice() -> Iterator[pa.Table]:
+    """Two tables whose metadata differs."""
+    yield numbers(1, 1).replace_schema_metadata({"told": "early", "first": "1"})
+    yield numbers(2, 1).replace_schema_metadata({"told": "late"})
+
+
+def nothing() -> Iterator[pa.Table]:
+    return iter(())
+
+
+def of_two_kinds() -> Iterator[pa.Table]:
+    yield numbers(1, 1)
+    yield mixed(1)
+
+
+def broken_off(error: type[Exception]) -> Iterator[pa.Table]:
+    yield numbers(1, 1)
+    raise error("the source went away")
+
+
+def megabytes(count: int) -> Iterator[pa.Table]:
+    """So many tables of eight rows and one megabyte together."""
+    for number in range(count):
+        yield pa.table({"sound": [bytes([number % 251]) * 125_000] * 8})
+
+
+def fetched(flag: str, count: int = 5) -> Iterator[pa.Table]:
+    """Rows that are there once the file `flag` is; provisional before."""
+    if Path(flag).exists():
+        yield numbers(0, count)
+    else:
+        yield numbers(0, 0).replace_schema_metadata({"provisional": "1 unreadable"})
+
+
+def clip_rows(*names: str) -> Iterator[pa.Table]:
+    """A table of label rows for each name."""
+    for name in names:
+        yield pa.Table.from_pylist(
+            [{"clip_id": name, "video_id": "v", "split": "train", "targets": [0], "weights": [1.0]}],
+            schema=LABELS_ARROW,
+        )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -11,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import joblib
 from joblib.externals.loky import ProcessPoolExecutor
@@ -21,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 Task = Callable[[], None]
 
-WORKER_DIED = "its worker process died (a crash of the decoder, or out of memory)"
+WORKER_DIED = "its worker process died (a crash, or out of memory)"
+LONGEST_ORPHAN_S = 0.2
+"""How long a worker may outlive a driver that was killed: what it would write then could meet the next run's."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def _run_pooled(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str
     if engine.backend == "dask":
         yield from _run_on_dask(tasks, engine)
         return
-    with joblib.parallel_config(engine.backend, n_jobs=engine.workers):
+    options = _bound_to_driver() if engine.backend == "loky" else {}
+    with joblib.parallel_config(engine.backend, n_jobs=engine.workers, **options):
         calls = [joblib.delayed(_attempt)(key, task) for key, task in tasks.items()]
         yield from joblib.Parallel(return_as="generator_unordered")(calls)
 
@@ -116,11 +121,25 @@ def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[s
 
 
 def _attempt_alone(key: str, task: Task) -> tuple[str, str]:
-    with ProcessPoolExecutor(max_workers=1) as executor:
+    with ProcessPoolExecutor(max_workers=1, **_bound_to_driver()) as executor:
         try:
             return executor.submit(partial(_attempt, key, task)).result()
         except BrokenProcessPool:
             return key, WORKER_DIED
+
+
+def _bound_to_driver() -> dict[str, Any]:
+    """Options of a process pool whose workers end with this process, however it ends."""
+    return {"initializer": _end_with, "initargs": (os.getpid(),)}
+
+
+def _end_with(driver: int) -> None:
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(LONGEST_ORPHAN_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-driver", daemon=True).start()
 
 
 @contextmanager

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -16,14 +20,19 @@ from kedro.io import AbstractDataset, DatasetError
 
 from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
 from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables
 from xmodal_kedro.datasets.storage import is_local, read_json, sweep, whole_file, write_json
+from xmodal_kedro.handles import PROVISIONAL_KEY, ShardJob, ShardJobs
 
 logger = logging.getLogger(__name__)
 
-FINGERPRINT_KEY = b"xmodal.fingerprint"
+FINGERPRINT_KEY = "xmodal.fingerprint"
+PROVISIONAL_SIGN = "~"
 INDEX_NAME = "_index.json"
 SUFFIX = ".parquet"
 MOST_FAILURES_SHOWN = 10
+FOOTERS_AT_A_TIME = 16
+"""Footers read side by side: on an object store, each is a wait of tens of milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,8 @@ class StoredShard:
     @property
     def metadata(self) -> dict[str, str]:
         with self.open() as parquet:
-            stored = parquet.schema_arrow.metadata or {}
-        return {key.decode(): value.decode() for key, value in stored.items() if key != FINGERPRINT_KEY}
+            footer = read_footer(parquet)
+        return {key: value for key, value in footer.items() if key != FINGERPRINT_KEY}
 
     def __call__(self, columns: Sequence[str] | None = None) -> pa.Table:
         with self.open() as parquet:
@@ -60,14 +69,18 @@ class StoredShard:
             ) from error
 
 
-class ShardedParquetDataset(AbstractDataset[dict[str, Callable[[], pa.Table]], dict[str, StoredShard]]):
+class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
     """Parquet tables by key in one folder, `<path>/<key>.parquet`.
 
-    Saving takes jobs, not tables: a mapping of key to a callable without arguments that returns a table. Each runs in
-    a worker and writes its own shard, so no payload passes through this process. A shard already stored by an equal
-    job (see `fingerprint`) is left as it is: that is resume after a crash and an incremental run in one. A shard
-    appears whole or not at all. Shards that fail cost only themselves, until the end: then saving fails with the list
-    of them. The index is written last, so the dataset exists only when every shard does.
+    Saving takes jobs, not tables: a mapping of key to a callable without arguments that returns a table, or an
+    iterator of tables, which are stored as they come. Each runs in a worker and writes its own shard, so no payload
+    passes through this process. A shard already stored by an equal job (see `fingerprint`) is left as it is: that is
+    resume after a crash and an incremental run in one. A shard appears whole or not at all. Shards that fail cost only
+    themselves, until the end: then saving fails with the list of them. The index is written last, so the dataset
+    exists only when every shard does.
+
+    A shard whose metadata says that it is provisional (`handles.PROVISIONAL_KEY`) counts as made, under a fingerprint
+    that no job has: so the next save makes it again, and whatever was made of it is made again once it is sound.
 
     Loading gives a mapping of key to `StoredShard`, in sorted order.
     """
@@ -92,20 +105,20 @@ class ShardedParquetDataset(AbstractDataset[dict[str, Callable[[], pa.Table]], d
             metadata: for plugins; not used here.
         """
         self._engine = Engine(**(engine or {}))
-        self._parquet_options = {"compression": compression, "row_group_size": row_group_rows}
+        self._parquet_options: dict[str, Any] = {"compression": compression, "row_group_size": row_group_rows}
         self._storage_options = dict(storage_options or {})
         self._url = path
         self._fs, self._path = fsspec.url_to_fs(path, **self._storage_options)
         self._index_path = posixpath.join(self._path, INDEX_NAME)
         self.metadata = metadata
 
-    def save(self, data: dict[str, Callable[[], pa.Table]]) -> None:
+    def save(self, data: ShardJobs) -> None:
         name = posixpath.basename(self._path)
         planned = {key: fingerprint(job, self._parquet_options) for key, job in sorted(data.items())}
         if read_json(self._fs, self._index_path) != planned:
             self._release_index()
         sweep(self._fs, self._path)
-        stored = self._stored_fingerprints()
+        stored = self._fingerprints(self._stored_names())
         due = {key: mark for key, mark in planned.items() if stored.get(key) != mark}
         tasks = {
             key: partial(_write_shard, self._url, key, mark, data[key], self._parquet_options, self._storage_options)
@@ -113,13 +126,18 @@ class ShardedParquetDataset(AbstractDataset[dict[str, Callable[[], pa.Table]], d
         }
         with stopwatch() as seconds:
             failures = run_all(tasks, self._engine, name) if tasks else {}
+        sweep(self._fs, self._path)  # of workers that died
         counts = (len(due) - len(failures), len(planned) - len(due), len(failures))
         logger.info("%s: %d shards written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
         if failures:
             raise DatasetError(_describe_failures(name, failures, len(planned)))
         for stale in stored.keys() - planned.keys():
             self._fs.rm_file(self._shard_path(stale))
-        write_json(self._fs, self._index_path, planned)
+        made = planned | self._fingerprints(due)
+        provisional = sum(made[key] != mark for key, mark in planned.items())
+        if provisional:
+            logger.warning("%s: %d shards are provisional: the next run makes them again", name, provisional)
+        write_json(self._fs, self._index_path, made)
 
     def load(self) -> dict[str, StoredShard]:
         index = read_json(self._fs, self._index_path)
@@ -148,8 +166,9 @@ class ShardedParquetDataset(AbstractDataset[dict[str, Callable[[], pa.Table]], d
         names = (posixpath.basename(path) for path in self._fs.ls(self._path, detail=False))
         return {name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)}
 
-    def _stored_fingerprints(self) -> dict[str, str]:
-        return {key: _read_fingerprint(self._fs, self._shard_path(key)) for key in self._stored_names()}
+    def _fingerprints(self, keys: Iterable[str]) -> dict[str, str]:
+        with ThreadPoolExecutor(FOOTERS_AT_A_TIME) as threads:
+            return dict(threads.map(lambda key: (key, _read_fingerprint(self._fs, self._shard_path(key))), keys))
 
     def _shard_path(self, key: str) -> str:
         return posixpath.join(self._path, key + SUFFIX)
@@ -162,23 +181,52 @@ def _write_shard(
     url: str,
     key: str,
     mark: str,
-    job: Callable[[], pa.Table],
+    job: ShardJob,
     parquet_options: Mapping[str, Any],
     storage_options: Mapping[str, Any],
 ) -> None:
     """Make one shard and store it with its fingerprint in the footer; runs in a worker."""
     fs, folder = fsspec.url_to_fs(url, **storage_options)
-    table = job()
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), FINGERPRINT_KEY: mark.encode()})
-    with whole_file(fs, posixpath.join(folder, key + SUFFIX)) as path, fs.open(path, "wb") as stream:
-        pq.write_table(table, stream, **parquet_options)
+    try:
+        with (
+            closing(_tables(job)) as tables,
+            whole_file(fs, posixpath.join(folder, key + SUFFIX)) as path,
+            fs.open(path, "wb") as stream,
+        ):
+            write_tables(stream, tables, partial(_marked, mark), **parquet_options)
+    except _JobError as failed:
+        raise failed.error from None
+
+
+def _tables(job: ShardJob) -> Generator[pa.Table, None, None]:
+    try:
+        made = job()
+        yield from [made] if isinstance(made, pa.Table) else made
+    except OSError as error:
+        raise _JobError(error) from error
+
+
+class _JobError(Exception):
+    """Carries an `OSError` of a job past the writer's, which speak of the storage that is written to."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _marked(mark: str, footer: Footer) -> Footer:
+    """The footer with the fingerprint under which the shard is stored."""
+    if PROVISIONAL_KEY in footer:
+        digest = hashlib.blake2b(json.dumps(footer, sort_keys=True).encode(), digest_size=16).hexdigest()
+        mark = f"{mark}{PROVISIONAL_SIGN}{digest}"
+    return {**footer, FINGERPRINT_KEY: mark}
 
 
 def _read_fingerprint(fs: fsspec.AbstractFileSystem, path: str) -> str:
     """The fingerprint in a shard's footer; empty where the file is no Parquet of ours, so that it is made anew."""
     try:
         with fs.open(path, "rb") as stream:
-            return (pq.read_schema(stream).metadata or {}).get(FINGERPRINT_KEY, b"").decode()
+            return read_footer(pq.ParquetFile(stream)).get(FINGERPRINT_KEY, "")
     except (pa.ArrowInvalid, OSError):
         return ""
 

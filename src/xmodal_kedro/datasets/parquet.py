@@ -1,0 +1,76 @@
+"""Parquet files written as their rows come, with what is known at the end in the footer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Footer = dict[str, str]
+"""Key-value metadata of a file."""
+
+ARROW_SCHEMA_KEY = b"ARROW:schema"
+
+
+def write_tables(
+    stream: IO[bytes],
+    tables: Iterator[pa.Table],
+    complete: Callable[[Footer], Mapping[str, str]],
+    *,
+    row_group_size: int,
+    compression: Literal["none", "zstd"],
+) -> None:
+    """Store tables of one schema one after the other, holding no more than a row group and one of them.
+
+    The bytes depend on the rows, their order and the footer alone, not on how the rows were divided into tables.
+
+    Args:
+        stream: where to; binary, writable.
+        tables: at least one.
+        complete: takes the metadata of all the tables' schemas, later ones before earlier, and returns the footer.
+        row_group_size: rows of every row group but the last.
+        compression: of every column.
+
+    Raises:
+        ValueError: if there is no table, or tables differ in their schema.
+    """
+    first = next(tables, None)
+    if first is None:
+        raise ValueError("the job gave no table: give one without rows where there are none")
+    schema = first.schema.remove_metadata()
+    footer: Footer = {}
+    with pq.ParquetWriter(stream, schema, compression=compression) as writer:
+        for group in _row_groups(_with_first(first, tables), schema, footer, row_group_size):
+            writer.write_table(group, row_group_size=row_group_size)
+        writer.add_key_value_metadata(dict(complete(footer)))
+
+
+def read_footer(parquet: pq.ParquetFile) -> Footer:
+    """The key-value metadata of a file."""
+    stored = parquet.metadata.metadata or {}
+    return {key.decode(): value.decode() for key, value in stored.items() if key != ARROW_SCHEMA_KEY}
+
+
+def _with_first(first: pa.Table, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    yield first
+    yield from tables
+
+
+def _row_groups(tables: Iterator[pa.Table], schema: pa.Schema, footer: Footer, rows: int) -> Iterator[pa.Table]:
+    """Tables of exactly `rows` rows, but for the last, each column in one piece; fills `footer` on the way."""
+    parts: list[pa.Table] = []
+    for table in tables:
+        footer.update({key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()})
+        if not table.schema.equals(schema):
+            raise ValueError(f"the job's tables differ in their columns: {schema} and {table.schema}")
+        parts.append(table.replace_schema_metadata(None))
+        if sum(map(len, parts)) >= rows:
+            waiting = pa.concat_tables(parts)
+            whole = waiting.num_rows - waiting.num_rows % rows
+            yield from (waiting.slice(start, rows).combine_chunks() for start in range(0, whole, rows))
+            parts = [waiting.slice(whole)]
+    rest = pa.concat_tables([schema.empty_table(), *parts])
+    if rest.num_rows:
+        yield rest.combine_chunks()

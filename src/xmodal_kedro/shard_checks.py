@@ -1,0 +1,61 @@
+"""Checks of sharded tables, each made in the worker that makes the shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from xmodal_kedro import schemas
+
+Tables: TypeAlias = pa.Table | Iterator[pa.Table]
+
+
+@dataclass(frozen=True)
+class CheckedShardJob:
+    """A shard's job followed by the check of what it makes, run in the same worker: of each table as it passes."""
+
+    job: Callable[[], Tables]
+    schema: str
+
+    def __call__(self) -> Tables:
+        made = self.job()
+        if not isinstance(made, pa.Table):
+            return self._checked(made)
+        _model(self.schema).validate(made.to_pandas(), lazy=True)
+        return made
+
+    def _checked(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        model = _model(self.schema)
+        seen: dict[str, set[Any]] = {name: set() for name, column in model.to_schema().columns.items() if column.unique}
+        for table in tables:
+            model.validate(table.to_pandas(), lazy=True)
+            for name, before in seen.items():
+                values = set(table[name].to_pylist())
+                if repeated := before & values:
+                    raise ValueError(f"{self.schema}.{name} repeats {min(repeated)!r} within its shard")
+                before |= values
+            yield table
+
+
+class EachShard:
+    """Validator for a sharded dataset's jobs: each shard is checked against a Pandera model when it is made.
+
+    Args:
+        schema: name of a `Table` in `schemas`.
+    """
+
+    def __init__(self, schema: str) -> None:
+        self.schema = schema
+        _model(schema)
+
+    def validate(self, jobs: Mapping[str, Callable[[], Tables]]) -> dict[str, CheckedShardJob]:
+        """Wrap each job with its check."""
+        return {key: CheckedShardJob(job, self.schema) for key, job in jobs.items()}
+
+
+def _model(name: str) -> type[schemas.Table]:
+    model: type[schemas.Table] = getattr(schemas, name)
+    return model

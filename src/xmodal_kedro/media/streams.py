@@ -1,0 +1,151 @@
+"""What the streams of a file tell of it, and whether it can be used. Runs in the decoder process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from xmodal_kedro.media.container import decode, find_stream, open_media, packets
+from xmodal_kedro.params import IngestParams
+from xmodal_kedro.reasons import MediaError
+
+SOUND_ALONE: dict[str, Any] = {"fps": 0.0, "width": 0, "height": 0, "rotation_deg": 0, "video_codec": ""}
+"""What `videos` says of the pictures of a recording that has none."""
+
+
+def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
+    """Look at a file's streams, cheapest questions first.
+
+    Args:
+        path: of a local file.
+
+    Yields:
+        One row: the columns of `Videos` that streams tell.
+
+    Raises:
+        MediaError: if the file cannot be used.
+    """
+    with open_media(path) as container:
+        count = len(container.streams)
+        if count > params.max_streams:
+            raise MediaError("too_many_streams", f"it has {count}, ingest.max_streams is {params.max_streams}")
+        if not count:
+            raise MediaError("corrupt", "it holds no stream")
+        audio = find_stream(container.streams.audio)
+        if audio is None:
+            raise MediaError("no_audio", "there is no audio stream")
+        video = picture_stream(container, params)
+        known = {**describe_sound(audio), **(describe_pictures(video, params) if video else SOUND_ALONE)}
+        known["duration_s"] = duration_s(path, container, params)
+        if video:
+            known["rotation_deg"] = rotation_deg(container, video)
+    yield known
+
+
+def picture_stream(container: InputContainer, params: IngestParams) -> VideoStream | None:
+    """The video stream to use; None where the file is to be used as sound alone.
+
+    Raises:
+        MediaError: `no_picture` or `unknown_codec`, unless `ingest.audio_only` is set.
+    """
+    try:
+        video = find_stream(container.streams.video)
+    except MediaError:
+        if params.audio_only:
+            return None
+        raise
+    if video is None and not params.audio_only:
+        raise MediaError("no_picture", "there is no video stream: set ingest.audio_only to use its sound")
+    return video
+
+
+def describe_sound(audio: AudioStream) -> dict[str, Any]:
+    """Codec, rate and channels from the headers.
+
+    Raises:
+        MediaError: `corrupt`, if they lack what decoding needs.
+    """
+    context = audio.codec_context
+    if not context.sample_rate or not context.channels:
+        raise MediaError("corrupt", "its sound has no sample rate or no channels")
+    return {"audio_codec": context.name, "sample_rate_hz": context.sample_rate, "channels": context.channels}
+
+
+def describe_pictures(video: VideoStream, params: IngestParams) -> dict[str, Any]:
+    """Codec, size and rate from the headers.
+
+    Raises:
+        MediaError: `too_many_pixels`; `corrupt`, if they lack what decoding needs.
+    """
+    width, height = video.codec_context.width, video.codec_context.height
+    if not width or not height:
+        raise MediaError("corrupt", "its pictures have no size")
+    if width * height > params.max_pixels:
+        raise MediaError("too_many_pixels", f"{width} x {height} pixels, ingest.max_pixels is {params.max_pixels:,}")
+    fps = float(video.average_rate or video.guessed_rate or 0)
+    return {"video_codec": video.codec_context.name, "width": width, "height": height, "fps": fps}
+
+
+def duration_s(path: str, container: InputContainer, params: IngestParams) -> float:
+    """Duration, seconds. Where the header tells none, or one that is too long, the packets are asked.
+
+    Raises:
+        MediaError: `too_long`; `corrupt`, if nothing has a time.
+    """
+    seconds = declared_duration_s(container)
+    if not 0 < seconds <= params.max_duration_s:
+        seconds = measured_duration_s(path, params.max_duration_s)
+    if not seconds:
+        raise MediaError("corrupt", "it holds no packet with a time")
+    if seconds > params.max_duration_s:
+        raise MediaError("too_long", f"it lasts over ingest.max_duration_s, {params.max_duration_s:g} s")
+    return seconds
+
+
+def declared_duration_s(container: InputContainer) -> float:
+    """Duration from the container's header, else the longest of its streams', seconds; 0 if neither tells."""
+    if container.duration and container.duration > 0:
+        return container.duration / av.time_base
+    return max(
+        (
+            float(stream.duration * stream.time_base)
+            for stream in container.streams
+            if stream.duration and stream.time_base
+        ),
+        default=0.0,
+    )
+
+
+def measured_duration_s(path: str, enough_s: float = math.inf) -> float:
+    """Time from the first packet's start to the last one's end, seconds, without decoding; 0 if none has a time.
+
+    Args:
+        enough_s: a file that is longer is not read on.
+    """
+    first_s, last_s = math.inf, -math.inf
+    with open_media(path) as container:
+        for packet in packets(container, *container.streams.video, *container.streams.audio):
+            if packet.pts is not None:
+                first_s = min(first_s, float(packet.pts * packet.time_base))
+                last_s = max(last_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if last_s - first_s > enough_s:
+                    break
+    return max(last_s - first_s, 0.0)
+
+
+def rotation_deg(container: InputContainer, video: VideoStream) -> int:
+    """Counter-clockwise turn, 0, 90, 180 or 270 degrees, that puts pictures upright, from the first keyframe.
+
+    The display matrix reaches Python on decoded frames alone.
+    """
+    for packet in packets(container, video):
+        if packet.is_keyframe:
+            frames = decode(video, packet) + decode(video, None)
+            return next((90 * (round(frame.rotation / 90) % 4) for frame in frames), 0)
+    return 0

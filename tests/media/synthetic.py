@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -15,10 +17,17 @@ RATE_HZ = 48_000
 DARKEST, GREY_STEP, DIGIT = 20, 12, 16
 BEEP_S = 0.1
 
+Options = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True)
 class Coding:
-    """A container with its codecs; `scene_threshold` keeps an encoder from setting keyframes at changes of scene."""
+    """A container with its codecs.
+
+    Attributes:
+        scene_threshold: of x264; keeps it from setting keyframes at changes of scene.
+        muxer: name of the container format where the suffix does not tell.
+    """
 
     suffix: str
     video: str
@@ -26,6 +35,18 @@ class Coding:
     pixels: str = "yuv420p"
     b_frames: int = 0
     scene_threshold: str = "1000000000"
+    muxer: str | None = None
+    muxer_options: Options = ()
+    video_options: Options = ()
+    audio_options: Options = ()
+    fps: int = FPS
+    size: tuple[int, int] = (96, 64)
+    rate_hz: int = RATE_HZ
+    layout: str = "mono"
+
+    def __str__(self) -> str:
+        options = "".join(f"-{value}" for _, value in self.muxer_options)
+        return f"{self.muxer or self.suffix[1:]}-{self.video}{'-b' if self.b_frames else ''}-{self.audio}{options}"
 
 
 CODINGS = [
@@ -39,10 +60,14 @@ CODINGS = [
 ]
 
 
-def beeps(duration_s: float, rate_hz: int = RATE_HZ) -> np.ndarray:
-    """A 1 kHz tone at the start of every second: float32 [samples]."""
+def beeps(duration_s: float, rate_hz: int = RATE_HZ, at_s: Iterable[float] | None = None) -> np.ndarray:
+    """A 1 kHz tone of `BEEP_S` at the start of every second, or at the times `at_s`: float32 [samples]."""
     time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
-    return np.where(time_s % 1 < BEEP_S, 0.5 * np.sin(2 * np.pi * 1000 * time_s), 0).astype(np.float32)
+    starts_s = range(int(np.ceil(duration_s))) if at_s is None else at_s
+    sounding = np.zeros(time_s.size, bool)
+    for start_s in starts_s:
+        sounding |= (time_s >= start_s) & (time_s < start_s + BEEP_S)
+    return np.where(sounding, 0.5 * np.sin(2 * np.pi * 1000 * time_s), 0).astype(np.float32)
 
 
 def write_media(
@@ -52,70 +77,104 @@ def write_media(
     *,
     sound: np.ndarray | None = None,
     pictures_s: float | None = None,
+    picture_numbers: Sequence[int] | None = None,
     keyframe_every: int = 10,
     sound_starts_s: float = 0.0,
+    pictures_start_s: float = 0.0,
     rotation_deg: int = 0,
     live: bool = False,
 ) -> Path:
     """Write a file whose frames are numbered by their greys and whose sound beeps every second.
 
     Args:
-        sound: float32 [samples] at `RATE_HZ` in place of the beeps; empty for no audio stream.
+        sound: float32 [samples] at the coding's rate in place of the beeps; empty for no audio stream.
         pictures_s: length of the video stream, if not `duration_s`; 0 for none.
-        sound_starts_s: presentation time of the first sample.
+        picture_numbers: those to show of its pictures, each at its time; the rest are left out.
+        sound_starts_s: what is added to the presentation times of the sound.
+        pictures_start_s: what is added to the presentation times of the pictures.
         live: write as one would to a network, without a duration in the header (Matroska alone).
     """
-    sound = beeps(duration_s) if sound is None else sound
-    with av.open(str(path), "w", options={"live": "1"} if live else {}) as container:
-        frame_count = round((duration_s if pictures_s is None else pictures_s) * FPS)
+    fps, rate_hz = coding.fps, coding.rate_hz
+    sound = beeps(duration_s, rate_hz) if sound is None else sound
+    options = dict(coding.muxer_options) | ({"live": "1"} if live else {})
+    with av.open(str(path), "w", format=coding.muxer, options=options) as container:
+        frame_count = round((duration_s if pictures_s is None else pictures_s) * fps)
+        numbers = range(frame_count) if picture_numbers is None else picture_numbers
         video = audio = None
         if frame_count:
-            video = container.add_stream(coding.video, rate=FPS, width=96, height=64, pix_fmt=coding.pixels)
+            width, height = coding.size
+            video = container.add_stream(coding.video, rate=fps, width=width, height=height, pix_fmt=coding.pixels)
             video.codec_context.gop_size = keyframe_every
             video.codec_context.max_b_frames = coding.b_frames
             video.bit_rate = 2_000_000
-            video.options = {"sc_threshold": coding.scene_threshold}
+            video.options = {"sc_threshold": coding.scene_threshold} | dict(coding.video_options)
             if rotation_deg:
                 video.set_display_rotation(rotation_deg)
         if sound.size:
-            audio = container.add_stream(coding.audio, rate=RATE_HZ, layout="mono")
+            audio = container.add_stream(coding.audio, rate=rate_hz, layout=coding.layout)
+            audio.options = dict(coding.audio_options)
         for index in range(frame_count):
-            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24").reformat(format=coding.pixels)
-            frame.pts, frame.time_base = index, Fraction(1, FPS)
-            container.mux(video.encode(frame))
+            if index in numbers:
+                frame = _frame(index, coding.size, coding.pixels)
+                frame.pts, frame.time_base = index + round(pictures_start_s * fps), Fraction(1, fps)
+                container.mux(video.encode(frame))
             if audio:
-                part = slice(index * RATE_HZ // FPS, (index + 1) * RATE_HZ // FPS)
-                container.mux(_encode(audio, sound[part], part.start, sound_starts_s))
+                part = slice(index * rate_hz // fps, (index + 1) * rate_hz // fps)
+                container.mux(_encode(audio, sound[part], part.start, sound_starts_s, coding))
         if audio:
-            start = frame_count * RATE_HZ // FPS
-            container.mux(_encode(audio, sound[start:], start, sound_starts_s))
+            start = frame_count * rate_hz // fps
+            container.mux(_encode(audio, sound[start:], start, sound_starts_s, coding))
             container.mux(audio.encode(None))
         if video:
             container.mux(video.encode(None))
     return path
 
 
-def picture(index: int) -> np.ndarray:
-    """A picture, uint8 [64, 96, 3], whose halves' greys are the digits of its index, with a white top left corner."""
-    image = np.empty((64, 96, 3), np.uint8)
-    image[:, :48], image[:, 48:] = (DARKEST + GREY_STEP * digit for digit in divmod(index, DIGIT))
-    image[:16, :16] = 255
+def picture(index: int, width: int = 96, height: int = 64) -> np.ndarray:
+    """A picture, uint8 [height, width, 3], whose halves' greys are the digits of its index, with a white top left
+    corner."""
+    image = np.empty((height, width, 3), np.uint8)
+    image[:, : width // 2], image[:, width // 2 :] = (DARKEST + GREY_STEP * digit for digit in divmod(index, DIGIT))
+    image[: height // 4, : width // 6] = 255
     return image
 
 
-def shown_time_s(jpeg: bytes) -> float:
+def shown_time_s(jpeg: bytes, fps: int = FPS) -> float:
     """The time that a picture was made for."""
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    return shown_number(image) / fps
+
+
+def shown_number(image: np.ndarray) -> int:
+    """The index of a picture, grey [height, width], that `picture` made."""
+    height, width = image.shape
+    rows = slice(height * 3 // 8, height * 5 // 8)
     high, low = (
-        round((float(image[24:, part].mean()) - DARKEST) / GREY_STEP) for part in (slice(8, 40), slice(56, 88))
+        round((float(image[rows, part].mean()) - DARKEST) / GREY_STEP)
+        for part in (slice(width // 12, width * 5 // 12), slice(width * 7 // 12, width * 11 // 12))
     )
-    return (high * DIGIT + low) / FPS
+    return high * DIGIT + low
 
 
-def _encode(audio: av.AudioStream, sound: np.ndarray, start: int, sound_starts_s: float) -> list[av.Packet]:
+def onsets_s(audio: np.ndarray, rate_hz: int = 16_000) -> np.ndarray:
+    """When beeps begin in int16 [samples]: seconds from its start. A beep that began before is none."""
+    loud = np.flatnonzero(np.abs(audio.astype(np.int32)) > 4000)
+    starts = loud[np.diff(loud, prepend=-rate_hz) > rate_hz // 20]
+    return starts[starts > rate_hz // 100] / rate_hz
+
+
+@lru_cache(maxsize=512)
+def _frame(index: int, size: tuple[int, int], pixels: str) -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24").reformat(format=pixels)
+
+
+def _encode(
+    audio: av.AudioStream, sound: np.ndarray, start: int, sound_starts_s: float, coding: Coding
+) -> list[av.Packet]:
     if not sound.size:
         return []
-    frame = av.AudioFrame.from_ndarray(sound[None], format="flt", layout="mono")
-    frame.sample_rate, frame.time_base = RATE_HZ, Fraction(1, RATE_HZ)
-    frame.pts = start + round(sound_starts_s * RATE_HZ)
+    channels = av.AudioLayout(coding.layout).nb_channels
+    frame = av.AudioFrame.from_ndarray(np.repeat(sound, channels)[None], format="flt", layout=coding.layout)
+    frame.sample_rate, frame.time_base = coding.rate_hz, Fraction(1, coding.rate_hz)
+    frame.pts = start + round(sound_starts_s * coding.rate_hz)
     return audio.encode(frame)

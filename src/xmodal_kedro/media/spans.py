@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from xmodal_kedro.media.arrangement import Lengths, Stretch, arrange
 from xmodal_kedro.params import ClipParams
-from xmodal_kedro.schemas import INT16_FULL_SCALE
+from xmodal_kedro.pcm import INT16_FULL_SCALE
+
+BLOCK_MS = 100
+"""The level of sound is told for blocks of this length."""
+
+OPEN_SPANS = 8
+"""A stretch whose end is not in sight is planned when so many of the longest spans of it are known: 40 s of 5 s..."""
+
+UNDECIDED_SPANS = 2
+"""...and the end of it, so many of the longest spans, is planned again with what follows..."""
+
+MOST_UNDECIDED_SPANS = 6
+"""...or at most so many, where shortest and longest span are so close that few lengths are sums of spans."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +43,135 @@ class Span:
         return self.end_ms / 1000
 
 
-def plan_spans(duration_s: float, params: ClipParams) -> list[Span]:
-    """Cut a recording into spans of equal length, back to back, as near to `target_s` as covers most of it.
+class SpanPlanner:
+    """Places spans while a recording is read once, and keeps no more of it than the end that is undecided.
 
-    Every millisecond is covered wherever some number of spans between `min_s` and `max_s` adds up to the duration;
-    else the end that fits no span is left over. A recording shorter than `min_s` has no span.
+    A recording is divided at its cuts into shots. With coverage `shots`, a shot of at least `min_s` is planned by
+    itself; a run of shorter ones is planned as one, across the cuts between them, or left out if even the run is
+    shorter. With coverage `everything`, the recording is planned as one, and spans begin and end at cuts where that
+    leaves nothing out. What is long is settled piece by piece. The spans depend on what the recording holds, never on
+    how much of it is told at a time.
+
+    Attributes:
+        position_ms: where the undecided part begins: no later span starts before it.
     """
-    total_ms = math.floor(duration_s * 1000)
-    shortest_ms, longest_ms = (max(round(length_s * 1000), 1) for length_s in (params.min_s, params.max_s))
-    most = total_ms // shortest_ms
-    if not most:
-        return []
-    fewest = -(-total_ms // longest_ms)
-    near_target = int(duration_s / params.target_s)
-    counts = [min(max(count, fewest), most) for count in (near_target, near_target + 1)]
-    count = min(counts, key=lambda count: abs(duration_s / count - params.target_s))
-    covered_ms = min(total_ms, count * longest_ms)
-    edges = [index * covered_ms // count for index in range(count + 1)]
-    return [Span(start, end) for start, end in pairwise(edges)]
+
+    def __init__(self, params: ClipParams) -> None:
+        self.position_ms = 0
+        self._params = params
+        self._lengths = Lengths.of(params)
+        self._levels: list[np.ndarray] = []
+        self._levels_from_ms = self._heard_until_ms = 0
+        self._last_cut_ms = -BLOCK_MS
+        self._cuts: list[int] = []
+        self._keyframes: list[int] = []
+
+    def hear(self, mean_squares: np.ndarray) -> None:
+        """Take the sound of the next blocks: mean squares, float [blocks of BLOCK_MS], full scale 1.0."""
+        self._levels.append(np.asarray(mean_squares, np.float64))
+        self._heard_until_ms += BLOCK_MS * len(mean_squares)
+
+    def cut(self, time_ms: int) -> None:
+        """There is a hard cut between shots. One that is not at least BLOCK_MS after the last is ignored."""
+        if time_ms >= self._last_cut_ms + BLOCK_MS:
+            self._last_cut_ms = time_ms
+            self._cuts.append(time_ms)
+
+    def keyframe(self, time_ms: int) -> None:
+        """There is a keyframe. One that is not at least BLOCK_MS after the last is ignored."""
+        if not self._keyframes or time_ms >= self._keyframes[-1] + BLOCK_MS:
+            self._keyframes.append(time_ms)
+
+    def settle(self, seen_until_ms: int) -> list[Span]:
+        """Spans that are settled now and were not before, ascending.
+
+        Args:
+            seen_until_ms: all cuts and keyframes before this time have been told. Less than before changes nothing.
+        """
+        return self._settle(min(self._heard_until_ms, seen_until_ms), ended=False)
+
+    def finish(self, end_ms: int) -> list[Span]:
+        """The rest of the spans: the sound ends here. What of it is no whole block is taken for as loud as the last.
+
+        Raises:
+            ValueError: if the end is before what is settled.
+        """
+        if end_ms < self.position_ms:
+            raise ValueError(
+                f"end_ms is {end_ms}, but spans are settled up to {self.position_ms} ms: tell the true end"
+            )
+        return self._settle(end_ms, ended=True)
+
+    def _settle(self, known_ms: int, ended: bool) -> list[Span]:
+        settled: list[Span] = []
+        while stretch := self._next_stretch(known_ms, ended):
+            end_ms, goes_on = stretch
+            decided_ms = end_ms - self._undecided_ms() if goes_on else end_ms
+            for start_ms, stop_ms in arrange(self._stretch_to(end_ms, goes_on), self._params):
+                if stop_ms > decided_ms:
+                    decided_ms = min(decided_ms, start_ms)
+                    break
+                settled.append(Span(start_ms, stop_ms))
+            self._move_to(decided_ms)
+        return settled
+
+    def _next_stretch(self, known_ms: int, ended: bool) -> tuple[int, bool] | None:
+        """End of the stretch to be planned next, and whether it goes on after that; None if it is too early to tell.
+
+        Looks no further ahead than OPEN_SPANS, however much is known.
+        """
+        horizon_ms = self.position_ms + OPEN_SPANS * self._lengths.longest
+        until_ms = min(known_ms, horizon_ms)
+        if until_ms <= self.position_ms:
+            return None
+        cuts = [] if self._params.coverage == "everything" else _between(self._cuts, self.position_ms, until_ms)
+        shots = pairwise([self.position_ms, *cuts, until_ms])
+        long_shot = next((shot for shot in shots if shot[1] - shot[0] >= self._lengths.shortest), None)
+        if long_shot and long_shot[0] > self.position_ms:
+            return long_shot[0], False
+        if long_shot and cuts:
+            return long_shot[1], False
+        if until_ms == horizon_ms:
+            return horizon_ms, True
+        return (until_ms, False) if ended else None
+
+    def _undecided_ms(self) -> int:
+        """How much of an open stretch is planned again: enough to be a sum of spans whatever follows, if it can."""
+        shortest, longest = self._lengths.shortest, self._lengths.longest
+        always_a_sum = -(-shortest // (longest - shortest)) * shortest if shortest < longest else math.inf
+        return int(min(max(always_a_sum, UNDECIDED_SPANS * longest), MOST_UNDECIDED_SPANS * longest))
+
+    def _stretch_to(self, end_ms: int, goes_on: bool) -> Stretch:
+        """What is known from the position to `end_ms`."""
+        levels = self._levels_from_position()[: -(-(end_ms - self._levels_from_ms) // BLOCK_MS)]
+        times = self._levels_from_ms + BLOCK_MS * np.arange(len(levels) + 1)
+        return Stretch(
+            self.position_ms,
+            end_ms,
+            goes_on,
+            np.append(times, max(times[-1], end_ms)),
+            np.append(levels, levels[-1] if len(levels) else 0.0),
+            np.array(_between(self._cuts, self.position_ms, end_ms), np.int64),
+            np.array(self._keyframes[: bisect_left(self._keyframes, end_ms)], np.int64),
+        )
+
+    def _levels_from_position(self) -> np.ndarray:
+        """Levels from the block that holds the position; those before it are let go."""
+        levels = np.concatenate([np.empty(0), *self._levels])
+        passed = min((self.position_ms - self._levels_from_ms) // BLOCK_MS, len(levels))
+        self._levels = [levels[passed:]]
+        self._levels_from_ms += BLOCK_MS * passed
+        return self._levels[0]
+
+    def _move_to(self, position_ms: int) -> None:
+        """Plan from here on, and let go of what was told of before, but for the last keyframe."""
+        self.position_ms = position_ms
+        del self._cuts[: bisect_right(self._cuts, position_ms)]
+        del self._keyframes[: max(bisect_left(self._keyframes, position_ms) - 1, 0)]
+
+
+def _between(times: list[int], after: int, before: int) -> list[int]:
+    return times[bisect_right(times, after) : bisect_left(times, before)]
 
 
 def rms_dbfs(audio: np.ndarray) -> float:
@@ -56,12 +180,11 @@ def rms_dbfs(audio: np.ndarray) -> float:
     return 10 * math.log10(mean_square / INT16_FULL_SCALE**2) if mean_square else -math.inf
 
 
-def pick_spread(times_s: Sequence[float], span: Span, count: int) -> list[int]:
-    """Indices of at most `count` of the ascending `times_s` within the span, spread as evenly over it as they allow."""
-    inside = list(range(bisect_left(times_s, span.start_s), bisect_left(times_s, span.end_s)))
+def pick_spread(times_s: Sequence[float], start_s: float, end_s: float, count: int) -> list[int]:
+    """Indices of at most `count` of the ascending `times_s` from start to end, spread as evenly as they allow."""
+    inside = list(range(bisect_left(times_s, start_s), bisect_left(times_s, end_s)))
     if len(inside) <= count:
         return inside
-    length_s = span.end_s - span.start_s
-    wanted_s = [span.start_s + length_s * (place + 0.5) / count for place in range(count)]
+    wanted_s = [start_s + (end_s - start_s) * (place + 0.5) / count for place in range(count)]
     picked = {min(inside, key=lambda index: abs(times_s[index] - wanted)) for wanted in wanted_s}
     return sorted(picked)

@@ -1,171 +1,69 @@
-"""Cutting videos into clips of sound and pictures."""
+"""Cutting one recording into clips of sound and pictures, in one pass and in bounded memory."""
 
 from __future__ import annotations
 
-import json
-import logging
-import time
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Iterator
+from heapq import nlargest
 
+import av
 import cv2
 import numpy as np
-import pyarrow as pa
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.container import MediaError, describe, find_stream, open_media, packets
+from xmodal_kedro.media.container import find_stream, open_media, packets
 from xmodal_kedro.media.decode import LONGEST_GAP_S, SoundTrack
-from xmodal_kedro.media.frames import KeyframePictures, Picture, ReferencePictures
-from xmodal_kedro.media.spans import Span, pick_spread, plan_spans, rms_dbfs
+from xmodal_kedro.media.in_decoder import Account, Clip
+from xmodal_kedro.media.pictures import Picture
+from xmodal_kedro.media.reel import Reel, Stretch
+from xmodal_kedro.media.spans import Span, SpanPlanner, rms_dbfs
+from xmodal_kedro.media.tape import Tape
 from xmodal_kedro.params import ClipParams
-from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ, CLIPS_ARROW
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.reasons import MediaError
 
-logger = logging.getLogger(__name__)
+LONGEST_LAG_S = 600.0
+"""Pictures that are this far behind the sound are not waited for: a stream of them has ended, or is far displaced."""
 
-SAMPLES_PER_MS = CLIP_SAMPLE_RATE_HZ // 1000
+SOUND_AT_A_TIME_S = 1.0
+"""Spans are planned each time that so much more sound is known."""
 
-
-@dataclass(frozen=True)
-class VideoSource:
-    """A usable video and where it lies."""
-
-    video_id: str
-    uri: str
-    path: str
-
-    @property
-    def fingerprint(self) -> str:
-        """Content and name: where the file lies does not change its clips."""
-        return f"{self.video_id}:{self.uri}"
+LOST_END_S, LOST_SHARE = 0.5, 0.02
+"""A file of which more than this is missing at the end, both in seconds and as a share of what its header tells of, has
+lost it."""
 
 
-@dataclass(frozen=True)
-class Recording:
-    """What one pass over a video gave.
+def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = False) -> Iterator[Clip | Account]:
+    """Cut a recording into clips.
 
-    Attributes:
-        audio: int16 [samples], 16 kHz mono, from the start of the presentation.
-        pictures: keyframes, in order of time.
-        origin_s: start of the presentation in the file's own clock; the times of `pictures` count from it.
-        keyframe_times_s: all keyframes, in the file's own clock.
-    """
+    Args:
+        path: of a local file.
+        video_id: hash of its content.
+        params: `clip`.
+        sound_only: use the sound alone, also where there are pictures; the clips have no frames.
 
-    audio: np.ndarray
-    pictures: list[Picture]
-    origin_s: float
-    keyframe_times_s: list[float]
-
-
-@dataclass(frozen=True)
-class VideoClips:
-    """The clips of one video, as rows of `clips`, and the number of spans dropped."""
-
-    rows: list[dict[str, Any]]
-    silent_spans: int
-    unseen_spans: int
-
-
-def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> pa.Table:
-    """Clips of several videos, one video at a time.
-
-    Returns:
-        A `Clips` table. Its schema's metadata holds `unclipped` (JSON list of `UnclippedVideos` rows: the videos that
-        gave no clip), `silent_spans` and `unseen_spans` (spans dropped for want of sound or of a picture).
-    """
-    cv2.setNumThreads(1)  # shards run in parallel, one process each
-    rows: list[dict[str, Any]] = []
-    unclipped: list[dict[str, str]] = []
-    silent_spans = unseen_spans = 0
-    for source in sources:
-        try:
-            clips = clip_video(source.path, source.video_id, params)
-        except MediaError as error:
-            unclipped.append(_unclipped(source, error.reason, error.detail))
-        except Exception as error:  # a decoder may fail in any way, and must cost only its file
-            logger.warning("%s: %s", source.uri, describe(error), exc_info=True)
-            unclipped.append(_unclipped(source, "corrupt", describe(error)))
-        else:
-            rows.extend(clips.rows)
-            silent_spans += clips.silent_spans
-            unseen_spans += clips.unseen_spans
-    counts = {"silent_spans": str(silent_spans), "unseen_spans": str(unseen_spans)}
-    table = pa.Table.from_pylist(rows, schema=CLIPS_ARROW)
-    return table.replace_schema_metadata({"unclipped": json.dumps(unclipped), **counts})
-
-
-def _unclipped(source: VideoSource, reason: str, detail: str) -> dict[str, str]:
-    return {"video_id": source.video_id, "uri": source.uri, "reason": reason, "detail": detail}
-
-
-def clip_video(path: str, video_id: str, params: ClipParams) -> VideoClips:
-    """Cut one video into clips.
+    Yields:
+        Clips in order of time, then one `Account`.
 
     Raises:
         MediaError: with the reason, if it gives no clip.
     """
-    deadline = time.monotonic() + params.timeout_s
-    recording = read_recording(path, params, deadline)
-    spans = plan_spans(recording.audio.size / CLIP_SAMPLE_RATE_HZ, params)
-    if not spans:
-        seconds = recording.audio.size / CLIP_SAMPLE_RATE_HZ
-        raise MediaError("too_short", f"its sound lasts {seconds:.3f} s, clip.min_s is {params.min_s:g} s")
-    levels = {span: rms_dbfs(cut(recording.audio, span)) for span in spans}
-    heard = [span for span in spans if levels[span] >= params.silence_dbfs]
-    if not heard:
-        raise MediaError("silent", f"its loudest span has {max(levels.values()):.1f} dBFS")
-    pictures = pictures_of_spans(path, heard, recording, params, deadline)
-    if not any(pictures.values()):
-        raise MediaError("corrupt", "no picture could be decoded")
-    rows = [
-        {
-            "clip_id": f"{video_id}-{span.start_ms:08d}",
-            "video_id": video_id,
-            "start_s": span.start_s,
-            "end_s": span.end_s,
-            "audio": cut(recording.audio, span).data,
-            "audio_rms_dbfs": levels[span],
-            "frames": [picture.jpeg for picture in shown],
-            "frame_times_s": [picture.time_s for picture in shown],
-        }
-        for span, shown in pictures.items()
-        if shown
-    ]
-    return VideoClips(rows, len(spans) - len(heard), len(heard) - len(rows))
-
-
-def cut(audio: np.ndarray, span: Span) -> np.ndarray:
-    """The samples of a span: int16 [samples]."""
-    return audio[span.start_ms * SAMPLES_PER_MS : span.end_ms * SAMPLES_PER_MS]
-
-
-def read_recording(path: str, params: ClipParams, deadline: float) -> Recording:
-    """Demux a video once: all of its sound, and its keyframes.
-
-    Raises:
-        MediaError: if a stream is missing, no sound can be decoded, or the deadline (`time.monotonic()`) has passed.
-    """
-    with open_media(path) as container:
-        video = find_picture_stream(container)
+    cv2.setNumThreads(1)  # files are cut in parallel, one process each
+    with open_media(path, glance=True) as container:
         audio = find_stream(container.streams.audio)
         if audio is None:
             raise MediaError("no_audio", "there is no audio stream")
-        sound, keyframes = SoundTrack(audio, CLIP_SAMPLE_RATE_HZ), KeyframePictures(video, params)
-        for packet in packets(container, video, audio, deadline=deadline):
-            if packet.stream_index == audio.index:
-                sound.look_at(packet)
-            else:
-                keyframes.look_at(packet)
-        sound.finish()
-        seen_from_s = stream_start_s(video, keyframes.keyframe_times_s)
-    if sound.start_s is None:
-        raise MediaError("corrupt", "no sound could be decoded")
-    lead_s, origin_s = align(sound.start_s, seen_from_s)
-    lead = round(lead_s * CLIP_SAMPLE_RATE_HZ)
-    samples = np.concatenate([np.zeros(lead, np.int16), sound.samples]) if lead else sound.samples
-    pictures = [Picture(picture.time_s - origin_s, picture.jpeg) for picture in keyframes.pictures]
-    pictures.sort(key=lambda picture: picture.time_s)
-    return Recording(samples, pictures, origin_s, keyframes.keyframe_times_s)
+        video = None if sound_only else find_picture_stream(container)
+        clipper = Clipper(audio, video, video_id, params)
+        clips = clipper.read(container)
+        if params.best_per_video is not None:
+            best = nlargest(params.best_per_video, clips, key=lambda clip: (clip.audio_rms_dbfs, -clip.start_s))
+            clips = iter(sorted(best, key=lambda clip: clip.start_s))
+        yield from clips
+        yield clipper.account(container)
 
 
 def find_picture_stream(container: InputContainer) -> VideoStream:
@@ -178,13 +76,6 @@ def find_picture_stream(container: InputContainer) -> VideoStream:
     if video is None:
         raise MediaError("no_picture", "there is no video stream")
     return video
-
-
-def stream_start_s(stream: VideoStream, keyframe_times_s: list[float]) -> float | None:
-    """When a stream begins in the file's own clock, from its header, else from its first keyframe; None if unknown."""
-    if stream.start_time is not None and stream.time_base is not None:
-        return float(stream.start_time * stream.time_base)
-    return min(keyframe_times_s, default=None)
 
 
 def align(sound_start_s: float, seen_from_s: float | None) -> tuple[float, float]:
@@ -203,26 +94,164 @@ def align(sound_start_s: float, seen_from_s: float | None) -> tuple[float, float
     return sound_start_s - origin_s, origin_s
 
 
-def pictures_of_spans(
-    path: str, spans: list[Span], recording: Recording, params: ClipParams, deadline: float
-) -> dict[Span, list[Picture]]:
-    """The pictures of each span: its keyframes, or one reference frame found in a second pass over the file."""
-    times_s = [picture.time_s for picture in recording.pictures]
-    shown = {
-        span: [recording.pictures[index] for index in pick_spread(times_s, span, params.frames_per_clip)]
-        for span in spans
-    }
-    origin_s = recording.origin_s
-    stretches_s = {(span.start_s + origin_s, span.end_s + origin_s): span for span in spans if not shown[span]}
-    if stretches_s:
-        with open_media(path) as container:
-            video = find_picture_stream(container)
-            search = ReferencePictures(video, list(stretches_s), recording.keyframe_times_s, params)
-            for packet in packets(container, video, deadline=deadline):
-                search.look_at(packet)
-                if search.done:
-                    break
-            search.finish()
-        for stretch_s, picture in search.pictures.items():
-            shown[stretches_s[stretch_s]] = [Picture(picture.time_s - origin_s, picture.jpeg)]
-    return shown
+def declared_duration_s(stream: Stream, container: InputContainer) -> float:
+    """How long a stream should be by its header, else the file by its; 0 if neither tells, seconds."""
+    by_count = stream.frames / stream.average_rate if isinstance(stream, VideoStream) and stream.average_rate else 0
+    if stream.duration and stream.time_base:
+        return float(max(stream.duration * stream.time_base, by_count))
+    return float(max((container.duration or 0) / av.time_base, by_count))
+
+
+class Clipper:
+    """Carries one recording from its packets to its clips.
+
+    Its own clock, in which clips are placed, starts with whichever of sound and pictures comes first.
+    """
+
+    def __init__(self, audio: AudioStream, video: VideoStream | None, video_id: str, params: ClipParams) -> None:
+        self._audio = audio
+        self._streams = [audio, *([video] if video else [])]
+        self._video_id = video_id
+        self._params = params
+        self._sound = SoundTrack(audio, CLIP_SAMPLE_RATE_HZ)
+        self._reel = Reel(video, params) if video else None
+        self._tape = Tape()
+        self._planner = SpanPlanner(params)
+        self._origin_s: float | None = None
+        self._lead_samples = self._planned_at = 0
+        self._clips = self._planned_spans = self._silent_spans = self._unseen_spans = 0
+        self._loudest_dbfs = -math.inf
+        self._broke_off = ""
+
+    def read(self, container: InputContainer) -> Iterator[Clip]:
+        """Demux the file once, giving clips as they are found.
+
+        Raises:
+            MediaError: if there is no clip in it.
+        """
+        reading = packets(container, *self._streams)
+        for packet in reading:
+            if packet.stream_index == self._audio.index:
+                self._sound.look_at(packet)
+            elif self._reel:
+                self._reel.look_at(packet)
+            if self._sound.sample_count - self._planned_at >= SOUND_AT_A_TIME_S * CLIP_SAMPLE_RATE_HZ:
+                yield from self._advance()
+        self._broke_off = reading.broke_off
+        self._sound.finish()
+        if self._reel:
+            self._reel.finish()
+        yield from self._advance()
+        yield from self._clips_of(self._planner.finish(self._tape.end_ms))
+        if not self._clips:
+            raise self._why_none()
+
+    def account(self, container: InputContainer) -> Account:
+        """What became of the rest, after all has been read."""
+        return Account(self._silent_spans, self._unseen_spans, self._cut_short(container))
+
+    def _cut_short(self, container: InputContainer) -> tuple[str, str] | None:
+        """Reason and detail, if the file broke off or all its streams end before they should."""
+        origin_s = self._origin_s or 0.0
+        known_s = max(self._tape.end_ms / 1000, self._reel.last_s - origin_s if self._reel else 0.0)
+        if self._broke_off:
+            return "corrupt", f"it breaks off after {known_s:.1f} s: {self._broke_off}"
+        declared_s = max(declared_duration_s(stream, container) for stream in self._streams)
+        if declared_s - known_s > max(LOST_END_S, LOST_SHARE * declared_s):
+            return "corrupt", f"it ends after {known_s:.1f} s of the {declared_s:.1f} s that its header tells of"
+        return None
+
+    def _advance(self) -> Iterator[Clip]:
+        """Plan with all that is known by now, and give the clips that are settled."""
+        self._planned_at = self._sound.sample_count
+        if self._origin_s is None and not self._set_clock():
+            return
+        self._tell_planner()
+        for samples in self._new_sound():
+            self._tape.add(samples)
+            self._planner.hear(self._tape.measure())
+            yield from self._clips_of(self._planner.settle(self._seen_until_ms()))
+
+    def _set_clock(self) -> bool:
+        """Put sound and pictures on one clock; False as long as it is not known when they begin."""
+        if self._sound.start_s is None:
+            return False
+        lead_s, self._origin_s = align(self._sound.start_s, self._reel.start_s if self._reel else None)
+        self._lead_samples = round(lead_s * CLIP_SAMPLE_RATE_HZ)
+        return True
+
+    def _new_sound(self) -> Iterator[np.ndarray]:
+        """Sound that the tape does not have yet, led by silence where pictures come first; at most a minute at once."""
+        while self._lead_samples:
+            silence = np.zeros(min(self._lead_samples, 60 * CLIP_SAMPLE_RATE_HZ), np.int16)
+            self._lead_samples -= silence.size
+            yield silence
+        while (samples := self._sound.take()).size:
+            yield samples
+
+    def _tell_planner(self) -> None:
+        if self._reel:
+            for time_s in self._reel.take_keyframes():
+                self._planner.keyframe(self._to_ms(time_s))
+            for time_s in self._reel.take_cuts():
+                self._planner.cut(self._to_ms(time_s))
+
+    def _seen_until_ms(self) -> int:
+        """All that can be seen before this is known, or is not waited for any longer."""
+        if not self._reel or self._origin_s is None:
+            return self._tape.end_ms
+        waited_for_ms = self._tape.end_ms - round(1000 * LONGEST_LAG_S)
+        return min(self._tape.end_ms, max(self._to_ms(self._reel.seen_until_s), waited_for_ms))
+
+    def _to_ms(self, time_s: float) -> int:
+        assert self._origin_s is not None
+        return math.floor(1000 * min(max(time_s - self._origin_s, 0.0), 1e9) + 1e-6)
+
+    def _clips_of(self, spans: list[Span]) -> Iterator[Clip]:
+        """Clips of settled spans; lets go of all that no later span can need."""
+        self._planned_spans += len(spans)
+        levels_dbfs = {span: rms_dbfs(self._tape.cut(span)) for span in spans}
+        heard = [span for span in spans if levels_dbfs[span] >= self._params.silence_dbfs]
+        self._silent_spans += len(spans) - len(heard)
+        self._loudest_dbfs = max([self._loudest_dbfs, *levels_dbfs.values()])
+        shown = self._shown(heard)
+        for span in heard:
+            if self._reel and not shown[span]:
+                self._unseen_spans += 1
+                continue
+            self._clips += 1
+            yield Clip(
+                f"{self._video_id}-{span.start_ms:08d}",
+                self._video_id,
+                span.start_s,
+                span.end_s,
+                self._tape.cut(span).tobytes(),
+                levels_dbfs[span],
+                [picture.jpeg for picture in shown[span]],
+                [picture.time_s for picture in shown[span]],
+            )
+        self._tape.forget_before(self._planner.position_ms)
+        if self._reel and self._origin_s is not None:
+            self._reel.forget_before(self._planner.position_ms / 1000 + self._origin_s)
+
+    def _shown(self, spans: list[Span]) -> dict[Span, list[Picture]]:
+        """Pictures of spans, in the recording's own clock; none for a recording of sound alone."""
+        if not self._reel or self._origin_s is None:
+            return {span: [] for span in spans}
+        origin_s = self._origin_s
+        stretches = {Stretch(span.start_s + origin_s, span.end_s + origin_s): span for span in spans}
+        return {
+            stretches[stretch]: [Picture(picture.time_s - origin_s, picture.jpeg) for picture in pictures]
+            for stretch, pictures in self._reel.show(stretches).items()
+        }
+
+    def _why_none(self) -> MediaError:
+        """Why no clip came of it."""
+        if self._sound.start_s is None:
+            return MediaError("corrupt", "no sound could be decoded")
+        if not self._planned_spans:
+            seconds = self._tape.sample_count / CLIP_SAMPLE_RATE_HZ
+            return MediaError("too_short", f"its sound lasts {seconds:.3f} s, clip.min_s is {self._params.min_s:g} s")
+        if self._silent_spans == self._planned_spans:
+            return MediaError("silent", f"its loudest span has {self._loudest_dbfs:.1f} dBFS")
+        return MediaError("corrupt", "no picture could be decoded")

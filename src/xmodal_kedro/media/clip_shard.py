@@ -1,0 +1,128 @@
+"""Clips of a shard of recordings: each is fetched, cut in the decoder process, and accounted for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from xmodal_kedro.handles import FileRef
+from xmodal_kedro.media.clip_report import Report, Row
+from xmodal_kedro.media.in_decoder import Account, Clip, clip_file
+from xmodal_kedro.media.isolation import IsolationError, isolated
+from xmodal_kedro.params import ClipParams
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.reasons import MediaError, describe
+from xmodal_kedro.schemas import CLIPS_ARROW
+
+logger = logging.getLogger(__name__)
+
+CLIPS_AT_A_TIME = 16
+"""Clips of one table: two or three megabytes, whatever the length of a recording."""
+
+BYTES_OF_A_PICTURE = 20_000
+"""Of a JPEG of 256 x 456 pixels at quality 90, roughly."""
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """A usable recording.
+
+    Attributes:
+        video_id: hash of its content.
+        uri: its name among the sources.
+        file: where it lies; None where it is no longer among the sources.
+        size_bytes: how large it was when it was probed.
+        sound_only: whether it has no pictures.
+    """
+
+    video_id: str
+    uri: str
+    file: FileRef | None
+    size_bytes: int
+    sound_only: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Content and name: where the file lies does not change its clips."""
+        return f"{self.video_id}:{self.uri}"
+
+
+def estimated_bytes(duration_s: float, sound_only: bool, params: ClipParams) -> float:
+    """About how large the clips of a recording will be."""
+    pictures_per_s = 0.0 if sound_only else params.frames_per_clip / params.target_s
+    return duration_s * (2 * CLIP_SAMPLE_RATE_HZ + pictures_per_s * BYTES_OF_A_PICTURE)
+
+
+def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator[pa.Table]:
+    """Cut several recordings into clips, one recording at a time, in memory that does not grow with them.
+
+    Whatever a file does to its decoder costs that file, and of it only what was not yet cut.
+
+    Yields:
+        `Clips` tables as they fill; the last one, which may be empty, has the shard's `Report` as metadata.
+
+    Raises:
+        IsolationError: if there can be no decoder process.
+    """
+    report = Report()
+    waiting: list[Clip] = []
+    for source in sources:
+        for clip in _clips_of(source, params, report):
+            waiting.append(clip)
+            if len(waiting) == CLIPS_AT_A_TIME:
+                yield _table(waiting)
+                waiting = []
+    yield _table(waiting).replace_schema_metadata(report.metadata())
+
+
+def _clips_of(source: VideoSource, params: ClipParams, report: Report) -> Iterator[Clip]:
+    """The clips of one recording; how it ended is noted in the report."""
+    clip_count = 0
+    failure: Row | None = None
+    try:
+        for found in _cut(source, params):
+            if isinstance(found, Account):
+                report.silent_spans += found.silent_spans
+                report.unseen_spans += found.unseen_spans
+                failure = _row(source, *found.cut_short) if found.cut_short else None
+            else:
+                clip_count += 1
+                yield found
+    except MediaError as error:
+        failure = _row(source, error.reason, error.detail)
+    except IsolationError:  # says nothing of the file: the shard fails, and a new run tries it again
+        raise
+    except Exception as error:  # a decoder may fail in any way, and must cost only its file
+        logger.warning("%s: %s", source.uri, describe(error), exc_info=True)
+        failure = _row(source, "corrupt", describe(error))
+    if failure:
+        (report.cut_short if clip_count else report.unclipped).append(failure)
+
+
+def _cut(source: VideoSource, params: ClipParams) -> Iterator[Clip | Account]:
+    """Fetch a recording and cut it.
+
+    Raises:
+        MediaError: `unreadable`, if storage does not give it; what `clip_file` and `isolated` raise.
+    """
+    if source.file is None:
+        raise MediaError("unreadable", "it is no longer among the sources: run ingest again")
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(source.file.fetched())
+        except Exception as error:  # storage drivers have errors of their own
+            raise MediaError("unreadable", describe(error)) from error
+        limit_s = params.limit_s(source.size_bytes)
+        yield from isolated(clip_file, path, source.video_id, params, source.sound_only, timeout_s=limit_s)
+
+
+def _row(source: VideoSource, reason: str, detail: str) -> Row:
+    return {"video_id": source.video_id, "uri": source.uri, "reason": reason, "detail": detail}
+
+
+def _table(clips: list[Clip]) -> pa.Table:
+    return pa.Table.from_pylist([clip._asdict() for clip in clips], schema=CLIPS_ARROW)

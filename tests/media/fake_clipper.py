@@ -1,0 +1,46 @@
+"""A clipper that does what its file says, for tests of what is around it; importable by the decoder process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from xmodal_kedro.media.in_decoder import Account, Clip
+from xmodal_kedro.params import ClipParams
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.reasons import MediaError
+
+CLIP_S = 3
+
+
+def write_orders(path: Path, clips: int = 0, end: str = "", detail: str = "") -> Path:
+    """A file that gives so many clips and then ends in `crash`, `hang`, `wrong`, `cut_short` or a reason."""
+    path.write_text(json.dumps({"clips": clips, "end": end, "detail": detail, "name": path.name}))
+    return path
+
+
+def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = False) -> Iterator[Clip | Account]:
+    orders = json.loads(Path(path).read_text())
+    for number in range(orders["clips"]):
+        frames = [] if sound_only else [f"{number}".encode()]
+        start_s = float(CLIP_S * number)
+        audio = number.to_bytes(2, "little") * CLIP_S * CLIP_SAMPLE_RATE_HZ
+        times_s = [start_s] * len(frames)
+        yield Clip(f"{video_id}-{number:08d}", video_id, start_s, start_s + CLIP_S, audio, -20.0, frames, times_s)
+    match orders["end"]:
+        case "":
+            yield Account(silent_spans=1, unseen_spans=2, cut_short=None)
+        case "cut_short":
+            yield Account(silent_spans=0, unseen_spans=0, cut_short=("corrupt", orders["detail"]))
+        case "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "hang":
+            time.sleep(600)
+        case "wrong":
+            raise IndexError(orders["detail"])
+        case reason:
+            raise MediaError(reason, orders["detail"])

@@ -21,8 +21,8 @@ SMALL_WORLD: dict[str, dict[str, Any]] = {
         "teacher_steps": 40,
         "benchmark_clips_per_class": 5,
     },
-    "ingest": {"shards": 4},
-    "clip": {"shards": 4},
+    "ingest": {"shard_sources": 4},
+    "clip": {"shard_mb": 2},
     # Teachers of so few steps are sure of nothing.
     "merge_labels": {"min_clips": 2, "visual": {"threshold": 0.05}, "audio": {"threshold": 0.05}},
     "train": {"epochs": 1},

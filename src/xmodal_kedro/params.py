@@ -34,24 +34,51 @@ def _describe(error: Any) -> str:
     return f"{field} is {error['input']!r}: {message}" if field else message
 
 
-class IngestParams(Params):
+class TimeLimit(Params):
+    """How long a decoder may work on one file: a hang ends, and costs that file alone."""
+
+    timeout_s: float = Field(20.0, gt=0)
+    """Longest time for one file, seconds, and..."""
+    slowest_mb_per_s: float = Field(1.0, gt=0)
+    """...one more second for each so many megabytes of it."""
+
+    def limit_s(self, size_bytes: int) -> float:
+        """Seconds that a file of this size may take."""
+        return self.timeout_s + size_bytes / 1e6 / self.slowest_mb_per_s
+
+
+class IngestParams(TimeLimit):
     """`parameters/ingest.yml`"""
 
-    shards: int = Field(64, ge=1)
-    """Number of shards the sources are spread over, by hash of their name. Keep it once a corpus is started."""
+    audio_only: bool = False
+    """Whether recordings without pictures are used too. They are labelled by ear alone."""
     max_duration_s: float = Field(14_400, gt=0)
     """Longer sources are rejected, seconds."""
+    max_size_gb: float = Field(64, gt=0)
+    """Larger sources are rejected, gigabytes. A worker fetches one remote file at a time to local disk."""
+    max_pixels: int = Field(33_177_600, gt=0)
+    """Sources with larger pictures are rejected, width times height; the default is 8K."""
+    max_streams: int = Field(32, ge=1)
+    """Sources with more streams are rejected."""
+    shard_sources: int = Field(256, ge=1)
+    """Most sources of a shard of probes..."""
+    shard_gb: float = Field(4.0, gt=0)
+    """...and most gigabytes of them: what is read again where one of them changed. One large file may exceed it."""
 
 
-class ClipParams(Params):
+class ClipParams(TimeLimit):
     """`parameters/clip.yml`"""
 
     min_s: float = Field(3.0, gt=0)
     """Shortest clip, seconds."""
     target_s: float = Field(4.0, gt=0)
-    """Preferred length of a clip, seconds."""
+    """Preferred length of a clip, seconds. It differs where that saves decoding or covers more sound."""
     max_s: float = Field(5.0, gt=0)
     """Longest clip, seconds."""
+    coverage: Literal["shots", "everything"] = "shots"
+    """`shots` leaves out what is not covered without crossing a cut between shots; `everything` crosses cuts there."""
+    best_per_video: int | None = Field(None, ge=1)
+    """Keep at most this many clips of a video, those with most sound; null keeps all."""
     silence_dbfs: float = Field(-60.0, le=0)
     """A span whose RMS level is below this is dropped, decibels relative to full scale."""
     frames_per_clip: int = Field(2, ge=1, le=4)
@@ -60,11 +87,8 @@ class ClipParams(Params):
     """Pictures are scaled down so that the short side has this many pixels; smaller ones are kept as they are."""
     jpeg_quality: int = Field(90, ge=1, le=100)
     """Quality of the stored pictures."""
-    timeout_s: float = Field(120.0, gt=0)
-    """Longest time one video may take to decode, seconds."""
-    shards: int = Field(64, ge=1)
-    """Number of shards the videos are spread over, by content hash. A worker holds a whole shard in memory: about a
-    thousand clips each (130 MB) is a good size. Keep it once a corpus is started."""
+    shard_mb: float = Field(64.0, gt=0)
+    """Most megabytes of a shard, estimated from the videos' durations. One long video may exceed it."""
 
     @model_validator(mode="after")
     def _lengths_in_order(self) -> ClipParams:
@@ -77,6 +101,38 @@ class ClipParams(Params):
             raise ValueError(
                 f"clip.target_s ({self.target_s}) is not between clip.min_s ({self.min_s}) and clip.max_s "
                 f"({self.max_s}): set min_s <= target_s <= max_s in parameters/clip.yml"
+            )
+        return self
+
+
+class NearDuplicateParams(Params):
+    """`parameters/near_duplicates.yml`: when two videos hold one recording, and what may be spent to find out."""
+
+    min_match_s: float = Field(2.0, ge=0.5)
+    """Two videos hold one recording where sound agrees for at least so long, seconds..."""
+    min_share: float = Field(0.1, ge=0, le=1)
+    """...and over at least this share of the shorter one: a jingle in two long videos does not join them."""
+    max_bit_errors: float = Field(0.35, gt=0, lt=0.5)
+    """Sound agrees where at most this share of its fingerprint's bits differs. Unrelated sound has 0.5."""
+    max_bit_errors_if_seen_alike: float = Field(0.38, gt=0, lt=0.5)
+    """The same where pictures agree too."""
+    max_picture_distance: float = Field(12.0, ge=0, le=64)
+    """Pictures agree where their hashes differ by at most so many bits of 64, on average. Unrelated ones have 32."""
+    keep_one_in: int = Field(4, ge=1)
+    """Videos are looked up by one in so many keys. More finds fewer badly damaged copies of short recordings, with less
+    temporary storage: at 4, some 40 kB a minute of sound."""
+    neighbours: int = Field(4, ge=1)
+    """A video is compared with at most so many of the others that have one key in common with it. More takes longer,
+    and finds more where keys are common."""
+    memory_mb: int = Field(1024, ge=64)
+    """Memory for the search, megabytes; the rest goes to temporary files."""
+
+    @model_validator(mode="after")
+    def _pictures_help(self) -> NearDuplicateParams:
+        if self.max_bit_errors_if_seen_alike < self.max_bit_errors:
+            raise ValueError(
+                f"near_duplicates.max_bit_errors_if_seen_alike ({self.max_bit_errors_if_seen_alike}) is less than "
+                f"max_bit_errors ({self.max_bit_errors}): set at least that in parameters/near_duplicates.yml"
             )
         return self
 
@@ -195,7 +251,7 @@ class MergeParams(Params):
     min_clips: int = Field(10, ge=1)
     """Classes of fewer clips are dropped."""
     validation_fraction: float = Field(0.15, gt=0, lt=1)
-    """Share of videos held out for validation, by hash of `video_id`."""
+    """Share of videos held out for validation, by hash of `video_id`; near-duplicates go together."""
 
     def of(self, modality: str) -> ModalityParams:
         """What of the labels of `visual` or `audio` becomes a target."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -10,27 +11,27 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tests.fakes import MemoryShard, folder_of
+from tests.fakes import MemoryShard, folder_of, shard_of
 from tests.media.synthetic import RATE_HZ, write_media
 from tests.pipelines.test_ingest import ingest
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.handles import Shards
+from xmodal_kedro.handles import Folder, Shards
 from xmodal_kedro.params import ClipParams
-from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped
-from xmodal_kedro.schemas import Clips, UnclippedVideos
+from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped, plot_sources
+from xmodal_kedro.schemas import Clips, CutShortVideos, UnclippedVideos
 
-PARAMS = ClipParams(shards=4)
+PARAMS = ClipParams(shard_mb=1.0)
 
 
-def clip(root, videos: pd.DataFrame) -> tuple[Shards, pd.DataFrame]:
+def clip(root, videos: pd.DataFrame) -> tuple[Shards, pd.DataFrame, pd.DataFrame]:
     jobs = clip_videos(videos, folder_of(root), PARAMS)
-    tables = {key: job() for key, job in jobs.items()}
-    for table in tables.values():
-        Clips.validate(table.to_pandas())
-    clips = {key: MemoryShard(table) for key, table in tables.items()}
-    unclipped = gather_unclipped(clips, videos)
+    clips = {key: shard_of(job) for key, job in jobs.items()}
+    for shard in clips.values():
+        Clips.validate(shard().to_pandas())
+    unclipped, cut_short = gather_unclipped(clips, videos)
     UnclippedVideos.validate(unclipped)
-    return clips, unclipped
+    CutShortVideos.validate(cut_short)
+    return clips, unclipped, cut_short
 
 
 def clipped_ids(clips: Shards) -> set[str]:
@@ -44,22 +45,25 @@ def test_every_usable_video_ends_in_clips_or_with_a_reason(tmp_path, caplog):
     write_media(tmp_path / "silent.mp4", duration_s=4.0, sound=np.zeros(4 * RATE_HZ, np.float32))
     videos, _ = ingest(tmp_path)
 
-    clips, unclipped = clip(tmp_path, videos)
+    clips, unclipped, _ = clip(tmp_path, videos)
 
     assert clipped_ids(clips) == set(videos.loc[videos["uri"] == "good.mp4", "video_id"])
     assert dict(zip(unclipped["uri"], unclipped["reason"], strict=True)) == {
         "short.mp4": "too_short",
         "silent.mp4": "silent",
     }
-    assert "3 usable = 1 clipped + 2 unclipped" in caplog.text
+    assert (
+        "3 usable = 1 clipped + 2 unclipped (1 silent, 1 too_short); 1 clipped = 1 whole + 0 cut short" in caplog.text
+    )
 
 
 def test_a_corpus_that_is_clipped_whole_leaves_an_empty_table(tmp_path):
     write_media(tmp_path / "good.mp4", duration_s=4.0)
 
-    _, unclipped = clip(tmp_path, ingest(tmp_path)[0])
+    _, unclipped, cut_short = clip(tmp_path, ingest(tmp_path)[0])
 
     assert unclipped.empty
+    assert cut_short.empty
 
 
 @pytest.mark.parametrize(
@@ -73,20 +77,112 @@ def test_a_video_that_is_lost_or_doubled_is_an_error_with_the_counts(tmp_path, s
     (job,) = clip_videos(videos, folder_of(tmp_path), PARAMS).values()
 
     with pytest.raises(ValueError, match=rf"{counts}.*run the ingest and clip pipelines again"):
-        gather_unclipped({f"shard-{index:05d}": MemoryShard(job()) for index in shards}, videos)
+        gather_unclipped({f"shard-{index}": shard_of(job) for index in shards}, videos)
 
 
-def test_a_video_cannot_be_both_clipped_and_unclipped(tmp_path):
+def reported(clips: pa.Table, unclipped: list[dict[str, str]], cut_short: list[dict[str, str]]) -> Shards:
+    """A shard of clips with its maker's report."""
+    rows = {"unclipped": json.dumps(unclipped), "cut_short": json.dumps(cut_short)}
+    return {"shard-all": MemoryShard(clips.replace_schema_metadata({**rows, "silent_spans": "0", "unseen_spans": "0"}))}
+
+
+@pytest.fixture
+def good_and_short(tmp_path) -> tuple[pd.DataFrame, pa.Table, dict[str, dict[str, str]]]:
+    """Two videos, of which one gave clips; its clips; and a row that says `corrupt` of each."""
     write_media(tmp_path / "good.mp4", duration_s=4.0)
     write_media(tmp_path / "short.mp4", duration_s=1.0)
     videos, _ = ingest(tmp_path)
-    clips = pa.concat_tables([job() for job in clip_videos(videos, folder_of(tmp_path), PARAMS).values()])
-    good = videos[videos["uri"] == "good.mp4"].iloc[0]
-    row = {"video_id": good["video_id"], "uri": good["uri"], "reason": "silent", "detail": ""}
-    metadata = {"unclipped": json.dumps([row]), "silent_spans": "0", "unseen_spans": "0"}
+    clips = pa.concat_tables([shard_of(job)() for job in clip_videos(videos, folder_of(tmp_path), PARAMS).values()])
+    rows = {
+        video.uri: {"video_id": video.video_id, "uri": video.uri, "reason": "corrupt", "detail": "it breaks off"}
+        for video in videos.itertuples()
+    }
+    return videos, clips, rows
+
+
+def test_a_video_cannot_be_both_clipped_and_unclipped(good_and_short):
+    videos, clips, rows = good_and_short
 
     with pytest.raises(ValueError, match=r"2 usable = 1 clipped \+ 1 unclipped"):
-        gather_unclipped({"shard-00000": MemoryShard(clips.replace_schema_metadata(metadata))}, videos)
+        gather_unclipped(reported(clips, [rows["good.mp4"]], []), videos)
+
+
+def test_a_video_that_was_cut_short_is_clipped_and_told_with_its_reason(good_and_short, caplog):
+    caplog.set_level("INFO")
+    videos, clips, rows = good_and_short
+
+    _, cut_short = gather_unclipped(reported(clips, [rows["short.mp4"]], [rows["good.mp4"]]), videos)
+
+    assert cut_short.to_dict("records") == [rows["good.mp4"]]
+    assert "1 clipped = 0 whole + 1 cut short (1 corrupt)" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [["short.mp4"], ["good.mp4", "good.mp4"]], ids=["without clips", "twice"])
+def test_a_video_that_is_cut_short_wrongly_is_an_error(good_and_short, wrong):
+    videos, clips, rows = good_and_short
+
+    with pytest.raises(ValueError, match=r"whole \+ [12] cut short .*run the ingest and clip pipelines again"):
+        gather_unclipped(reported(clips, [rows["short.mp4"]], [rows[name] for name in wrong]), videos)
+
+
+def test_a_video_that_is_gone_since_ingest_is_unreadable(tmp_path):
+    write_media(tmp_path / "good.mp4", duration_s=4.0)
+    write_media(tmp_path / "gone.mp4", duration_s=4.5)
+    videos, _ = ingest(tmp_path)
+    (tmp_path / "gone.mp4").unlink()
+
+    _, unclipped, _ = clip(tmp_path, videos)
+
+    assert dict(zip(unclipped["uri"], unclipped["reason"], strict=True)) == {"gone.mp4": "unreadable"}
+
+
+def table_of(count: int, duration_s: float, **columns: object) -> pd.DataFrame:
+    """Made-up usable videos; columns that the plan of shards does not read are left out."""
+    ids = [hashlib.sha256(str(number).encode()).hexdigest()[:32] for number in range(count)]
+    rows = {"video_id": ids, "uri": ids, "size_bytes": 1, "duration_s": duration_s, "video_codec": "h264"}
+    return pd.DataFrame({**rows, **columns})
+
+
+def test_a_shard_is_bounded_in_bytes_but_for_a_single_video():
+    videos = table_of(200, 100.0)  # 4.2 MB each
+    videos.loc[0, "duration_s"] = 7200.0
+
+    jobs = clip_videos(videos, Folder("", {}), ClipParams(shard_mb=64))
+
+    sizes = [len(job.args[0]) for job in jobs.values()]
+    assert sum(sizes) == 200
+    assert max(sizes) <= 15
+    alone = [job.args[0] for job in jobs.values() if videos.loc[0, "video_id"] in {s.video_id for s in job.args[0]}]
+    assert [len(sources) for sources in alone] == [1]
+
+
+def test_recordings_of_sound_alone_need_fewer_shards():
+    seen = clip_videos(table_of(400, 100.0), Folder("", {}), ClipParams(shard_mb=64))
+    heard = clip_videos(table_of(400, 100.0, video_codec=""), Folder("", {}), ClipParams(shard_mb=64))
+
+    assert all(source.sound_only for job in heard.values() for source in job.args[0])
+    assert not any(source.sound_only for job in seen.values() for source in job.args[0])
+    assert len(heard) < len(seen)
+
+
+def test_the_picture_of_sources_shows_every_one_of_them():
+    videos = table_of(7, 10.0)
+    rejected = pd.DataFrame({"uri": list("abc"), "reason": ["not_media", "not_media", "no_audio"], "detail": ""})
+    unclipped = pd.DataFrame({"video_id": ["v"], "uri": ["u"], "reason": ["too_short"], "detail": [""]})
+    cut_short = pd.DataFrame({"video_id": ["w"], "uri": ["t"], "reason": ["timed_out"], "detail": [""]})
+
+    figure = plot_sources(videos, rejected, unclipped, cut_short)
+
+    bars = {name: count for bar in figure.data for name, count in zip(bar.y, bar.x, strict=True)}
+    assert bars == {
+        "used whole": 5,
+        "cut short: timed out": 1,
+        "not clipped: too short": 1,
+        "rejected: not media": 2,
+        "rejected: no audio": 1,
+    }
+    assert list(figure.layout.yaxis.categoryarray)[::-1] == list(bars)
+    assert figure.layout.title.text == "10 sources: 5 used whole, 1 in part"
 
 
 def test_without_a_usable_video_there_is_nothing_to_clip(tmp_path):
@@ -115,7 +211,7 @@ def test_changed_parameters_need_new_clips(tmp_path):
     folder = folder_of(tmp_path)
 
     (before,), (after,) = (
-        clip_videos(videos, folder, params).values() for params in (PARAMS, ClipParams(shards=4, target_s=3.5))
+        clip_videos(videos, folder, params).values() for params in (PARAMS, ClipParams(shard_mb=1.0, target_s=3.5))
     )
 
     assert fingerprint(before) != fingerprint(after)
@@ -127,8 +223,9 @@ def test_real_recordings_are_conserved(real_data, folder):
     if folder == "videos":
         videos = videos.iloc[::6]
 
-    clips, unclipped = clip(real_data / folder, videos)
+    clips, unclipped, cut_short = clip(real_data / folder, videos)
 
     assert clipped_ids(clips) | set(unclipped["video_id"]) == set(videos["video_id"])
     assert not clipped_ids(clips) & set(unclipped["video_id"])
     assert clipped_ids(clips)
+    assert set(cut_short["video_id"]) <= clipped_ids(clips)

@@ -8,20 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.fakes import MemoryShard, folder_of
+from tests.fakes import folder_of, shard_of
 from tests.media.synthetic import write_media
-from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.handles import Folder
+from xmodal_kedro.handles import FileRef, Folder
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.pipelines.ingest.nodes import collect_videos, probe_sources
 from xmodal_kedro.schemas import RejectedVideos, Videos
 
-PARAMS = IngestParams(shards=4)
+PARAMS = IngestParams(shard_sources=4)
 
 
 def ingest(root) -> tuple[pd.DataFrame, pd.DataFrame]:
-    jobs = probe_sources(folder_of(root), PARAMS)
-    videos, rejected = collect_videos({key: MemoryShard(job()) for key, job in jobs.items()})
+    sources = folder_of(root)
+    jobs = probe_sources(sources, PARAMS)
+    videos, rejected = collect_videos({key: shard_of(job) for key, job in jobs.items()}, sources)
     Videos.validate(videos)
     RejectedVideos.validate(rejected)
     return videos, rejected
@@ -58,12 +58,41 @@ def test_of_equal_content_the_first_name_is_kept(tmp_path):
     assert set(rejected["detail"]) == {"same content as a.mp4"}
 
 
+def test_reasons_are_counted_most_frequent_first(tmp_path, caplog):
+    caplog.set_level("INFO")
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (tmp_path / name).write_text(f"some text {name}")
+    write_media(tmp_path / "d.mp4", duration_s=1.0, sound=np.empty(0, np.float32))
+
+    ingest(tmp_path)
+
+    assert "4 sources = 0 usable + 4 rejected (3 not_media, 1 no_audio)" in caplog.text
+
+
 def test_a_source_that_was_probed_twice_is_an_error_with_the_counts(tmp_path):
     write_media(tmp_path / "a.mp4", duration_s=1.0)
-    (job,) = probe_sources(folder_of(tmp_path), PARAMS).values()
+    sources = folder_of(tmp_path)
+    (job,) = probe_sources(sources, PARAMS).values()
 
     with pytest.raises(ValueError, match=r"1 sources = 2 usable \+ 0 rejected .*run the ingest pipeline"):
-        collect_videos({"shard-00000": MemoryShard(job()), "shard-00001": MemoryShard(job())})
+        collect_videos({"shard-0": shard_of(job), "shard-1": shard_of(job)}, sources)
+
+
+def test_a_source_that_was_not_probed_is_an_error_with_the_counts(tmp_path):
+    write_media(tmp_path / "a.mp4", duration_s=1.0)
+    probes = {key: shard_of(job) for key, job in probe_sources(folder_of(tmp_path), PARAMS).items()}
+    write_media(tmp_path / "b.mp4", duration_s=1.5)
+
+    with pytest.raises(ValueError, match=r"2 sources = 1 usable \+ 0 rejected .*run the ingest pipeline"):
+        collect_videos(probes, folder_of(tmp_path))
+
+
+def test_a_source_that_is_gone_is_an_error_with_the_counts(tmp_path):
+    write_media(tmp_path / "a.mp4", duration_s=1.0)
+    probes = {key: shard_of(job) for key, job in probe_sources(folder_of(tmp_path), PARAMS).items()}
+
+    with pytest.raises(ValueError, match=r"0 sources = 1 usable \+ 0 rejected .*run the ingest pipeline"):
+        collect_videos(probes, Folder(str(tmp_path), {}))
 
 
 def test_a_corpus_without_a_usable_video_is_told_in_full(tmp_path):
@@ -80,15 +109,27 @@ def test_an_empty_folder_is_refused_at_once(tmp_path):
         probe_sources(Folder(str(tmp_path), {}), PARAMS)
 
 
-def test_a_new_source_leaves_the_other_shards_as_they_are(tmp_path):
-    for index in range(12):
-        (tmp_path / f"{index}.mp4").write_text(str(index))
-    before = {key: fingerprint(job) for key, job in probe_sources(folder_of(tmp_path), PARAMS).items()}
-    (tmp_path / "new.mp4").write_text("new")
+def planned_sizes(sizes: list[int], params: IngestParams) -> list[list[int]]:
+    """Sizes of the sources of each shard."""
+    files = {f"{index}.mp4": FileRef(f"{index}.mp4", "", size, 0) for index, size in enumerate(sizes)}
+    jobs = probe_sources(Folder("", files), params)
+    return [[source.file.size_bytes for source in job.args[0]] for job in jobs.values()]
 
-    after = {key: fingerprint(job) for key, job in probe_sources(folder_of(tmp_path), PARAMS).items()}
 
-    assert len(set(after.items()) - set(before.items())) == 1
+def test_a_shard_is_bounded_in_sources_and_in_bytes_but_for_a_single_source():
+    params = IngestParams(shard_sources=16, shard_gb=1.0)
+    sizes = [0] * 300 + [200_000_000] * 30 + [5_000_000_000]
+
+    shards = planned_sizes(sizes, params)
+
+    assert sorted(size for shard in shards for size in shard) == sorted(sizes)
+    assert max(map(len, shards)) <= 16
+    assert all(len(shard) == 1 or sum(shard) <= 1e9 for shard in shards)
+
+
+def test_few_small_sources_share_a_shard():
+    assert planned_sizes([1000, 2000, 3000], IngestParams()) != [[1000], [2000], [3000]]
+    assert len(planned_sizes([1000] * 256, IngestParams())) == 1
 
 
 def test_real_recordings_are_conserved(real_data):

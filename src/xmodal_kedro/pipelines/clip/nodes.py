@@ -2,72 +2,88 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
 from xmodal_kedro.handles import Folder, ShardJobs, Shards
 from xmodal_kedro.params import ClipParams
-from xmodal_kedro.schemas import UnclippedVideos
+from xmodal_kedro.schemas import CutShortVideos, Table, UnclippedVideos
+from xmodal_kedro.sharding import spread
 
 logger = logging.getLogger(__name__)
 
 
 def clip_videos(videos: pd.DataFrame, source_videos: Folder, clip: ClipParams) -> ShardJobs:
-    """Spread the videos over shards by hash of their content; each shard's job cuts its own into clips.
+    """Spread the videos over shards by hash of their content, bounded in bytes; each shard's job cuts its own.
 
     Raises:
         ValueError: if there is no usable video.
-        FileNotFoundError: if a video is no longer in the folder.
     """
-    from xmodal_kedro.media.clips import VideoSource, clip_shard
+    from xmodal_kedro.media.clip_shard import VideoSource, clip_shard, estimated_bytes
 
     if videos.empty:
         raise ValueError(
             f"none of the files in {source_videos.root} can be used: `rejected_videos` says why; add videos with "
             "sound and picture, and run `ingest` again"
         )
-    shards: dict[str, list[VideoSource]] = {}
-    for video in videos.sort_values("video_id").itertuples():
-        index = int(str(video.video_id)[:8], 16) % clip.shards
-        source = VideoSource(str(video.video_id), str(video.uri), source_videos.file(str(video.uri)).path)
-        shards.setdefault(f"shard-{index:05d}", []).append(source)
-    return {key: partial(clip_shard, tuple(sources), clip) for key, sources in sorted(shards.items())}
+    sources: dict[str, VideoSource] = {}
+    weights: dict[str, float] = {}
+    for row in videos.to_dict("records"):
+        video_id, uri, sound_only = str(row["video_id"]), str(row["uri"]), row["video_codec"] == ""
+        sources[video_id] = VideoSource(video_id, uri, source_videos.get(uri), int(row["size_bytes"]), sound_only)
+        weights[video_id] = estimated_bytes(float(row["duration_s"]), sound_only, clip)
+    return {
+        key: partial(clip_shard, tuple(sources[video_id] for video_id in video_ids), clip)
+        for key, video_ids in spread(weights, bound=1e6 * clip.shard_mb).items()
+    }
 
 
-def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> pd.DataFrame:
-    """The usable videos that gave no clip, as the shards' makers reported them; logs the sum of all.
+def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the shards' makers reported of the videos that gave no clip, or not to their end; logs the sum of all.
+
+    Returns:
+        `unclipped_videos` and `cut_short_videos`, both in order of `uri`.
 
     Raises:
-        ValueError: if a usable video is not either clipped or unclipped.
+        ValueError: if a usable video is not either clipped or unclipped, or one that was cut short is not clipped.
     """
-    unclipped_rows: list[dict[str, str]] = []
-    clipped: list[str] = []
-    clip_count, seconds, silent_spans, unseen_spans = 0, 0.0, 0, 0
-    for key in sorted(clips):
-        report, spans = clips[key].metadata, clips[key](["video_id", "start_s", "end_s"]).to_pandas()
-        unclipped_rows.extend(json.loads(report["unclipped"]))
-        clipped += spans["video_id"].unique().tolist()
-        clip_count += len(spans)
-        seconds += float((spans["end_s"] - spans["start_s"]).sum())
-        silent_spans += int(report["silent_spans"])
-        unseen_spans += int(report["unseen_spans"])
-    columns = list(UnclippedVideos.to_schema().columns)
-    unclipped = pd.DataFrame(unclipped_rows, columns=columns, dtype=str).sort_values("uri", ignore_index=True)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in unclipped["reason"].value_counts().items())
-    balance = f"{len(videos)} usable = {len(clipped)} clipped + {len(unclipped)} unclipped ({reasons or '-'})"
-    if sorted([*clipped, *unclipped["video_id"]]) != sorted(videos["video_id"]):
+    from xmodal_kedro.media.clip_report import add_up
+    from xmodal_kedro.media.outcomes import describe_reasons
+
+    totals = add_up(clips)
+    clipped, report = totals.clipped, totals.report
+    unclipped, cut_short = _table(report.unclipped, UnclippedVideos), _table(report.cut_short, CutShortVideos)
+    balance = (
+        f"{len(videos)} usable = {len(clipped)} clipped + {len(unclipped)} unclipped ({describe_reasons(unclipped)}); "
+        f"{len(clipped)} clipped = {len(clipped) - len(cut_short)} whole + {len(cut_short)} cut short "
+        f"({describe_reasons(cut_short)})"
+    )
+    lost = sorted([*clipped, *unclipped["video_id"]]) != sorted(videos["video_id"])
+    if lost or cut_short["video_id"].duplicated().any() or not set(cut_short["video_id"]) <= set(clipped):
         raise ValueError(
             f"clip lost or doubled videos, {balance}: run the ingest and clip pipelines again, both on the same sources"
         )
     logger.info("clip: %s", balance)
-    logger.info(
-        "clip: %d clips, %.3f hours; dropped %d silent and %d unseen spans",
-        clip_count,
-        seconds / 3600,
-        silent_spans,
-        unseen_spans,
-    )
-    return unclipped
+    dropped = f"dropped {report.silent_spans} silent and {report.unseen_spans} unseen spans"
+    logger.info("clip: %d clips, %.3f hours; %s", totals.clips, totals.duration_s / 3600, dropped)
+    return unclipped, cut_short
+
+
+def plot_sources(
+    videos: pd.DataFrame,
+    rejected_videos: pd.DataFrame,
+    unclipped_videos: pd.DataFrame,
+    cut_short_videos: pd.DataFrame,
+) -> Any:
+    """Draw what became of the sources, and why, as a plotly figure."""
+    from xmodal_kedro.media.outcomes import plot_outcomes
+
+    return plot_outcomes(videos, rejected_videos, unclipped_videos, cut_short_videos)
+
+
+def _table(rows: list[dict[str, str]], schema: type[Table]) -> pd.DataFrame:
+    columns = list(schema.to_schema().columns)
+    return pd.DataFrame(rows, columns=columns, dtype=str).sort_values("uri", ignore_index=True)

@@ -11,28 +11,31 @@ import pandas as pd
 from xmodal_kedro.handles import Folder, ShardJobs, Shards
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.schemas import PROBES_ARROW, RejectedVideos, Videos
+from xmodal_kedro.sharding import spread
 
 logger = logging.getLogger(__name__)
 
 
 def probe_sources(source_videos: Folder, ingest: IngestParams) -> ShardJobs:
-    """Spread the sources over shards by hash of their name; each shard's job probes its own.
+    """Spread the sources over shards by hash of their name, bounded in number and bytes; each job probes its own.
 
     Raises:
-        ValueError: if the folder holds no file.
+        ValueError: if there is no source.
     """
     from xmodal_kedro.media.probe import Source, probe_shard
 
     if not source_videos:
         raise ValueError(f"{source_videos.root} holds no file: put videos there, or name another folder as `source`")
-    shards: dict[str, list[Source]] = {}
-    for name, file in source_videos.items():
-        index = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % ingest.shards
-        shards.setdefault(f"shard-{index:05d}", []).append(Source(file))
-    return {key: partial(probe_shard, tuple(sources), ingest) for key, sources in sorted(shards.items())}
+    files = {hashlib.sha256(name.encode()).hexdigest(): file for name, file in source_videos.items()}
+    most_bytes, most_sources = 1e9 * ingest.shard_gb, ingest.shard_sources
+    weights = {digest: max(file.size_bytes / most_bytes, 1 / most_sources) for digest, file in files.items()}
+    return {
+        key: partial(probe_shard, tuple(Source(files[digest]) for digest in digests), ingest)
+        for key, digests in spread(weights, bound=1.0).items()
+    }
 
 
-def collect_videos(probes: Shards) -> tuple[pd.DataFrame, pd.DataFrame]:
+def collect_videos(probes: Shards, source_videos: Folder) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part the probed sources into usable and rejected ones; of equal content, only the first name is used.
 
     Returns:
@@ -41,6 +44,8 @@ def collect_videos(probes: Shards) -> tuple[pd.DataFrame, pd.DataFrame]:
     Raises:
         ValueError: if a source does not end in exactly one of the two.
     """
+    from xmodal_kedro.media.outcomes import describe_reasons
+
     tables = [probes[key]().to_pandas() for key in sorted(probes)]
     sources = pd.concat(tables, ignore_index=True) if tables else PROBES_ARROW.empty_table().to_pandas()
     sources = sources.sort_values("uri", ignore_index=True)
@@ -51,10 +56,12 @@ def collect_videos(probes: Shards) -> tuple[pd.DataFrame, pd.DataFrame]:
     usable = sources["reason"] == ""
     videos = sources.loc[usable, list(Videos.to_schema().columns)].reset_index(drop=True)
     rejected = sources.loc[~usable, list(RejectedVideos.to_schema().columns)].reset_index(drop=True)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in rejected["reason"].value_counts().items())
-    count = sources["uri"].nunique()
-    balance = f"{count} sources = {len(videos)} usable + {len(rejected)} rejected ({reasons or '-'})"
-    if count != len(videos) + len(rejected):
-        raise ValueError(f"ingest doubled sources, {balance}: delete `probes` and run the ingest pipeline again")
+    reasons = describe_reasons(rejected)
+    balance = f"{len(source_videos)} sources = {len(videos)} usable + {len(rejected)} rejected ({reasons})"
+    if sorted([*videos["uri"], *rejected["uri"]]) != sorted(source_videos):
+        raise ValueError(
+            f"ingest lost or doubled sources, {balance}: if files came or went meanwhile, run the ingest pipeline "
+            "again; if that does not help, delete `probes` first"
+        )
     logger.info("ingest: %s", balance)
     return videos, rejected

@@ -10,6 +10,11 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
     return Pipeline(
         [
             Node(probe_sources, inputs=["source_videos", "params:ingest"], outputs="probes", name="probe_sources"),
-            Node(collect_videos, inputs="probes", outputs=["videos", "rejected_videos"], name="collect_videos"),
+            Node(
+                collect_videos,
+                inputs=["probes", "source_videos"],
+                outputs=["videos", "rejected_videos"],
+                name="collect_videos",
+            ),
         ]
     )

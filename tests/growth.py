@@ -1,0 +1,56 @@
+"""The ingest and clip pipelines' work without Kedro around it: `python -m tests.growth SOURCES DATA WORKERS`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.fakes import folder_of
+from xmodal_kedro.datasets.sharded import ShardedParquetDataset
+from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.params import ClipParams, IngestParams
+from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped
+from xmodal_kedro.pipelines.ingest.nodes import collect_videos, probe_sources
+from xmodal_kedro.shard_checks import EachShard
+
+LIMIT_S = 300.0
+"""For one file: no test is to fail because the machine is busy."""
+
+
+def ingest_and_clip(
+    sources: Folder, data: Path, ingest: IngestParams, clip: ClipParams, engine: dict[str, Any]
+) -> dict[str, int]:
+    """Run both pipelines on `sources` and store in `data` what they make.
+
+    Returns:
+        How many sources are usable, rejected, unclipped, and cut short.
+    """
+
+    def sharded(name: str, schema: str, jobs: ShardJobs) -> Shards:
+        dataset = ShardedParquetDataset(path=str(data / name), engine=engine, compression="none", row_group_rows=64)
+        dataset.save(EachShard(schema).validate(jobs))
+        return dataset.load()
+
+    videos, rejected = collect_videos(sharded("probes", "Probes", probe_sources(sources, ingest)), sources)
+    clips = sharded("clips", "Clips", clip_videos(videos, sources, clip))
+    unclipped, cut_short = gather_unclipped(clips, videos)
+    tables = {"videos": videos, "rejected": rejected, "unclipped": unclipped, "cut_short": cut_short}
+    for name, table in tables.items():
+        table.to_parquet(data / f"{name}.parquet")
+    return {name: len(table) for name, table in tables.items()}
+
+
+def run_in_small_shards(sources: Path, data: Path, workers: int) -> None:
+    """A run whose shards hold a few sources each."""
+    ingest_and_clip(
+        folder_of(sources),
+        data,
+        IngestParams(shard_sources=3, timeout_s=LIMIT_S),
+        ClipParams(shard_mb=0.8, timeout_s=LIMIT_S),
+        {"backend": "loky", "workers": workers},
+    )
+
+
+if __name__ == "__main__":
+    run_in_small_shards(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -14,6 +14,7 @@ from xmodal_kedro.labelling.merge import merge_jobs, split_of
 from xmodal_kedro.labelling.vocabulary import count_classes
 from xmodal_kedro.params import MergeParams
 from xmodal_kedro.schemas import LABELS_ARROW, Labels
+from xmodal_kedro.sharding import spread
 
 Corpus = dict[str, dict[str, MemoryShard]]
 
@@ -29,9 +30,16 @@ def clips_of(clip_and_video: list[tuple[str, str]]) -> MemoryShard:
     return MemoryShard(pa.table(columns, ["clip_id", "video_id"]))
 
 
-def merge(corpus: Corpus, params: MergeParams) -> tuple[pd.DataFrame, dict[str, pa.Table]]:
+def near_duplicates(group_of: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({"video_id": list(group_of), "group_id": list(group_of.values())}, dtype=str)
+
+
+ALONE = near_duplicates({})
+
+
+def merge(corpus: Corpus, params: MergeParams, found: pd.DataFrame = ALONE) -> tuple[pd.DataFrame, dict[str, pa.Table]]:
     vocabulary = count_classes(corpus["visual"], corpus["audio"], params)
-    jobs = merge_jobs(corpus["clips"], corpus["visual"], corpus["audio"], vocabulary, params)
+    jobs = merge_jobs(corpus["clips"], corpus["visual"], corpus["audio"], vocabulary, found, params)
     return vocabulary, {key: job() for key, job in jobs.items()}
 
 
@@ -78,7 +86,7 @@ def test_shards_that_do_not_pair_up_are_refused_by_name(corpus: Corpus, missing:
     corpus[missing] = {}
     name = missing if missing == "clips" else f"{missing}_labels"
     with pytest.raises(ValueError, match=rf"^{name} lacks 1 shard.*'s'.*run the pipeline that makes {name}"):
-        merge_jobs(corpus["clips"], corpus["visual"], corpus["audio"], vocabulary, merge_params())
+        merge_jobs(corpus["clips"], corpus["visual"], corpus["audio"], vocabulary, ALONE, merge_params())
 
 
 def test_a_label_of_an_unknown_clip_is_refused(corpus: Corpus) -> None:
@@ -91,7 +99,7 @@ def test_a_changed_count_alone_does_not_change_a_shards_fingerprint(corpus: Corp
     vocabulary = count_classes(corpus["visual"], corpus["audio"], merge_params())
 
     def of(vocabulary: pd.DataFrame) -> str:
-        return fingerprint(merge_jobs(*corpus.values(), vocabulary, merge_params())["s"])
+        return fingerprint(merge_jobs(*corpus.values(), vocabulary, ALONE, merge_params())["s"])
 
     assert of(vocabulary) == of(vocabulary.assign(clip_count=99))
     assert of(vocabulary) != of(vocabulary.assign(name=["Cat", "Wolf"]))
@@ -102,6 +110,64 @@ def test_about_the_wanted_share_of_videos_is_held_out() -> None:
     held_out = [split_of(video, 0.15) == "validation" for video in videos]
     assert abs(np.mean(held_out) - 0.15) < 0.02
     assert all(split_of(video, 0.3) == "validation" for video, out in zip(videos, held_out, strict=True) if out)
+
+
+def hex_id(number: int) -> str:
+    return f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}".ljust(32, "0")
+
+
+def corpus_of(videos: list[str], bound: float) -> Corpus:
+    """One clip a video, each labelled, in shards as `clip` makes them."""
+    shards = spread(dict.fromkeys(videos, 1.0), bound)
+    return {
+        "clips": {key: clips_of([(video, video) for video in members]) for key, members in shards.items()},
+        **{
+            teacher: {
+                key: labels_shard([(video, "dog", 0.9) for video in members], clips=len(members))
+                for key, members in shards.items()
+            }
+            for teacher in ("visual", "audio")
+        },
+    }
+
+
+@settings(deadline=None, max_examples=10)
+@given(groups=st.lists(st.integers(0, 6), min_size=2, max_size=12), bound=st.sampled_from([1.0, 4.0, 100.0]))
+def test_near_duplicates_fall_on_one_side_and_other_videos_keep_theirs(groups: list[int], bound: float) -> None:
+    videos = [hex_id(number) for number in range(len(groups))]
+    together = {group: [v for v, g in zip(videos, groups, strict=True) if g == group] for group in set(groups)}
+    found = near_duplicates({v: min(held) for held in together.values() if len(held) > 1 for v in held})
+    corpus, params = corpus_of(videos, bound), merge_params(validation_fraction=0.5)
+    side, side_before = (
+        {
+            row["video_id"]: row["split"]
+            for table in merge(corpus, params, known)[1].values()
+            for row in table.to_pylist()
+        }
+        for known in (found, ALONE)
+    )
+    for held in together.values():
+        assert len({side[video] for video in held}) == 1
+        if len(held) == 1:
+            assert side[held[0]] == side_before[held[0]]
+
+
+def test_without_their_group_near_duplicates_would_be_parted() -> None:
+    assert len({split_of(hex_id(number), 0.5) for number in range(24)}) == 2
+
+
+def test_a_new_group_elsewhere_leaves_a_label_shard_as_it_is() -> None:
+    videos = [hex_id(number) for number in range(16)]
+    corpus, params = corpus_of(videos, 4.0), merge_params()
+    vocabulary = count_classes(corpus["visual"], corpus["audio"], params)
+    (key, shard), *_ = corpus["clips"].items()
+    pair = sorted(shard()["video_id"].to_pylist())[:2]
+
+    def marks(found: pd.DataFrame) -> dict[str, str]:
+        return {name: fingerprint(job) for name, job in merge_jobs(*corpus.values(), vocabulary, found, params).items()}
+
+    before, after = marks(ALONE), marks(near_duplicates(dict.fromkeys(pair, pair[0])))
+    assert {name for name in before if before[name] != after[name]} == {key}
 
 
 @st.composite

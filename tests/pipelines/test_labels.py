@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
@@ -44,6 +45,7 @@ def catalog(tmp_path: Path) -> DataCatalog:
     keeps = {"threshold": 0.4, "top_k": 1}
     inputs: dict[str, Any] = {
         "clips": SHARDS,
+        "near_duplicates": pd.DataFrame({"video_id": [], "group_id": []}),
         "visual_teacher_files": folder_of(tmp_path / "teachers"),
         "audio_teacher_files": folder_of(tmp_path / "teachers"),
         "params:visual_teacher": colour_card(),

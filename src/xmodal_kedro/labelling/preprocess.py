@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.audio.log_mel import MEL_BANDS, LogMel, frame_patches, samples_for_frames
 from xmodal_kedro.params import ImageInput, LogMelInput, TeacherInput
-from xmodal_kedro.schemas import INT16_FULL_SCALE
+from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 Pictures = NDArray[Any]
 """uint8 or float32."""

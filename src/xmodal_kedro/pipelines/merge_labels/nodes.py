@@ -22,12 +22,13 @@ def merge_shards(
     visual_labels: Shards,
     audio_labels: Shards,
     label_vocabulary: pd.DataFrame,
+    near_duplicates: pd.DataFrame,
     merge_labels: MergeParams,
 ) -> ShardJobs:
-    """Write the training targets, shard by shard."""
+    """Write the training targets, shard by shard; near-duplicates fall on one side of the split."""
     from xmodal_kedro.labelling.merge import merge_jobs
 
-    return merge_jobs(clips, visual_labels, audio_labels, label_vocabulary, merge_labels)
+    return merge_jobs(clips, visual_labels, audio_labels, label_vocabulary, near_duplicates, merge_labels)
 
 
 def summarise_labels(

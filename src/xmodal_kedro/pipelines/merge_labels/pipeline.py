@@ -8,7 +8,7 @@ from .nodes import build_vocabulary, merge_shards, summarise_labels
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """clips, visual_labels, audio_labels -> label_vocabulary, labels, label_histogram"""
+    """clips, near_duplicates, visual_labels, audio_labels -> label_vocabulary, labels, label_histogram"""
     return Pipeline(
         [
             Node(
@@ -19,7 +19,14 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
             ),
             Node(
                 merge_shards,
-                inputs=["clips", "visual_labels", "audio_labels", "label_vocabulary", "params:merge_labels"],
+                inputs=[
+                    "clips",
+                    "visual_labels",
+                    "audio_labels",
+                    "label_vocabulary",
+                    "near_duplicates",
+                    "params:merge_labels",
+                ],
                 outputs="labels",
                 name="merge_shards",
             ),

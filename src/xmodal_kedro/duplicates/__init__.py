@@ -1,0 +1,1 @@
+"""Recordings that are the same under another name: re-encodes, copies, excerpts."""

@@ -1,0 +1,31 @@
+"""Nodes of the `clip` pipeline that find near-duplicates."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+import pandas as pd
+
+from xmodal_kedro.handles import ShardJobs, Shards
+from xmodal_kedro.params import NearDuplicateParams
+
+logger = logging.getLogger(__name__)
+
+
+def sign_videos(clips: Shards) -> ShardJobs:
+    """Fingerprint the sound and hash the pictures of each clip."""
+    from xmodal_kedro.duplicates.signature import sign_shard
+
+    return {key: partial(sign_shard, load) for key, load in clips.items()}
+
+
+def group_near_duplicates(
+    signatures: Shards, videos: pd.DataFrame, near_duplicates: NearDuplicateParams
+) -> pd.DataFrame:
+    """Group the videos that hold one recording; logs how many."""
+    from xmodal_kedro.duplicates.groups import find_near_duplicates
+
+    found = find_near_duplicates(signatures, videos, near_duplicates)
+    logger.info("clip: %d near-duplicates in %d groups", len(found), found["group_id"].nunique())
+    return found

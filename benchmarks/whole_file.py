@@ -1,0 +1,73 @@
+"""Everything in a file, decoded at once: what clips are compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xmodal_kedro.media.container import decode, find_stream, open_media, packets
+from xmodal_kedro.media.decode import read_audio
+from xmodal_kedro.media.pictures import encode_picture
+from xmodal_kedro.params import ClipParams
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.reasons import MediaError
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame, as it would be kept; `time_s` in the file's own clock."""
+
+    time_s: float
+    is_keyframe: bool
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The whole sound of a file: int16 [samples], 16 kHz mono, from `start_s` in the file's own clock."""
+
+    start_s: float
+    samples: np.ndarray
+
+    def cut(self, start_s: float, end_s: float, origin_s: float) -> bytes:
+        """The PCM of a span whose times count from `origin_s`, with silence where it begins before the sound."""
+        lead = round((self.start_s - origin_s) * CLIP_SAMPLE_RATE_HZ)
+        start, end = (round(time_s * CLIP_SAMPLE_RATE_HZ) - lead for time_s in (start_s, end_s))
+        silence = np.zeros(min(max(-start, 0), end - start), np.int16)
+        return bytes(np.concatenate([silence, self.samples[max(start, 0) : max(end, 0)]]))
+
+
+def read_frames(path: Path, params: ClipParams) -> list[Frame]:
+    """Every frame of the video stream, in order of time, turned, scaled and compressed as clips' pictures are.
+
+    Raises:
+        MediaError: `corrupt`, if there is none.
+    """
+    frames = []
+    with open_media(str(path)) as container:
+        video = find_stream(container.streams.video)
+        assert video is not None, f"{path} gave clips with pictures"
+        for packet in (*packets(container, video), None):
+            for frame in decode(video, packet):
+                jpeg = encode_picture(frame, params.frame_short_side_px, params.jpeg_quality)
+                frames.append(Frame(frame.time or 0.0, bool(frame.key_frame), jpeg))
+    if not frames:
+        raise MediaError("corrupt", "no picture could be decoded")
+    return sorted(frames, key=lambda frame: frame.time_s)
+
+
+def read_sound(path: Path) -> Sound:
+    """The whole sound of a file.
+
+    Raises:
+        MediaError: `corrupt`, if none can be decoded.
+    """
+    with open_media(str(path)) as container:
+        audio = find_stream(container.streams.audio)
+        assert audio is not None, f"{path} gave clips with sound"
+        for packet in packets(container, audio):
+            for frame in decode(audio, packet):
+                return Sound(frame.time or 0.0, read_audio(str(path)))
+    raise MediaError("corrupt", "no sound could be decoded")

@@ -14,26 +14,32 @@ from kedro.pipeline import Pipeline
 
 from tests.project import PROJECT
 from xmodal_kedro import params, settings
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 from xmodal_kedro.pipeline_registry import register_pipelines
-from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
-FOUNDATION = {"schemas", "params", "handles", "events", "source_code"}
+FOUNDATION = {"schemas", "params", "handles", "events", "source_code", "pcm", "reasons", "sharding"}
 MAY_IMPORT = {
-    "pipelines": {"media", "labelling", "training", "benchmarks", "sample", "audio", "models"} | FOUNDATION,
+    "pipelines": {"media", "duplicates", "labelling", "training", "benchmarks", "sample", "audio", "models"}
+    | FOUNDATION,
     "sample": {"media", "labelling", "audio"} | FOUNDATION,
     "benchmarks": {"media", "audio", "models"} | FOUNDATION,
     "training": {"audio", "models"} | FOUNDATION,
     "labelling": {"audio", "models"} | FOUNDATION,
     "media": FOUNDATION,
+    "duplicates": FOUNDATION,
     "audio": FOUNDATION,
     "models": {"audio"} | FOUNDATION,
     "datasets": {"handles", "source_code"},
-    "schemas": set(),
+    "schemas": {"pcm", "reasons"},
+    "shard_checks": {"schemas"},
     "params": set(),
     "handles": set(),
     "events": set(),
     "source_code": set(),
+    "pcm": set(),
+    "reasons": set(),
+    "sharding": set(),
 }
 KNOWS_KEDRO = {"pipelines", "datasets", "context", "hooks", "settings", "pipeline_registry"}
 PIPELINES = register_pipelines()
@@ -116,7 +122,7 @@ def test_the_format_of_stored_sound_has_one_home() -> None:
         for path, part in sources()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and node.value in (CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE)
-        if part != "schemas" and (path, node.value) not in elsewhere
+        if part != "pcm" and (path, node.value) not in elsewhere
     ]
     assert not wrong
 
@@ -217,6 +223,7 @@ def test_every_parameter_file_sets_only_known_fields_and_leaves_none_to_chance()
     types = {
         "ingest": params.IngestParams,
         "clip": params.ClipParams,
+        "near_duplicates": params.NearDuplicateParams,
         "visual_label": params.LabelParams,
         "audio_label": params.LabelParams,
         "merge_labels": params.MergeParams,

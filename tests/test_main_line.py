@@ -123,7 +123,7 @@ def test_a_second_run_makes_no_shard_anew(small_run: Project, data: Path) -> Non
 def test_a_run_killed_in_clip_resumes_without_redoing_finished_shards(small_run: Project, tmp_path: Path) -> None:
     videos = small_run.folder / "data/sample/01_raw/videos"
     # Every video gets a shard of its own.
-    params = f"data_root={tmp_path / 'out'},source={videos},clip.shards=1000,ingest.shards=1"
+    params = f"data_root={tmp_path / 'out'},source={videos},clip.shard_mb=0.001"
     command = ["kedro", "run", "--env", "onnx", "--pipelines=ingest,clip", f"--params={params}"]
     folder = tmp_path / "out" / "03_primary" / "clips"
     with small_run.popen(*command) as process:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
 WINDOW_LENGTH = 400
 HOP_LENGTH = 160

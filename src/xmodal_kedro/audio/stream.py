@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.audio.augment import fit_length
 from xmodal_kedro.handles import LoadShard, Shards
-from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
 Split = Literal["train", "validation"]
 

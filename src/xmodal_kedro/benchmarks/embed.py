@@ -16,7 +16,7 @@ from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
 from xmodal_kedro.handles import FileRef
 from xmodal_kedro.media.decode import read_audio
 from xmodal_kedro.models import Backbone, build
-from xmodal_kedro.schemas import INT16_FULL_SCALE
+from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from xmodal_kedro.benchmarks.compare import PRETRAINED, RANDOM, fold_accuracies
 from xmodal_kedro.benchmarks.esc50 import COMPLETE
 from xmodal_kedro.benchmarks.published import PUBLISHED
 from xmodal_kedro.handles import Shards
-from xmodal_kedro.schemas import REJECTION_REASONS
+from xmodal_kedro.reasons import REASONS
 
 TITLES = {"esc50": "ESC-50", "esc10": "ESC-10"}
 LONGEST_TICK = 24
@@ -194,7 +194,7 @@ def _seconds(clips: Shards) -> float:
 def _by_reason(what: str, sources: pd.DataFrame) -> list[tuple[str, str, str]]:
     counts = sources["reason"].value_counts().sort_index()
     return [
-        (f"{what}: {str(reason).replace('_', ' ')}", f"{count:,}", REJECTION_REASONS[str(reason)])
+        (f"{what}: {str(reason).replace('_', ' ')}", f"{count:,}", REASONS[str(reason)])
         for reason, count in counts.items()
     ]
 

@@ -17,7 +17,7 @@ import xmodal_kedro
 from xmodal_kedro.audio import log_mel
 from xmodal_kedro.models import Backbone, build
 from xmodal_kedro.params import TrainParams
-from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
 
 def describe(

@@ -21,7 +21,7 @@ from xmodal_kedro.handles import Checkpoints
 from xmodal_kedro.models import Backbone, build
 from xmodal_kedro.models.device import choose_device, mixed_precision
 from xmodal_kedro.params import TrainParams
-from xmodal_kedro.schemas import INT16_FULL_SCALE
+from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.source_code import code_digest
 from xmodal_kedro.training import checkpoint
 from xmodal_kedro.training.checkpoint import TrainingState

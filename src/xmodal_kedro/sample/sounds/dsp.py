@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, signal
 
-from xmodal_kedro.schemas import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
 RATE = CLIP_SAMPLE_RATE_HZ
 Sound = NDArray[np.float64]

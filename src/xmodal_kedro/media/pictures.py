@@ -31,9 +31,40 @@ class Picture:
     jpeg: bytes
 
 
-def encode_picture(frame: VideoFrame, short_side_px: int, jpeg_quality: int) -> bytes:
+@dataclass(frozen=True)
+class Turn:
+    """How a picture has to be turned to be upright: transposed, then turned left for right and upside down."""
+
+    transposed: bool = False
+    mirrored: bool = False
+    upside_down: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Turn:
+        """As the frame's display matrix says, to quarter turns.
+
+        The matrix (ISO/IEC 14496-12, 8.2.2: rows a b u, c d v, x y w in 16.16 fixed point) takes a point (p, q) to
+        (a p + c q, b p + d q), with q downwards. It belongs to the stream, so one frame tells for all: asking many
+        would keep them in memory, since PyAV's side data and frame hold on to each other.
+        """
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        if matrix is None:
+            return cls()
+        a, b, _, c, d = struct.unpack_from("<5i", matrix)
+        transposed = abs(b) > abs(a)
+        horizontal, vertical = (c, b) if transposed else (a, d)
+        return cls(transposed, horizontal < 0, vertical < 0)
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """The picture [height, width, 3] upright."""
+        if self.transposed:
+            image = image.transpose(1, 0, 2)
+        return np.ascontiguousarray(image[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1])
+
+
+def encode_picture(frame: VideoFrame, turn: Turn, short_side_px: int, jpeg_quality: int) -> bytes:
     """Turn a frame upright, scale its short side down to `short_side_px`, and compress it as JPEG."""
-    _, jpeg = cv2.imencode(".jpg", upright(shrink(frame, short_side_px), frame), [JPEG_QUALITY, jpeg_quality])
+    _, jpeg = cv2.imencode(".jpg", turn.apply(shrink(frame, short_side_px)), [JPEG_QUALITY, jpeg_quality])
     return jpeg.tobytes()
 
 
@@ -48,23 +79,6 @@ def shrink(frame: VideoFrame, short_side_px: int) -> np.ndarray:
     if frame.format.name.startswith("yuv"):
         frame = frame.reformat(width, height, "yuv420p", interpolation=Interpolation.AREA, threads=1)
     return frame.reformat(width, height, "bgr24", interpolation=Interpolation.AREA, threads=1).to_ndarray()
-
-
-def upright(image: np.ndarray, frame: VideoFrame) -> np.ndarray:
-    """A picture as the frame's display matrix has it shown, to quarter turns and mirrored where it says so.
-
-    The matrix (ISO/IEC 14496-12, 8.2.2: rows a b u, c d v, x y w in 16.16 fixed point) takes a point (p, q) to
-    (a p + c q, b p + d q), with q downwards.
-    """
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return image
-    a, b, _, c, d = struct.unpack_from("<5i", matrix)
-    if abs(b) > abs(a):
-        image, horizontal, vertical = image.transpose(1, 0, 2), c, b
-    else:
-        horizontal, vertical = a, d
-    return np.ascontiguousarray(image[:: -1 if vertical < 0 else 1, :: -1 if horizontal < 0 else 1])
 
 
 def packet_time_s(packet: Packet) -> float:

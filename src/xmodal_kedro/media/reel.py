@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from xmodal_kedro.media.container import decode
 from xmodal_kedro.media.cut_watch import CutWatch
 from xmodal_kedro.media.cuts import LATENESS_S, CutFinder, Gop, luma_thumbnail
-from xmodal_kedro.media.pictures import Picture, decode_alone, encode_picture, frame_time_s, packet_time_s
+from xmodal_kedro.media.pictures import Picture, Turn, decode_alone, encode_picture, frame_time_s, packet_time_s
 from xmodal_kedro.media.spans import pick_spread
 from xmodal_kedro.params import ClipParams
 
@@ -66,6 +66,7 @@ class Reel:
         self._params = params
         self._spacing_s = params.min_s / params.frames_per_clip
         self._flags_lie = False
+        self._turn: Turn | None = None
         self._finder = CutFinder(self._reference_thumbnails)
         self._watch: CutWatch | None = None
         self._pictures: list[Picture] = []
@@ -223,7 +224,8 @@ class Reel:
         known = next((picture for picture in self._pictures if picture.time_s == time_s), None)
         if known:
             return known
-        jpeg = encode_picture(frame, self._params.frame_short_side_px, self._params.jpeg_quality)
+        self._turn = self._turn or Turn.of(frame)
+        jpeg = encode_picture(frame, self._turn, self._params.frame_short_side_px, self._params.jpeg_quality)
         picture = Picture(time_s, jpeg)
         insort(self._pictures, picture, key=lambda stored: stored.time_s)
         self._pictured_s = max(self._pictured_s, time_s)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 class Params(BaseModel):
     """Base: immutable, unknown fields are errors, field texts are kept as descriptions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -56,8 +56,8 @@ class IngestParams(TimeLimit):
     """Longer sources are rejected, seconds."""
     max_size_gb: float = Field(64, gt=0)
     """Larger sources are rejected, gigabytes. A worker fetches one remote file at a time to local disk."""
-    max_pixels: int = Field(33_177_600, gt=0)
-    """Sources with larger pictures are rejected, width times height; the default is 8K."""
+    max_pixels: int = Field(33_177_600, gt=0, le=33_177_600)
+    """Sources with larger pictures are rejected, width times height; the default is 8K, the most that is decoded."""
     max_streams: int = Field(32, ge=1)
     """Sources with more streams are rejected."""
     shard_sources: int = Field(256, ge=1)
@@ -120,7 +120,7 @@ class NearDuplicateParams(Params):
     """Pictures agree where their hashes differ by at most so many bits of 64, on average. Unrelated ones have 32."""
     keep_one_in: int = Field(4, ge=1)
     """Videos are looked up by one in so many keys. More finds fewer badly damaged copies of short recordings, with less
-    temporary storage: at 4, some 40 kB a minute of sound."""
+    temporary storage: at 4, some 30 kB a minute of sound, and 15 times that from ten million clips on."""
     neighbours: int = Field(4, ge=1)
     """A video is compared with at most so many of the others that have one key in common with it. More takes longer,
     and finds more where keys are common."""

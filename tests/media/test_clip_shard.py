@@ -118,9 +118,20 @@ def test_clips_come_in_tables_of_bounded_length(tmp_path: Path) -> None:
 def test_a_recording_of_sound_alone_has_clips_without_frames(tmp_path: Path) -> None:
     file = folder_of(write_orders(tmp_path / "a", clips=2).parent).file("a")
 
-    clips, _ = made((VideoSource("0" * 32, "a", file, 1, sound_only=True),))
+    clips, _ = made((VideoSource("0" * 32, "a", file, file.size_bytes, sound_only=True),))
 
     assert clips["frames"].to_pylist() == [[], []]
+
+
+@pytest.mark.usefixtures("orders")
+def test_a_file_that_is_another_one_than_was_probed_is_not_cut(tmp_path: Path) -> None:
+    file = folder_of(write_orders(tmp_path / "a", clips=2).parent).file("a")
+
+    clips, metadata = made((VideoSource("0" * 32, "a", file, file.size_bytes + 1, sound_only=False),))
+
+    assert clips.num_rows == 0
+    assert json.loads(metadata["unclipped"])[0]["reason"] == "unreadable"
+    assert PROVISIONAL_KEY in metadata
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,7 @@ def test_a_file_that_storage_does_not_give_makes_the_shard_provisional(tmp_path:
         "away": ("unreadable", "the store does not answer"),
         "gone": ("unreadable", "it is no longer among the sources: run ingest again"),
     }
-    assert metadata[PROVISIONAL_KEY] == "2 unreadable"
+    assert metadata[PROVISIONAL_KEY] == "2 to be tried again"
 
 
 def test_a_decoder_process_that_cannot_be_had_fails_the_shard_and_no_file(

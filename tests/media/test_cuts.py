@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from tests.media.scripted import CUTS_S, FPS, Demuxer, Encoding, Shot, film, shoot, write_film
-from xmodal_kedro.media.cuts import CutFinder, Gop, cuts_among, luma_thumbnail
+from xmodal_kedro.media.cut_evidence import Gop
+from xmodal_kedro.media.cuts import CutFinder
+from xmodal_kedro.media.thumbnails import cuts_among, luma_thumbnail
 
 NO_SCENE_CUT = {"preset": "veryfast", "x264-params": "scenecut=0"}
 ENCODINGS = {

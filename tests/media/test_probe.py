@@ -10,6 +10,7 @@ import struct
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import fsspec
@@ -22,10 +23,10 @@ from tests.media import misbehaving
 from tests.media.synthetic import CODINGS, RATE_HZ, beeps, write_media
 from xmodal_kedro.handles import PROVISIONAL_KEY, FileRef
 from xmodal_kedro.media import probe
-from xmodal_kedro.media.container import open_media, packets
+from xmodal_kedro.media.container import Packets, declared_duration_s, open_media, packets
 from xmodal_kedro.media.isolation import IsolationError
 from xmodal_kedro.media.probe import Source, probe_row, probe_shard
-from xmodal_kedro.media.streams import SOUND_ALONE, declared_duration_s
+from xmodal_kedro.media.streams import SOUND_ALONE
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import REASONS, MediaError
 from xmodal_kedro.schemas import Probes
@@ -307,7 +308,7 @@ def test_a_shard_with_a_source_that_storage_did_not_give_is_provisional(tmp_path
 
     table = probe_shard(sources, PARAMS)
 
-    assert table.schema.metadata == {PROVISIONAL_KEY.encode(): b"2 unreadable"}
+    assert table.schema.metadata == {PROVISIONAL_KEY.encode(): b"2 to be tried again"}
 
 
 def test_details_do_not_name_folders_of_this_machine(tmp_path):
@@ -340,9 +341,45 @@ def test_demuxing_that_ends_by_an_error_says_so(tmp_path):
             yield next(container.demux())
         raise av.error.InvalidDataError(1, "Invalid data found")
 
-    broken = type(whole)(break_off())
+    broken = type(whole)(break_off)
     assert len(list(broken)) == 1
     assert broken.broke_off == "Invalid data found"
+
+
+def test_a_stream_that_begins_half_way_ends_nothing():
+    packets_left = iter([1, 0, 1])
+
+    def demux():
+        for known in packets_left:
+            if not known:
+                raise IndexError("list index out of range")
+            yield SimpleNamespace(size=1)
+
+    read = Packets(demux)
+    assert len(list(read)) == 2
+    assert read.broke_off == ""
+
+
+def test_pictures_larger_than_ffmpeg_may_decode_are_too_many_pixels(tmp_path):
+    path = tmp_path / "huge.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mjpeg", rate=1, width=8193, height=8193, pix_fmt="yuvj420p")
+        audio = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        container.mux(video.encode(av.VideoFrame(8193, 8193, "yuvj420p")))
+        sound = av.AudioFrame.from_ndarray(np.ones((1, 32_000), np.int16), format="s16", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(audio.encode(sound))
+        container.mux(video.encode(None))
+
+    assert reason_of(path) == "too_many_pixels"
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+def test_a_clock_that_starts_late_makes_a_file_no_longer(tmp_path, suffix):
+    coding = next(coding for coding in CODINGS if coding.suffix == suffix)
+    path = write_media(tmp_path / f"late{suffix}", coding, 4.0, sound_starts_s=1000.0, pictures_start_s=1000.0)
+
+    assert row_of(path)["duration_s"] == pytest.approx(4.0, abs=0.2)
 
 
 def test_every_real_hostile_file_ends_in_a_row_quickly_and_in_silence(real_data, capfd):

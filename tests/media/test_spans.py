@@ -340,6 +340,10 @@ def test_level_is_relative_to_full_scale():
     assert rms_dbfs(np.empty(0, np.int16)) == -math.inf
 
 
+def test_a_constant_offset_is_no_sound():
+    assert rms_dbfs(np.full(100, -32_768, np.int16)) == -math.inf
+
+
 def test_pictures_are_picked_from_the_span_and_spread_over_it():
     times_s = [3.9, 4.0, 4.2, 5.0, 6.1, 7.0, 8.0]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from xmodal_kedro.handles import PROVISIONAL_KEY, Shards
+from xmodal_kedro.reasons import PASSING
 
 Row = dict[str, str]
 """Of `UnclippedVideos` or `CutShortVideos`."""
@@ -29,11 +30,11 @@ class Report:
     unseen_spans: int = 0
 
     def metadata(self) -> dict[str, str]:
-        """As metadata of a shard, which is provisional where storage did not give a file: it may the next time."""
+        """As metadata of a shard, which is provisional where a file was no hindrance by itself: see `PASSING`."""
         counts = {"silent_spans": str(self.silent_spans), "unseen_spans": str(self.unseen_spans)}
         rows = {"unclipped": json.dumps(self.unclipped), "cut_short": json.dumps(self.cut_short)}
-        unread = sum(row["reason"] == "unreadable" for row in self.unclipped + self.cut_short)
-        return {**rows, **counts, **({PROVISIONAL_KEY: f"{unread} unreadable"} if unread else {})}
+        passing = sum(row["reason"] in PASSING for row in self.unclipped + self.cut_short)
+        return {**rows, **counts, **({PROVISIONAL_KEY: f"{passing} to be tried again"} if passing else {})}
 
     def add(self, metadata: Mapping[str, str]) -> None:
         """Add what a shard's metadata tells."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -47,8 +48,8 @@ class VideoSource:
 
     @property
     def fingerprint(self) -> str:
-        """Content and name: where the file lies does not change its clips."""
-        return f"{self.video_id}:{self.uri}"
+        """Content, name and use: where the file lies does not change its clips."""
+        return f"{self.video_id}:{self.uri}:{'sound' if self.sound_only else 'all'}"
 
 
 def estimated_bytes(duration_s: float, sound_only: bool, params: ClipParams) -> float:
@@ -116,6 +117,8 @@ def _cut(source: VideoSource, params: ClipParams) -> Iterator[Clip | Account]:
             path = stack.enter_context(source.file.fetched())
         except Exception as error:  # storage drivers have errors of their own
             raise MediaError("unreadable", describe(error)) from error
+        if Path(path).stat().st_size != source.size_bytes:
+            raise MediaError("unreadable", "it is not the file that was probed: run ingest again")
         limit_s = params.limit_s(source.size_bytes)
         yield from isolated(clip_file, path, source.video_id, params, source.sound_only, timeout_s=limit_s)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import nlargest
 
-import av
 import cv2
 import numpy as np
 from av.audio.stream import AudioStream
@@ -14,11 +13,11 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.container import find_stream, open_media, packets
+from xmodal_kedro.media.container import declared_duration_s, find_stream, open_media, packets
 from xmodal_kedro.media.decode import LONGEST_GAP_S, SoundTrack
 from xmodal_kedro.media.in_decoder import Account, Clip
 from xmodal_kedro.media.pictures import Picture
-from xmodal_kedro.media.reel import Reel, Stretch
+from xmodal_kedro.media.reel import Interval, Reel
 from xmodal_kedro.media.spans import Span, SpanPlanner, rms_dbfs
 from xmodal_kedro.media.tape import Tape
 from xmodal_kedro.params import ClipParams
@@ -94,12 +93,15 @@ def align(sound_start_s: float, seen_from_s: float | None) -> tuple[float, float
     return sound_start_s - origin_s, origin_s
 
 
-def declared_duration_s(stream: Stream, container: InputContainer) -> float:
-    """How long a stream should be by its header, else the file by its; 0 if neither tells, seconds."""
-    by_count = stream.frames / stream.average_rate if isinstance(stream, VideoStream) and stream.average_rate else 0
-    if stream.duration and stream.time_base:
-        return float(max(stream.duration * stream.time_base, by_count))
-    return float(max((container.duration or 0) / av.time_base, by_count))
+def promised_s(streams: Sequence[Stream], container: InputContainer) -> float:
+    """How long a file should be by the headers of the used streams, else by its own; 0 if none tells, seconds."""
+    promises = []
+    for stream in streams:
+        if stream.duration and stream.time_base and "matroska" not in container.format.name:
+            promises.append(stream.duration * stream.time_base)
+        if isinstance(stream, VideoStream) and stream.average_rate:
+            promises.append(stream.frames / stream.average_rate)
+    return float(max(promises, default=0)) or declared_duration_s(container)
 
 
 class Clipper:
@@ -156,9 +158,11 @@ class Clipper:
         known_s = max(self._tape.end_ms / 1000, self._reel.last_s - origin_s if self._reel else 0.0)
         if self._broke_off:
             return "corrupt", f"it breaks off after {known_s:.1f} s: {self._broke_off}"
-        declared_s = max(declared_duration_s(stream, container) for stream in self._streams)
-        if declared_s - known_s > max(LOST_END_S, LOST_SHARE * declared_s):
-            return "corrupt", f"it ends after {known_s:.1f} s of the {declared_s:.1f} s that its header tells of"
+        whole_s = promised_s(self._streams, container)
+        if whole_s - known_s > max(LOST_END_S, LOST_SHARE * whole_s):
+            return "corrupt", f"it ends after {known_s:.1f} s of the {whole_s:.1f} s that its header tells of"
+        if self._unseen_spans:
+            return "no_picture", f"{self._unseen_spans} spans of its sound have no picture"
         return None
 
     def _advance(self) -> Iterator[Clip]:
@@ -236,13 +240,13 @@ class Clipper:
 
     def _shown(self, spans: list[Span]) -> dict[Span, list[Picture]]:
         """Pictures of spans, in the recording's own clock; none for a recording of sound alone."""
-        if not self._reel or self._origin_s is None:
+        if not self._reel or self._origin_s is None or not spans:
             return {span: [] for span in spans}
         origin_s = self._origin_s
-        stretches = {Stretch(span.start_s + origin_s, span.end_s + origin_s): span for span in spans}
+        intervals = {Interval(span.start_s + origin_s, span.end_s + origin_s): span for span in spans}
         return {
-            stretches[stretch]: [Picture(picture.time_s - origin_s, picture.jpeg) for picture in pictures]
-            for stretch, pictures in self._reel.show(stretches).items()
+            intervals[interval]: [Picture(picture.time_s - origin_s, picture.jpeg) for picture in pictures]
+            for interval, pictures in self._reel.show(intervals).items()
         }
 
     def _why_none(self) -> MediaError:
@@ -254,4 +258,6 @@ class Clipper:
             return MediaError("too_short", f"its sound lasts {seconds:.3f} s, clip.min_s is {self._params.min_s:g} s")
         if self._silent_spans == self._planned_spans:
             return MediaError("silent", f"its loudest span has {self._loudest_dbfs:.1f} dBFS")
+        if self._reel and self._reel.has_pictures:
+            return MediaError("no_picture", "none of its sound has a picture near")
         return MediaError("corrupt", "no picture could be decoded")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar, cast, overload
 
@@ -62,7 +63,7 @@ def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
     Raises:
         MediaError: `unreadable`, `not_media`, `corrupt`, `forbidden_format` or `too_many_streams`.
     """
-    limits = {"max_pixels": str(MOST_PIXELS), **({"skip_frame": "all"} if glance else {})}
+    limits = {"skip_frame": "all"} if glance else {"max_pixels": str(MOST_PIXELS)}
     if is_address(path):
         with _open_remote(path) as stream, _open_container(stream, {}, limits) as container:
             yield container
@@ -122,6 +123,18 @@ def _open_container(
         raise MediaError("corrupt" if known else "not_media", describe(error)) from error
 
 
+def declared_duration_s(container: InputContainer) -> float:
+    """How long a file is by its header, else by its streams' headers; 0 if neither tells, seconds."""
+    if container.duration and container.duration > 0:
+        # Matroska counts from the zero of its clock, where nothing may be.
+        before = container.start_time if "matroska" in container.format.name else None
+        return (container.duration - max(before or 0, 0)) / av.time_base
+    lengths = (
+        stream.duration * stream.time_base for stream in container.streams if stream.duration and stream.time_base
+    )
+    return float(max(lengths, default=0))
+
+
 def find_stream(streams: Sequence[MediaStream]) -> MediaStream | None:
     """The stream to use: the first that can be decoded, default ones before others; cover pictures do not count.
 
@@ -152,23 +165,28 @@ class Packets(Iterator[Packet]):
             or has not yet. A file whose end is missing may end without an error.
     """
 
-    def __init__(self, demuxed: Iterator[Packet]) -> None:
+    def __init__(self, demux: Callable[[], Iterator[Packet]]) -> None:
         self.broke_off = ""
-        self._demuxed = demuxed
+        self._demux = demux
+        self._demuxed = demux()
 
     def __next__(self) -> Packet:
-        try:
-            while not (packet := next(self._demuxed)).size:
-                pass  # the empty ones that FFmpeg flushes decoders with
-        except FFmpegError as error:
-            self.broke_off = describe(error)
-            raise StopIteration from error
-        return packet
+        while True:
+            try:
+                packet = next(self._demuxed)
+            except IndexError:  # of a stream that the file begins half-way, which PyAV does not know
+                self._demuxed = self._demux()
+            except FFmpegError as error:
+                self.broke_off = describe(error)
+                raise StopIteration from error
+            else:
+                if packet.size:  # not an empty one, with which FFmpeg flushes decoders
+                    return packet
 
 
 def packets(container: InputContainer, *streams: Stream) -> Packets:
     """Every packet of `streams`, each with data in it, in file order."""
-    return Packets(container.demux(*streams))
+    return Packets(partial(container.demux, *streams))
 
 
 @overload

@@ -172,9 +172,14 @@ class KeyframeJudge:
 
 
 def _effort(gop: Gop) -> float:
-    """The largest packet shortly before the end of a GOP, in keyframes."""
+    """The largest packet shortly before the end of a GOP, in keyframes.
+
+    A keyframe that cost no more than others of its packets, a dark one, is no measure: then three times the largest is.
+    """
     length = len(gop.sizes)
-    return max(gop.sizes[-min(10, length - 1) :]) / gop.sizes[0] if length > 1 else 0.0
+    if length == 1:
+        return 0.0
+    return max(gop.sizes[-min(10, length - 1) :]) / max(gop.sizes[0], 3 * max(gop.sizes[1:]))
 
 
 def hidden_lookahead(gop: Gop) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xmodal_kedro.media.cuts import cuts_among
+from xmodal_kedro.media.thumbnails import cuts_among
 
 FRAMES_AT_A_TIME = 256
 """Thumbnails that are looked at together..."""

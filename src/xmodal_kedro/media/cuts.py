@@ -21,17 +21,18 @@ from xmodal_kedro.media.cut_evidence import (
     find_spikes,
     hidden_lookahead,
 )
-from xmodal_kedro.media.thumbnails import CONTEXT, MOTION, STEP, cuts_among, difference, luma_thumbnail
-
-__all__ = ["LATENESS_S", "CutFinder", "Gop", "cuts_among", "luma_thumbnail"]
+from xmodal_kedro.media.thumbnails import CONTEXT, MOTION, STEP, cuts_among, difference
 
 LATENESS_S = 1.5
 """How late cuts are told: `CutFinder.look_at` tells those before the start of its GOP by this much or more. Keyframes
 that far from the last decoded one must be decoded."""
 
-SPIKE, STRONG_SPIKE = (0.3, 1.7), (0.6, 3.0)
+SPIKES = ((0.3, 1.7), (0.1, 4.0))
+TOLD_SPIKES = ((0.1, 4.0), (0.6, 3.0))
+HIDDEN_SPIKES = ((0.6, 3.0),)
 """A packet may hold a new scene if it has this share of the keyframe's bytes and is so many times as large as the third
-largest of those before or after it: the former if the keyframes around differ, the latter if they do not."""
+largest of those before or after it; either pair will do. The first where the keyframes around differ, the second if
+they do but the encoder was to set keyframes at cuts itself, the third where they are alike and a cut must lead back."""
 DOUBT, MOST_DOUBT = 1.3, 2.0
 """Each look in vain makes packets have to be so many times as large, up to this, until the next cut is found."""
 
@@ -89,8 +90,14 @@ class CutFinder:
         """Cuts that cost a packet of a GOP as much as a keyframe."""
         gop = keyframes.gops[index]
         told = self._judge.sets_keyframes_at_cuts(gop)
-        share, ratio = SPIKE if keyframes.unlike() and not told else STRONG_SPIKE
-        spikes = find_spikes(gop.sizes, self._sizes, share, ratio * self._doubt)
+        signs = HIDDEN_SPIKES if not keyframes.unlike() else TOLD_SPIKES if told else SPIKES
+        spikes = sorted(
+            {
+                spike
+                for share, ratio in signs
+                for spike in find_spikes(gop.sizes, self._sizes, share, ratio * self._doubt)
+            }
+        )
         self._sizes.extend(gop.sizes[1:])
         if not spikes:
             return []

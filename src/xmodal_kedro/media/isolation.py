@@ -48,6 +48,10 @@ class IsolationError(RuntimeError):
 class _CrashError(Exception):
     """A decoder process ended by itself; the text says how."""
 
+    def __init__(self, text: str, reason: str = "crashed") -> None:
+        super().__init__(text)
+        self.reason = reason
+
 
 def isolated(function: Callable[..., Iterator[T]], *args: Any, timeout_s: float) -> Iterator[T]:
     """Run a generator function in this thread's decoder process, and give on what it yields as it yields it.
@@ -60,7 +64,7 @@ def isolated(function: Callable[..., Iterator[T]], *args: Any, timeout_s: float)
         timeout_s: longest time to wait for all items together, seconds, without the start of the process.
 
     Raises:
-        MediaError: `timed_out`, or `crashed`, also where decoding takes too much memory.
+        MediaError: `timed_out`, `crashed`, also where decoding takes too much memory, or `killed`.
         IsolationError: if the process does not start, or is interrupted. It says nothing of the file.
         Exception: what the function raises, with its own traceback as a note; one that cannot be pickled comes as a
             RuntimeError that describes it.
@@ -77,7 +81,7 @@ def isolated(function: Callable[..., Iterator[T]], *args: Any, timeout_s: float)
             return
         except _CrashError as crash:
             if attempt == ATTEMPTS:
-                raise MediaError("crashed", str(crash)) from None
+                raise MediaError(crash.reason, str(crash)) from None
 
 
 def _items(call: bytes, timeout_s: float) -> Generator[Any]:
@@ -177,7 +181,7 @@ class _Decoder:
         if -code in INTERRUPTIONS:
             return IsolationError(f"the decoder process was interrupted by {_name(-code)}: run again")
         if code == -signal.SIGKILL:
-            return _CrashError(f"{_name(signal.SIGKILL)}: memory most likely ran out")
+            return _CrashError(_name(signal.SIGKILL), "killed")
         return _CrashError(_name(-code) if code < 0 else f"exit code {code}")
 
 

@@ -2,11 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-COLOURS = {"used whole": "#54a24b", "cut short": "#4c78a8", "not clipped": "#f58518", "rejected": "#b8b8b8"}
+USED_WHOLE, USED_IN_PART, NO_CLIP, REJECTED = KINDS = ("Used to the end", "Used in part", "No clip", "Rejected")
+COLOURS = dict(zip(KINDS, ("#1f5f8b", "#8fb3cc", "#c9843a", "#b4bdc6"), strict=True))
+ROOM_FOR_COUNTS = 1.15
+"""Width of the plot over that of its longest bar: its count stands beside it."""
+
+LABELS: dict[str, str] = {
+    "unreadable": "cannot be read",
+    "not_media": "neither audio nor video",
+    "forbidden_format": "container not on the safe list",
+    "forbidden_protocol": "protocol not on the safe list",
+    "no_audio": "no audio stream",
+    "no_picture": "no pictures",
+    "unknown_codec": "unknown codec",
+    "corrupt": "corrupt or broken off",
+    "silent": "silent",
+    "too_short": "too short",
+    "too_long": "too long",
+    "too_many_bytes": "file too large",
+    "too_many_pixels": "pictures too large",
+    "too_many_streams": "too many streams",
+    "timed_out": "decoding took too long",
+    "crashed": "crashed the decoder",
+    "killed": "Decoder killed",
+    "duplicate": "same content as another",
+}
+"""Each of `REASONS` in a few words for a plot or a table."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many sources ended in one way, for one reason.
+
+    Attributes:
+        kind: one of `KINDS`.
+        reason: a key of `REASONS`; empty for those used to the end.
+        count: how many.
+    """
+
+    kind: str
+    reason: str
+    count: int
+
+    @property
+    def name(self) -> str:
+        """The outcome in words for people."""
+        return f"{self.kind}: {LABELS[self.reason]}" if self.reason else self.kind
+
+
+def count_outcomes(
+    videos: pd.DataFrame, rejected: pd.DataFrame, unclipped: pd.DataFrame, cut_short: pd.DataFrame
+) -> list[Outcome]:
+    """Count every source once: those used to the end, then the others by kind and reason.
+
+    Args:
+        videos: `Videos`.
+        rejected: `RejectedVideos`.
+        unclipped: `UnclippedVideos`.
+        cut_short: `CutShortVideos`.
+    """
+    whole = Outcome(USED_WHOLE, "", len(videos) - len(unclipped) - len(cut_short))
+    return [whole] + [
+        Outcome(kind, reason, count)
+        for kind, table in ((USED_IN_PART, cut_short), (NO_CLIP, unclipped), (REJECTED, rejected))
+        for reason, count in count_reasons(table).items()
+    ]
 
 
 def count_reasons(table: pd.DataFrame) -> dict[str, int]:
@@ -15,52 +80,43 @@ def count_reasons(table: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(counts[reason]) for reason in sorted(counts.index, key=lambda code: (-counts[code], code))}
 
 
-def describe_reasons(table: pd.DataFrame) -> str:
-    """The counts in one line."""
-    return ", ".join(f"{count} {reason}" for reason, count in count_reasons(table).items()) or "-"
+def describe_count(table: pd.DataFrame, what: str) -> str:
+    """The number of rows, and how often each `reason` occurs: `3 rejected (2 no_audio, 1 corrupt)`."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in count_reasons(table).items())
+    return f"{len(table)} {what} ({reasons})" if reasons else f"0 {what}"
 
 
 def plot_outcomes(
     videos: pd.DataFrame, rejected: pd.DataFrame, unclipped: pd.DataFrame, cut_short: pd.DataFrame
 ) -> Any:
-    """Horizontal bars, as a plotly figure: how many sources were used whole, in part or not at all, and why not.
-
-    Args:
-        videos: `Videos`.
-        rejected: `RejectedVideos`.
-        unclipped: `UnclippedVideos`.
-        cut_short: `CutShortVideos`.
-    """
+    """Horizontal bars, as a plotly figure: the sources by `count_outcomes`."""
     import plotly.graph_objects as go
 
-    whole = len(videos) - len(unclipped) - len(cut_short)
-    bars = {("used whole", "used whole"): whole} | {
-        (outcome, f"{outcome}: {reason.replace('_', ' ')}"): count
-        for outcome, table in (("cut short", cut_short), ("not clipped", unclipped), ("rejected", rejected))
-        for reason, count in count_reasons(table).items()
-    }
-    names = [name for _, name in bars]
+    outcomes = count_outcomes(videos, rejected, unclipped, cut_short)
+    names = [outcome.name for outcome in outcomes]
+    whole, part = outcomes[0].count, len(cut_short)
+    longest = max(1, *(outcome.count for outcome in outcomes))
     figure = go.Figure(
         [
             go.Bar(
-                x=[count for (kind, _), count in bars.items() if kind == outcome],
-                y=[name for kind, name in bars if kind == outcome],
-                text=[f"{count:,}" for (kind, _), count in bars.items() if kind == outcome],
+                x=[outcome.count for outcome in bars],
+                y=[outcome.name for outcome in bars],
+                text=[f"{outcome.count:,}" for outcome in bars],
                 textposition="outside",
                 cliponaxis=False,
                 orientation="h",
-                name=outcome,
+                name=kind,
                 marker_color=colour,
             )
-            for outcome, colour in COLOURS.items()
-            if any(kind == outcome for kind, _ in bars)
+            for kind, colour in COLOURS.items()
+            if (bars := [outcome for outcome in outcomes if outcome.kind == kind])
         ]
     )
     figure.update_layout(
-        title=f"{len(videos) + len(rejected):,} sources: {whole:,} used whole, {len(cut_short):,} in part",
-        xaxis_title="sources",
+        title=f"{len(videos) + len(rejected):,} sources: {whole:,} used to the end, {part:,} in part",
+        xaxis={"title": "sources", "showticklabels": False, "showgrid": False, "range": [0, longest * ROOM_FOR_COUNTS]},
         yaxis={"categoryorder": "array", "categoryarray": names[::-1], "dtick": 1},
-        height=160 + 24 * len(bars),
+        height=160 + 24 * len(outcomes),
         template="plotly_white",
         barmode="stack",
         showlegend=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from xmodal_kedro.handles import PROVISIONAL_KEY, SAFE_PROTOCOLS, FileRef, proto
 from xmodal_kedro.media.in_decoder import probe_file
 from xmodal_kedro.media.isolation import IsolationError, isolated
 from xmodal_kedro.params import IngestParams
-from xmodal_kedro.reasons import MediaError, describe
+from xmodal_kedro.reasons import PASSING, MediaError, describe
 from xmodal_kedro.schemas import PROBES_ARROW
 
 logger = logging.getLogger(__name__)
@@ -51,12 +52,12 @@ def probe_shard(sources: tuple[Source, ...], params: IngestParams) -> pa.Table:
 
     Returns:
         A `Probes` table with one row a source, also for those that cannot be used. It is marked provisional where
-        storage did not give one of them: it may the next time.
+        one of them failed through no fault of its own: it may go better the next time.
     """
     rows = [probe_row(source.file, params) for source in sources]
-    unread = sum(row["reason"] == "unreadable" for row in rows)
+    passing = sum(row["reason"] in PASSING for row in rows)
     table = pa.Table.from_pylist(rows, schema=PROBES_ARROW)
-    return table.replace_schema_metadata({PROVISIONAL_KEY: f"{unread} unreadable"} if unread else None)
+    return table.replace_schema_metadata({PROVISIONAL_KEY: f"{passing} to be tried again"} if passing else None)
 
 
 def probe_row(file: FileRef, params: IngestParams) -> dict[str, Any]:
@@ -71,7 +72,8 @@ def probe_row(file: FileRef, params: IngestParams) -> dict[str, Any]:
     except MediaError as error:
         return {**row, "reason": error.reason, "detail": error.detail}
     except OSError as error:
-        return {**row, "reason": "unreadable", "detail": describe(error)}
+        reason = "too_many_bytes" if error.errno == errno.EFBIG else "unreadable"
+        return {**row, "reason": reason, "detail": describe(error)}
     except IsolationError:
         raise
     except Exception as error:  # a decoder may fail in any way, and must cost only its file
@@ -84,12 +86,12 @@ def probe(file: FileRef, params: IngestParams) -> dict[str, Any]:
 
     Raises:
         MediaError: if the file cannot be used.
-        OSError: if storage does not give it.
+        OSError: if storage does not give it; with `errno.EFBIG`, if it is found to be too large on the way.
     """
     if (protocol := protocol_of(file.path)) not in SAFE_PROTOCOLS:
         raise MediaError("forbidden_protocol", f"{protocol} is not on the list of safe ones")
     require_size(file.size_bytes, params)
-    with file.fetched() as path:
+    with file.fetched(1e9 * params.max_size_gb) as path:
         size_bytes = Path(path).stat().st_size
         require_size(size_bytes, params)
         (known,) = isolated(probe_file, path, params, timeout_s=params.limit_s(size_bytes))

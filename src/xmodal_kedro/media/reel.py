@@ -13,10 +13,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.container import decode
+from xmodal_kedro.media.cut_evidence import Gop
 from xmodal_kedro.media.cut_watch import CutWatch
-from xmodal_kedro.media.cuts import LATENESS_S, CutFinder, Gop, luma_thumbnail
+from xmodal_kedro.media.cuts import LATENESS_S, CutFinder
 from xmodal_kedro.media.pictures import Picture, Turn, decode_alone, encode_picture, frame_time_s, packet_time_s
 from xmodal_kedro.media.spans import pick_spread
+from xmodal_kedro.media.thumbnails import luma_thumbnail
 from xmodal_kedro.params import ClipParams
 
 LONGEST_GOP_S = 30.0
@@ -29,7 +31,7 @@ KEYFRAME_NEWS_S = 0.5
 """Keyframes nearer than this to the last one told of are not told of: where every frame is one, few will do."""
 
 
-class Stretch(NamedTuple):
+class Interval(NamedTuple):
     """A part of a recording, seconds in the file's own clock."""
 
     start_s: float
@@ -97,6 +99,11 @@ class Reel:
         self._close(None)
         self.seen_until_s = np.inf
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether any could be decoded."""
+        return self._pictured_s > -np.inf
+
     def take_keyframes(self) -> list[float]:
         """Times of keyframes that were not told of before, ascending."""
         told, self._keyframes_s = self._keyframes_s, []
@@ -107,21 +114,21 @@ class Reel:
         told, self._cuts_s = sorted(self._cuts_s), []
         return told
 
-    def show(self, stretches: Iterable[Stretch]) -> dict[Stretch, list[Picture]]:
-        """Pictures for stretches of time that are not forgotten.
+    def show(self, intervals: Iterable[Interval]) -> dict[Interval, list[Picture]]:
+        """Pictures for intervals of time that are not forgotten.
 
         Those of its keyframes; where it has none, its first reference frame; where it has no frame at all, the one that
-        is still on screen, unless the stream has long ended. A stretch for which nothing can be decoded has none.
+        is still on screen, unless the stream has long ended. A interval for which nothing can be decoded has none.
         """
         times_s = [picture.time_s for picture in self._pictures]
         shown = {
-            stretch: [self._pictures[index] for index in pick_spread(times_s, *stretch, self._params.frames_per_clip)]
-            for stretch in sorted(stretches)
+            interval: [self._pictures[index] for index in pick_spread(times_s, *interval, self._params.frames_per_clip)]
+            for interval in sorted(intervals)
         }
         for find in (self._from_keyframes, self._from_reference_frames, self._from_the_screen):
-            missing = [stretch for stretch, pictures in shown.items() if not pictures]
+            missing = [interval for interval, pictures in shown.items() if not pictures]
             if missing:
-                shown |= {stretch: [picture] for stretch, picture in find(missing)}
+                shown |= {interval: [picture] for interval, picture in find(missing)}
         return shown
 
     def forget_before(self, time_s: float) -> None:
@@ -235,44 +242,44 @@ class Reel:
         index = bisect_right([picture.time_s for picture in self._pictures], time_s) - 1
         return self._pictures[index].time_s if index >= 0 else -np.inf
 
-    def _from_keyframes(self, missing: Sequence[Stretch]) -> Iterator[tuple[Stretch, Picture]]:
-        """From keyframes that were not decoded, since a picture before the stretch was close to them."""
-        for stretch in missing:
+    def _from_keyframes(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Picture]]:
+        """From keyframes that were not decoded, since a picture before the interval was close to them."""
+        for interval in missing:
             for gop in self._closed:
-                if stretch.start_s <= gop.times_s[0] < stretch.end_s:
+                if interval.start_s <= gop.times_s[0] < interval.end_s:
                     for frame in decode_alone(gop.packets[0], self.stream)[:1]:
-                        yield stretch, self._store(frame, frame_time_s(frame, self.stream, gop.times_s[0]))
+                        yield interval, self._store(frame, frame_time_s(frame, self.stream, gop.times_s[0]))
                     break
 
-    def _from_reference_frames(self, missing: Sequence[Stretch]) -> Iterator[tuple[Stretch, Picture]]:
-        """From the first reference frame in each stretch, or the last before it where there is none."""
-        by_gop: dict[int, list[Stretch]] = {}
+    def _from_reference_frames(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Picture]]:
+        """From the first reference frame in each interval, or the last before it where there is none."""
+        by_gop: dict[int, list[Interval]] = {}
         starts_s = [gop.times_s[0] for gop in self._closed]
-        for stretch in missing:
+        for interval in missing:
             if starts_s:
-                by_gop.setdefault(max(bisect_right(starts_s, stretch.start_s) - 1, 0), []).append(stretch)
+                by_gop.setdefault(max(bisect_right(starts_s, interval.start_s) - 1, 0), []).append(interval)
         for index, pending in by_gop.items():
             on_screen: tuple[VideoFrame, float] | None = None
             for frame, time_s in self._reference_frames(self._closed[index]):
                 while pending and time_s >= pending[0].start_s:
-                    stretch = pending.pop(0)
-                    shown = (frame, time_s) if time_s < stretch.end_s else on_screen
+                    interval = pending.pop(0)
+                    shown = (frame, time_s) if time_s < interval.end_s else on_screen
                     if shown:
-                        yield stretch, self._store(*shown)
+                        yield interval, self._store(*shown)
                 if not pending:
                     break
                 on_screen = (frame, time_s)
             if on_screen and pending:  # for `_from_the_screen`
                 self._store(*on_screen)
 
-    def _from_the_screen(self, missing: Sequence[Stretch]) -> Iterator[tuple[Stretch, Picture]]:
-        for stretch in missing:
-            index = bisect_right([picture.time_s for picture in self._pictures], stretch.start_s) - 1
+    def _from_the_screen(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Picture]]:
+        for interval in missing:
+            index = bisect_right([picture.time_s for picture in self._pictures], interval.start_s) - 1
             if index < 0:
                 continue
             picture = self._pictures[index]
-            if self.last_s >= stretch.start_s or stretch.start_s - picture.time_s <= self._params.max_s:
-                yield stretch, picture
+            if self.last_s >= interval.start_s or interval.start_s - picture.time_s <= self._params.max_s:
+                yield interval, picture
 
     def _reference_frames(self, gop: Gop) -> Iterator[tuple[VideoFrame, float]]:
         """Reference frames of a GOP and their times, decoded while they are asked for."""

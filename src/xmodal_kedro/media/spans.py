@@ -175,9 +175,12 @@ def _between(times: list[int], after: int, before: int) -> list[int]:
 
 
 def rms_dbfs(audio: np.ndarray) -> float:
-    """Root-mean-square level of int16 samples, decibels relative to full scale; minus infinity for digital silence."""
-    mean_square = float(np.mean(np.square(audio, dtype=np.float64))) if audio.size else 0.0
-    return 10 * math.log10(mean_square / INT16_FULL_SCALE**2) if mean_square else -math.inf
+    """Root-mean-square level of int16 samples about their mean, decibels relative to full scale.
+
+    A constant offset, which cannot be heard, does not count. Minus infinity for silence.
+    """
+    variance = float(np.var(audio, dtype=np.float64)) if audio.size else 0.0
+    return 10 * math.log10(variance / INT16_FULL_SCALE**2) if variance else -math.inf
 
 
 def pick_spread(times_s: Sequence[float], start_s: float, end_s: float, count: int) -> list[int]:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.container import decode, find_stream, open_media, packets
+from xmodal_kedro.media.container import declared_duration_s, decode, find_stream, open_media, packets
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import MediaError
 
@@ -41,7 +40,7 @@ def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
         if audio is None:
             raise MediaError("no_audio", "there is no audio stream")
         video = picture_stream(container, params)
-        known = {**describe_sound(audio), **(describe_pictures(video, params) if video else SOUND_ALONE)}
+        known = {**describe_sound(audio), **(describe_pictures(path, video, params) if video else SOUND_ALONE)}
         known["duration_s"] = duration_s(path, container, params)
         if video:
             known["rotation_deg"] = rotation_deg(container, video)
@@ -77,13 +76,17 @@ def describe_sound(audio: AudioStream) -> dict[str, Any]:
     return {"audio_codec": context.name, "sample_rate_hz": context.sample_rate, "channels": context.channels}
 
 
-def describe_pictures(video: VideoStream, params: IngestParams) -> dict[str, Any]:
+def describe_pictures(path: str, video: VideoStream, params: IngestParams) -> dict[str, Any]:
     """Codec, size and rate from the headers.
 
     Raises:
         MediaError: `too_many_pixels`; `corrupt`, if they lack what decoding needs.
     """
     width, height = video.codec_context.width, video.codec_context.height
+    if not width or not height:  # also where there are more pixels than FFmpeg was allowed
+        with open_media(path, glance=True) as container:
+            again = container.streams.video[0].codec_context
+            width, height = again.width, again.height
     if not width or not height:
         raise MediaError("corrupt", "its pictures have no size")
     if width * height > params.max_pixels:
@@ -106,20 +109,6 @@ def duration_s(path: str, container: InputContainer, params: IngestParams) -> fl
     if seconds > params.max_duration_s:
         raise MediaError("too_long", f"it lasts over ingest.max_duration_s, {params.max_duration_s:g} s")
     return seconds
-
-
-def declared_duration_s(container: InputContainer) -> float:
-    """Duration from the container's header, else the longest of its streams', seconds; 0 if neither tells."""
-    if container.duration and container.duration > 0:
-        return container.duration / av.time_base
-    return max(
-        (
-            float(stream.duration * stream.time_base)
-            for stream in container.streams
-            if stream.duration and stream.time_base
-        ),
-        default=0.0,
-    )
 
 
 def measured_duration_s(path: str, enough_s: float = math.inf) -> float:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import pickle
+import socket
 import tempfile
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import fsspec
@@ -136,6 +140,42 @@ def test_a_download_that_always_breaks_off_ends_in_one_error_that_names_the_addr
             pass
     assert handler.downloads == handles.FETCH_ATTEMPTS
     assert not list(room.iterdir())
+
+
+class Endless(BaseHTTPRequestHandler):
+    """Sends zeros for as long as somebody reads them, and tells no length."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(bytes(1 << 16))
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_a_download_that_does_not_end_is_broken_off_and_not_tried_again(room: Path) -> None:
+    with http_server(Endless) as address:
+        file = FileRef("a", f"{address}/a.mp4", 0, 0)
+        with pytest.raises(OSError, match="it has more than 1,000,000 bytes") as error, file.fetched(1e6):
+            pass
+    assert error.value.errno == errno.EFBIG
+    assert not list(room.iterdir())
+
+
+def test_a_web_server_that_never_answers_is_given_up(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handles, "WEB_SILENCE_S", 0.3)
+    monkeypatch.setattr(handles, "FETCH_PAUSE_S", 60.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        file = FileRef("a", f"http://{host}:{port}/a.mp4", 0, 0)
+        with pytest.raises(OSError, match="a.mp4"), file.fetched():
+            pass
 
 
 def test_secrets_are_neither_shown_nor_part_of_what_a_file_is_and_reach_workers() -> None:

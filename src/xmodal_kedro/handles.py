@@ -10,6 +10,7 @@ import errno
 import hashlib
 import io
 import logging
+import math
 import os
 import re
 import stat
@@ -37,6 +38,12 @@ SAFE_PROTOCOLS = (
 """Protocols by which files are listed and read. Those that run programs, or that wrap another address, are not here."""
 
 LOCAL_PROTOCOLS = ("file", "local")
+WEB_PROTOCOLS = ("http", "https")
+
+WEB_SILENCE_S = 20.0
+"""How long a web server may say nothing before it is given up..."""
+WEB_ANSWER_S = 300.0
+"""...and how long one answer of it may take, seconds."""
 
 FETCH_ATTEMPTS = 3
 """How often a remote file is tried..."""
@@ -130,8 +137,17 @@ def storage_of(address: str, options: Mapping[str, Any] | None = None) -> tuple[
     if protocol not in SAFE_PROTOCOLS:
         raise PermissionError(errno.EACCES, f"the protocol {protocol} is not on the list of safe ones", address)
     told_by_address = fsspec.get_filesystem_class(protocol)._get_kwargs_from_urls(address)
-    fs = fsspec.filesystem(protocol, **{**told_by_address, **(options or {})})
+    told = {**told_by_address, **(options or {})}
+    fs = fsspec.filesystem(protocol, **(_with_patience(told) if protocol in WEB_PROTOCOLS else told))
     return fs, fs._strip_protocol(address)
+
+
+def _with_patience(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options for the web by which a server that never answers is not waited for; a user's own limits stand."""
+    from aiohttp import ClientTimeout
+
+    limits = ClientTimeout(total=WEB_ANSWER_S, sock_connect=WEB_SILENCE_S, sock_read=WEB_SILENCE_S)
+    return {**options, "client_kwargs": {"timeout": limits, **options.get("client_kwargs", {})}}
 
 
 @dataclass(frozen=True)
@@ -183,13 +199,17 @@ class FileRef:
             return stream.read()
 
     @contextmanager
-    def fetched(self) -> Iterator[str]:
+    def fetched(self, most_bytes: float = math.inf) -> Iterator[str]:
         """A local path to the content: of the file itself, or of a copy that is gone when the block ends.
 
         The copy lies in a folder of its own in the system's folder for temporary files, which `TMPDIR` names.
 
+        Args:
+            most_bytes: of a copy; where storage does not say how large a file is, its content may never end.
+
         Raises:
-            OSError: naming the address, if it is not a regular file or storage does not give the whole of it.
+            OSError: naming the address, if it is not a regular file or storage does not give the whole of it; with
+                `errno.EFBIG`, if it has more bytes than that.
         """
         if (path := local_path(self.path)) is not None:
             yield str(_require_regular(path))
@@ -197,14 +217,14 @@ class FileRef:
         with tempfile.TemporaryDirectory(prefix="xmodal-") as folder:
             suffix = PurePosixPath(self.path).suffix
             copy = Path(folder, f"copy{suffix if len(suffix) <= LONGEST_SUFFIX else ''}")
-            self._fetch(copy)
+            self._fetch(copy, most_bytes)
             yield str(copy)
 
-    def _fetch(self, copy: Path) -> None:
+    def _fetch(self, copy: Path, most_bytes: float) -> None:
         for attempt in range(1, FETCH_ATTEMPTS + 1):
             try:
-                self._copy_to(copy)
-            except (FileNotFoundError, PermissionError, ImportError) as error:
+                self._copy_to(copy, most_bytes)
+            except (FileNotFoundError, PermissionError, ImportError, TimeoutError, _TooLargeError) as error:
                 fault: Exception = error
                 break
             except Exception as error:  # storage drivers have errors of their own
@@ -219,13 +239,19 @@ class FileRef:
         code = fault.errno if isinstance(fault, OSError) and fault.errno else errno.EIO
         raise OSError(code, f"storage did not give it: {_describe(fault)}", self.path) from fault
 
-    def _copy_to(self, copy: Path) -> None:
+    def _copy_to(self, copy: Path, most_bytes: float) -> None:
         with self.open() as source, copy.open("wb") as target:
             while block := source.read(FETCH_BLOCK_BYTES):
                 target.write(block)
+                if target.tell() > most_bytes:
+                    raise _TooLargeError(errno.EFBIG, f"it has more than {most_bytes:,.0f} bytes")
             fetched_bytes = target.tell()
         if self.size_bytes and fetched_bytes != self.size_bytes:
             raise OSError(errno.EIO, f"{fetched_bytes} bytes came, {self.size_bytes} were listed")
+
+
+class _TooLargeError(OSError):
+    """More comes than was allowed for."""
 
 
 def sha256_of(path: str) -> str:

@@ -10,6 +10,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import fsspec
 import pytest
 from kedro.io import DatasetError
 
@@ -29,8 +30,10 @@ from tests.datasets.jobs import (
     told_twice,
 )
 from tests.project import PROJECT
+from tests.storage_servers import BUCKET, s3_server
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
+from xmodal_kedro.datasets.storage import PARTIAL_PREFIX, sweep
 from xmodal_kedro.handles import ShardJob, ShardJobs
 from xmodal_kedro.shard_checks import EachShard
 
@@ -322,3 +325,16 @@ def test_the_memory_of_a_worker_does_not_grow_with_its_shard(tmp_path: Path) -> 
 def test_a_wrong_engine_is_refused_by_name(tmp_path: Path, engine: dict[str, object], field: str) -> None:
     with pytest.raises(ValueError, match=field):
         ShardedParquetDataset(path=str(tmp_path), engine=engine)
+
+
+def test_what_other_processes_stored_in_an_object_store_is_seen_after_a_sweep() -> None:
+    folder = f"{BUCKET}/shards"
+    with s3_server() as options:
+        here, there = (fsspec.filesystem("s3", skip_instance_cache=True, **options) for _ in range(2))
+        there.pipe_file(f"{folder}/a", b"older")
+        assert here.ls(folder, detail=False) == [f"{folder}/a"]
+        for name in ("a", "b", f"{PARTIAL_PREFIX}c"):
+            there.pipe_file(f"{folder}/{name}", b"new")
+        sweep(here, folder)
+        assert here.info(f"{folder}/a")["size"] == len(b"new")
+        assert here.ls(folder, detail=False) == [f"{folder}/a", f"{folder}/b"]

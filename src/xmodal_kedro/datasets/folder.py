@@ -67,7 +67,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         # A save killed from here on leaves every file that it may have made named, and vouches for the finished ones.
         self._write_index({key: "" if key in due else mark for key, mark in planned.items()}, whole=False)
         self._remove(made.keys() - planned.keys())
-        for folder in {posixpath.dirname(name) for name in planned.keys() | made.keys()}:
+        for folder in {posixpath.dirname(key) for key in planned.keys() | made.keys()}:
             sweep(self._fs, posixpath.join(self._path, folder))
         tasks = {key: partial(_write_file, self._url, key, job) for key, job in due.items()}
         with stopwatch() as seconds:

@@ -15,15 +15,15 @@ from typing import Any, Literal
 from fsspec import AbstractFileSystem
 from kedro.io import DatasetError
 
-from xmodal_kedro.handles import SAFE_PROTOCOLS, FileRef, local_path, protocol_of, storage_of
+from xmodal_kedro.handles import SAFE_PROTOCOLS, WEB_PROTOCOLS, FileRef, local_path, protocol_of, storage_of
 
 logger = logging.getLogger(__name__)
 
 Options = Mapping[str, Any]
 """fsspec's storage options of one protocol."""
 
-HTTP = ("http", "https")
-"""Storage that does not tell sizes where it lists, so each file is asked for."""
+VERSION_FIELDS = ("ETag", "etag", "generation", "Content-MD5", "Last-Modified")
+"""Where drivers tell what tells a content from others, best first."""
 
 REQUESTS_AT_ONCE = 32
 
@@ -32,7 +32,7 @@ def kind_of(address: str, options: Options) -> Literal["file", "directory"] | No
     """What lies at an address; None where there is nothing."""
     if (path := local_path(address)) is not None:
         return "directory" if Path(path).is_dir() else "file" if Path(path).exists() else None
-    if protocol_of(address) in HTTP and address.endswith("/"):
+    if protocol_of(address) in WEB_PROTOCOLS and address.endswith("/"):
         return "directory"
     fs, path = storage_of(address, options)
     fs.invalidate_cache()
@@ -57,7 +57,7 @@ def list_folder(address: str, options: Options, *, prefix: str = "", max_depth: 
     head = root.rstrip("/") + "/"
     infos = {path.removeprefix(head): info for path, info in found.items() if not path.endswith("/")}
     addresses = {name: fs.unstrip_protocol(info["name"]) for name, info in infos.items() if not _is_hidden(name)}
-    if protocol_of(address) in HTTP:
+    if protocol_of(address) in WEB_PROTOCOLS:  # their listings do not tell sizes
         return list_named(addresses, {protocol_of(address): options})
     return [_remote_file(name, address, infos[name], options) for name, address in addresses.items()]
 
@@ -148,7 +148,7 @@ def _is_hidden(name: str) -> bool:
 def _remote_file(name: str, address: str, info: Mapping[str, Any], options: Options) -> FileRef:
     modified = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or 0
     seconds = modified.timestamp() if isinstance(modified, datetime) else modified
-    version = info.get("ETag") or info.get("etag") or info.get("generation") or ""
+    version = next((info[field] for field in VERSION_FIELDS if info.get(field)), "")
     modified_ns = int(seconds * 1e9) if isinstance(seconds, int | float) else 0
     return FileRef(name, address, info.get("size") or 0, modified_ns, str(version).strip('"'), options)
 
@@ -157,7 +157,8 @@ def _look_up(addresses: Iterable[str], options: Options) -> dict[str, dict[str, 
     """What storage tells of the files that it has: by listing each folder once, over HTTP by asking for each file."""
     requests: dict[str, set[str]] = {}
     for address in addresses:
-        requests.setdefault(address if protocol_of(address) in HTTP else posixpath.dirname(address), set()).add(address)
+        request = address if protocol_of(address) in WEB_PROTOCOLS else posixpath.dirname(address)
+        requests.setdefault(request, set()).add(address)
     opened = [(*storage_of(request, options), wanted) for request, wanted in requests.items()]
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
         found = threads.map(lambda request: _ask(*request), opened)

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -41,7 +41,6 @@ class StoredShard:
 
     path: str
     fingerprint: str
-    storage_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:
@@ -59,7 +58,7 @@ class StoredShard:
             return parquet.read(columns=list(columns) if columns is not None else None)
 
     def open(self) -> pq.ParquetFile:
-        fs, path = fsspec.url_to_fs(self.path, **self.storage_options)
+        fs, path = fsspec.url_to_fs(self.path)
         source = path if is_local(fs) else fs.open(path, "rb")
         try:
             return pq.ParquetFile(source, memory_map=is_local(fs))
@@ -92,7 +91,6 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         engine: Mapping[str, Any] | None = None,
         compression: Literal["none", "zstd"] = "zstd",
         row_group_rows: int = 65_536,
-        storage_options: Mapping[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """
@@ -101,14 +99,12 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
             engine: fields of `Engine`.
             compression: of every column; `none` for bytes that are read in random order.
             row_group_rows: rows of one row group, the unit of streaming.
-            storage_options: of the fsspec filesystem.
             metadata: for plugins; not used here.
         """
         self._engine = Engine(**(engine or {}))
         self._parquet_options: dict[str, Any] = {"compression": compression, "row_group_size": row_group_rows}
-        self._storage_options = dict(storage_options or {})
         self._url = path
-        self._fs, self._path = fsspec.url_to_fs(path, **self._storage_options)
+        self._fs, self._path = fsspec.url_to_fs(path)
         self._index_path = posixpath.join(self._path, INDEX_NAME)
         self.metadata = metadata
 
@@ -121,12 +117,12 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         stored = self._fingerprints(self._stored_names())
         due = {key: mark for key, mark in planned.items() if stored.get(key) != mark}
         tasks = {
-            key: partial(_write_shard, self._url, key, mark, data[key], self._parquet_options, self._storage_options)
+            key: partial(_write_shard, self._url, key, mark, data[key], self._parquet_options)
             for key, mark in due.items()
         }
         with stopwatch() as seconds:
             failures = run_all(tasks, self._engine, name) if tasks else {}
-        sweep(self._fs, self._path)  # of workers that died
+        sweep(self._fs, self._path)  # of workers that died; what the others wrote is seen from here on
         counts = (len(due) - len(failures), len(planned) - len(due), len(failures))
         logger.info("%s: %d shards written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
         if failures:
@@ -145,9 +141,7 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
             raise DatasetError(
                 f"{self._url} is missing or not complete: run the pipeline that makes it; finished shards are kept"
             )
-        return {
-            key: StoredShard(self._shard_url(key), mark, self._storage_options) for key, mark in sorted(index.items())
-        }
+        return {key: StoredShard(self._shard_url(key), mark) for key, mark in sorted(index.items())}
 
     def _exists(self) -> bool:
         index = read_json(self._fs, self._index_path)
@@ -183,10 +177,9 @@ def _write_shard(
     mark: str,
     job: ShardJob,
     parquet_options: Mapping[str, Any],
-    storage_options: Mapping[str, Any],
 ) -> None:
     """Make one shard and store it with its fingerprint in the footer; runs in a worker."""
-    fs, folder = fsspec.url_to_fs(url, **storage_options)
+    fs, folder = fsspec.url_to_fs(url)
     try:
         with (
             closing(_tables(job)) as tables,

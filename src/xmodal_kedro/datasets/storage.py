@@ -40,7 +40,11 @@ def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
 
 
 def sweep(fs: AbstractFileSystem, folder: str, name: str = "") -> None:
-    """Remove what writers of `name` (of any file, by default) that were killed half-way left in `folder`."""
+    """Remove what writers of `name` (of any file, by default) that were killed half-way left in `folder`.
+
+    What `fs` remembers of the folder is forgotten: other processes may have written there.
+    """
+    fs.invalidate_cache(folder)
     if fs.isdir(folder):
         for path in fs.ls(folder, detail=False):
             if posixpath.basename(path).startswith(PARTIAL_PREFIX + name):

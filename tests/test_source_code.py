@@ -53,9 +53,10 @@ def test_code_that_it_does_not_use_and_typed_parameters_do_not_count(package: Pa
     assert digest() == before
 
 
-def test_comments_and_layout_do_not_count(package: Path) -> None:
+def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
     before = digest()
-    (package / "deep" / "base.py").write_text("# said otherwise\n\n\nFACTOR   =   2\n")
+    (package / "deep" / "base.py").write_text('"""Numbers."""\n# said otherwise\n\nFACTOR   =   2\n"""Twice."""\n')
+    (package / "jobs.py").write_text(FILES["jobs.py"].replace("job():\n", 'job():\n    """Do it."""\n'))
     assert digest() == before
 
 

@@ -6,6 +6,7 @@ grows over its bound, and no other leaf takes notice.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 WHOLE = "all"
@@ -37,10 +38,14 @@ def spread(weights: Mapping[str, float], bound: float) -> dict[str, list[str]]:
     return dict(sorted(shards.items()))
 
 
-def members(items: Iterable[str], key: str) -> list[str]:
-    """Those of the items that belong to the shard `key`."""
-    prefix = key.removeprefix("shard-").removeprefix(WHOLE)
-    return [item for item in items if _bits(item).startswith(prefix)]
+def members(items: Iterable[str], keys: Iterable[str]) -> dict[str, list[str]]:
+    """Those of the items that belong to each of the shards `keys`, sorted, by key."""
+    ordered = sorted(items)
+    bits = [_bits(item) for item in ordered]
+    prefixes = {key: key.removeprefix("shard-").removeprefix(WHOLE) for key in keys}
+    return {
+        key: ordered[bisect_left(bits, prefix) : bisect_left(bits, prefix + "2")] for key, prefix in prefixes.items()
+    }
 
 
 def _bits(item: str) -> str:

@@ -17,7 +17,7 @@ HASHED_BY_VALUE = "params"
 def code_digest(function: Callable[..., Any]) -> str:
     """Hash the module of a function and all modules of the same package that it imports, directly or through others.
 
-    Comments and layout do not count. Other packages do not either: their versions are pinned.
+    Comments, docstrings and layout do not count. Other packages do not either: their versions are pinned.
 
     Returns:
         32 hex digits; empty for a function without source, such as a built-in.
@@ -36,12 +36,25 @@ def _closure_digest(module: str) -> str:
         if path is None or name in digests or name == f"{package}.{HASHED_BY_VALUE}":
             continue
         tree = ast.parse(path.read_bytes())
-        digests[name] = hashlib.blake2b(ast.dump(tree).encode(), digest_size=16).hexdigest()
+        digests[name] = hashlib.blake2b(ast.dump(_without_texts(tree)).encode(), digest_size=16).hexdigest()
         waiting += [used for used in _imported(tree, name, path) if used.partition(".")[0] == package]
     if not digests:
         return ""
     text = "\n".join(f"{name} {digest}" for name, digest in sorted(digests.items()))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _without_texts(tree: ast.Module) -> ast.Module:
+    """The tree without strings that stand by themselves: docstrings of modules, classes, functions and fields."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
+    return tree
+
+
+def _is_text(part: ast.stmt) -> bool:
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
 
 
 def _imported(tree: ast.Module, module: str, path: Path) -> Iterator[str]:

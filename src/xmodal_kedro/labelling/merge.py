@@ -37,13 +37,14 @@ def merge_jobs(
     require_same_keys({"clips": clips, **{f"{modality}_labels": shards for modality, shards in teachers.items()}})
     names = tuple(vocabulary.sort_values("index")["name"])
     group_of = dict(zip(near_duplicates["video_id"], near_duplicates["group_id"], strict=True))
+    grouped = members(group_of, clips)
     return {
         key: partial(
             merge_shard,
             load,
             {name: shards[key] for name, shards in teachers.items()},
             names,
-            {video_id: group_of[video_id] for video_id in members(group_of, key)},
+            {video_id: group_of[video_id] for video_id in grouped[key]},
             params,
         )
         for key, load in clips.items()

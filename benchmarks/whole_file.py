@@ -9,7 +9,7 @@ import numpy as np
 
 from xmodal_kedro.media.container import decode, find_stream, open_media, packets
 from xmodal_kedro.media.decode import read_audio
-from xmodal_kedro.media.pictures import encode_picture
+from xmodal_kedro.media.pictures import Turn, encode_picture
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
@@ -45,13 +45,15 @@ def read_frames(path: Path, params: ClipParams) -> list[Frame]:
     Raises:
         MediaError: `corrupt`, if there is none.
     """
-    frames = []
+    frames: list[Frame] = []
+    turn: Turn | None = None
     with open_media(str(path)) as container:
         video = find_stream(container.streams.video)
         assert video is not None, f"{path} gave clips with pictures"
         for packet in (*packets(container, video), None):
             for frame in decode(video, packet):
-                jpeg = encode_picture(frame, params.frame_short_side_px, params.jpeg_quality)
+                turn = turn or Turn.of(frame)
+                jpeg = encode_picture(frame, turn, params.frame_short_side_px, params.jpeg_quality)
                 frames.append(Frame(frame.time or 0.0, bool(frame.key_frame), jpeg))
     if not frames:
         raise MediaError("corrupt", "no picture could be decoded")

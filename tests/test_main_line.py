@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import time
 from pathlib import Path
 
+import av
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -39,6 +41,8 @@ def test_every_source_every_video_and_every_clip_is_accounted_for(data: Path, fi
     videos = pd.read_parquet(data / "02_intermediate" / "videos.parquet")
     rejected = pd.read_parquet(data / "02_intermediate" / "rejected_videos.parquet")
     unclipped = pd.read_parquet(data / "03_primary" / "unclipped_videos.parquet")
+    cut_short = pd.read_parquet(data / "03_primary" / "cut_short_videos.parquet")
+    near_duplicates = pd.read_parquet(data / "03_primary" / "near_duplicates.parquet")
     clips = pd.concat(pq.read_table(path).to_pandas() for path in (data / "03_primary" / "clips").glob("*.parquet"))
     labels = pd.concat(
         pq.read_table(path).to_pandas() for path in (data / "05_model_input" / "labels").glob("*.parquet")
@@ -48,9 +52,12 @@ def test_every_source_every_video_and_every_clip_is_accounted_for(data: Path, fi
     assert set(clips["video_id"]) & set(unclipped["video_id"]) == set()
     assert sorted(labels["clip_id"]) == sorted(clips["clip_id"])
     assert f"ingest: {sources} sources = {len(videos)} usable + {len(rejected)} rejected" in first_log
-    assert (
-        f"clip: {len(videos)} usable = {len(videos) - len(unclipped)} clipped + {len(unclipped)} unclipped" in first_log
-    )
+    clipped = len(videos) - len(unclipped)
+    assert f"clip: {len(videos)} usable = {clipped} clipped + {len(unclipped)} unclipped" in first_log
+    assert f"{clipped} clipped = {clipped - len(cut_short)} whole + {len(cut_short)} cut short" in first_log
+    assert f"clip: {len(clips)} clips, {(clips['end_s'] - clips['start_s']).sum() / 3600:.3f} hours" in first_log
+    groups = near_duplicates["group_id"].nunique()
+    assert f"clip: {len(near_duplicates)} near-duplicates in {groups} group" in first_log
     assert re.search(rf"audio labels: {len(clips)} clips = \d+ labelled \+ \d+ unlabelled", first_log)
 
 
@@ -63,11 +70,45 @@ def test_clips_are_three_to_five_seconds_of_sound_with_pictures(data: Path) -> N
         assert all(frame[:2] == b"\xff\xd8" for frames in clips["frames"] for frame in frames)
 
 
-def test_no_video_is_on_both_sides_of_the_split(data: Path) -> None:
-    labels = pd.concat(
-        pq.read_table(path).to_pandas() for path in (data / "05_model_input" / "labels").glob("*.parquet")
+def remux(source: Path, target: Path) -> None:
+    """The same pictures and sound in another file."""
+    with av.open(str(source)) as reading, av.open(str(target), "w") as writing:
+        streams = {stream.index: writing.add_stream_from_template(stream) for stream in reading.streams}
+        for packet in reading.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                writing.mux(packet)
+
+
+def test_no_recording_is_on_both_sides_of_the_split_though_it_is_in_two_files(
+    small_run: Project, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(data / "01_raw", out / "01_raw")
+    folder = out / "01_raw" / "videos"
+    originals = sorted(path.relative_to(folder) for path in folder.glob("*/[!.]*"))
+    copy_of = {str(name): str(name.with_name(f"copy_of_{name.stem}.mkv")) for name in originals}
+    for name, copy in copy_of.items():
+        remux(folder / name, folder / copy)
+    done = small_run.run(
+        *SAMPLE_RUN,
+        "--pipelines=ingest,clip,visual_label,audio_label,merge_labels",
+        f"--params=data_root={out},merge_labels.validation_fraction=0.5",
     )
-    assert (labels.groupby("video_id")["split"].nunique() == 1).all()
+    assert done.returncode == 0, done.stderr
+    videos = pd.read_parquet(out / "02_intermediate" / "videos.parquet")
+    found = pd.read_parquet(out / "03_primary" / "near_duplicates.parquet")
+    labels = pd.concat(
+        pq.read_table(path).to_pandas() for path in (out / "05_model_input" / "labels").glob("*.parquet")
+    )
+    group_of = dict(zip(found["video_id"], found["group_id"], strict=True))
+    labels["group_id"] = [group_of.get(video_id, video_id) for video_id in labels["video_id"]]
+    assert (labels.groupby("group_id")["split"].nunique() == 1).all()
+    assert set(labels["split"]) == {"train", "validation"}
+    id_of = dict(zip(videos["uri"], videos["video_id"], strict=True))
+    clipped = [name for name in copy_of if id_of[name] in set(labels["video_id"])]
+    assert len(clipped) > len(copy_of) / 2
+    assert all(group_of[id_of[name]] == group_of[id_of[copy_of[name]]] for name in clipped)
 
 
 def test_the_result_has_every_fold_pretrained_and_random(data: Path) -> None:
@@ -112,12 +153,20 @@ def test_one_pipeline_runs_alone_and_another_model_lies_beside_the_first(small_r
 
 
 def test_a_second_run_makes_no_shard_anew(small_run: Project, data: Path) -> None:
-    shards = ("03_primary/clips", "04_feature/visual_labels", "04_feature/audio_labels", "05_model_input/labels")
+    shards = (
+        "02_intermediate/probes",
+        "03_primary/clips",
+        "03_primary/signatures",
+        "04_feature/visual_labels",
+        "04_feature/audio_labels",
+        "05_model_input/labels",
+    )
     before = {shard: modified(data / shard) for shard in shards}
+    assert all(before.values())
     done = small_run.run(*SAMPLE_RUN, "--to-nodes=merge_shards")
     assert done.returncode == 0, done.stderr
     assert {shard: modified(data / shard) for shard in shards} == before
-    assert done.stdout.count(" 0 shards written") == 5
+    assert done.stdout.count(" 0 shards written") == len(shards)
 
 
 def test_a_run_killed_in_clip_resumes_without_redoing_finished_shards(small_run: Project, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from tests.fakes import MemoryShard
 from xmodal_kedro.benchmarks.compare import fold_accuracies, summarise
 from xmodal_kedro.benchmarks.plots import confusion_matrix
 from xmodal_kedro.benchmarks.report import ReportInputs, render
+from xmodal_kedro.benchmarks.source_sections import near_duplicates
+from xmodal_kedro.media.outcomes import plot_outcomes
 
 
 def predictions(clips_per_fold: int) -> pd.DataFrame:
@@ -36,18 +38,31 @@ def label_shard(targeted: int) -> MemoryShard:
     return MemoryShard(pa.table({"clip_id": ["a"]}).replace_schema_metadata({"targeted": str(targeted)}))
 
 
+def duplicates(groups: dict[str, list[str]]) -> pd.DataFrame:
+    """`NearDuplicates` of addresses by group."""
+    rows = [(uri, group_id, uri, 4.0, 2.0) for group_id, uris in groups.items() for uri in uris]
+    return pd.DataFrame(rows, columns=["video_id", "group_id", "uri", "matched_s", "picture_distance"])
+
+
 def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
     told = predictions(clips_per_fold)
     epochs = [0, 1]
+    videos = pd.DataFrame({"video_id": ["a", "b", "c", "d"], "duration_s": [3600.0, 1800.0, 60.0, 900.0]})
+    rejected = pd.DataFrame({"uri": ["x.mp4", "y.mp4"], "reason": ["no_audio", "no_audio"], "detail": ""})
+    unclipped = pd.DataFrame({"video_id": ["c"], "uri": ["c.mp4"], "reason": ["silent"], "detail": ""})
+    cut_short = pd.DataFrame({"video_id": ["d"], "uri": ["d.mp4"], "reason": ["timed_out"], "detail": ""})
     return ReportInputs(
-        videos=pd.DataFrame({"video_id": ["a", "b", "c"], "duration_s": [3600.0, 1800.0, 60.0]}),
-        rejected_videos=pd.DataFrame({"uri": ["x.mp4", "y.mp4"], "reason": ["no_audio", "no_audio"], "detail": ""}),
+        videos=videos,
+        rejected_videos=rejected,
         clips={
             "shard-00000": clip_shard((0.0, 600.0), (600.0, 1200.0), (0.0, 900.0)),
             "shard-00001": clip_shard((0.0, 900.0)),
             "shard-00002": MemoryShard(pa.table({"start_s": pa.array([], "f8"), "end_s": pa.array([], "f8")})),
         },
-        unclipped_videos=pd.DataFrame({"video_id": ["c"], "uri": ["c.mp4"], "reason": ["silent"], "detail": ""}),
+        unclipped_videos=unclipped,
+        cut_short_videos=cut_short,
+        near_duplicates=duplicates({"a": ["a.mp4", "b.mp4"]}),
+        source_outcomes=plot_outcomes(videos, rejected, unclipped, cut_short),
         labels={"shard-00000": label_shard(2), "shard-00001": label_shard(1), "shard-00002": label_shard(0)},
         label_vocabulary=pd.DataFrame({"name": ["<dog>", "rain"], "modality": ["visual", "both"]}),
         label_histogram=go.Figure(go.Bar(x=[3, 2], y=["dog", "rain"]), layout={"title": "2 classes over 5 clips"}),
@@ -72,7 +87,9 @@ def without_plotly(page: str) -> str:
 
 
 def table_rows(page: str) -> list[list[str]]:
-    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr.*?</tr>", page)]
+    return [
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in re.findall(r"<tr.*?</tr>", page, re.DOTALL)
+    ]
 
 
 def test_folds_mean_and_gain_stand_in_the_result_table() -> None:
@@ -85,12 +102,43 @@ def test_random_is_told_to_be_a_fresh_initialisation_not_the_start_of_this_train
     assert "Random is the same network at random initialisation" in without_plotly(render(report_inputs()))
 
 
-def test_every_source_is_counted_with_its_reason() -> None:
+def test_every_source_is_counted_in_one_row_with_its_reason() -> None:
     rows = table_rows(without_plotly(render(report_inputs())))
-    assert ["Rejected: no audio", "2", "there is no audio stream"] in rows
-    assert ["No clip: silent", "1", "all of its sound is under clip.silence_dbfs"] in rows
-    assert ["Cut into clips", "2", "1.50 h of video"] in rows
-    assert ["Found", "5", ""] in rows
+    first = rows.index(["Used to the end", "2", "1.50 h of recordings"])
+    last = rows.index(["Found", "6", ""])
+    assert [(name, count) for name, count, _ in rows[first + 1 : last]] == [
+        ("Used in part: decoding took too long", "1"),
+        ("No clip: silent", "1"),
+        ("Rejected: no audio stream", "2"),
+    ]
+    assert rows[last - 1][2] == "there is no audio stream"
+    assert sum(int(count) for _, count, _ in rows[first:last]) == 6
+    assert "<dt>Sources used</dt><dd>3<small>of 6 found<" in without_plotly(render(report_inputs()))
+
+
+def test_near_duplicates_are_told_in_groups_each_on_one_side_of_the_split() -> None:
+    page = near_duplicates(duplicates({"a": ["b.mp4", "a.mp4"], "c": ["f.mp4", "c.mp4", "<e>.mp4"]}))
+    assert "5 videos in 2 groups" in page
+    assert "A group is on one side of the split" in page
+    assert [row[:2] for row in table_rows(page)][1:] == [["&lt;e&gt;.mp4\nc.mp4\nf.mp4", "3"], ["a.mp4\nb.mp4", "2"]]
+    assert "2 videos in 1 group:" in near_duplicates(duplicates({"a": ["a.mp4", "b.mp4"]}))
+
+
+def test_of_many_and_of_large_groups_of_near_duplicates_some_are_named() -> None:
+    crowd = duplicates(
+        {f"{group:02}": [f"{group:02}-{copy:04}.mp4" for copy in range(30 - group)] for group in range(12)}
+    )
+    page = near_duplicates(crowd)
+    rows = table_rows(page)[1:]
+    assert "The 10 largest are shown." in page
+    assert [int(count) for _, count, _ in rows] == list(range(30, 20, -1))
+    assert rows[0][0].split("\n")[-2:] == ["00-0007.mp4", "and 22 more"]
+
+
+def test_a_corpus_without_near_duplicates_says_so() -> None:
+    page = near_duplicates(duplicates({}))
+    assert "No two videos were found to hold the same recording." in page
+    assert "<table" not in page
 
 
 def test_clips_their_hours_and_those_with_a_target_are_told_over_all_shards() -> None:
@@ -116,9 +164,10 @@ def test_the_page_needs_no_network_and_holds_plotly_once() -> None:
     assert "@import" not in without_plotly(page)
 
 
-def test_the_three_figures_are_there_and_equal_inputs_give_equal_pages() -> None:
+def test_the_figures_are_there_and_equal_inputs_give_equal_pages() -> None:
     page = render(report_inputs())
-    assert all(f'id="{name}"' in page for name in ("confusion-matrix", "label-histogram", "training-curves"))
+    names = ("confusion-matrix", "source-outcomes", "label-histogram", "training-curves")
+    assert all(f'id="{name}"' in page for name in names)
     assert page == render(report_inputs())
 
 

@@ -165,24 +165,21 @@ def test_recordings_of_sound_alone_need_fewer_shards():
     assert len(heard) < len(seen)
 
 
-def test_the_picture_of_sources_shows_every_one_of_them():
-    videos = table_of(7, 10.0)
-    rejected = pd.DataFrame({"uri": list("abc"), "reason": ["not_media", "not_media", "no_audio"], "detail": ""})
-    unclipped = pd.DataFrame({"video_id": ["v"], "uri": ["u"], "reason": ["too_short"], "detail": [""]})
-    cut_short = pd.DataFrame({"video_id": ["w"], "uri": ["t"], "reason": ["timed_out"], "detail": [""]})
+def test_the_picture_of_sources_shows_each_table_under_its_own_name():
+    unusable = {
+        name: pd.DataFrame({"video_id": ["v"], "uri": ["u"], "reason": [reason], "detail": [""]})
+        for name, reason in (("rejected", "no_audio"), ("unclipped", "silent"), ("cut_short", "corrupt"))
+    }
 
-    figure = plot_sources(videos, rejected, unclipped, cut_short)
+    figure = plot_sources(table_of(5, 10.0), *unusable.values())
 
     bars = {name: count for bar in figure.data for name, count in zip(bar.y, bar.x, strict=True)}
     assert bars == {
-        "used whole": 5,
-        "cut short: timed out": 1,
-        "not clipped: too short": 1,
-        "rejected: not media": 2,
-        "rejected: no audio": 1,
+        "Used to the end": 3,
+        "Used in part: corrupt or broken off": 1,
+        "No clip: silent": 1,
+        "Rejected: no audio stream": 1,
     }
-    assert list(figure.layout.yaxis.categoryarray)[::-1] == list(bars)
-    assert figure.layout.title.text == "10 sources: 5 used whole, 1 in part"
 
 
 def test_without_a_usable_video_there_is_nothing_to_clip(tmp_path):

@@ -74,7 +74,7 @@ def test_a_source_that_was_probed_twice_is_an_error_with_the_counts(tmp_path):
     sources = folder_of(tmp_path)
     (job,) = probe_sources(sources, PARAMS).values()
 
-    with pytest.raises(ValueError, match=r"1 sources = 2 usable \+ 0 rejected .*run the ingest pipeline"):
+    with pytest.raises(ValueError, match=r"1 sources = 2 usable \+ 0 rejected: .*run the ingest pipeline"):
         collect_videos({"shard-0": shard_of(job), "shard-1": shard_of(job)}, sources)
 
 
@@ -83,7 +83,7 @@ def test_a_source_that_was_not_probed_is_an_error_with_the_counts(tmp_path):
     probes = {key: shard_of(job) for key, job in probe_sources(folder_of(tmp_path), PARAMS).items()}
     write_media(tmp_path / "b.mp4", duration_s=1.5)
 
-    with pytest.raises(ValueError, match=r"2 sources = 1 usable \+ 0 rejected .*run the ingest pipeline"):
+    with pytest.raises(ValueError, match=r"2 sources = 1 usable \+ 0 rejected: .*run the ingest pipeline"):
         collect_videos(probes, folder_of(tmp_path))
 
 
@@ -91,7 +91,7 @@ def test_a_source_that_is_gone_is_an_error_with_the_counts(tmp_path):
     write_media(tmp_path / "a.mp4", duration_s=1.0)
     probes = {key: shard_of(job) for key, job in probe_sources(folder_of(tmp_path), PARAMS).items()}
 
-    with pytest.raises(ValueError, match=r"0 sources = 1 usable \+ 0 rejected .*run the ingest pipeline"):
+    with pytest.raises(ValueError, match=r"0 sources = 1 usable \+ 0 rejected: .*run the ingest pipeline"):
         collect_videos(probes, Folder(str(tmp_path), {}))
 
 

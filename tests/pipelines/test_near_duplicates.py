@@ -32,7 +32,7 @@ def test_clips_are_signed_shard_by_shard_and_copies_in_any_two_are_grouped(caplo
     NearDuplicates.validate(found)
     assert set(found["uri"]) == {"one", "copy"}
     assert set(found["group_id"]) == {min(ids["one"], ids["copy"])}
-    assert "clip: 2 near-duplicates in 1 groups" in caplog.text
+    assert "clip: 2 near-duplicates in 1 group\n" in caplog.text
 
 
 def test_a_corpus_without_near_duplicates_leaves_an_empty_table() -> None:

@@ -37,7 +37,7 @@ p {{ max-width: 68ch; margin: 0 0 16px; text-wrap: pretty; }}
 table {{ border-collapse: collapse; width: 100%; font-size: .95rem; font-variant-numeric: tabular-nums; }}
 th, td {{ text-align: left; padding: 9px 24px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; }}
 thead th {{ color: var(--soft); font-weight: 500; font-size: .88rem; white-space: nowrap; }}
-tbody th {{ font-weight: 500; }}
+tbody th {{ font-weight: 500; white-space: pre-line; overflow-wrap: anywhere; min-width: 15ch; }}
 .number {{ text-align: right; white-space: nowrap; }}
 tr.total > * {{ border-bottom: 0; border-top: 2px solid var(--ink); font-weight: 620; }}
 @media (max-width: 560px) {{
@@ -89,7 +89,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequen
 
     Args:
         columns: headings; empty where the rows need none.
-        rows: cells as text; the first names its row.
+        rows: cells as text; the first names its row, and may have several lines.
         numbers: positions of the columns that hold numbers.
         totals: how many of the last rows sum up the others.
     """

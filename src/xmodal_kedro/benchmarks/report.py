@@ -8,14 +8,13 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-import pyarrow.compute as pc
 
 from xmodal_kedro.benchmarks import page
 from xmodal_kedro.benchmarks.compare import PRETRAINED, RANDOM, fold_accuracies
 from xmodal_kedro.benchmarks.esc50 import COMPLETE
 from xmodal_kedro.benchmarks.published import PUBLISHED
+from xmodal_kedro.benchmarks.source_sections import learnt_from, near_duplicates
 from xmodal_kedro.handles import Shards
-from xmodal_kedro.reasons import REASONS
 
 TITLES = {"esc50": "ESC-50", "esc10": "ESC-10"}
 LONGEST_TICK = 24
@@ -30,6 +29,9 @@ class ReportInputs:
     rejected_videos: pd.DataFrame
     clips: Shards
     unclipped_videos: pd.DataFrame
+    cut_short_videos: pd.DataFrame
+    near_duplicates: pd.DataFrame
+    source_outcomes: go.Figure
     labels: Shards
     label_vocabulary: pd.DataFrame
     label_histogram: go.Figure
@@ -50,7 +52,16 @@ def render(inputs: ReportInputs) -> str:
         _result(inputs),
         _published(inputs),
         _confusion(inputs),
-        _sources(inputs),
+        learnt_from(
+            inputs.videos,
+            inputs.rejected_videos,
+            inputs.unclipped_videos,
+            inputs.cut_short_videos,
+            inputs.source_outcomes,
+            inputs.clips,
+            inputs.labels,
+        ),
+        near_duplicates(inputs.near_duplicates),
         _labels(inputs),
         _training(inputs),
     ]
@@ -159,46 +170,6 @@ def _confusion(inputs: ReportInputs) -> str:
     )
 
 
-def _sources(inputs: ReportInputs) -> str:
-    videos, unclipped = inputs.videos, inputs.unclipped_videos
-    used = videos[~videos["video_id"].isin(unclipped["video_id"])]
-    found = len(videos) + len(inputs.rejected_videos)
-    clip_count = sum(shard.num_rows for shard in inputs.clips.values())
-    targeted = sum(int(shard.metadata["targeted"]) for shard in inputs.labels.values())
-    figures = [
-        ("Videos", f"{len(used):,}", f"of {found:,} sources found"),
-        ("Clips", f"{clip_count:,}", "cut from them"),
-        ("Sound", _hours(_seconds(inputs.clips)), "in the clips"),
-        ("Clips with a target", f"{targeted:,}", f"{_share(targeted, clip_count)} of all clips"),
-    ]
-    rows = [
-        *_by_reason("Rejected", inputs.rejected_videos),
-        *_by_reason("No clip", unclipped),
-        ("Cut into clips", f"{len(used):,}", f"{_hours(used['duration_s'].sum())} of video"),
-        ("Found", f"{found:,}", ""),
-    ]
-    return page.section(
-        "Learnt from",
-        page.headline(figures),
-        page.paragraph("Every source that was found is counted in one row."),
-        page.table(("Sources", "Number", "Meaning"), rows, numbers=(1,), totals=1),
-    )
-
-
-def _seconds(clips: Shards) -> float:
-    """Length of all clips, read shard by shard from two small columns."""
-    spans = (shard(columns=["start_s", "end_s"]) for shard in clips.values())
-    return float(sum(pc.sum(pc.subtract(span["end_s"], span["start_s"])).as_py() or 0.0 for span in spans))
-
-
-def _by_reason(what: str, sources: pd.DataFrame) -> list[tuple[str, str, str]]:
-    counts = sources["reason"].value_counts().sort_index()
-    return [
-        (f"{what}: {str(reason).replace('_', ' ')}", f"{count:,}", REASONS[str(reason)])
-        for reason, count in counts.items()
-    ]
-
-
 def _labels(inputs: ReportInputs) -> str:
     histogram = go.Figure(inputs.label_histogram)
     shown = [name for bars in histogram.data for name in bars.y]
@@ -230,14 +201,6 @@ def _training(inputs: ReportInputs) -> str:
         page.table((), rows, numbers=()),
         page.figure(inputs.training_curves, "training-curves"),
     )
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:,.2f} h"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "0 %"
 
 
 def _points(gain: float) -> str:

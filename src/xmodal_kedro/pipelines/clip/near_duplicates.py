@@ -27,5 +27,6 @@ def group_near_duplicates(
     from xmodal_kedro.duplicates.groups import find_near_duplicates
 
     found = find_near_duplicates(signatures, videos, near_duplicates)
-    logger.info("clip: %d near-duplicates in %d groups", len(found), found["group_id"].nunique())
+    groups = found["group_id"].nunique()
+    logger.info("clip: %d near-duplicates in %d %s", len(found), groups, "group" if groups == 1 else "groups")
     return found

@@ -51,15 +51,14 @@ def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> tuple[pd.DataFrame,
         ValueError: if a usable video is not either clipped or unclipped, or one that was cut short is not clipped.
     """
     from xmodal_kedro.media.clip_report import add_up
-    from xmodal_kedro.media.outcomes import describe_reasons
+    from xmodal_kedro.media.outcomes import describe_count
 
     totals = add_up(clips)
     clipped, report = totals.clipped, totals.report
     unclipped, cut_short = _table(report.unclipped, UnclippedVideos), _table(report.cut_short, CutShortVideos)
     balance = (
-        f"{len(videos)} usable = {len(clipped)} clipped + {len(unclipped)} unclipped ({describe_reasons(unclipped)}); "
-        f"{len(clipped)} clipped = {len(clipped) - len(cut_short)} whole + {len(cut_short)} cut short "
-        f"({describe_reasons(cut_short)})"
+        f"{len(videos)} usable = {len(clipped)} clipped + {describe_count(unclipped, 'unclipped')}; "
+        f"{len(clipped)} clipped = {len(clipped) - len(cut_short)} whole + {describe_count(cut_short, 'cut short')}"
     )
     lost = sorted([*clipped, *unclipped["video_id"]]) != sorted(videos["video_id"])
     if lost or cut_short["video_id"].duplicated().any() or not set(cut_short["video_id"]) <= set(clipped):
@@ -67,8 +66,10 @@ def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> tuple[pd.DataFrame,
             f"clip lost or doubled videos, {balance}: run the ingest and clip pipelines again, both on the same sources"
         )
     logger.info("clip: %s", balance)
-    dropped = f"dropped {report.silent_spans} silent and {report.unseen_spans} unseen spans"
-    logger.info("clip: %d clips, %.3f hours; %s", totals.clips, totals.duration_s / 3600, dropped)
+    left_out = (
+        f"spans of clipped videos left out: {report.silent_spans} silent, {report.unseen_spans} without a picture"
+    )
+    logger.info("clip: %d clips, %.3f hours; %s", totals.clips, totals.duration_s / 3600, left_out)
     return unclipped, cut_short
 
 

@@ -44,7 +44,7 @@ def collect_videos(probes: Shards, source_videos: Folder) -> tuple[pd.DataFrame,
     Raises:
         ValueError: if a source does not end in exactly one of the two.
     """
-    from xmodal_kedro.media.outcomes import describe_reasons
+    from xmodal_kedro.media.outcomes import describe_count
 
     tables = [probes[key]().to_pandas() for key in sorted(probes)]
     sources = pd.concat(tables, ignore_index=True) if tables else PROBES_ARROW.empty_table().to_pandas()
@@ -56,8 +56,7 @@ def collect_videos(probes: Shards, source_videos: Folder) -> tuple[pd.DataFrame,
     usable = sources["reason"] == ""
     videos = sources.loc[usable, list(Videos.to_schema().columns)].reset_index(drop=True)
     rejected = sources.loc[~usable, list(RejectedVideos.to_schema().columns)].reset_index(drop=True)
-    reasons = describe_reasons(rejected)
-    balance = f"{len(source_videos)} sources = {len(videos)} usable + {len(rejected)} rejected ({reasons})"
+    balance = f"{len(source_videos)} sources = {len(videos)} usable + {describe_count(rejected, 'rejected')}"
     if sorted([*videos["uri"], *rejected["uri"]]) != sorted(source_videos):
         raise ValueError(
             f"ingest lost or doubled sources, {balance}: if files came or went meanwhile, run the ingest pipeline "

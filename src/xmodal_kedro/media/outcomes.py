@@ -29,7 +29,7 @@ LABELS: dict[str, str] = {
     "too_many_streams": "too many streams",
     "timed_out": "decoding took too long",
     "crashed": "crashed the decoder",
-    "killed": "Decoder killed",
+    "killed": "decoder was killed",
     "duplicate": "same content as another",
 }
 """Each of `REASONS` in a few words for a plot or a table."""

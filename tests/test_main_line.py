@@ -186,6 +186,7 @@ def test_a_run_killed_in_clip_resumes_without_redoing_finished_shards(small_run:
     done = small_run.run(*command)
     assert done.returncode == 0, done.stderr
     resumed = modified(folder)
+    assert finished.keys() < resumed.keys()
     assert {name: resumed[name] for name in finished} == finished
     reference = sorted(pq.read_table(path).to_pylist()[0]["clip_id"] for path in folder.glob("*.parquet"))
     assert len(reference) == len(resumed)

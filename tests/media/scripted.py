@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 
+from tests.media.synthetic import ordinary_priority
 from xmodal_kedro.media.cut_evidence import Gop
 from xmodal_kedro.media.cuts import CutFinder
 from xmodal_kedro.media.thumbnails import luma_thumbnail
@@ -112,7 +113,7 @@ class Encoding:
 
 def write_film(path: Path, encoding: Encoding, pictures: Iterable[np.ndarray], fps: int = FPS) -> Path:
     """Encode pictures, the first at time zero."""
-    with av.open(str(path.with_suffix(encoding.suffix)), "w") as container:
+    with ordinary_priority(), av.open(str(path.with_suffix(encoding.suffix)), "w") as container:
         stream = None
         for index, picture in enumerate(pictures):
             if stream is None:

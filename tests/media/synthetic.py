@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -70,6 +72,16 @@ def beeps(duration_s: float, rate_hz: int = RATE_HZ, at_s: Iterable[float] | Non
     return np.where(sounding, 0.5 * np.sin(2 * np.pi * 1000 * time_s), 0).astype(np.float32)
 
 
+@contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """Afterwards this thread has a normal priority again: SVT-AV1, run by root, takes all of a core for itself."""
+    try:
+        yield
+    finally:
+        if hasattr(os, "sched_setscheduler"):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def write_media(
     path: Path,
     coding: Coding = CODINGS[0],
@@ -97,7 +109,7 @@ def write_media(
     fps, rate_hz = coding.fps, coding.rate_hz
     sound = beeps(duration_s, rate_hz) if sound is None else sound
     options = dict(coding.muxer_options) | ({"live": "1"} if live else {})
-    with av.open(str(path), "w", format=coding.muxer, options=options) as container:
+    with ordinary_priority(), av.open(str(path), "w", format=coding.muxer, options=options) as container:
         frame_count = round((duration_s if pictures_s is None else pictures_s) * fps)
         numbers = range(frame_count) if picture_numbers is None else picture_numbers
         video = audio = None

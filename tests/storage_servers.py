@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
@@ -42,6 +43,8 @@ def s3_server() -> Iterator[dict[str, Any]]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in NOBODY.items():
             environment.setenv(name, value)
+        # All of moto's servers in a process share what they hold.
+        urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
         fsspec.filesystem("s3", **options).mkdir(BUCKET)
         try:
             yield options

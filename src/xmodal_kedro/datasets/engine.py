@@ -98,18 +98,31 @@ def _run_pooled(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str
 
 
 def _run_on_dask(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:
-    """Dask's own futures: joblib's backend for Dask waits for ever for a task that kills its workers."""
+    """Dask's own futures: joblib's backend for Dask waits for ever for a task that kills its workers.
+
+    A scheduler blames all tasks that a dying worker held, so each of these runs once more by itself.
+    """
+    import dask
     from distributed import Client, KilledWorker, as_completed
 
     local = {} if engine.scheduler else {"n_workers": joblib.effective_n_jobs(engine.workers), "threads_per_worker": 1}
-    with Client(engine.scheduler or None, **local) as client:
+    suspects = []
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        Client(engine.scheduler or None, **local) as client,
+    ):
         futures = {client.submit(_attempt, key, task, pure=False): key for key, task in tasks.items()}
         for future in as_completed(futures):
             try:
                 yield future.result()
             except KilledWorker:
-                yield futures[future], WORKER_DIED
+                suspects.append(futures[future])
             future.release()
+        for key in suspects:
+            try:
+                yield client.submit(_attempt, key, tasks[key], pure=False).result()
+            except KilledWorker:
+                yield key, WORKER_DIED
 
 
 def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:

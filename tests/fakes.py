@@ -37,8 +37,8 @@ class MemoryShard:
     def __call__(self, columns: Sequence[str] | None = None) -> pa.Table:
         return pq.read_table(io.BytesIO(self._parquet), columns=list(columns) if columns is not None else None)
 
-    def open(self) -> pq.ParquetFile:
-        return pq.ParquetFile(io.BytesIO(self._parquet))
+    def open(self, as_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
+        return pq.ParquetFile(io.BytesIO(self._parquet), read_dictionary=list(as_dictionary))
 
 
 def shard_of(job: ShardJob) -> MemoryShard:

@@ -73,8 +73,11 @@ class LoadShard(Protocol):
     def __call__(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the shard, or just `columns` of it."""
 
-    def open(self) -> pq.ParquetFile:
-        """The Parquet file itself, for reading row group by row group. The caller closes it."""
+    def open(self, as_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
+        """The Parquet file itself, for reading row group by row group. The caller closes it.
+
+        Columns of `as_dictionary` are read as dictionary arrays: what repeats costs little.
+        """
 
 
 Shards = Mapping[str, LoadShard]

@@ -57,11 +57,11 @@ class StoredShard:
         with self.open() as parquet:
             return parquet.read(columns=list(columns) if columns is not None else None)
 
-    def open(self) -> pq.ParquetFile:
+    def open(self, as_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
         fs, path = fsspec.url_to_fs(self.path)
         source = path if is_local(fs) else fs.open(path, "rb")
         try:
-            return pq.ParquetFile(source, memory_map=is_local(fs))
+            return pq.ParquetFile(source, memory_map=is_local(fs), read_dictionary=list(as_dictionary))
         except (pa.ArrowInvalid, OSError) as error:
             raise DatasetError(
                 f"{self.path} is not a whole Parquet file ({error}): delete it and run the pipeline that makes it again"

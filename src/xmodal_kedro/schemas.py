@@ -204,7 +204,123 @@ class TeacherLabels(Table):
     score: Series[float] = pa_checks.Field(ge=0, le=1)
 
 
-TEACHER_LABELS_ARROW = pa.schema([("clip_id", pa.string()), ("label", pa.string()), ("score", pa.float64())])
+TEACHER_LABELS_ARROW = pa.schema([("clip_id", pa.string()), ("label", pa.string()), ("score", pa.float32())])
+
+
+UNLABELLED_REASONS = ("no_picture", "below_min_score")
+"""Why a clip has no label of a teacher: nothing to look at, or no score worth storing."""
+
+
+class TeacherClasses(Table):
+    """A class of a teacher, and a sound that it stands for; one row for each of its sounds, one where it has none."""
+
+    label: Series[str]
+    """As the teacher's labels have it."""
+    sound: Series[str]
+    """Name of the sound; empty where it makes none or that is not known. A class of an audio teacher is its own."""
+    audioset_id: Series[str]
+    """Of the sound in the AudioSet ontology; empty where not known."""
+    silent: Series[bool]
+    """Whether it is known to make no sound."""
+
+
+class SoundOntology(Table):
+    """A class of the AudioSet ontology."""
+
+    audioset_id: Series[str] = pa_checks.Field(unique=True)
+    name: Series[str]
+    parents: Series[str]
+    """`audioset_id` of its parents, joined by commas."""
+    abstract: Series[bool]
+    """Whether it only groups others and is no label of any sound."""
+
+
+class CandidateClasses(Table):
+    """A class that a training target may have, before anything is counted."""
+
+    index: Series[int] = pa_checks.Field(ge=0, unique=True)
+    name: Series[str] = pa_checks.Field(unique=True)
+    audioset_id: Series[str]
+    silent: Series[bool]
+    stands_for: Series[str]
+    """Indices of the candidates that are sounds of this one, joined by commas: itself, for a sound."""
+    ancestors: Series[str]
+    """Indices of the candidates above those in the ontology, joined by commas."""
+    parents: Series[str]
+    """`audioset_id` of its parents in the ontology, joined by commas; of a picture's class, those of its sounds."""
+
+
+class LabelClasses(Table):
+    """Which candidate a teacher's label becomes; a label of several sounds has several rows."""
+
+    modality: Series[str] = pa_checks.Field(isin=["visual", "audio"])
+    label: Series[str]
+    index: Series[int] = pa_checks.Field(ge=0)
+
+
+class LabelCounts(Table):
+    """How often something occurs in some shards of labels: see `labelling.counts`."""
+
+    what: Series[str] = pa_checks.Field(isin=["clips", "scores", "compared", "pair_clips", "pair_videos", "targets"])
+    modality: Series[str] = pa_checks.Field(isin=["", "visual", "audio", "both"])
+    first: Series[int] = pa_checks.Field(ge=0)
+    second: Series[int] = pa_checks.Field(ge=0)
+    count: Series[int] = pa_checks.Field(ge=0)
+
+
+LABEL_COUNTS_ARROW = pa.schema(
+    [
+        ("what", pa.string()),
+        ("modality", pa.string()),
+        ("first", pa.int64()),
+        ("second", pa.int64()),
+        ("count", pa.int64()),
+    ]
+)
+
+
+class ClassThresholds(Table):
+    """From which score on a class of one modality counts."""
+
+    modality: Series[str] = pa_checks.Field(isin=["visual", "audio"])
+    index: Series[int] = pa_checks.Field(ge=0)
+    """Of the candidate."""
+    name: Series[str]
+    clips: Series[int] = pa_checks.Field(ge=0)
+    """Clips in which it is among the best labels over the modality's threshold..."""
+    kept_clips: Series[int] = pa_checks.Field(ge=0)
+    """...and those that are left under the limit of its rate."""
+    cut: Series[int] = pa_checks.Field(ge=0)
+    """First bin of `labelling.selection` that counts; 0 where the rate is no hindrance."""
+    threshold: Series[float] = pa_checks.Field(ge=0, le=1)
+    """Score at which that bin begins."""
+
+
+class ClassAssociations(Table):
+    """A visual and an audio class that occur together."""
+
+    visual: Series[str]
+    audio: Series[str]
+    visual_index: Series[int] = pa_checks.Field(ge=0)
+    audio_index: Series[int] = pa_checks.Field(ge=0)
+    clips: Series[int] = pa_checks.Field(ge=0)
+    videos: Series[int] = pa_checks.Field(ge=0)
+    pmi: Series[float]
+    """Pointwise mutual information over clips, bits."""
+    support: Series[str] = pa_checks.Field(isin=["", "same", "ancestor", "association"])
+    """Why one supports the other; empty where it does not."""
+
+
+class DroppedClasses(Table):
+    """A class that a teacher names and that is no class of the training target."""
+
+    name: Series[str] = pa_checks.Field(unique=True)
+    modality: Series[str] = pa_checks.Field(isin=["visual", "audio", "both"])
+    clip_count: Series[int] = pa_checks.Field(ge=0)
+    """Clips in which it is among the best labels over the threshold."""
+    target_count: Series[int] = pa_checks.Field(ge=0)
+    """Clips of which it would be a target."""
+    reason: Series[str] = pa_checks.Field(isin=["silent", "not_agreed", "too_few_clips"])
 
 
 class Labels(Table):
@@ -239,6 +355,12 @@ class LabelVocabulary(Table):
     name: Series[str] = pa_checks.Field(unique=True)
     modality: Series[str] = pa_checks.Field(isin=["visual", "audio", "both"])
     clip_count: Series[int] = pa_checks.Field(gt=0)
+    audioset_id: Series[str]
+    """In the AudioSet ontology; empty where not known."""
+    parents: Series[str]
+    """`audioset_id` of its parents in the ontology, joined by commas."""
+    kept_share: Series[float] = pa_checks.Field(ge=0, le=1)
+    """Share of its clips that are kept under the cap; 1 without one. `clip_count` is of those."""
 
 
 class TrainingHistory(Table):
@@ -288,11 +410,73 @@ class TransferPredictions(Table):
     predicted: Series[str]
 
 
-class SampleTruth(Table):
-    """What really happens in one scene of the sample world; never shown to training."""
+class Truth(Table):
+    """What is known to be heard and seen in a part of a recording; never shown to labelling or training.
+
+    Several classes are joined by `|`; empty where there is none, null where it is not known.
+    """
 
     uri: Series[str]
     start_s: Series[float] = pa_checks.Field(ge=0)
     end_s: Series[float] = pa_checks.Field(gt=0)
-    heard: Series[str]
-    seen: Series[str]
+    """Infinite for the whole recording."""
+    heard: Series[str] = pa_checks.Field(nullable=True)
+    seen: Series[str] = pa_checks.Field(nullable=True)
+
+
+class ClipTruth(Table):
+    """What is known to be heard and seen in a clip, as in `Truth`."""
+
+    shard: Series[str]
+    """Key of its shard."""
+    clip_id: Series[str] = pa_checks.Field(unique=True)
+    video_id: Series[str]
+    heard: Series[str] = pa_checks.Field(nullable=True)
+    seen: Series[str] = pa_checks.Field(nullable=True)
+
+
+class LabelQuality(Table):
+    """How often labels are right, where the truth is known; see `labelling.check.quality`."""
+
+    labels: Series[str] = pa_checks.Field(isin=["visual", "audio", "target"])
+    """Whose: a teacher's, those that count when merging, or the training target's."""
+    against: Series[str] = pa_checks.Field(isin=["heard", "seen"])
+    """What they are held against."""
+    match: Series[str] = pa_checks.Field(isin=["exact", "branch"])
+    """Whether a label is right only if it is the true class, or also above or below it in the ontology."""
+    average: Series[str] = pa_checks.Field(isin=["micro", "macro", "class"])
+    """`micro` over all clips and labels, `macro` the mean over the classes that are true of some clip, or one class."""
+    name: Series[str]
+    """Of the class; empty for an average."""
+    audioset_id: Series[str]
+    clips: Series[int] = pa_checks.Field(ge=0)
+    """Clips of which the class is true; of an average, those of which anything is."""
+    labelled: Series[int] = pa_checks.Field(ge=0)
+    """Clips that are labelled so; of an average, labels."""
+    precision: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
+    recall: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
+    f1: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
+    average_precision: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
+    """Over the teacher's stored labels; of the macro average, mAP."""
+    hit: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
+    """Share of clips with a right label that counts."""
+    top1: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
+    """Share of clips whose best stored label is right..."""
+    top5: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
+    """...and of those with a right one among the best five."""
+
+
+class LabelReliability(Table):
+    """A teacher's labels of one range of scores, and how many of them are right."""
+
+    labels: Series[str] = pa_checks.Field(isin=["visual", "audio"])
+    against: Series[str] = pa_checks.Field(isin=["heard", "seen"])
+    match: Series[str] = pa_checks.Field(isin=["exact", "branch"])
+    """As in `LabelQuality`."""
+    bin: Series[int] = pa_checks.Field(ge=0, le=9)
+    """Scores from `bin / 10` on."""
+    labelled: Series[int] = pa_checks.Field(gt=0)
+    """Labels in the bin."""
+    mean_score: Series[float] = pa_checks.Field(ge=0, le=1)
+    right: Series[float] = pa_checks.Field(ge=0, le=1)
+    """Share of them that is right."""

@@ -3,104 +3,178 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from xmodal_kedro.handles import LoadShard, ShardJobs, Shards
-from xmodal_kedro.labelling.vocabulary import kept_labels, require_same_keys, used_teachers
-from xmodal_kedro.params import MergeParams
+from xmodal_kedro.labelling.class_map import Indices
+from xmodal_kedro.labelling.counts import require_same_keys
+from xmodal_kedro.labelling.plan import MergePlan, Targets, agreed, targets_of, under_rate, used_teachers
+from xmodal_kedro.labelling.review import Review
+from xmodal_kedro.labelling.selection import DRAW_BINS, ShardClips, best_labels, match, read_labels
 from xmodal_kedro.schemas import LABELS_ARROW
 from xmodal_kedro.sharding import members
+
+
+@dataclass(frozen=True)
+class ChosenClasses:
+    """The vocabulary, as far as it changes targets.
+
+    Attributes:
+        names: in the order of their indices.
+        draws: of a class that is capped, the draws of clips by which it is kept, by name.
+    """
+
+    names: tuple[str, ...]
+    draws: Mapping[str, int]
+
+    @classmethod
+    def of(cls, vocabulary: pd.DataFrame) -> ChosenClasses:
+        """From `LabelVocabulary`."""
+        vocabulary = vocabulary.sort_values("index")
+        capped = vocabulary[vocabulary["kept_share"] < 1]
+        draws = dict(zip(capped["name"], (capped["kept_share"] * DRAW_BINS).round().astype(int).tolist(), strict=True))
+        return cls(tuple(vocabulary["name"]), draws)
+
+    @cached_property
+    def index_of(self) -> dict[str, int]:
+        """Index by name."""
+        return {name: index for index, name in enumerate(self.names)}
+
+    def indices(self, candidates: list[str]) -> Indices:
+        """The class of each candidate; -1 where it is none."""
+        return np.array([self.index_of.get(name, -1) for name in candidates], np.int64)
+
+    def draws_kept(self, candidates: list[str]) -> Indices:
+        """The draws by which each candidate is kept."""
+        return np.array([self.draws.get(name, DRAW_BINS) for name in candidates], np.int64)
 
 
 def merge_jobs(
     clips: Shards,
     visual: Shards,
     audio: Shards,
+    plan: MergePlan,
     vocabulary: pd.DataFrame,
     near_duplicates: pd.DataFrame,
-    params: MergeParams,
 ) -> ShardJobs:
     """One job a shard.
 
-    Jobs are given class names only, and the groups of their own videos only, so that clips which merely change the
-    counts of a vocabulary, and near-duplicates found elsewhere, leave other shards as they are.
+    Jobs are given what can change their targets alone: no counts of a vocabulary, and the groups of their own videos,
+    so that clips and near-duplicates elsewhere leave other shards as they are.
 
     Raises:
         ValueError: naming the dataset and the shard, where clips and labels do not pair up.
     """
-    teachers = used_teachers(visual, audio, params)
+    teachers = used_teachers(visual, audio, plan.params)
     require_same_keys({"clips": clips, **{f"{modality}_labels": shards for modality, shards in teachers.items()}})
-    names = tuple(vocabulary.sort_values("index")["name"])
     group_of = dict(zip(near_duplicates["video_id"], near_duplicates["group_id"], strict=True))
     grouped = members(group_of, clips)
+    chosen = ChosenClasses.of(vocabulary)
     return {
         key: partial(
             merge_shard,
+            key,
             load,
             {name: shards[key] for name, shards in teachers.items()},
-            names,
+            plan,
+            chosen,
             {video_id: group_of[video_id] for video_id in grouped[key]},
-            params,
+            plan.params.targets,
+            plan.params.validation_fraction,
         )
         for key, load in clips.items()
     }
 
 
 def merge_shard(
+    key: str,
     clips: LoadShard,
-    teachers: dict[str, LoadShard],
-    names: tuple[str, ...],
+    teachers: Mapping[str, LoadShard],
+    plan: MergePlan,
+    chosen: ChosenClasses,
     group_of: Mapping[str, str],
-    params: MergeParams,
+    weighting: str,
+    validation_fraction: float,
 ) -> pa.Table:
     """The training targets of one shard, one row a clip, in the order of the clips.
 
     A clip of which no label is in the vocabulary has empty targets. The metadata counts the `clips` and those
-    `targeted`, which have a target.
+    `targeted`, which have a target; as JSON, `review` tells what became of the labels, see `review.Review`.
 
     Args:
+        key: of the shard.
         clips: the clips.
         teachers: label shards of the same clips by modality.
-        names: the vocabulary in the order of its indices.
+        plan: what makes targets of labels.
+        chosen: which of them count.
         group_of: the group of near-duplicates that a video is in, where it is in one.
-        params: `merge_labels`.
+        weighting: `merge_labels.targets`.
+        validation_fraction: share of videos held out.
 
     Raises:
-        ValueError: naming a labelled clip that is not in the shard of clips.
+        ValueError: naming a shard whose labels and clips are not of one run.
     """
-    table = clips(columns=["clip_id", "video_id"])
-    found = pd.concat([kept_labels(load(), params.of(modality)) for modality, load in teachers.items()])
-    clip_ids, video_ids = table["clip_id"].to_pylist(), table["video_id"].to_pylist()
-    unknown = sorted(set(found["clip_id"]) - set(clip_ids))
-    if unknown:
-        raise ValueError(
-            f"labels of clip {unknown[0]!r} (and {len(unknown) - 1} more) have no clip in their shard: run "
-            "visual_label and audio_label again"
-        )
-    index_of = {name.casefold(): index for index, name in enumerate(names)}
-    row_of = {clip_id: row for row, clip_id in enumerate(clip_ids)}
-    found = found.assign(row=found["clip_id"].map(row_of), index=found["name"].map(index_of)).dropna(subset="index")
-    best = found.groupby(["row", "index"], as_index=False)["score"].max()
-    targets_per_clip = np.bincount(best["row"], minlength=len(clip_ids))
-    offsets = pa.array(np.concatenate([[0], np.cumsum(targets_per_clip)]), pa.int32())
-    weights = best["score"] if params.targets == "soft" else np.ones(len(best))
-    merged = pa.table(
+    of = ShardClips.of(clips)
+    review = Review(of, plan, chosen.indices(plan.classes.names) >= 0)
+    labels = {}
+    for modality, load in teachers.items():
+        stored = read_labels(load, of, f"{modality}_labels {key}")
+        best = best_labels(stored, plan.params.of(modality))
+        matched = match(best, plan.classes, modality)
+        labels[modality] = under_rate(matched, modality, of, plan)
+        review.add_labels(modality, stored, best, matched, labels[modality])
+    passed = agreed(labels, len(of), plan)
+    review.add_agreement(labels, passed)
+    targets = _in_vocabulary(targets_of(passed, plan), of, chosen, plan)
+    review.add_targets(targets)
+    merged = _table(of, targets, chosen, plan, group_of, weighting, validation_fraction)
+    targeted = len(np.unique(targets.selected.clip))
+    told = {"clips": str(len(of)), "targeted": str(targeted), "review": json.dumps(review.summary(), sort_keys=True)}
+    return merged.replace_schema_metadata(told)
+
+
+def _in_vocabulary(targets: Targets, clips: ShardClips, chosen: ChosenClasses, plan: MergePlan) -> Targets:
+    """Targets whose candidate is a class, under its cap."""
+    found = targets.selected
+    names = plan.classes.names
+    is_class = chosen.indices(names)[found.index] >= 0
+    return targets.where(is_class & (clips.draw_bin[found.clip] < chosen.draws_kept(names)[found.index]))
+
+
+def _table(
+    clips: ShardClips,
+    targets: Targets,
+    chosen: ChosenClasses,
+    plan: MergePlan,
+    group_of: Mapping[str, str],
+    weighting: str,
+    validation_fraction: float,
+) -> pa.Table:
+    found = targets.selected
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(found.clip, minlength=len(clips)))])
+    # Candidates and classes are both in the order of their names, so targets of a clip stay in order.
+    index = chosen.indices(plan.classes.names)[found.index]
+    weights = found.score if weighting == "soft" else np.ones(len(found), np.float32)
+    split = [
+        split_of(group_of.get(video_id, video_id), validation_fraction) for video_id in clips.video_ids.to_pylist()
+    ]
+    return pa.table(
         [
-            table["clip_id"],
-            table["video_id"],
-            [split_of(group_of.get(video_id, video_id), params.validation_fraction) for video_id in video_ids],
-            pa.ListArray.from_arrays(offsets, pa.array(best["index"].to_numpy(np.int32))),
-            pa.ListArray.from_arrays(offsets, pa.array(np.asarray(weights, np.float32))),
+            clips.clip_ids,
+            clips.video_ids,
+            pa.array(split, pa.string()),
+            pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(index, pa.int32())),
+            pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(weights, pa.float32())),
         ],
         schema=LABELS_ARROW,
     )
-    targeted = int((targets_per_clip > 0).sum())
-    return merged.replace_schema_metadata({"clips": str(merged.num_rows), "targeted": str(targeted)})
 
 
 def split_of(group_id: str, validation_fraction: float) -> str:

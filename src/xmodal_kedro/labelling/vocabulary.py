@@ -1,142 +1,129 @@
-"""Which of the teachers' classes become classes of the training target."""
+"""Which candidates become classes of the training target."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from xmodal_kedro.handles import LoadShard, Shards
-from xmodal_kedro.params import MergeParams, ModalityParams
+from xmodal_kedro.labelling.class_map import ClassMap, Indices
+from xmodal_kedro.labelling.counts import ALL, COMPARED, GIVEN_BY, LABELLED, LabelCounter
+from xmodal_kedro.labelling.selection import DRAW_BINS
+from xmodal_kedro.params import MergeParams
+from xmodal_kedro.schemas import UNLABELLED_REASONS
 
 logger = logging.getLogger(__name__)
 
-
-def used_teachers(visual: Shards, audio: Shards, params: MergeParams) -> dict[str, Shards]:
-    """The label shards that `params.rule` asks for, by modality."""
-    teachers = {"visual": visual, "audio": audio}
-    return {name: shards for name, shards in teachers.items() if params.rule in ("union", f"{name}_only")}
+FEW = "too_few_clips"
 
 
-def kept_labels(labels: pa.Table, params: ModalityParams) -> pd.DataFrame:
-    """A teacher's labels that count: over the threshold, the best few of each clip.
+def build_vocabulary(
+    survey: LabelCounter, targets: LabelCounter, classes: ClassMap, params: MergeParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Choose the classes: those of enough clips, and if `params.drop_silent`, that make a sound.
 
-    Returns:
-        Columns `clip_id`, `label` (as the teacher spells it), `name` (the label without case, by which classes are
-        told apart) and `score`; a clip has each name once, with its best score.
-    """
-    frame = labels.filter(pc.field("score") >= params.threshold).to_pandas()
-    frame = frame.sort_values(["clip_id", "score", "label"], ascending=[True, False, True])
-    frame = frame.groupby("clip_id", sort=False).head(params.top_k)
-    frame = frame.assign(name=[label.casefold() for label in frame["label"]])
-    return frame.drop_duplicates(["clip_id", "name"])
-
-
-def count_classes(visual: Shards, audio: Shards, params: MergeParams) -> pd.DataFrame:
-    """Build the vocabulary in one pass, holding one shard of each teacher at a time.
-
-    A class that both teachers have, by equal names but for case, is one class of modality `both`. Classes of fewer
-    than `params.min_clips` clips are left out; the others are numbered in the order of their names.
+    Args:
+        survey: what `survey_shards` counted, all jobs together.
+        targets: what `count_targets` counted; the survey again where it told all.
+        classes: the candidates.
+        params: `merge_labels`.
 
     Returns:
-        The table `label_vocabulary`.
+        `LabelVocabulary`, numbered in the order of their names, where `clip_count` is that of the targets under
+        `params.max_clips`; and `DroppedClasses`.
 
     Raises:
-        ValueError: the teachers' shards do not pair up, a shard's counts do not add up, or no class is left; names
-            the shard or the fields to change.
+        ValueError: if no class is left; names the fields to change.
     """
-    teachers = used_teachers(visual, audio, params)
-    require_same_keys({f"{name}_labels": shards for name, shards in teachers.items()})
-    clip_count: Counter[str] = Counter()
-    spellings: defaultdict[str, set[str]] = defaultdict(set)
-    modalities: defaultdict[str, set[str]] = defaultdict(set)
-    tallies = {name: Tally() for name in teachers}
-    for key in sorted(next(iter(teachers.values()))):
-        kept = []
-        for modality, shards in teachers.items():
-            table = shards[key]()
-            tallies[modality].add(f"{modality}_labels {key}", shards[key], table)
-            kept.append(kept_labels(table, params.of(modality)).assign(modality=modality))
-        found = pd.concat(kept)
-        clip_count.update(found.drop_duplicates(["clip_id", "name"])["name"])
-        for name, label, modality in found[["name", "label", "modality"]].drop_duplicates().itertuples(index=False):
-            spellings[name].add(label)
-            modalities[name].add(modality)
-    for modality, tally in tallies.items():
-        logger.info("%s labels: %s", modality, tally)
-    rows = [
-        (min(spellings[name]), modalities[name].pop() if len(modalities[name]) == 1 else "both", count)
-        for name, count in sorted(clip_count.items())
-        if count >= params.min_clips
-    ]
-    if not rows:
-        raise ValueError(_empty(params, tallies, clip_count))
-    logger.info(
-        "vocabulary: %d classes, %d of fewer than %d clips left out",
-        len(rows),
-        len(clip_count) - len(rows),
-        params.min_clips,
+    for modality in ("visual", "audio"):
+        if survey.by_first("clips", modality, 1).any():
+            logger.info("%s labels: %s", modality, describe_clips(survey, modality))
+    labelled, targeted = (_by_giver(counts, len(classes)) for counts in (survey, targets))
+    clip_count, kept_share = _capped(targets, len(classes), params.max_clips)
+    found = classes.candidates[["name", "audioset_id", "parents", "silent"]].assign(
+        modality=_modalities(targeted), clip_count=clip_count, kept_share=kept_share
     )
-    vocabulary = pd.DataFrame(rows, columns=["name", "modality", "clip_count"])
-    vocabulary.insert(0, "index", range(len(rows)))
-    return vocabulary
+    label_count, target_count = (_total(counts) for counts in (labelled, targeted))
+    is_class = (target_count >= params.min_clips) & ~(params.drop_silent & classes.silent)
+    if not is_class.any():
+        raise ValueError(_empty(survey, label_count, classes, params))
+    vocabulary = found[is_class].reset_index(drop=True)
+    vocabulary.insert(0, "index", range(len(vocabulary)))
+    dropped = _dropped(found[["name", "silent"]], labelled, target_count, params)[~is_class]
+    dropped = dropped[dropped["clip_count"] > 0].sort_values(["clip_count", "name"], ascending=[False, True])
+    logger.info("vocabulary: %d classes, %d left out", len(vocabulary), len(dropped))
+    return vocabulary.drop(columns="silent"), dropped.reset_index(drop=True)
 
 
-def require_same_keys(shards_by_dataset: Mapping[str, Shards]) -> None:
-    """Check that each dataset has every shard.
-
-    Raises:
-        ValueError: naming a dataset and the shards it lacks.
-    """
-    every_key = {key for shards in shards_by_dataset.values() for key in shards}
-    for dataset, shards in shards_by_dataset.items():
-        missing = sorted(every_key - set(shards))
-        if missing:
-            others = " or ".join(sorted(set(shards_by_dataset) - {dataset}))
-            raise ValueError(
-                f"{dataset} lacks {len(missing)} shard(s) that {others} has, such as {missing[0]!r}: run the pipeline "
-                f"that makes {dataset} again"
-            )
+def describe_clips(survey: LabelCounter, modality: str) -> str:
+    """The sum of a teacher's clips: labelled, and unlabelled by reason."""
+    counts = survey.by_first("clips", modality, COMPARED + 1 + len(UNLABELLED_REASONS)).tolist()
+    unlabelled = dict(zip(UNLABELLED_REASONS, counts[COMPARED + 1 :], strict=True))
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(unlabelled.items()))
+    total = sum(unlabelled.values())
+    return f"{counts[ALL]} clips = {counts[LABELLED]} labelled + {total} unlabelled ({reasons})"
 
 
-class Tally:
-    """Sums over label shards: every clip is labelled, or counted as unlabelled with a reason."""
-
-    def __init__(self) -> None:
-        self.clips = 0
-        self.labelled = 0
-        self.unlabelled: Counter[str] = Counter()
-
-    def add(self, where: str, shard: LoadShard, table: pa.Table) -> None:
-        """Add a shard.
-
-        Raises:
-            ValueError: naming `where`, if its clips are not its labelled and its unlabelled ones.
-        """
-        clips, unlabelled = int(shard.metadata["clips"]), json.loads(shard.metadata["unlabelled"])
-        labelled = len(table["clip_id"].unique())
-        if labelled + sum(unlabelled.values()) != clips:
-            raise ValueError(f"{where}: {labelled} labelled clips and {unlabelled} are not {clips}: make it again")
-        self.clips += clips
-        self.labelled += labelled
-        self.unlabelled.update(unlabelled)
-
-    def __str__(self) -> str:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.unlabelled.items()))
-        return f"{self.clips} clips = {self.labelled} labelled + {self.unlabelled.total()} unlabelled ({reasons})"
+def _by_giver(counts: LabelCounter, classes: int) -> dict[str, Indices]:
+    """Clips by candidate, by the modalities that make it a target of theirs."""
+    return {modality: counts.by_first("targets", modality, classes) for modality in GIVEN_BY.values()}
 
 
-def _empty(params: MergeParams, tallies: Mapping[str, Tally], clip_count: Counter[str]) -> str:
-    seen = "; ".join(f"{name}: {tally}" for name, tally in tallies.items())
-    best = ", ".join(f"{name!r} in {count} clips" for name, count in clip_count.most_common(3))
-    thresholds = ", ".join(f"merge_labels.{name}.threshold ({params.of(name).threshold})" for name in tallies)
+def _total(by_giver: dict[str, Indices]) -> Indices:
+    total: Indices = np.sum(list(by_giver.values()), axis=0)
+    return total
+
+
+def _modalities(by_giver: dict[str, Indices]) -> pd.Series:
+    """Who names each candidate, in any clip."""
+    seen, heard = (by_giver[modality] + by_giver["both"] > 0 for modality in ("visual", "audio"))
+    return pd.Series(np.where(seen & heard, "both", np.where(seen, "visual", "audio")), dtype=str)
+
+
+def _capped(targets: LabelCounter, classes: int, max_clips: int | None) -> tuple[Indices, NDArray[np.float64]]:
+    """Clips of each candidate under the cap, and the share of all draws by which it is kept."""
+    if max_clips is None:
+        return _total(_by_giver(targets, classes)), np.ones(classes)
+    by_draw = np.zeros((classes, DRAW_BINS), np.int64)
+    for modality in GIVEN_BY.values():
+        index, draw, counts = targets.of("targets", modality)
+        np.add.at(by_draw, (index, draw), counts)
+    up_to = by_draw.cumsum(axis=1)
+    draws = (up_to <= max_clips).sum(axis=1)
+    kept = np.where(draws > 0, up_to[np.arange(classes), draws - 1], 0)
+    return kept, draws / DRAW_BINS
+
+
+def _dropped(
+    candidates: pd.DataFrame, labelled: dict[str, Indices], target_count: Indices, params: MergeParams
+) -> pd.DataFrame:
+    """`DroppedClasses`, if every candidate were."""
+    clip_count = _total(labelled)
+    is_lost = (params.rule == "agreement") & (clip_count >= params.min_clips)
+    is_silent = params.drop_silent & candidates["silent"]
+    reason = pd.Series(np.where(is_silent, "silent", np.where(is_lost, "not_agreed", FEW)), dtype=str)
+    return pd.DataFrame(
+        {
+            "name": candidates["name"],
+            "modality": _modalities(labelled),
+            "clip_count": clip_count,
+            "target_count": target_count,
+            "reason": reason,
+        }
+    )
+
+
+def _empty(survey: LabelCounter, clip_count: Indices, classes: ClassMap, params: MergeParams) -> str:
+    names = [name for name in ("visual", "audio") if survey.by_first("clips", name, 1).any()]
+    seen = "; ".join(f"{name}: {describe_clips(survey, name)}" for name in names)
+    frequent = [index for index in np.argsort(-clip_count, kind="stable")[:3].tolist() if clip_count[index]]
+    best = ", ".join(f"{classes.names[index]!r} in {clip_count[index]} clips" for index in frequent)
+    thresholds = ", ".join(f"merge_labels.{name}.threshold ({params.of(name).threshold})" for name in names)
+    rule = "set another rule than agreement, " if params.rule == "agreement" else ""
     return (
-        f"no class is left for the vocabulary ({seen}; classes over the threshold: {len(clip_count)}"
-        f"{', most frequent ' + best if best else ''}): lower {thresholds} or merge_labels.min_clips "
+        f"no class is left for the vocabulary ({seen}; classes over the threshold: {int((clip_count > 0).sum())}"
+        f"{', most frequent ' + best if best else ''}): {rule}lower {thresholds} or merge_labels.min_clips "
         f"({params.min_clips}) in parameters/merge_labels.yml, or add videos"
     )

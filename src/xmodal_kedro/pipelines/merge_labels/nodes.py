@@ -2,39 +2,106 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from xmodal_kedro.handles import ShardJobs, Shards
 from xmodal_kedro.params import MergeParams
 
 
-def build_vocabulary(visual_labels: Shards, audio_labels: Shards, merge_labels: MergeParams) -> pd.DataFrame:
-    """Count the classes over all shards and keep those with enough clips."""
-    from xmodal_kedro.labelling.vocabulary import count_classes
+def match_classes(
+    visual_classes: pd.DataFrame, audio_classes: pd.DataFrame, sound_ontology: pd.DataFrame, merge_labels: MergeParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Find which classes of the teachers are one: `candidate_classes` and `label_classes`."""
+    from xmodal_kedro.labelling.match import match_classes as match
 
-    return count_classes(visual_labels, audio_labels, merge_labels)
+    return match(visual_classes, audio_classes, sound_ontology, merge_labels)
+
+
+def survey_labels(
+    clips: Shards,
+    visual_labels: Shards,
+    audio_labels: Shards,
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    merge_labels: MergeParams,
+) -> ShardJobs:
+    """Count scores, and classes that occur together, over groups of shards."""
+    from xmodal_kedro.labelling.class_map import ClassMap
+    from xmodal_kedro.labelling.counts import survey_jobs
+    from xmodal_kedro.labelling.plan import MergePlan
+
+    plan = MergePlan.before_the_survey(ClassMap.of(candidate_classes, label_classes), merge_labels)
+    return survey_jobs(clips, visual_labels, audio_labels, plan)
+
+
+def plan_merge(
+    label_survey: Shards, candidate_classes: pd.DataFrame, label_classes: pd.DataFrame, merge_labels: MergeParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """From which score on a class counts, and which classes belong together: thresholds and associations."""
+    from xmodal_kedro.labelling import associations
+    from xmodal_kedro.labelling.class_map import ClassMap
+    from xmodal_kedro.labelling.counts import LabelCounter
+
+    survey, classes = LabelCounter.sum_of(label_survey), ClassMap.of(candidate_classes, label_classes)
+    thresholds = associations.class_thresholds(survey, classes, merge_labels)
+    return thresholds, associations.class_associations(survey, classes, merge_labels)
+
+
+def count_targets(
+    clips: Shards,
+    visual_labels: Shards,
+    audio_labels: Shards,
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    class_thresholds: pd.DataFrame,
+    class_associations: pd.DataFrame,
+    merge_labels: MergeParams,
+) -> ShardJobs:
+    """Count the targets that the plan makes, over groups of shards, where the survey could not tell them."""
+    from xmodal_kedro.labelling.class_map import ClassMap
+    from xmodal_kedro.labelling.counts import target_jobs
+    from xmodal_kedro.labelling.plan import MergePlan
+
+    classes = ClassMap.of(candidate_classes, label_classes)
+    plan = MergePlan.of(classes, merge_labels, class_thresholds, class_associations)
+    return target_jobs(clips, visual_labels, audio_labels, plan)
+
+
+def build_vocabulary(
+    label_survey: Shards,
+    target_counts: Shards,
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    merge_labels: MergeParams,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Choose the classes of enough clips: `label_vocabulary` and `dropped_classes`."""
+    from xmodal_kedro.labelling import vocabulary
+    from xmodal_kedro.labelling.class_map import ClassMap
+    from xmodal_kedro.labelling.counts import LabelCounter
+
+    survey = LabelCounter.sum_of(label_survey)
+    targets = LabelCounter.sum_of(target_counts) if target_counts else survey
+    classes = ClassMap.of(candidate_classes, label_classes)
+    return vocabulary.build_vocabulary(survey, targets, classes, merge_labels)
 
 
 def merge_shards(
     clips: Shards,
     visual_labels: Shards,
     audio_labels: Shards,
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    class_thresholds: pd.DataFrame,
+    class_associations: pd.DataFrame,
     label_vocabulary: pd.DataFrame,
     near_duplicates: pd.DataFrame,
     merge_labels: MergeParams,
 ) -> ShardJobs:
     """Write the training targets, shard by shard; near-duplicates fall on one side of the split."""
+    from xmodal_kedro.labelling.class_map import ClassMap
     from xmodal_kedro.labelling.merge import merge_jobs
+    from xmodal_kedro.labelling.plan import MergePlan
 
-    return merge_jobs(clips, visual_labels, audio_labels, label_vocabulary, near_duplicates, merge_labels)
-
-
-def summarise_labels(
-    label_vocabulary: pd.DataFrame, labels: Shards, visual_labels: Shards, audio_labels: Shards
-) -> Any:
-    """Draw how often each class occurs, as a plotly figure."""
-    from xmodal_kedro.labelling.histogram import label_histogram
-
-    return label_histogram(label_vocabulary, labels, visual_labels, audio_labels)
+    classes = ClassMap.of(candidate_classes, label_classes)
+    plan = MergePlan.of(classes, merge_labels, class_thresholds, class_associations)
+    return merge_jobs(clips, visual_labels, audio_labels, plan, label_vocabulary, near_duplicates)

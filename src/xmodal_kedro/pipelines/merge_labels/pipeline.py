@@ -4,37 +4,108 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import build_vocabulary, merge_shards, summarise_labels
+from .nodes import (
+    build_vocabulary,
+    count_targets,
+    match_classes,
+    merge_shards,
+    plan_merge,
+    survey_labels,
+)
+from .report_nodes import draw_contact_sheet, measure_labels, plot_labels, summarise_labels, write_label_report
+
+LABELS = ("clips", "visual_labels", "audio_labels")
+CLASSES = ("candidate_classes", "label_classes")
+PLAN = ("class_thresholds", "class_associations")
+PLOTS = ("label_histogram", "label_scores", "association_matrix")
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """clips, near_duplicates, visual_labels, audio_labels -> label_vocabulary, labels, label_histogram"""
+    """Both teachers' labels -> label_vocabulary, labels, and the report on them."""
     return Pipeline(
         [
             Node(
+                match_classes,
+                inputs=["visual_classes", "audio_classes", "sound_ontology", "params:merge_labels"],
+                outputs=list(CLASSES),
+                name="match_classes",
+            ),
+            Node(
+                survey_labels,
+                inputs=[*LABELS, *CLASSES, "params:merge_labels"],
+                outputs="label_survey",
+                name="survey_labels",
+            ),
+            Node(
+                plan_merge,
+                inputs=["label_survey", *CLASSES, "params:merge_labels"],
+                outputs=list(PLAN),
+                name="plan_merge",
+            ),
+            Node(
+                count_targets,
+                inputs=[*LABELS, *CLASSES, *PLAN, "params:merge_labels"],
+                outputs="target_counts",
+                name="count_targets",
+            ),
+            Node(
                 build_vocabulary,
-                inputs=["visual_labels", "audio_labels", "params:merge_labels"],
-                outputs="label_vocabulary",
+                inputs=["label_survey", "target_counts", *CLASSES, "params:merge_labels"],
+                outputs=["label_vocabulary", "dropped_classes"],
                 name="build_vocabulary",
             ),
             Node(
                 merge_shards,
-                inputs=[
-                    "clips",
-                    "visual_labels",
-                    "audio_labels",
-                    "label_vocabulary",
-                    "near_duplicates",
-                    "params:merge_labels",
-                ],
+                inputs=[*LABELS, *CLASSES, *PLAN, "label_vocabulary", "near_duplicates", "params:merge_labels"],
                 outputs="labels",
                 name="merge_shards",
             ),
             Node(
                 summarise_labels,
-                inputs=["label_vocabulary", "labels", "visual_labels", "audio_labels"],
-                outputs="label_histogram",
+                inputs=["labels", "visual_labels", "audio_labels"],
+                outputs="label_summary",
                 name="summarise_labels",
+            ),
+            Node(
+                measure_labels,
+                inputs=["label_summary", "label_vocabulary", "dropped_classes"],
+                outputs="label_metrics",
+                name="measure_labels",
+            ),
+            Node(
+                plot_labels,
+                inputs=[
+                    "label_vocabulary",
+                    "label_summary",
+                    "label_survey",
+                    "class_associations",
+                    "params:merge_labels",
+                ],
+                outputs=list(PLOTS),
+                name="plot_labels",
+            ),
+            Node(
+                draw_contact_sheet,
+                inputs=[*LABELS, "labels", "label_vocabulary", "label_summary", "params:merge_labels"],
+                outputs="contact_sheet",
+                name="draw_contact_sheet",
+            ),
+            Node(
+                write_label_report,
+                inputs=[
+                    *LABELS,
+                    "labels",
+                    "label_summary",
+                    "label_metrics",
+                    "label_vocabulary",
+                    "candidate_classes",
+                    "dropped_classes",
+                    *PLAN,
+                    *PLOTS,
+                    "params:merge_labels",
+                ],
+                outputs="label_report",
+                name="write_label_report",
             ),
         ]
     )

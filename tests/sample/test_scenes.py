@@ -20,7 +20,7 @@ from xmodal_kedro.sample.world import (
     Draw,
     stream,
 )
-from xmodal_kedro.schemas import SampleTruth
+from xmodal_kedro.schemas import Truth
 
 indices = st.integers(0, 100_000)
 
@@ -67,7 +67,7 @@ def test_the_default_world_has_every_kind_of_thing() -> None:
 def test_truth_follows_the_scenes_without_gaps() -> None:
     scripts = [write_script(SampleParams(), index) for index in range(50)]
     truth = truth_of(scripts)
-    SampleTruth.validate(truth)
+    Truth.validate(truth)
     assert len(truth) == sum(len(script.scenes) for script in scripts)
     for _, rows in truth.groupby("uri"):
         assert rows["start_s"].iloc[0] == 0

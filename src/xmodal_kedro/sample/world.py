@@ -32,6 +32,22 @@ AUDIO_CLASSES = (*SOURCES, *HEARD_ONLY)
 VISUAL_CLASSES = (BACKGROUND, *SOURCES, *SILENT)
 BENCHMARK_CLASSES = (*AUDIO_CLASSES, *UNKNOWN_SOUNDS, *NEW_SOUNDS)
 
+AUDIOSET_IDS = {
+    "dog": "/m/0bt9lr", "rooster": "/m/07qn5dc", "rain": "/m/06mb1", "sea_waves": "/m/034srq",
+    "crackling_fire": "/m/07pzfmf", "crying_baby": "/t/dd00002", "sneezing": "/m/01hsr_", "clock_tick": "/m/07qjznt",
+    "helicopter": "/m/09ct_", "chainsaw": "/m/01j4z9", "chirping_birds": "/m/07pggtn", "church_bells": "/m/03w41f",
+    "siren": "/m/03kmc9", "engine": "/m/02mk9", "drum": "/m/026t6",
+}  # fmt: skip
+"""Of the sounds of `SOURCES`, in the AudioSet ontology."""
+SOUNDS_FILE = "sounds.csv"
+"""Beside the visual teacher's weights; named under `sounds` in its card."""
+
+
+def sounds_table() -> bytes:
+    """The CSV of which sounds the visual teacher's classes make: a source its own, the others none."""
+    rows = [f"{name},{name},{AUDIOSET_IDS[name]}" for name in SOURCES]
+    return "\n".join(["label,sound,audioset_id", *rows, ""]).encode()
+
 
 class Draw(IntEnum):
     """What a random stream is for. Streams of different draws never meet, whatever the sizes of the draws."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from xmodal_kedro.handles import Folder, ShardJobs, Shards
 from xmodal_kedro.params import AudioTeacherCard, LabelParams
 
@@ -13,3 +15,15 @@ def label_audio(
     from xmodal_kedro.labelling.label import label_clips
 
     return label_clips(clips, audio_teacher_files, audio_teacher, audio_label)
+
+
+def list_audio_classes(
+    audio_teacher_files: Folder, audio_teacher: AudioTeacherCard
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The teacher's classes, and the ontology that they are part of; that is empty where the card names none."""
+    from xmodal_kedro.labelling.ontology import empty_ontology, read_ontology
+    from xmodal_kedro.labelling.sounds import audio_classes
+
+    file_name = audio_teacher.ontology
+    ontology = read_ontology(audio_teacher_files.file(file_name)) if file_name else empty_ontology()
+    return audio_classes(audio_teacher, audio_teacher_files, ontology), ontology

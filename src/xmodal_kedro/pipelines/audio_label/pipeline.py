@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import label_audio
+from .nodes import label_audio, list_audio_classes
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """clips -> audio_labels"""
+    """clips -> audio_labels; the teacher -> audio_classes, sound_ontology"""
     return Pipeline(
         [
             Node(
@@ -16,6 +16,12 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                 inputs=["clips", "audio_teacher_files", "params:audio_teacher", "params:audio_label"],
                 outputs="audio_labels",
                 name="label_audio",
+            ),
+            Node(
+                list_audio_classes,
+                inputs=["audio_teacher_files", "params:audio_teacher"],
+                outputs=["audio_classes", "sound_ontology"],
+                name="list_audio_classes",
             ),
         ]
     )

@@ -22,11 +22,12 @@ def draw_videos(sample: SampleParams) -> tuple[Files, pd.DataFrame]:
 
 
 def train_visual_teacher(sample: SampleParams, visual_teacher: VisualTeacherCard) -> Files:
-    """A small classifier of pictures, and its class list."""
+    """A small classifier of pictures, its class list, and the table of the sounds that its classes make."""
     from xmodal_kedro.sample import teachers
-    from xmodal_kedro.sample.world import VISUAL_CLASSES
+    from xmodal_kedro.sample.world import SOUNDS_FILE, VISUAL_CLASSES, sounds_table
 
-    return _teacher(visual_teacher, VISUAL_CLASSES, partial(teachers.train_visual_teacher, sample, visual_teacher))
+    weights = partial(teachers.train_visual_teacher, sample, visual_teacher)
+    return _teacher(visual_teacher, VISUAL_CLASSES, weights) | {SOUNDS_FILE: sounds_table()}
 
 
 def train_audio_teacher(sample: SampleParams, audio_teacher: AudioTeacherCard) -> Files:
@@ -47,4 +48,8 @@ def draw_benchmark(sample: SampleParams) -> Files:
 def _teacher(
     card: VisualTeacherCard | AudioTeacherCard, classes: tuple[str, ...], weights: Callable[[], bytes]
 ) -> Files:
+    if card.labels is None:
+        raise ValueError(
+            f"the sample world's teachers come with class lists: set labels in the card of {card.weights!r}"
+        )
     return {card.weights: weights, card.labels: "".join(f"{name}\n" for name in classes).encode()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from xmodal_kedro.handles import Folder, ShardJobs, Shards
 from xmodal_kedro.params import LabelParams, VisualTeacherCard
 
@@ -13,3 +15,10 @@ def label_frames(
     from xmodal_kedro.labelling.label import label_clips
 
     return label_clips(clips, visual_teacher_files, visual_teacher, visual_label)
+
+
+def list_visual_classes(visual_teacher_files: Folder, visual_teacher: VisualTeacherCard) -> pd.DataFrame:
+    """The teacher's classes, and the sounds that they make."""
+    from xmodal_kedro.labelling.sounds import visual_classes
+
+    return visual_classes(visual_teacher, visual_teacher_files)

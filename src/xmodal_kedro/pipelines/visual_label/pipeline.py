@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import label_frames
+from .nodes import label_frames, list_visual_classes
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """clips -> visual_labels"""
+    """clips -> visual_labels; the teacher -> visual_classes"""
     return Pipeline(
         [
             Node(
@@ -16,6 +16,12 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                 inputs=["clips", "visual_teacher_files", "params:visual_teacher", "params:visual_label"],
                 outputs="visual_labels",
                 name="label_frames",
+            ),
+            Node(
+                list_visual_classes,
+                inputs=["visual_teacher_files", "params:visual_teacher"],
+                outputs="visual_classes",
+                name="list_visual_classes",
             ),
         ]
     )

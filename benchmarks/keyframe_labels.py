@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import yaml
 from machine import describe_machine, table
 from numpy.typing import NDArray
 from whole_file import Frame, read_frames, read_sound
 
 from xmodal_kedro.datasets.folder import FolderDataset
-from xmodal_kedro.labelling.label import score_clips
+from xmodal_kedro.labelling.scoring import score_clips
 from xmodal_kedro.labelling.teacher import open_teacher, teacher_files
 from xmodal_kedro.media.clips import clip_file
 from xmodal_kedro.media.in_decoder import Clip
@@ -85,13 +84,16 @@ class Judge:
         merging = yaml.safe_load((PARAMETERS / "merge_labels.yml").read_text())
         self._merging = ModalityParams.model_validate(merging["merge_labels"][kind])
         files = teacher_files(self._card, FolderDataset(path=str(folder)).load())
-        self._teacher = open_teacher(self._card, *files, "cpu")
-        self._column = "frames" if kind == "visual" else "audio"
+        self._teacher = open_teacher(self._card, files, "cpu")
 
     def scores(self, shown: Sequence[Any]) -> NDArray[np.float32]:
         """Scores [clips, classes] of clips, each given as a list of JPEGs or as int16 PCM."""
-        clips = pa.RecordBatch.from_pydict({"clip_id": [str(at) for at in range(len(shown))], self._column: shown})
-        return score_clips(clips, self._teacher, self._card.input, LABEL)[0]
+        clips = (
+            (str(at), np.frombuffer(clip, "<i2") if isinstance(clip, bytes) else clip) for at, clip in enumerate(shown)
+        )
+        nothing = np.zeros(len(self._teacher.labels), np.float32)
+        scored = score_clips(clips, self._teacher, self._card, LABEL)
+        return np.stack([nothing if scores_C is None else scores_C for _, scores_C in scored])
 
     def labels(self, scores_C: NDArray[np.float32]) -> frozenset[str]:
         """What becomes of scores as targets: classes over the threshold, at most the best k."""

@@ -164,25 +164,42 @@ class ImageInput(Params):
 
 
 class LogMelInput(Params):
-    """Input of an audio classifier over log-mel patches, [patches, 1, frames, mels]; see `audio.log_mel`."""
+    """Input of an audio classifier over log-mel patches; see `audio.log_mel`."""
 
     kind: Literal["log_mel"]
     tensor: str = "patches"
     """Name of the input tensor."""
+    layout: Literal["N1FM", "NFM"] = "N1FM"
+    """[patches, 1, frames, mels], or without the channel."""
     log_offset: float = Field(0.01, gt=0)
     """Added to mel magnitudes before the logarithm: 0.01 for VGGish, 0.001 for YAMNet."""
     patch_frames: int = Field(96, ge=1)
     hop_frames: int = Field(48, ge=1)
 
 
-TeacherInput = Annotated[ImageInput | LogMelInput, Field(discriminator="kind")]
+class WaveformInput(Params):
+    """Input of an audio classifier over sound itself, [windows, samples] in [-1, 1]."""
+
+    kind: Literal["waveform"]
+    tensor: str = "waveform"
+    """Name of the input tensor."""
+    sample_rate_hz: int | None = Field(None, ge=1000)
+    """Rate at which the model wants its sound; null is that of the clips, 16 kHz."""
+    window_s: float = Field(0.96, gt=0)
+    """Length of a window, seconds, and..."""
+    hop_s: float = Field(0.48, gt=0)
+    """...from one to the next."""
+
+
+AudioInput = Annotated[LogMelInput | WaveformInput, Field(discriminator="kind")]
+TeacherInput = Annotated[ImageInput | LogMelInput | WaveformInput, Field(discriminator="kind")]
 
 
 class ScoresOutput(Params):
     """Output of a classifier."""
 
     tensor: str = "scores"
-    """Name of the output tensor, [batch, classes]."""
+    """Name of the output tensor, [batch, classes], of an ONNX model."""
     scale: float = Field(1.0, gt=0)
     """Multiplied with the raw output: 1/256 for a softmax quantised to uint8."""
     activation: Literal["none", "softmax", "sigmoid"] = "none"
@@ -192,27 +209,64 @@ class ScoresOutput(Params):
 class TeacherCard(Params):
     """A pretrained classifier: its files (in the teacher's folder) and how to feed it."""
 
-    backend: Literal["onnx", "sample"]
+    backend: Literal["onnx", "transformers", "torchvision", "sample"]
+    """`onnx`: any exported classifier. `transformers`: any image- or audio-classification model in that library's
+    layout, from a folder or the Hugging Face hub. `torchvision`: one of its networks with weights of your own."""
     weights: str
-    """File name of the weights."""
-    labels: str
-    """File name of the class list: one name a line, or a `.csv` with a column `display_name`."""
-    input: TeacherInput
+    """File name of the weights. For `transformers`, the folder that holds `config.json`, `preprocessor_config.json` and
+    the safetensors (`.` for the teacher's folder itself), or the hub's id of a model."""
+    revision: str = "main"
+    """Branch, tag or, best, commit of a model on the hub."""
+    network: str = ""
+    """Name of the network for `torchvision`, such as `convnext_base`."""
+    labels: str | None = None
+    """File name of the class list: one name a line, or a `.csv` with a column `display_name`, and one `mid` where
+    AudioSet's ids are known. Null takes the names that a `transformers` model brings."""
+    input: TeacherInput | None = None
+    """How to feed it; null for `transformers`, whose models bring their own processors."""
     output: ScoresOutput = ScoresOutput()
     ignore: tuple[str, ...] = ()
     """Classes never given as a label, such as a background class."""
+
+    @model_validator(mode="after")
+    def _fields_fit_the_backend(self) -> Self:
+        brings_its_own = self.backend == "transformers"
+        if brings_its_own and self.input is not None:
+            raise ValueError(
+                "the teacher's input is set, but a transformers model is fed by its own processor: write "
+                "`input: null` in its card"
+            )
+        missing = [field for field in ("input", "labels") if getattr(self, field) is None]
+        if missing and not brings_its_own:
+            raise ValueError(
+                f"the teacher's {missing[0]} is null, which only the backend transformers can do with: set it in its "
+                "card"
+            )
+        if bool(self.network) != (self.backend == "torchvision"):
+            raise ValueError(
+                f"the teacher's network is {self.network!r} and its backend {self.backend}: name a network in the card "
+                "of a torchvision teacher, and in no other"
+            )
+        return self
 
 
 class VisualTeacherCard(TeacherCard):
     """`visual_teacher`: a teacher that looks at a clip's pictures."""
 
-    input: ImageInput
+    input: ImageInput | None = None
+    sounds: str = ""
+    """Which sound each class makes: `imagenet` for the table of ImageNet's classes that comes along; a `.csv` in the
+    teacher's folder with the columns `label`, `sound` and `audioset_id`, in which a class that is not listed makes no
+    sound; empty where it is not known."""
 
 
 class AudioTeacherCard(TeacherCard):
     """`audio_teacher`: a teacher that listens to a clip's sound."""
 
-    input: LogMelInput
+    input: AudioInput | None = None
+    ontology: str = ""
+    """File of the AudioSet ontology as it is released, `ontology.json`, in the teacher's folder; without it, no class
+    has parents."""
 
 
 class LabelParams(Params):
@@ -220,6 +274,12 @@ class LabelParams(Params):
 
     batch_size: int = Field(32, ge=1)
     """Pictures or patches per inference; a model of fixed batch size overrides it."""
+    prepare_threads: int = Field(1, ge=1)
+    """Threads of a worker that decode and preprocess ahead of the teacher. On CUDA, set about as many as there are
+    cores for a worker."""
+    inference_threads: int = Field(1, ge=1)
+    """Threads of one inference on a CPU. Workers label shards side by side, one a core, so more only helps where there
+    are fewer workers than cores."""
     pooling: Literal["mean", "max"] = "mean"
     """How the scores of a clip's frames or windows become the clip's."""
     top_k: int = Field(10, ge=1)
@@ -227,7 +287,7 @@ class LabelParams(Params):
     min_score: float = Field(0.01, ge=0, le=1)
     """Labels below this score are not stored."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes CUDA where the installed onnxruntime offers it."""
+    """`auto` takes CUDA where torch, or for `onnx` the installed onnxruntime, offers it."""
 
 
 class ModalityParams(Params):
@@ -237,21 +297,61 @@ class ModalityParams(Params):
     """Labels below this score are dropped."""
     top_k: int = Field(ge=1)
     """Most labels of a clip, best first."""
+    max_rate: float | None = Field(None, gt=0, le=1)
+    """Largest share of all clips that a class may label. Where it would label more, its threshold rises until it does
+    not, so that a class of which the teacher is too sure does not flood; null sets no limit."""
+
+
+class AgreementParams(Params):
+    """When a label of one modality supports one of the other, for the rule `agreement`."""
+
+    ancestors: bool = True
+    """Whether a class supports its ancestors and descendants in the ontology, as `Dog` does `Animal` and `Bark`. It
+    always supports itself."""
+    associations: bool = True
+    """Whether classes support each other that occur together more often than chance has it."""
+    min_pmi: float = Field(1.0, gt=0)
+    """Least pointwise mutual information of two associated classes, bits: 1 is twice as often as by chance..."""
+    min_videos: int = Field(5, ge=1)
+    """...in at least so many videos. The clips of one video are no independent evidence."""
 
 
 class MergeParams(Params):
     """`parameters/merge_labels.yml`"""
 
-    rule: Literal["union", "visual_only", "audio_only"] = "union"
-    """Whose classes make the vocabulary: both teachers' (the paper's reading), or one's for ablation."""
+    rule: Literal["union", "agreement", "visual_only", "audio_only"] = "union"
+    """Whose classes become targets: both teachers' (`union`, the paper's reading), those that a label of the other
+    modality supports, or one teacher's for ablation."""
     visual: ModalityParams
     audio: ModalityParams
+    agreement: AgreementParams = AgreementParams()
+    visual_names: Literal["own", "sounds"] = "own"
+    """`own` keeps the visual teacher's classes; `sounds` puts in their place the sounds that they make, as its card's
+    `sounds` tells, so that two breeds of dog are one class, and the audio teacher's."""
+    drop_silent: bool = False
+    """Whether visual classes that make no sound, as the card's `sounds` tells, are left out of the targets. They still
+    support what they are associated with."""
+    parents: bool = False
+    """Whether a target's ancestors in the ontology are targets too, with the same weight. Needs the audio teacher's
+    `ontology`."""
     targets: Literal["hard", "soft"] = "hard"
     """`hard` gives every target the weight 1, `soft` the teacher's score."""
     min_clips: int = Field(10, ge=1)
     """Classes of fewer clips are dropped."""
+    max_clips: int | None = Field(None, ge=1)
+    """Most clips of a class: of a more frequent one, an even draw is kept, the same clips for every class as far as it
+    goes; null sets no limit."""
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     """Share of videos held out for validation, by hash of `video_id`; near-duplicates go together."""
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> MergeParams:
+        if self.max_clips is not None and self.max_clips < self.min_clips:
+            raise ValueError(
+                f"merge_labels.max_clips ({self.max_clips}) is less than min_clips ({self.min_clips}): set at least "
+                "that in parameters/merge_labels.yml"
+            )
+        return self
 
     def of(self, modality: str) -> ModalityParams:
         """What of the labels of `visual` or `audio` becomes a target."""

@@ -83,6 +83,18 @@ def test_a_missing_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
         dataset(tmp_path).load().file("model.onnx")
 
 
+def test_an_optional_folder_that_is_not_there_is_an_empty_one(tmp_path: Path) -> None:
+    engine = {"backend": "threading", "workers": 1}
+    optional = FolderDataset(path=str(tmp_path / "teachers"), optional=True, engine=engine)
+    assert optional.exists()
+    assert len(optional.load()) == 0
+    assert optional.load().root == str(tmp_path / "teachers")
+    assert not dataset(tmp_path / "teachers").exists()
+    optional.save({"a": b"a", "b": b"b"})
+    (tmp_path / "teachers" / "b").unlink()
+    assert not optional.exists()
+
+
 def test_linked_folders_are_entered_once(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.mp4").write_text("a")

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import onnx
 import pyarrow as pa
+import torch
+import transformers
 from onnx import TensorProto, helper
 
 from tests.fakes import MemoryShard
@@ -17,19 +19,31 @@ from xmodal_kedro.params import AudioTeacherCard, VisualTeacherCard
 from xmodal_kedro.schemas import CLIPS_ARROW, TEACHER_LABELS_ARROW
 
 COLOURS = ("red", "green", "blue")
+SOUNDS = ("Speech", "Music", "Dog")
+SMALL_TRANSFORMER: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
 SIDE_PX = 8
 
 
 def write_mean_model(
-    path: Path, input_name: str, row_shape: tuple[int | str, ...], mean_over: list[int], batch: int | str = "N"
+    path: Path,
+    input_name: str,
+    row_shape: tuple[int | str, ...],
+    mean_over: list[int],
+    batch: int | str = "N",
+    element: int = TensorProto.FLOAT,
 ) -> None:
     """An ONNX model whose classes are what is left of its input after a mean over some axes; sizes may be names."""
     classes = next(size for axis, size in enumerate(row_shape, start=1) if axis not in mean_over)
     graph = helper.make_graph(
         [helper.make_node("ReduceMean", [input_name, "axes"], ["scores"], keepdims=0)],
         "mean",
-        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, [batch, *row_shape])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, classes])],
+        [helper.make_tensor_value_info(input_name, element, [batch, *row_shape])],
+        [helper.make_tensor_value_info("scores", element, [batch, classes])],
         [helper.make_tensor("axes", TensorProto.INT64, [len(mean_over)], mean_over)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -48,6 +62,86 @@ def write_pitch_teacher(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_mean_model(folder / "pitch.onnx", "patches", (1, 96, 64), [1, 2])
     (folder / "pitches.csv").write_text("index,display_name\n" + "".join(f"{i},band {i:02d}\n" for i in range(64)))
+
+
+def write_loudness_teacher(folder: Path, samples: int) -> None:
+    """A window's scores are its mean magnitude, and 1 less that."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Abs", ["waveform"], ["magnitude"]),
+            helper.make_node("ReduceMean", ["magnitude", "axes"], ["loud"], keepdims=1),
+            helper.make_node("Sub", ["one", "loud"], ["soft"]),
+            helper.make_node("Concat", ["loud", "soft"], ["scores"], axis=1),
+        ],
+        "loudness",
+        [helper.make_tensor_value_info("waveform", TensorProto.FLOAT, ["N", samples])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2])],
+        [
+            helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
+            helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, folder / "loudness.onnx")
+    (folder / "loudness.txt").write_text("loud\nsoft")
+
+
+def loudness_card(window_s: float = 0.5) -> AudioTeacherCard:
+    """Card of the loudness teacher of 4000 samples: half a second at 8 kHz, half overlapping."""
+    sound = {"kind": "waveform", "sample_rate_hz": 8000, "window_s": window_s, "hop_s": 0.25}
+    return AudioTeacherCard.model_validate(_card("loudness.onnx", "loudness.txt", sound, {}))
+
+
+def write_vit(folder: Path, names: Sequence[str] = COLOURS) -> transformers.ViTForImageClassification:
+    """A small vision transformer with random weights, as the library saves it."""
+    torch.manual_seed(0)
+    config = transformers.ViTConfig(
+        **SMALL_TRANSFORMER, image_size=32, patch_size=8, id2label=dict(enumerate(names)), initializer_range=0.5
+    )
+    model = transformers.ViTForImageClassification(config).eval()
+    model.save_pretrained(folder)
+    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return model
+
+
+def write_ast(folder: Path) -> transformers.ASTForAudioClassification:
+    """A small audio spectrogram transformer with random weights, as the library saves it."""
+    torch.manual_seed(0)
+    config = transformers.ASTConfig(
+        **SMALL_TRANSFORMER, max_length=400, num_mel_bins=32, id2label=dict(enumerate(SOUNDS)), initializer_range=0.5
+    )
+    model = transformers.ASTForAudioClassification(config).eval()
+    model.save_pretrained(folder)
+    transformers.ASTFeatureExtractor(max_length=400, num_mel_bins=32).save_pretrained(folder)
+    return model
+
+
+def write_wav2vec2(folder: Path, sampling_rate: int) -> None:
+    """A small classifier of sound of any length with random weights, as the library saves it."""
+    torch.manual_seed(0)
+    config = transformers.Wav2Vec2Config(
+        **SMALL_TRANSFORMER,
+        conv_dim=(16,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+        classifier_proj_size=16,
+        id2label=dict(enumerate(SOUNDS)),
+        initializer_range=0.5,
+    )
+    transformers.Wav2Vec2ForSequenceClassification(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(sampling_rate=sampling_rate).save_pretrained(folder)
+
+
+def seeing_card(**changes: Any) -> VisualTeacherCard:
+    """Card of a `transformers` image classifier in the folder `vit`."""
+    card = {"backend": "transformers", "weights": "vit", "output": {"activation": "softmax"}, **changes}
+    return VisualTeacherCard.model_validate(card)
+
+
+def hearing_card(**changes: Any) -> AudioTeacherCard:
+    """Card of a `transformers` audio classifier in the folder `ast`."""
+    card = {"backend": "transformers", "weights": "ast", "output": {"activation": "sigmoid"}, **changes}
+    return AudioTeacherCard.model_validate(card)
 
 
 def colour_card(**changes: Any) -> VisualTeacherCard:

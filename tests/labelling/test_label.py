@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fakes import MemoryShard, folder_of
+from tests.fakes import MemoryShard, folder_of, shard_of
 from tests.labelling.fixtures import (
     clips_shard,
     colour_card,
@@ -37,7 +37,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 def label(clips: MemoryShard, card: TeacherCard, teachers: Folder, **params: object) -> pa.Table:
     jobs = label_clips({"shard-00007": clips}, teachers, card, LabelParams.model_validate(params))
     assert list(jobs) == ["shard-00007"]
-    return pickle.loads(pickle.dumps(jobs["shard-00007"]))()
+    return shard_of(pickle.loads(pickle.dumps(jobs["shard-00007"])))()
 
 
 def as_tuples(table: pa.Table) -> list[tuple[str, str, float]]:

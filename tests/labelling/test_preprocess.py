@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from tests.labelling.fixtures import jpeg, tone
-from xmodal_kedro.labelling.preprocess import image_batch, log_mel_batch
-from xmodal_kedro.params import ImageInput, LogMelInput
+from xmodal_kedro.labelling.preprocess import clip_rows, image_batch, log_mel_batch, window_batch
+from xmodal_kedro.params import ImageInput, LogMelInput, WaveformInput
 
 
 def test_uint8_pictures_are_rgb_as_decoded() -> None:
@@ -59,3 +59,41 @@ def test_sound_shorter_than_a_patch_is_padded_to_one(samples: int) -> None:
     patches = log_mel_batch(np.full(samples, 99, np.int16), LogMelInput(kind="log_mel", log_offset=0.001))
     assert patches.shape == (1, 1, 96, 64)
     assert np.isfinite(patches).all()
+
+
+def test_the_channel_of_patches_is_left_out_where_the_card_says_so() -> None:
+    sound = np.frombuffer(tone(1000), np.int16)
+    with_channel = log_mel_batch(sound, LogMelInput(kind="log_mel"))
+    without = log_mel_batch(sound, LogMelInput(kind="log_mel", layout="NFM"))
+    np.testing.assert_array_equal(without, with_channel[:, 0])
+
+
+def test_sound_is_cut_into_windows_in_full_scale() -> None:
+    sound = np.arange(-32_768, 32_768, 2, dtype=np.int16)
+    windows = window_batch(sound, WaveformInput(kind="waveform", window_s=0.5, hop_s=0.3))
+    assert windows.shape == (6, 8000)
+    assert windows.dtype == np.float32
+    np.testing.assert_array_equal(windows[1], sound[4800:12_800] / 32_768)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 7999, 8000, 8001])
+def test_sound_shorter_than_a_window_is_padded_to_one(samples: int) -> None:
+    windows = window_batch(np.full(samples, 99, np.int16), WaveformInput(kind="waveform", window_s=0.5))
+    assert windows.shape == (1, 8000)
+    assert np.count_nonzero(windows) == min(samples, 8000)
+
+
+def test_sound_is_resampled_to_the_models_rate() -> None:
+    sound = np.frombuffer(tone(1000), np.int16)
+    (window,) = window_batch(sound, WaveformInput(kind="waveform", sample_rate_hz=32_000, window_s=4))
+    assert window.shape == (128_000,)
+    assert np.abs(np.fft.rfft(window)).argmax() / 4 == pytest.approx(1000, abs=1)
+    assert window.std() == pytest.approx((sound / 32_768).std(), rel=1e-3)
+
+
+def test_a_clip_has_a_row_of_each_picture_patch_or_window() -> None:
+    sound = np.frombuffer(tone(1000), np.int16)
+    assert [row.shape for row in clip_rows([jpeg(0, 0, 0)] * 2, ImageInput(kind="image"))] == [(3, 224, 224)] * 2
+    assert clip_rows([], ImageInput(kind="image")) == []
+    assert [row.shape for row in clip_rows(sound, LogMelInput(kind="log_mel"))] == [(1, 96, 64)] * 7
+    assert [row.shape for row in clip_rows(sound, WaveformInput(kind="waveform"))] == [(15_360,)] * 7

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.conftest import PROJECT
-from tests.fakes import folder_of
+from tests.fakes import folder_of, shard_of
 from tests.labelling.fixtures import clips_shard
 from xmodal_kedro.labelling.label import label_clips
 from xmodal_kedro.params import AudioTeacherCard, LabelParams, TeacherCard, VisualTeacherCard
@@ -44,7 +44,7 @@ def labels_by_clip(clips: list[dict[str, Any]], card: TeacherCard, real_data: Pa
     jobs = label_clips(
         {"shard": clips_shard(clips)}, folder_of(real_data / "teachers"), card, LabelParams(device="cpu")
     )
-    table: pa.Table = jobs["shard"]()
+    table: pa.Table = shard_of(jobs["shard"])()
     found: dict[str, list[str]] = {}
     for row in table.to_pylist():
         found.setdefault(row["clip_id"], []).append(row["label"])

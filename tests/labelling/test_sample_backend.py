@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from tests.labelling.fixtures import jpeg
 from xmodal_kedro.labelling.sample_backend import SampleNetwork, SampleTeacher
 from xmodal_kedro.params import ImageInput, ScoresOutput, TeacherCard
 
@@ -21,12 +22,13 @@ CARD = TeacherCard(
 
 def test_scores_are_probabilities_whatever_the_batch() -> None:
     teacher = SampleTeacher(CARD, save(SampleNetwork(3, 2).state_dict()), ("dog", "rain"))
-    batch = np.random.default_rng(0).normal(size=(5, 3, 64, 64)).astype(np.float32)
-    scores = teacher.scores(batch)
+    rows = list(np.random.default_rng(0).normal(size=(5, 3, 64, 64)).astype(np.float32))
+    scores = teacher.scores(rows)
     assert scores.shape == (5, 2)
     assert scores.dtype == np.float32
     assert 0 <= scores.min() <= scores.max() <= 1
-    assert teacher.scores(batch[:1]) == pytest.approx(scores[:1], abs=1e-6)
+    assert [row.shape for row in teacher.rows([jpeg(255, 0, 0)] * 2)] == [(3, 64, 64)] * 2
+    assert teacher.scores(rows[:1]) == pytest.approx(scores[:1], abs=1e-6)
 
 
 def test_another_number_of_classes_is_refused() -> None:

@@ -35,15 +35,18 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         self,
         *,
         path: str,
+        optional: bool = False,
         engine: Mapping[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """
         Args:
             path: folder, or fsspec URL of one.
+            optional: whether a folder that is not there is an empty one.
             engine: fields of `Engine`, for saving.
             metadata: for plugins; not used here.
         """
+        self._optional = optional
         self._engine = Engine(**(engine or {}))
         self._url = path
         self._fs, self._path = storage_of(path)
@@ -51,7 +54,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         self.metadata = metadata
 
     def load(self) -> Folder:
-        if not self._fs.isdir(self._path):
+        if not self._fs.isdir(self._path) and not self._optional:
             raise DatasetError(f"no folder at {self._url}")
         if not self._is_whole():
             raise DatasetError(f"{self._url} is not complete: run the pipeline that makes it again")
@@ -102,7 +105,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
 
     def _exists(self) -> bool:
         present = {file.name for file in self._list()}
-        return bool(present) and self._is_whole() and self._made().keys() <= present
+        return (bool(present) or self._optional) and self._is_whole() and self._made().keys() <= present
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._url}

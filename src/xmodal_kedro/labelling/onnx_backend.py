@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from xmodal_kedro.labelling.preprocess import blank_batch
+from xmodal_kedro.labelling.preprocess import Clip, blank_batch, clip_rows, input_of
 from xmodal_kedro.labelling.teacher import Device
-from xmodal_kedro.params import TeacherCard
+from xmodal_kedro.params import ScoresOutput, TeacherCard, TeacherInput
 
 CUDA = "CUDAExecutionProvider"
-ONNX_TYPES = {np.dtype(np.uint8): "tensor(uint8)", np.dtype(np.float32): "tensor(float)"}
+NUMPY_TYPES: dict[str, Any] = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class OnnxTeacher:
@@ -24,41 +25,40 @@ class OnnxTeacher:
         weights: the ONNX file.
         labels: class names in the order of the output.
         device: `auto` takes CUDA where onnxruntime offers it.
+        inference_threads: of one inference on a CPU.
 
     Raises:
         ValueError: the file is no ONNX model, or differs from the card or the class list.
     """
 
-    def __init__(self, card: TeacherCard, weights: bytes, labels: tuple[str, ...], device: Device) -> None:
+    def __init__(
+        self, card: TeacherCard, weights: bytes, labels: tuple[str, ...], device: Device, inference_threads: int
+    ) -> None:
         self.labels = labels
-        self._card = card
-        self._session = _open_session(card, weights, device)
-        self._fixed_batch = _check_input(card, self._session)
+        self._input = input_of(card)
+        self._output = card.output
+        self._session = _open_session(card, weights, device, inference_threads)
+        self._fixed_batch, self._dtype = _check_input(card, self._session)
         _check_output(card, self._session, len(labels))
 
-    def scores(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Score a batch; a model of fixed batch size is fed in pieces of that size, the last one padded.
+    def rows(self, clip: Clip) -> list[NDArray[Any]]:
+        """Pictures, patches or windows as the card's input says."""
+        return clip_rows(clip, self._input)
 
-        Raises:
-            ValueError: a score is not 0..1.
-        """
-        step = self._fixed_batch or len(batch)
-        outputs = [self._run(batch[at : at + step], step) for at in range(0, len(batch), step)]
-        scores_BC = _activate(np.concatenate(outputs).astype(np.float32) * self._card.output.scale, self._card)
-        if not (scores_BC.min() >= 0 and scores_BC.max() <= 1):
-            raise ValueError(
-                f"{self._card.weights!r} gives scores from {scores_BC.min()} to {scores_BC.max()}, not 0..1: correct "
-                "output.scale or output.activation in the teacher's card"
-            )
-        return scores_BC
+    def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        """float32 [len(rows), classes]; a model of fixed batch size is fed in pieces of it, the last one padded."""
+        step = self._fixed_batch or len(rows)
+        outputs = [self._run(rows[at : at + step], step) for at in range(0, len(rows), step)]
+        return _activate(np.concatenate(outputs).astype(np.float32) * np.float32(self._output.scale), self._output)
 
-    def _run(self, piece: NDArray[Any], step: int) -> NDArray[Any]:
-        padded = np.concatenate([piece, np.zeros_like(piece, shape=(step - len(piece), *piece.shape[1:]))])
-        (output,) = self._session.run([self._card.output.tensor], {self._card.input.tensor: padded})
+    def _run(self, piece: Sequence[NDArray[Any]], step: int) -> NDArray[Any]:
+        batch = np.zeros((step, *piece[0].shape), self._dtype)
+        np.stack(piece, out=batch[: len(piece)], casting="same_kind")
+        (output,) = self._session.run([self._output.tensor], {self._input.tensor: batch})
         return output[: len(piece)]
 
 
-def _open_session(card: TeacherCard, weights: bytes, device: Device) -> ort.InferenceSession:
+def _open_session(card: TeacherCard, weights: bytes, device: Device, threads: int) -> ort.InferenceSession:
     offered = ort.get_available_providers()
     if device == "cuda" and CUDA not in offered:
         raise ValueError(
@@ -67,8 +67,7 @@ def _open_session(card: TeacherCard, weights: bytes, device: Device) -> ort.Infe
         )
     use_cuda = device != "cpu" and CUDA in offered
     options = ort.SessionOptions()
-    # Shards are labelled side by side, one process a core: threads inside a session would only compete.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     providers = [CUDA, "CPUExecutionProvider"] if use_cuda else ["CPUExecutionProvider"]
     try:
@@ -79,17 +78,18 @@ def _open_session(card: TeacherCard, weights: bytes, device: Device) -> ort.Infe
         ) from error
 
 
-def _check_input(card: TeacherCard, session: ort.InferenceSession) -> int | None:
-    """The model's fixed batch size, if it has one, after checking that the card describes its input."""
+def _check_input(card: TeacherCard, session: ort.InferenceSession) -> tuple[int | None, Any]:
+    """The model's fixed batch size, if it has one, and its input's type; half precision is fed what single is."""
+    spec = input_of(card)
     inputs = {tensor.name: tensor for tensor in session.get_inputs()}
-    if list(inputs) != [card.input.tensor]:
+    if list(inputs) != [spec.tensor]:
         raise ValueError(
-            f"{card.weights!r} has the inputs {list(inputs)}, not [{card.input.tensor!r}]: set input.tensor in the "
+            f"{card.weights!r} has the inputs {list(inputs)}, not [{spec.tensor!r}]: set input.tensor in the "
             "teacher's card, and use a model of one input"
         )
-    tensor = inputs[card.input.tensor]
-    blank = blank_batch(card.input)
-    if tensor.type != ONNX_TYPES[blank.dtype]:
+    tensor, blank = inputs[spec.tensor], blank_batch(spec)
+    dtype = NUMPY_TYPES.get(tensor.type)
+    if dtype is None or np.issubdtype(dtype, np.floating) != np.issubdtype(blank.dtype, np.floating):
         raise ValueError(
             f"{card.weights!r} takes {tensor.type} and the card says {blank.dtype}: correct input.dtype or "
             "input.kind in the teacher's card"
@@ -97,10 +97,19 @@ def _check_input(card: TeacherCard, session: ort.InferenceSession) -> int | None
     if not _fits(tensor.shape[1:], blank.shape[1:]):
         raise ValueError(
             f"{card.weights!r} takes {list(tensor.shape)} and the card describes {['batch', *blank.shape[1:]]}: "
-            "correct input.kind, input.layout, input.crop_px or input.patch_frames in the teacher's card"
+            f"correct {_shape_fields(spec)} in the teacher's card"
         )
     batch = tensor.shape[0]
-    return batch if isinstance(batch, int) else None
+    return batch if isinstance(batch, int) else None, dtype
+
+
+def _shape_fields(spec: TeacherInput) -> str:
+    fields = {
+        "image": "input.kind, input.layout or input.crop_px",
+        "log_mel": "input.kind, input.layout or input.patch_frames",
+        "waveform": "input.kind, input.window_s or input.sample_rate_hz",
+    }
+    return fields[spec.kind]
 
 
 def _check_output(card: TeacherCard, session: ort.InferenceSession, classes: int) -> None:
@@ -125,10 +134,10 @@ def _fits(shape: list[int | str | None], wanted: tuple[int, ...]) -> bool:
     )
 
 
-def _activate(raw_BC: NDArray[np.float32], card: TeacherCard) -> NDArray[np.float32]:
-    if card.output.activation == "sigmoid":
+def _activate(raw_BC: NDArray[np.float32], output: ScoresOutput) -> NDArray[np.float32]:
+    if output.activation == "sigmoid":
         return np.exp(-np.logaddexp(np.float32(0), -raw_BC))
-    if card.output.activation == "softmax":
+    if output.activation == "softmax":
         exponentials_BC = np.exp(raw_BC - raw_BC.max(axis=1, keepdims=True))
         return exponentials_BC / exponentials_BC.sum(axis=1, keepdims=True)
     return raw_BC

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from xmodal_kedro.labelling.preprocess import Clip, clip_rows, input_of
+from xmodal_kedro.labelling.torch_inference import activate, inference
 from xmodal_kedro.params import TeacherCard
 
 
@@ -32,13 +33,14 @@ class SampleTeacher:
         self._card = card
         self._network = _load_network(card, weights, len(labels))
 
-    def scores(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Score a batch [batch, channels, height, width]: float32 [batch, classes] in 0..1."""
-        with one_thread(), torch.inference_mode():
-            logits_BC = self._network(torch.from_numpy(batch)) * self._card.output.scale
-            scores_BC = logits_BC.softmax(1) if self._card.output.activation == "softmax" else logits_BC.sigmoid()
-        scores: NDArray[np.float32] = scores_BC.numpy()
-        return scores
+    def rows(self, clip: Clip) -> list[NDArray[Any]]:
+        """Pictures or patches, [channels, height, width] each."""
+        return clip_rows(clip, input_of(self._card))
+
+    def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        """float32 [len(rows), classes]."""
+        with inference(torch.device("cpu"), threads=1):
+            return activate(self._network(torch.from_numpy(np.stack(rows))), self._card.output)
 
 
 class SampleNetwork(nn.Module):
@@ -60,17 +62,6 @@ class SampleNetwork(nn.Module):
         """float32 [batch, channels, height, width], sides of 32 at least -> logits [batch, classes]."""
         logits: Tensor = self.classifier(self.pool(self.blocks(self.normalise(batch_BCHW))))
         return logits
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one CPU thread inside the block: sums have the same order, so results the same bits, on any machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _block(inputs: int, outputs: int, stride: int = 2) -> nn.Sequential:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 import torch
@@ -12,13 +14,23 @@ from torch.nn import functional as F
 
 from xmodal_kedro.audio.log_mel import HOP_LENGTH, samples_for_frames
 from xmodal_kedro.labelling.preprocess import image_batch, log_mel_batch
-from xmodal_kedro.labelling.sample_backend import SampleNetwork, one_thread
-from xmodal_kedro.params import AudioTeacherCard, LogMelInput, SampleParams, VisualTeacherCard
+from xmodal_kedro.labelling.sample_backend import SampleNetwork
+from xmodal_kedro.labelling.torch_inference import torch_threads
+from xmodal_kedro.params import (
+    AudioTeacherCard,
+    ImageInput,
+    LogMelInput,
+    SampleParams,
+    TeacherCard,
+    VisualTeacherCard,
+)
 from xmodal_kedro.sample.pictures import backdrop, picture_of, random_look
 from xmodal_kedro.sample.recording import loudness, record, room_noise, to_pcm16
 from xmodal_kedro.sample.scenes import SIZES_PX
 from xmodal_kedro.sample.sounds import SYNTHESISERS
 from xmodal_kedro.sample.world import AUDIO_CLASSES, BACKGROUND, UNKNOWN_SOUNDS, VISUAL_CLASSES, Draw, stream
+
+Spec = TypeVar("Spec", ImageInput, LogMelInput)
 
 EXAMPLE_S = 2.5
 BATCH_SIZE = 32
@@ -30,12 +42,12 @@ AUDIBLE = 0.05
 def train_visual_teacher(sample: SampleParams, card: VisualTeacherCard) -> bytes:
     """Weights of a classifier of pictures over `VISUAL_CLASSES`, as safetensors."""
     jpegs, targets = draw_pictures(sample, range(sample.teacher_examples_per_class))
-    return _train(image_batch(jpegs, card.input), targets, sample, exclusive=True)
+    return _train(image_batch(jpegs, _fed(card, ImageInput)), targets, sample, exclusive=True)
 
 
 def train_audio_teacher(sample: SampleParams, card: AudioTeacherCard) -> bytes:
     """Weights of a multi-label classifier of log-mel patches over `AUDIO_CLASSES`, as safetensors."""
-    patches, targets = draw_sounds(sample, range(sample.teacher_examples_per_class), card.input)
+    patches, targets = draw_sounds(sample, range(sample.teacher_examples_per_class), _fed(card, LogMelInput))
     return _train(patches, targets, sample, exclusive=False)
 
 
@@ -53,6 +65,14 @@ def draw_pictures(sample: SampleParams, examples: range) -> tuple[list[bytes], N
                 jpegs.append(_picture(rng, "" if empty else name))
                 classes.append(class_index)
     return jpegs, np.eye(len(VISUAL_CLASSES), dtype=np.float32)[classes]
+
+
+def _fed(card: TeacherCard, kind: type[Spec]) -> Spec:
+    if not isinstance(card.input, kind):
+        raise ValueError(
+            f"the sample world's teachers take a {kind.__name__}: set input in the card of {card.weights!r}"
+        )
+    return card.input
 
 
 def _picture(rng: Generator, name: str) -> bytes:
@@ -110,7 +130,7 @@ def _train(
 ) -> bytes:
     """Train a `SampleNetwork`: softmax and cross-entropy where classes are exclusive, else sigmoids and BCE."""
     inputs_N, targets_N = torch.from_numpy(inputs), torch.from_numpy(targets)
-    with one_thread(), torch.random.fork_rng(devices=[]):
+    with torch_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(sample.seed)
         network = SampleNetwork(inputs.shape[1], targets.shape[1])
         optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)

@@ -65,6 +65,11 @@ def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
         source_outcomes=plot_outcomes(videos, rejected, unclipped, cut_short),
         labels={"shard-00000": label_shard(2), "shard-00001": label_shard(1), "shard-00002": label_shard(0)},
         label_vocabulary=pd.DataFrame({"name": ["<dog>", "rain"], "modality": ["visual", "both"]}),
+        label_metrics={
+            "labels.classes.effective": 1.8,
+            "labels.classes_per_targeted_clip": 1.5,
+            "labels.agreeing_share": 0.25,
+        },
         label_histogram=go.Figure(go.Bar(x=[3, 2], y=["dog", "rain"]), layout={"title": "2 classes over 5 clips"}),
         model_card={
             "model": "vggish_plus",
@@ -155,6 +160,16 @@ def test_a_histogram_of_some_classes_says_so_and_keeps_its_ticks_short() -> None
     assert "2 classes over 5 clips. The 1 most frequent are shown." in page
     assert re.search(r'"ticktext":\["book jacket, dust cover(…|\\u2026)"\]', page)
     assert "most frequent" not in without_plotly(render(report_inputs()))
+
+
+def test_the_labels_are_told_in_three_numbers_and_agreement_only_where_two_teachers_were_asked() -> None:
+    inputs = report_inputs()
+    page = without_plotly(render(inputs))
+    assert "<dt>Classes</dt><dd>2<small>as diverse as 2 equal ones<" in page
+    assert "<dt>Classes a clip</dt><dd>1.5<" in page
+    assert "<dt>Teachers agree</dt><dd>25 %<" in page
+    alone = {name: value for name, value in inputs.label_metrics.items() if name != "labels.agreeing_share"}
+    assert "<dt>Teachers agree</dt><dd>–<" in without_plotly(render(replace(inputs, label_metrics=alone)))
 
 
 def test_the_page_needs_no_network_and_holds_plotly_once() -> None:

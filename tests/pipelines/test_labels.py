@@ -55,7 +55,7 @@ def catalog(tmp_path: Path) -> DataCatalog:
         "params:merge_labels": MergeParams.model_validate({"visual": keeps, "audio": keeps, "min_clips": 1}),
     }
     engine = {"backend": "threading", "workers": 1}
-    shards = ("visual_labels", "audio_labels", "labels")
+    shards = ("visual_labels", "audio_labels", "label_survey", "target_counts", "labels")
     return DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
         | {name: ShardedParquetDataset(path=str(tmp_path / name), engine=engine) for name in shards}
@@ -77,7 +77,11 @@ def test_clips_become_targets_that_both_teachers_agree_to(catalog: DataCatalog) 
         "shard-00001": ["red hiss"],
     }
     assert tables["shard-00000"]["targets"].to_pylist() == [[0, 1], [0]]
-    assert outputs["label_histogram"].load().layout.title.text.startswith("2 classes over 3 clips: 2 labelled by sight")
+    report = outputs["label_report"].load()
+    assert "2 classes: 1 seen only, 1 heard only." in report
+    assert "by sight 1 (1 without a picture)" in report
+    assert report.count("<audio controls") >= 3, "each clip can be listened to"
+    assert len(outputs["contact_sheet"].load().layout.images) >= 5
 
 
 def test_a_teacher_whose_list_has_another_length_stops_the_run_before_a_shard(

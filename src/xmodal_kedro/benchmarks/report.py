@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from xmodal_kedro.benchmarks import page
+from xmodal_kedro import page
 from xmodal_kedro.benchmarks.compare import PRETRAINED, RANDOM, fold_accuracies
 from xmodal_kedro.benchmarks.esc50 import COMPLETE
 from xmodal_kedro.benchmarks.published import PUBLISHED
@@ -17,8 +17,6 @@ from xmodal_kedro.benchmarks.source_sections import learnt_from, near_duplicates
 from xmodal_kedro.handles import Shards
 
 TITLES = {"esc50": "ESC-50", "esc10": "ESC-10"}
-LONGEST_TICK = 24
-"""Characters of a class name beside a bar: longer ones would leave a narrow screen no bars."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,7 @@ class ReportInputs:
     source_outcomes: go.Figure
     labels: Shards
     label_vocabulary: pd.DataFrame
+    label_metrics: dict[str, float]
     label_histogram: go.Figure
     model_card: dict[str, Any]
     training_history: pd.DataFrame
@@ -176,12 +175,25 @@ def _labels(inputs: ReportInputs) -> str:
     text = f"{histogram.layout.title.text or ''}."
     if len(shown) < len(inputs.label_vocabulary):
         text += f" The {len(shown)} most frequent are shown."
-    histogram.update_yaxes(tickvals=shown, ticktext=[_shortened(name) for name in shown])
-    return page.section("Machine labels", page.paragraph(text), page.figure(histogram, "label-histogram"))
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_TICK else f"{name[: LONGEST_TICK - 1].rstrip(' ,')}…"
+    histogram.update_yaxes(tickvals=shown, ticktext=[page.shortened(name) for name in shown])
+    metrics = inputs.label_metrics
+    agreeing = metrics.get("labels.agreeing_share")
+    figures = [
+        (
+            "Classes",
+            f"{len(inputs.label_vocabulary):,}",
+            f"as diverse as {metrics['labels.classes.effective']:,.0f} equal ones",
+        ),
+        ("Classes a clip", f"{metrics['labels.classes_per_targeted_clip']:.1f}", "of those with a target"),
+        (
+            "Teachers agree",
+            "–" if agreeing is None else f"{agreeing:.0%}".replace("%", " %"),
+            "of clips that both label",
+        ),
+    ]
+    return page.section(
+        "Machine labels", page.headline(figures), page.paragraph(text), page.figure(histogram, "label-histogram")
+    )
 
 
 def _training(inputs: ReportInputs) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pyarrow.compute as pc
 
-from xmodal_kedro.benchmarks import page
+from xmodal_kedro import page
 from xmodal_kedro.handles import Shards
 from xmodal_kedro.media.outcomes import count_outcomes
 from xmodal_kedro.reasons import REASONS
@@ -35,7 +35,7 @@ def learnt_from(
         ("Sources used", f"{len(used):,}", f"of {found:,} found"),
         ("Clips", f"{clip_count:,}", "cut from them"),
         ("Sound", _hours(_seconds(clips)), "in the clips"),
-        ("Clips with a target", f"{targeted:,}", f"{_share(targeted, clip_count)} of all clips"),
+        ("Clips with a target", f"{targeted:,}", f"{page.share(targeted, clip_count)} of all clips"),
     ]
     rows = [
         (outcome.name, f"{outcome.count:,}", REASONS.get(outcome.reason, _length(whole)))
@@ -93,7 +93,3 @@ def _length(videos: pd.DataFrame) -> str:
 
 def _hours(seconds: float) -> str:
     return f"{seconds / 3600:,.2f} h"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "0 %"

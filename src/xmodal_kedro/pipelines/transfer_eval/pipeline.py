@@ -16,6 +16,7 @@ REPORTED = (
     "source_outcomes",
     "labels",
     "label_vocabulary",
+    "label_metrics",
     "label_histogram",
     "model_card",
     "training_history",

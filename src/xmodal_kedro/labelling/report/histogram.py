@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 import plotly.graph_objects as go
 
-from xmodal_kedro.handles import Shards
+from xmodal_kedro.labelling.report.summary import LabelSummary, labelled
+from xmodal_kedro.page import ACCENT, WARM
 
 TOP_CLASSES = 40
-COLOURS = {"visual": "#4c78a8", "audio": "#f58518", "both": "#54a24b"}
+COLOURS = {"visual": ACCENT, "audio": WARM, "both": "#6a9a5b"}
 
 
-def label_histogram(vocabulary: pd.DataFrame, labels: Shards, visual: Shards, audio: Shards) -> go.Figure:
+def label_histogram(vocabulary: pd.DataFrame, summary: LabelSummary) -> go.Figure:
     """Horizontal bars of the most frequent classes, coloured by who names them.
 
     The title says how many clips each teacher labelled, and how many have a training target.
     """
-    clips = _total(labels, "clips")
     title = (
-        f"{len(vocabulary)} classes over {clips:,} clips: {_labelled(visual):,} labelled by sight, "
-        f"{_labelled(audio):,} by ear, {_total(labels, 'targeted'):,} with a target"
+        f"{len(vocabulary)} classes over {summary['clips']:,} clips: {labelled(summary, 'visual'):,} labelled by "
+        f"sight, {labelled(summary, 'audio'):,} by ear, {summary['targeted']:,} with a target"
     )
     top = vocabulary.sort_values(["clip_count", "name"], ascending=[False, True]).head(TOP_CLASSES)
     figure = go.Figure(
@@ -46,12 +44,3 @@ def label_histogram(vocabulary: pd.DataFrame, labels: Shards, visual: Shards, au
         barmode="stack",
     )
     return figure
-
-
-def _total(shards: Shards, key: str) -> int:
-    return sum(int(shard.metadata[key]) for shard in shards.values())
-
-
-def _labelled(shards: Shards) -> int:
-    unlabelled = sum(sum(json.loads(shard.metadata["unlabelled"]).values()) for shard in shards.values())
-    return _total(shards, "clips") - unlabelled

@@ -9,7 +9,9 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-INK, ACCENT = "#1d2733", "#1f5f8b"
+INK, ACCENT, WARM = "#1d2733", "#1f5f8b", "#c9843a"
+LONGEST_TICK = 24
+"""Characters of a class name beside a bar: longer ones would leave a narrow screen no bars."""
 
 STYLE = f"""
 :root {{ --ink: {INK}; --soft: #5c6b7a; --line: #e3e8ed; --accent: {ACCENT}; }}
@@ -38,7 +40,7 @@ table {{ border-collapse: collapse; width: 100%; font-size: .95rem; font-variant
 th, td {{ text-align: left; padding: 9px 24px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; }}
 thead th {{ color: var(--soft); font-weight: 500; font-size: .88rem; white-space: nowrap; }}
 tbody th {{ font-weight: 500; white-space: pre-line; overflow-wrap: anywhere; min-width: 15ch; }}
-.number {{ text-align: right; white-space: nowrap; }}
+.number {{ text-align: right; white-space: pre; }}
 tr.total > * {{ border-bottom: 0; border-top: 2px solid var(--ink); font-weight: 620; }}
 @media (max-width: 560px) {{
   main {{ padding: 36px 18px 64px; }}
@@ -51,15 +53,15 @@ th:last-child, td:last-child {{ padding-right: 0; }}
 """
 
 
-def page(title: str, body: Iterable[str]) -> str:
-    """A whole page, with plotly.js inlined once."""
+def page(title: str, body: Iterable[str], style: str = "") -> str:
+    """A whole page, with plotly.js inlined once; `style` is added to the style sheet."""
     return "\n".join(
         [
             "<!DOCTYPE html>",
             '<html lang="en">',
             '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title>",
-            f"<style>{STYLE}</style>",
+            f"<style>{STYLE}{style}</style>",
             f"<script>{get_plotlyjs()}</script></head>",
             "<body><main>",
             *body,
@@ -89,7 +91,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequen
 
     Args:
         columns: headings; empty where the rows need none.
-        rows: cells as text; the first names its row, and may have several lines.
+        rows: cells as text; the first names its row. It and numbers may have several lines.
         numbers: positions of the columns that hold numbers.
         totals: how many of the last rows sum up the others.
     """
@@ -114,7 +116,7 @@ def figure(plot: go.Figure, name: str) -> str:
     styled = go.Figure(plot)
     styled.update_layout(
         template="plotly_white",
-        colorway=[ACCENT, "#8fb3cc", "#c9843a"],
+        colorway=[ACCENT, "#8fb3cc", WARM],
         title=None,
         font={"family": FONT, "size": 13, "color": INK},
         margin={"l": 8, "r": 8, "t": 32, "b": 8},
@@ -129,3 +131,13 @@ def figure(plot: go.Figure, name: str) -> str:
         config={"responsive": True, "displayModeBar": False},
     )
     return f'<div class="scroll">{drawn}</div>'
+
+
+def shortened(name: str) -> str:
+    """A name that fits beside a bar."""
+    return name if len(name) <= LONGEST_TICK else f"{name[: LONGEST_TICK - 1].rstrip(' ,')}…"
+
+
+def share(part: float, whole: float) -> str:
+    """Percent, without decimals."""
+    return f"{100 * part / whole:.0f} %" if whole else "0 %"

@@ -1,0 +1,1 @@
+"""What a user sees of the labels before anything is trained on them."""

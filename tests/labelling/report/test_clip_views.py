@@ -1,0 +1,54 @@
+import pytest
+
+from tests.labelling.fixtures import labels_shard
+from tests.labelling.report import world
+from xmodal_kedro.labelling.report.clip_views import LABELS_SHOWN, ClipView, rows_of
+
+
+def view(clip_id: str) -> ClipView:
+    (found,) = world.labelled_clips().views([(0.5, clip_id, clip_id[0])])
+    return found
+
+
+def test_clips_come_in_the_order_they_were_picked_in_from_whichever_shard() -> None:
+    picked = [(0.1, "b-1", "b"), (0.4, "a-1", "a"), (0.7, "b-0", "b")]
+    views = world.labelled_clips().views(picked)
+    assert [(view.picked_by, view.clip_id, view.video_id) for view in views] == [
+        (0.1, "b-1", "v-b"),
+        (0.4, "a-1", "v-a"),
+        (0.7, "b-0", "v-b"),
+    ]
+
+
+def test_a_clip_shows_what_was_seen_heard_and_made_of_it() -> None:
+    shown = view("a-0")
+    assert [(label.label, pytest.approx(label.score), label.counts) for label in shown.visual_labels] == [
+        ("dog", 0.9, True),
+        ("cat", 0.2, False),
+    ]
+    assert [label.label for label in shown.audio_labels] == ["Bark"]
+    assert shown.targets == [("Bark", 1.0), ("dog", 1.0)]
+    assert (shown.split, len(shown.frames), len(shown.audio)) == ("train", 1, 128_000)
+
+
+def test_a_clip_without_picture_label_or_target_has_none() -> None:
+    assert (view("b-0").frames, view("b-0").visual_labels) == ([], [])
+    assert (view("b-1").audio_labels, view("b-1").targets) == ([], [])
+    assert [label.counts for label in view("b-1").visual_labels] == [False], "it is below the threshold"
+
+
+def test_labels_beyond_the_best_few_do_not_count_and_very_many_are_not_shown() -> None:
+    source = world.labelled_clips()
+    many = labels_shard([("a-0", f"class {at}", 0.9 - at / 100) for at in range(9)], clips=2)
+    replaced = type(source)(**{**vars(source), "visual_labels": {"a": many}})
+    (shown,) = replaced.views([(0.5, "a-0", "a")])
+    assert [label.counts for label in shown.visual_labels] == [True, True, False, False, False]
+    assert len(shown.visual_labels) == LABELS_SHOWN
+
+
+def test_rows_are_found_among_those_of_other_clips() -> None:
+    shard = world.clips()["a"]
+    rows = rows_of(shard, ["a-1", "nowhere"], ["clip_id", "audio"])
+    assert rows.column_names == ["clip_id", "audio"]
+    assert rows["clip_id"].to_pylist() == ["a-1"]
+    assert rows_of(shard, [], ["clip_id"]).num_rows == 0

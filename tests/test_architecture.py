@@ -18,7 +18,7 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 from xmodal_kedro.pipeline_registry import register_pipelines
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
-FOUNDATION = {"schemas", "params", "handles", "events", "source_code", "pcm", "reasons", "sharding"}
+FOUNDATION = {"schemas", "params", "handles", "events", "source_code", "pcm", "reasons", "sharding", "page"}
 MAY_IMPORT = {
     "pipelines": {"media", "duplicates", "labelling", "training", "benchmarks", "sample", "audio", "models"}
     | FOUNDATION,
@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "pcm": set(),
     "reasons": set(),
     "sharding": set(),
+    "page": set(),
 }
 KNOWS_KEDRO = {"pipelines", "datasets", "context", "hooks", "settings", "pipeline_registry"}
 PIPELINES = register_pipelines()
@@ -183,7 +184,8 @@ def test_kedro_can_read_the_types_of_every_node() -> None:
 @pytest.mark.parametrize("env", ["base", "sample", "onnx", "paper"])
 def test_every_input_and_output_is_in_the_catalog_with_its_layer(env: str) -> None:
     catalog = {name: entry for name, entry in load_config(env)["catalog"].items() if not name.startswith("_")}
-    wanted = PIPELINES["__default__"] if env != "sample" else PIPELINES["__default__"] + PIPELINES["sample"]
+    wanted = PIPELINES["__default__"] + PIPELINES["label_check"]
+    wanted = wanted + PIPELINES["sample"] if env == "sample" else wanted
     named = {name for name in wanted.datasets() if not name.startswith("params:")}
     assert named == catalog.keys()
     assert all("layer" in entry["metadata"]["kedro-viz"] for entry in catalog.values())

@@ -32,12 +32,12 @@ ROOM_CHECKED_BYTES = 1 << 20
 
 
 class DefaultPipelineHooks:
-    """In the sample env the default pipeline also makes the world that it starts from."""
+    """In the sample env the default pipeline also makes the world that it starts from, and checks the labels by it."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         if context.env == SAMPLE_ENV:
-            pipelines["__default__"] = pipelines["sample"] + pipelines["__default__"]
+            pipelines["__default__"] = pipelines["sample"] + pipelines["__default__"] + pipelines["label_check"]
 
 
 class PreflightHooks:
@@ -93,8 +93,12 @@ def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
 def _check_teacher(catalog: DataCatalog, modality: str) -> None:
     from xmodal_kedro.labelling.teacher import check_teacher
 
-    card, device = catalog.load(f"params:{modality}_teacher"), catalog.load(f"params:{modality}_label").device
-    check_teacher(card, catalog.load(f"{modality}_teacher_files"), device)
+    card, label = catalog.load(f"params:{modality}_teacher"), catalog.load(f"params:{modality}_label")
+    files = f"{modality}_teacher_files"
+    try:
+        check_teacher(card, catalog.load(files), label.device, label.inference_threads)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; or {_remedy(files, catalog[files])}") from error
 
 
 def _check_benchmark(catalog: DataCatalog) -> None:
@@ -157,7 +161,19 @@ def _is_parameter(name: str) -> bool:
 class TrackingHooks(MlflowHook):
     """kedro-mlflow's hook, with typed parameters logged field by field, live curves, and what a run made."""
 
-    ARTIFACTS = ("model_weights", "model_card", "training_history", "transfer_results", "transfer_report")
+    ARTIFACTS = (
+        "label_vocabulary",
+        "label_report",
+        "label_quality",
+        "label_check_report",
+        "model_weights",
+        "model_card",
+        "training_history",
+        "transfer_results",
+        "transfer_report",
+    )
+    METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics")
+    REPORTS = ("label_report", "label_check_report", "transfer_report")
 
     def __init__(self) -> None:
         super().__init__()
@@ -184,13 +200,13 @@ class TrackingHooks(MlflowHook):
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        if dataset_name == "transfer_report":
+        if dataset_name in self.REPORTS:
             logger.info("report: %s", _location(self._catalog[dataset_name]))
         if not mlflow.active_run():
             return
         if dataset_name in self.ARTIFACTS:
             _log_artifact(_location(self._catalog[dataset_name]))
-        if dataset_name == "transfer_metrics":
+        if dataset_name in self.METRICS:
             mlflow.log_metrics(data)
 
     @hook_impl

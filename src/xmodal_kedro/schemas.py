@@ -201,7 +201,7 @@ class TeacherLabels(Table):
 
     clip_id: Series[str]
     label: Series[str]
-    score: Series[float] = pa_checks.Field(ge=0, le=1)
+    score: Series[pa_checks.Float32] = pa_checks.Field(ge=0, le=1)
 
 
 TEACHER_LABELS_ARROW = pa.schema([("clip_id", pa.string()), ("label", pa.string()), ("score", pa.float32())])

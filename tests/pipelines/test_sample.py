@@ -12,7 +12,7 @@ from kedro.runner import SequentialRunner
 
 from xmodal_kedro.params import AudioTeacherCard, SampleParams, VisualTeacherCard
 from xmodal_kedro.pipelines.sample import create_pipeline
-from xmodal_kedro.schemas import SampleTruth
+from xmodal_kedro.schemas import Truth
 
 PARAMETERS = Path(__file__).resolve().parents[2] / "conf" / "sample" / "parameters"
 
@@ -46,13 +46,13 @@ def test_parameters_that_cannot_be_met_are_refused(wrong: dict[str, float], mess
 
 
 def test_every_output_is_named(outputs: dict[str, object]) -> None:
-    names = {"source_videos", "sample_truth", "visual_teacher_files", "audio_teacher_files", "benchmark_files"}
+    names = {"source_videos", "truth", "visual_teacher_files", "audio_teacher_files", "benchmark_files"}
     assert outputs.keys() == names
 
 
 def test_videos_come_with_their_truth(outputs: dict[str, object]) -> None:
-    videos, truth = outputs["source_videos"], outputs["sample_truth"]
-    SampleTruth.validate(truth)
+    videos, truth = outputs["source_videos"], outputs["truth"]
+    Truth.validate(truth)
     assert set(truth["uri"]) == videos.keys()
     assert len(videos) == 3
     assert all(len(render()) > 1000 for render in videos.values())
@@ -61,9 +61,17 @@ def test_videos_come_with_their_truth(outputs: dict[str, object]) -> None:
 @pytest.mark.parametrize(("modality", "classes"), [("visual", 20), ("audio", 16)])
 def test_a_teacher_is_weights_and_a_class_list(outputs: dict[str, object], modality: str, classes: int) -> None:
     files = outputs[f"{modality}_teacher_files"]
-    assert files.keys() == {"weights.safetensors", "labels.txt"}
+    assert files.keys() >= {"weights.safetensors", "labels.txt"}
     assert len(files["labels.txt"].decode().splitlines()) == classes
     assert isinstance(files["weights.safetensors"], partial)
+
+
+def test_a_teachers_folder_holds_what_its_card_names_and_no_more(outputs: dict[str, object]) -> None:
+    cards = {"visual": VisualTeacherCard, "audio": AudioTeacherCard}
+    for modality, card_class in cards.items():
+        card = card_class(**_parameters(f"{modality}_teacher"))
+        named = {card.weights, card.labels, getattr(card, "sounds", "")} - {""}
+        assert outputs[f"{modality}_teacher_files"].keys() == named
 
 
 def test_the_benchmark_has_its_table_and_five_clips_a_class(outputs: dict[str, object]) -> None:

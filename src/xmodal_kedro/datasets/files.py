@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
-from kedro_datasets.pandas import ParquetDataset
+from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
 from kedro_datasets_experimental.safetensors import SafetensorsDataset
@@ -56,6 +56,10 @@ def _save_in_place(parent: Any, data: Any) -> None:
 
 class TableDataset(WholeFile, ParquetDataset):
     """A pandas table as Parquet."""
+
+
+class CsvDataset(WholeFile, CSVDataset):
+    """A pandas table as CSV."""
 
 
 class JsonDataset(WholeFile, JSONDataset):

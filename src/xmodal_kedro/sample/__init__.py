@@ -1,7 +1,7 @@
 """The sample world: a small corpus with sound and picture, its teachers and a benchmark, all made from one seed.
 
 It lets the whole line run on a machine that has no data and no network, and it is scored honestly: what really
-happens in each scene (`schemas.SampleTruth`) is kept apart and never shown to labelling or training.
+happens in each scene (`schemas.Truth`) is kept apart and never shown to labelling or training.
 
 What is in it, and why:
 

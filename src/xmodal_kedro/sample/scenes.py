@@ -10,11 +10,13 @@ from numpy.random import Generator
 
 from xmodal_kedro.params import Params, SampleParams
 from xmodal_kedro.sample.world import (
+    AUDIO_CLASSES,
     HEARD_ONLY,
     SILENT,
     SOURCES,
     UNKNOWN_PICTURES,
     UNKNOWN_SOUNDS,
+    VISUAL_CLASSES,
     Draw,
     stream,
 )
@@ -90,14 +92,14 @@ def write_script(sample: SampleParams, index: int) -> Script:
 
 
 def truth_of(scripts: Sequence[Script]) -> pd.DataFrame:
-    """What really happens, one row a scene (`schemas.SampleTruth`); several classes are joined by commas."""
+    """What really happens, one row a scene (`schemas.Truth`), as far as a teacher has a class for it."""
     rows = []
     for script in scripts:
         start_s = 0.0
         for scene in script.scenes:
-            heard = ",".join(scene.heard) if script.has_sound else ""
+            heard = "|".join(name for name in scene.heard if name in AUDIO_CLASSES) if script.has_sound else ""
             end_s = start_s + scene.duration_s
-            rows.append((script.name, start_s, end_s, heard, scene.seen))
+            rows.append((script.name, start_s, end_s, heard, scene.seen if scene.seen in VISUAL_CLASSES else ""))
             start_s = end_s
     return pd.DataFrame(rows, columns=["uri", "start_s", "end_s", "heard", "seen"])
 

@@ -8,10 +8,10 @@ from .nodes import draw_benchmark, draw_videos, train_audio_teacher, train_visua
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """params -> source_videos, sample_truth, visual_teacher_files, audio_teacher_files, benchmark_files"""
+    """params -> source_videos, truth, visual_teacher_files, audio_teacher_files, benchmark_files"""
     return Pipeline(
         [
-            Node(draw_videos, inputs="params:sample", outputs=["source_videos", "sample_truth"], name="draw_videos"),
+            Node(draw_videos, inputs="params:sample", outputs=["source_videos", "truth"], name="draw_videos"),
             Node(
                 train_visual_teacher,
                 inputs=["params:sample", "params:visual_teacher"],

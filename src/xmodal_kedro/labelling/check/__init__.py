@@ -1,0 +1,1 @@
+"""How good machine labels are, where it is known what is really heard and seen."""

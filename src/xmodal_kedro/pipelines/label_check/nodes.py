@@ -1,0 +1,60 @@
+"""Nodes of `label_check`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from xmodal_kedro.handles import Shards
+from xmodal_kedro.params import MergeParams
+
+
+def find_true_clips(
+    truth: pd.DataFrame,
+    videos: pd.DataFrame,
+    clips: Shards,
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    sound_ontology: pd.DataFrame,
+) -> pd.DataFrame:
+    """Check the truth, and find the clips that it is about."""
+    from xmodal_kedro.labelling.check import truth as truths
+    from xmodal_kedro.labelling.check.meaning import Meaning
+
+    checked = truths.read_truth(truth)
+    truths.require_known_classes(checked, Meaning(candidate_classes, label_classes, sound_ontology))
+    return truths.find_clips(checked, videos, clips)
+
+
+def judge_labels(
+    clip_truth: pd.DataFrame,
+    visual_labels: Shards,
+    audio_labels: Shards,
+    labels: Shards,
+    label_vocabulary: pd.DataFrame,
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    sound_ontology: pd.DataFrame,
+    merge_labels: MergeParams,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure how often labels and targets are right, by class and by score."""
+    from xmodal_kedro.labelling.check.calibration import reliability
+    from xmodal_kedro.labelling.check.meaning import Meaning
+    from xmodal_kedro.labelling.check.quality import measure
+    from xmodal_kedro.labelling.check.statements import gather
+
+    meaning = Meaning(candidate_classes, label_classes, sound_ontology)
+    said = gather(clip_truth, visual_labels, audio_labels, labels, label_vocabulary, meaning, merge_labels)
+    return measure(said, meaning), reliability(said, meaning)
+
+
+def summarise_check(
+    label_quality: pd.DataFrame, label_reliability: pd.DataFrame, clip_truth: pd.DataFrame
+) -> tuple[dict[str, float], Any, str]:
+    """The averages as metrics, a plotly figure of the calibration, and a page."""
+    from xmodal_kedro.labelling.check.calibration import reliability_diagram
+    from xmodal_kedro.labelling.check.summary import metrics, report
+
+    diagram = reliability_diagram(label_reliability)
+    return metrics(label_quality, label_reliability), diagram, report(label_quality, diagram, clip_truth)

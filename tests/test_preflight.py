@@ -33,6 +33,13 @@ def test_a_missing_file_of_a_teacher_comes_with_the_remedy_of_the_catalog(tmp_pa
     check(colour_card(), tmp_path)
 
 
+def test_what_a_card_says_of_sounds_is_checked_too(tmp_path: Path) -> None:
+    write_colour_teacher(tmp_path)
+    (tmp_path / "sounds.csv").write_text("label,sound,audioset_id\nviolet,Violin,\n")
+    with pytest.raises(click.ClickException, match=r"sounds\.csv.*violet"):
+        check(colour_card(sounds="sounds.csv"), tmp_path)
+
+
 def test_a_model_that_is_in_no_folder_and_not_on_the_hub_comes_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.validation.exceptions import ParameterValidationError
 
-PLACES = {"source", "teachers", "esc10", "esc50", "data_root"}
+PLACES = {"source", "teachers", "esc10", "esc50", "truth", "data_root"}
 """Run parameters that the catalog reads, not a node."""
 
 WHO_FAILED = re.compile(r"Failed to instantiate \w+ for parameter '\w+': ")

@@ -91,12 +91,19 @@ def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
 
 
 def _check_teacher(catalog: DataCatalog, modality: str) -> None:
+    from xmodal_kedro.labelling.ontology import read_ontology
+    from xmodal_kedro.labelling.sounds import visual_classes
     from xmodal_kedro.labelling.teacher import check_teacher
 
     card, label = catalog.load(f"params:{modality}_teacher"), catalog.load(f"params:{modality}_label")
     files = f"{modality}_teacher_files"
     try:
-        check_teacher(card, catalog.load(files), label.device, label.inference_threads)
+        folder = catalog.load(files)
+        check_teacher(card, folder, label.device, label.inference_threads)
+        if modality == "visual":
+            visual_classes(card, folder)
+        elif card.ontology:
+            read_ontology(folder.file(card.ontology))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; or {_remedy(files, catalog[files])}") from error
 

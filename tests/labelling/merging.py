@@ -176,7 +176,7 @@ class PlainMerge:
     def _under_rate(self, found: dict[str, dict[int, float]], max_rate: float | None) -> dict[str, dict[int, float]]:
         if max_rate is None:
             return found
-        most = math.floor(max_rate * len(self.video_of))
+        most = round(max_rate * len(self.video_of) - 0.5 + 1e-9)
         kept: dict[str, dict[int, float]] = {clip: {} for clip in found}
         for index in self.name_of:
             bins = {clip: _bin(clip, scores[index]) for clip, scores in found.items() if index in scores}

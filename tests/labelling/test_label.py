@@ -123,6 +123,7 @@ def test_a_job_has_a_fingerprint_that_follows_clips_card_and_parameters(teachers
         of(red, colour_card(), LabelParams(top_k=1)),
     ]
     assert len({same, *others}) == 4
+    assert same == of(red, colour_card(sounds="imagenet"), LabelParams(batch_size=3, prepare_threads=2))
 
 
 def test_a_large_shard_is_labelled_in_parts(teachers: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,3 +110,15 @@ def test_ragged_lists_are_taken_with_their_owners() -> None:
     values, owner = lists.take(at)
     assert values.tolist() == [7, 8, 5, 7, 8]
     assert owner.tolist() == [0, 0, 1, 3, 3]
+
+
+def test_classes_that_differ_by_case_alone_stay_two_and_all_have_a_candidate() -> None:
+    garment = seen_as(*((label, "", "", True) for label in ("Cardigan", "cardigan", "CARDIGAN", "RAIN", "rain")))
+    classes = matched(garment)
+    names = [becomes(classes, label)[0] for label in garment["label"]]
+    assert len({name.casefold() for name in names} | {"rain"}) == len(names) + 1
+
+
+def test_two_sounds_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="'Dog' is the name of two sounds, /m/dog and /m/other"):
+        matched(seen_as(("hound", "Dog", "/m/other", False)), ontology({}))

@@ -36,7 +36,7 @@ def _thresholds(
 ) -> Iterator[tuple[str, int, str, int, int, int, float]]:
     limits = params.of(modality)
     all_clips = int(survey.by_first("clips", modality, ALL + 1)[ALL])
-    most = math.inf if limits.max_rate is None else math.floor(limits.max_rate * all_clips)
+    most = math.inf if limits.max_rate is None else math.floor(limits.max_rate * all_clips + 1e-9)
     index, bins, counts = survey.of("scores", modality)
     for candidate in np.unique(index):
         mine = slice(*np.searchsorted(index, [candidate, candidate + 1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,10 +50,21 @@ def _snapshot(model_id: str, revision: str, patterns: tuple[str, ...]) -> str:
         )
 
     try:
-        return download(local_files_only=True)
+        cached = download(local_files_only=True)
     except LocalEntryNotFoundError:
-        HfApi().model_info(model_id, revision=revision, timeout=ANSWER_S)  # the download's own look-up has no limit
-        return download(local_files_only=False)
+        cached = ""
+    if cached and _has_weights(Path(cached)):
+        return cached
+    HfApi().model_info(model_id, revision=revision, timeout=ANSWER_S)  # the download's own look-up has no limit
+    return download(local_files_only=False)
+
+
+def _has_weights(snapshot: Path) -> bool:
+    """Whether a snapshot holds all safetensors; one whose download broke off may not."""
+    index = snapshot / "model.safetensors.index.json"
+    if index.is_file():
+        return all((snapshot / name).is_file() for name in json.loads(index.read_bytes())["weight_map"].values())
+    return any(snapshot.glob("*.safetensors"))
 
 
 @contextmanager

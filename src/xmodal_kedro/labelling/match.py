@@ -126,6 +126,11 @@ class _Book:
         """The candidate of a sound, made where it is new; its name."""
         audioset_id = audioset_id or self._ontology.id_of.get(name.casefold(), "")
         found = self._by_id.get(audioset_id) or self._by_name.get(name.casefold())
+        if found is not None and audioset_id and found.audioset_id not in ("", audioset_id):
+            raise ValueError(
+                f"{name!r} is the name of two sounds, {found.audioset_id} and {audioset_id}: correct the audio "
+                "teacher's class list, or the table that visual_teacher.sounds names"
+            )
         if found is None:
             found = Candidate(name, sounds=[name])
             self._by_name[name.casefold()] = found
@@ -154,9 +159,12 @@ class _Book:
         """The candidate of a visual class that keeps its own name."""
         homonym = self._by_name.get(label.casefold())
         is_known = bool(sounds) or silent
-        if homonym is not None and (homonym.name in sounds or not is_known):
+        is_sound = homonym is not None and homonym.sounds == [homonym.name]
+        if homonym is not None and is_sound and (homonym.name in sounds or not is_known):
             return homonym.name
-        name = label if homonym is None else label + SEEN
+        name = label
+        while name.casefold() in self._by_name:
+            name += SEEN
         self._by_name[name.casefold()] = Candidate(name, silent=silent, sounds=list(sounds))
         return name
 

@@ -117,13 +117,22 @@ def _dropped(
 
 def _empty(survey: LabelCounter, clip_count: Indices, classes: ClassMap, params: MergeParams) -> str:
     names = [name for name in ("visual", "audio") if survey.by_first("clips", name, 1).any()]
+    if not names:
+        return "no class is left for the vocabulary, for there are no clips: run the pipeline clip on more recordings"
     seen = "; ".join(f"{name}: {describe_clips(survey, name)}" for name in names)
     frequent = [index for index in np.argsort(-clip_count, kind="stable")[:3].tolist() if clip_count[index]]
     best = ", ".join(f"{classes.names[index]!r} in {clip_count[index]} clips" for index in frequent)
-    thresholds = ", ".join(f"merge_labels.{name}.threshold ({params.of(name).threshold})" for name in names)
-    rule = "set another rule than agreement, " if params.rule == "agreement" else ""
+    lower = [f"lower merge_labels.{name}.threshold ({params.of(name).threshold})" for name in names]
+    limits = [f"raise merge_labels.{name}.max_rate" for name in names if params.of(name).max_rate is not None]
+    remedies = [
+        *(["set another rule than agreement"] if params.rule == "agreement" else []),
+        *(["set drop_silent: false"] if params.drop_silent and classes.silent[clip_count > 0].any() else []),
+        *lower,
+        *limits,
+        f"lower merge_labels.min_clips ({params.min_clips})",
+    ]
     return (
         f"no class is left for the vocabulary ({seen}; classes over the threshold: {int((clip_count > 0).sum())}"
-        f"{', most frequent ' + best if best else ''}): {rule}lower {thresholds} or merge_labels.min_clips "
-        f"({params.min_clips}) in parameters/merge_labels.yml, or add videos"
+        f"{', most frequent ' + best if best else ''}): {', '.join(remedies)} in parameters/merge_labels.yml, or add "
+        "videos"
     )

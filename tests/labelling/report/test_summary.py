@@ -1,4 +1,6 @@
 import json
+from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,9 +55,12 @@ def test_of_many_clips_the_smallest_draws_and_the_largest_contradictions_are_sho
 def test_adding_keeps_every_key_and_does_not_care_about_order(
     a: dict[str, list[int]], b: dict[str, list[int]], c: dict[str, list[int]]
 ) -> None:
-    assert add(a, add(b, c)) == add(add(a, b), c) == add(c, add(b, a))
-    assert add(a, b).keys() == a.keys() | b.keys()
-    assert sum(sum(pair) for pair in add(a, b).values()) == sum(sum(pair) for pair in [*a.values(), *b.values()])
+    def plus(one: Any, other: Any) -> Any:
+        return add(deepcopy(one), deepcopy(other))
+
+    assert plus(a, plus(b, c)) == plus(plus(a, b), c) == plus(c, plus(b, a))
+    assert plus(a, b).keys() == a.keys() | b.keys()
+    assert sum(sum(pair) for pair in plus(a, b).values()) == sum(sum(pair) for pair in [*a.values(), *b.values()])
 
 
 def test_a_mean_of_nothing_is_none() -> None:

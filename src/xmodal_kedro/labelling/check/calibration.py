@@ -13,7 +13,16 @@ from xmodal_kedro.labelling.check.quality import MATCHES, Match, meetings
 from xmodal_kedro.labelling.check.statements import Statements
 
 BINS = 10
-COLUMNS = ["labels", "against", "match", "bin", "labelled", "mean_score", "right"]
+COLUMNS = {
+    "labels": str,
+    "against": str,
+    "match": str,
+    "bin": int,
+    "labelled": int,
+    "mean_score": float,
+    "right": float,
+}
+"""Of the table `LabelReliability`."""
 TITLES = {
     ("visual", "seen"): "by sight, of what is seen",
     ("visual", "heard"): "by sight, of what is heard",
@@ -30,7 +39,8 @@ def reliability(statements: Iterable[Statements], meaning: Meaning) -> pd.DataFr
     """
     tables = [_bins(stated, match, meaning) for stated in statements if stated.ranked for match in MATCHES]
     filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=COLUMNS)
+    nothing = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
+    return pd.concat(filled, ignore_index=True) if filled else nothing
 
 
 def expected_calibration_error(bins: pd.DataFrame) -> float:

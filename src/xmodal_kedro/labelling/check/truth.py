@@ -143,7 +143,12 @@ def _require(holds: pd.Series, otherwise: str, cells: pd.Series | None = None) -
 
 def _rows_by_video(truth: pd.DataFrame, videos: pd.DataFrame) -> dict[str, list[int]]:
     """Positions of a video's rows. A uri may be given with more or fewer folders, where that is no ambiguity."""
-    video_of = dict(zip(videos["uri"], videos["video_id"], strict=True))
+    named = {_file_name(given) for given in truth["uri"]}
+    video_of = {
+        uri: video_id
+        for uri, video_id in zip(videos["uri"], videos["video_id"], strict=True)
+        if _file_name(uri) in named
+    }
     tails = Counter(tail for uri in video_of for tail in _tails(uri))
     of_tail = {tail: uri for uri in video_of for tail in _tails(uri) if tail == uri or tails[tail] == 1}
     rows_of: defaultdict[str, list[int]] = defaultdict(list)
@@ -158,6 +163,10 @@ def _rows_by_video(truth: pd.DataFrame, videos: pd.DataFrame) -> dict[str, list[
         names = sorted(set(missing))
         logger.info("label_check: %d recordings of the truth are no video: %s", len(names), _some(names))
     return dict(rows_of)
+
+
+def _file_name(uri: str) -> str:
+    return uri.rpartition("/")[2]
 
 
 def _tails(uri: str) -> list[str]:

@@ -85,8 +85,8 @@ class LabelledClips:
         columns = ("clip_id", "video_id", "start_s", "end_s", "frames", "audio")
         clips = {row["clip_id"]: row for row in rows_of(self.clips[key], clip_ids, columns).to_pylist()}
         opinions = {
-            "visual_labels": self._opinions(self.visual_labels[key], clip_ids, "visual"),
-            "audio_labels": self._opinions(self.audio_labels[key], clip_ids, "audio"),
+            "visual_labels": self._opinions(self.visual_labels.get(key), clip_ids, "visual"),
+            "audio_labels": self._opinions(self.audio_labels.get(key), clip_ids, "audio"),
         }
         for row in rows_of(self.labels[key], clip_ids, ("clip_id", "split", "targets", "weights")).to_pylist():
             targets = [(name_of[index], weight) for index, weight in zip(row["targets"], row["weights"], strict=True)]
@@ -96,7 +96,12 @@ class LabelledClips:
             for clip_id, row in clips.items()
         }
 
-    def _opinions(self, labels: LoadShard, clip_ids: Collection[str], modality: str) -> Mapping[str, list[Opinion]]:
+    def _opinions(
+        self, labels: LoadShard | None, clip_ids: Collection[str], modality: str
+    ) -> Mapping[str, list[Opinion]]:
+        """Labels by clip; none of a teacher that the rule does not ask, and that has not labelled the shard."""
+        if labels is None:
+            return {}
         limits = self.params.of(modality)
         found: defaultdict[str, list[Opinion]] = defaultdict(list)
         rows = rows_of(labels, clip_ids, ("clip_id", "label", "score")).to_pylist()

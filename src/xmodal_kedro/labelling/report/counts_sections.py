@@ -35,7 +35,7 @@ UNLABELLED = {"no_picture": "without a picture", "below_min_score": "without a s
 """Why a teacher gave a clip no label."""
 REASONS = {
     "silent": "makes no sound",
-    "not_agreed": "never supported by the other modality",
+    "not_agreed": "supported in too few clips by the other modality",
     "too_few_clips": "too few clips",
 }
 """Of `DroppedClasses`, in words for people."""

@@ -82,12 +82,12 @@ def summarise(labels: Shards, visual: Shards, audio: Shards) -> LabelSummary:
 
 
 def add(total: Any, more: Any) -> Any:
-    """The sum of two JSON values: of numbers, of lists of equal length item by item, of objects key by key."""
+    """The sum of two JSON values: of numbers, of lists of equal length item by item, of objects key by key, into the
+    first of these."""
     if isinstance(total, dict):
-        return {
-            key: add(total[key], more[key]) if key in total and key in more else total.get(key, more.get(key))
-            for key in [*total, *(key for key in more if key not in total)]
-        }
+        for key, value in more.items():
+            total[key] = add(total[key], value) if key in total else value
+        return total
     if isinstance(total, list):
         return [add(a, b) for a, b in zip(total, more, strict=True)]
     return total + more

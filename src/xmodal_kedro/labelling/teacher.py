@@ -90,7 +90,8 @@ def check_teacher(card: TeacherCard, folder: Folder, device: Device = "auto", in
         FileNotFoundError: see `teacher_files`.
         ValueError: card, weights and class list do not fit each other; names the field and the remedy.
     """
-    teacher = open_teacher(card, teacher_files(card, folder), device, inference_threads)
+    # Not the one that is kept: a driver need not hold a teacher, let alone on a GPU, that its workers open again.
+    teacher = open_teacher.__wrapped__(card, teacher_files(card, folder), device, inference_threads)
     try:
         rows = teacher.rows(_blank_clip(card))
         scores = teacher.scores(rows)

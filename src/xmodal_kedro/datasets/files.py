@@ -61,6 +61,17 @@ class TableDataset(WholeFile, ParquetDataset):
 class CsvDataset(WholeFile, CSVDataset):
     """A pandas table as CSV."""
 
+    def load(self) -> Any:
+        try:
+            return super().load()
+        except DatasetError as error:
+            if isinstance(error.__cause__, ValueError):  # pandas' own errors and those of decoding are such
+                raise DatasetError(
+                    f"{self._filepath} cannot be read as a table: save it as CSV in UTF-8, its columns divided by "
+                    f"commas and cells that hold commas in quotes ({error.__cause__})"
+                ) from error
+            raise
+
 
 class JsonDataset(WholeFile, JSONDataset):
     """A JSON value."""

@@ -62,6 +62,8 @@ class StoredShard:
         source = path if is_local(fs) else fs.open(path, "rb")
         try:
             return pq.ParquetFile(source, memory_map=is_local(fs), read_dictionary=list(as_dictionary))
+        except FileNotFoundError as error:
+            raise DatasetError(f"{self.path} is missing: run the pipeline that makes it again") from error
         except (pa.ArrowInvalid, OSError) as error:
             raise DatasetError(
                 f"{self.path} is not a whole Parquet file ({error}): delete it and run the pipeline that makes it again"

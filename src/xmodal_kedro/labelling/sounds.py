@@ -160,6 +160,10 @@ def read_sounds(file: FileRef, labels: Sequence[str]) -> dict[str, list[Sound]]:
         if sound in sounds[label]:
             raise ValueError(f"{where}: {label!r} has this sound already: take the line out")
         sounds[label].append(sound)
+    if not sounds:
+        raise ValueError(
+            f"table of sounds {file.name!r} lists no class: write one line for each class that makes a sound"
+        )
     return dict(sounds)
 
 

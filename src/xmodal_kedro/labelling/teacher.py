@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,8 +19,12 @@ from xmodal_kedro.labelling.preprocess import Clip
 from xmodal_kedro.params import TeacherCard, VisualTeacherCard
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
+logger = logging.getLogger(__name__)
+
 Device = Literal["auto", "cpu", "cuda"]
 BLANK_SIDE_PX = 64
+AT_LEAST_FROM_PROBABILITIES = 0.5
+"""What a sigmoid makes of 0: no less comes of what is a probability already."""
 
 
 class Teacher(Protocol):
@@ -108,6 +113,13 @@ def check_teacher(card: TeacherCard, folder: Folder, device: Device = "auto", in
             "output.tensor that belongs to these weights"
         )
     require_scores(scores, card)
+    if card.output.activation == "sigmoid" and scores.min() >= AT_LEAST_FROM_PROBABILITIES:
+        logger.warning(
+            "%r gives every class at least %.2f for a blank clip: if it gives probabilities by itself, set "
+            "output.activation: none in the teacher's card",
+            card.weights,
+            scores.min(),
+        )
 
 
 def require_scores(scores_BC: NDArray[np.float32], card: TeacherCard) -> None:

@@ -101,9 +101,10 @@ def _dropped(
 ) -> pd.DataFrame:
     """`DroppedClasses`, if every candidate were."""
     clip_count = _total(labelled)
-    is_lost = (params.rule == "agreement") & (clip_count >= params.min_clips)
+    is_lost = clip_count >= params.min_clips
+    lost = "not_agreed" if params.rule == "agreement" else "over_rate"
     is_silent = params.drop_silent & candidates["silent"]
-    reason = pd.Series(np.where(is_silent, "silent", np.where(is_lost, "not_agreed", FEW)), dtype=str)
+    reason = pd.Series(np.where(is_silent, "silent", np.where(is_lost, lost, FEW)), dtype=str)
     return pd.DataFrame(
         {
             "name": candidates["name"],

@@ -60,3 +60,7 @@ def test_without_labels_there_is_an_empty_diagram() -> None:
     empty = reliability([], meaning())
     assert len(empty) == 0
     assert len(reliability_diagram(empty).data) == 1
+
+
+def test_without_any_label_the_table_is_empty_and_still_one() -> None:
+    LabelReliability.validate(reliability([], meaning()))

@@ -12,7 +12,7 @@ def test_the_most_frequent_classes_are_shown_from_the_top() -> None:
     figure = label_histogram(many, summary())
     shown = {name: count for bar in figure.data for name, count in zip(bar.y, bar.x, strict=True)}
     assert shown == {name: count for name, count in zip(names, range(1, 51), strict=True) if count > 50 - TOP_CLASSES}
-    assert [bar.name for bar in figure.data] == ["visual", "audio"]
+    assert [bar.name for bar in figure.data] == ["seen", "heard"]
     assert figure.layout.yaxis.categoryarray[-1] == "class 49"
 
 

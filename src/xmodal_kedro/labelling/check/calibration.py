@@ -87,4 +87,4 @@ def _bins(stated: Statements, match: Match, meaning: Meaning) -> pd.DataFrame:
     labels["right"] = labels["right"].notna()
     labels["bin"] = np.minimum((labels["score"] * BINS).astype(int), BINS - 1)
     bins = labels.groupby("bin").agg(labelled=("right", "size"), mean_score=("score", "mean"), right=("right", "mean"))
-    return bins.reset_index().assign(labels=stated.labels, against=stated.against, match=match)[COLUMNS]
+    return bins.reset_index().assign(labels=stated.labels, against=stated.against, match=match)[list(COLUMNS)]

@@ -12,7 +12,7 @@ STYLE = """
 .clips { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); gap: 44px 28px; margin: 28px 0; }
 .clip { min-width: 0; }
 .clip .frames { display: flex; gap: 2px; height: 150px; }
-.clip .frames img { flex: 1; min-width: 0; height: 100%; object-fit: cover; background: var(--line); }
+.clip .frames img { flex: 1; min-width: 0; height: 100%; object-fit: contain; background: var(--ink); }
 .clip .frames p { margin: auto; color: var(--soft); }
 .clip .mel { display: block; width: 100%; height: 84px; margin-top: 2px; }
 .clip audio { display: block; width: 100%; height: 36px; margin: 8px 0 10px; }

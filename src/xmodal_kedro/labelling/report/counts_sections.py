@@ -35,6 +35,7 @@ UNLABELLED = {"no_picture": "without a picture", "below_min_score": "without a s
 """Why a teacher gave a clip no label."""
 REASONS = {
     "silent": "makes no sound",
+    "over_rate": "too few clips under the limit of its rate",
     "not_agreed": "supported in too few clips by the other modality",
     "too_few_clips": "too few clips",
 }

@@ -9,6 +9,7 @@ from xmodal_kedro.labelling.report.summary import LabelSummary, labelled
 from xmodal_kedro.page import ACCENT, WARM
 
 TOP_CLASSES = 40
+GIVEN = {"visual": "seen", "audio": "heard", "both": "seen and heard"}
 COLOURS = {"visual": ACCENT, "audio": WARM, "both": "#6a9a5b"}
 
 
@@ -28,7 +29,7 @@ def label_histogram(vocabulary: pd.DataFrame, summary: LabelSummary) -> go.Figur
                 x=bars["clip_count"].tolist(),
                 y=bars["name"].tolist(),
                 orientation="h",
-                name=modality,
+                name=GIVEN[modality],
                 marker_color=colour,
             )
             for modality, colour in COLOURS.items()

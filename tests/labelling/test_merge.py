@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,14 +17,23 @@ from tests.labelling.merging import (
     Corpus,
     Merged,
     PlainMerge,
+    audio_classes,
     clips_of,
     corpus_of,
     merge,
     merge_params,
     near_duplicates,
+    ontology,
+    visual_classes,
 )
 from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.labelling.class_map import ClassMap
+from xmodal_kedro.labelling.counts import LabelCounter
+from xmodal_kedro.labelling.match import match_classes
 from xmodal_kedro.labelling.merge import split_of
+from xmodal_kedro.labelling.selection import ShardClips
+from xmodal_kedro.labelling.vocabulary import build_vocabulary
+from xmodal_kedro.pipelines.merge_labels import nodes
 from xmodal_kedro.schemas import (
     LABELS_ARROW,
     CandidateClasses,
@@ -170,6 +180,12 @@ def test_shards_that_do_not_pair_up_are_refused_by_name(corpus: Corpus, missing:
     corpus[missing] = {}
     name = missing if missing == "clips" else f"{missing}_labels"
     with pytest.raises(ValueError, match=rf"^{name} lacks 1 shard.*'s'.*run the pipeline that makes {name}"):
+        merge(corpus, merge_params())
+
+
+def test_a_dataset_of_another_run_is_named(corpus: Corpus) -> None:
+    corpus["visual"] = {"other": corpus["visual"]["s"]}
+    with pytest.raises(ValueError, match=r"^visual_labels has 1 shard\(s\) that no other has, such as 'other'"):
         merge(corpus, merge_params())
 
 
@@ -384,3 +400,53 @@ def require_laws(merged: Merged, corpus: Corpus, params: Any) -> None:
     assert merged.vocabulary["index"].tolist() == list(range(len(merged.vocabulary)))
     assert merged.vocabulary["name"].str.casefold().is_monotonic_increasing
     assert not set(merged.vocabulary["name"]) & set(merged.dropped["name"])
+
+
+def test_a_cap_is_kept_closely_however_frequent_the_class_is() -> None:
+    classes = ClassMap.of(*match_classes(visual_classes(), audio_classes(), ontology(), merge_params()))
+    targets = LabelCounter()
+    clips, speech = 5_000_000, classes.names.index("Speech")
+    draws = np.random.default_rng(0).integers(0, 1 << 32, clips)
+    shard = ShardClips(pa.nulls(clips, pa.string()), pa.nulls(clips, pa.string()), draws)
+    targets.add("targets", "audio", np.full(clips, speech), shard.draw_bin)
+    for cap in (20, 1000, 400_000):
+        vocabulary, _ = build_vocabulary(targets, targets, classes, merge_params(max_clips=cap))
+        kept = vocabulary.set_index("name").loc["Speech", "clip_count"]
+        assert 0.9 * cap - 2 <= kept <= cap
+
+
+@pytest.mark.parametrize(
+    ("changes", "again"),
+    [
+        ({"min_clips": 3, "validation_fraction": 0.3, "targets": "soft", "drop_silent": True}, False),
+        ({"rule": "agreement", "agreement": {"min_pmi": 2.0}}, False),
+        ({"audio": {"threshold": 0.3, "top_k": 2, "max_rate": 0.5}}, False),
+        ({"audio": {"threshold": 0.4, "top_k": 2}}, True),
+        ({"max_clips": 50}, True),
+        ({"parents": True}, True),
+        ({"rule": "audio_only"}, True),
+    ],
+)
+def test_labels_are_surveyed_again_only_for_what_the_survey_heeds(
+    corpus: Corpus, changes: dict[str, Any], again: bool
+) -> None:
+    def survey(params: Any) -> dict[str, str]:
+        classes = match_classes(visual_classes(), audio_classes(), ontology(), params)
+        jobs = nodes.survey_labels(*corpus.values(), *classes, params)
+        return {key: fingerprint(job) for key, job in jobs.items()}
+
+    assert (survey(merge_params()) != survey(merge_params(**changes))) == again
+
+
+def test_what_is_told_of_a_shard_does_not_depend_on_videos_elsewhere() -> None:
+    videos = [str(number) for number in range(12)]
+    seen = [(video, "statue" if number < 6 else "rain", 0.9) for number, video in enumerate(videos)]
+    heard = [(video, "Speech" if number < 6 else "Bell", 0.9) for number, video in enumerate(videos)]
+    alone = corpus_of({"s": [("0", "0")]}, {"s": seen[:1]}, {"s": heard[:1]})
+    more = corpus_of({"t": [(video, video) for video in videos[1:]]}, {"t": seen[1:]}, {"t": heard[1:]})
+    both = {name: alone[name] | more[name] for name in alone}
+    params = merge_params(agreement={"min_videos": 2})
+    before, after = merge(alone, params), merge(both, params)
+    assert json.loads(after.tables["s"].schema.metadata[b"review"])["both"] == 1
+    assert {row["support"] for row in after.associations.to_dict("records")} == {"association"}
+    assert before.tables["s"].schema.metadata[b"review"] == after.tables["s"].schema.metadata[b"review"]

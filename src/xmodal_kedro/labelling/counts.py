@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,11 +20,13 @@ from xmodal_kedro.labelling.plan import (
     agreed,
     is_told_by_survey,
     selected_labels,
+    stored_labels,
+    supported,
     targets_of,
     under_rate,
     used_teachers,
 )
-from xmodal_kedro.labelling.selection import Selected, ShardClips, pairs
+from xmodal_kedro.labelling.selection import Selected, ShardClips, StoredLabels, groups, pairs
 from xmodal_kedro.schemas import LABEL_COUNTS_ARROW, UNLABELLED_REASONS
 
 ALL, LABELLED, COMPARED = 0, 1, 2
@@ -68,9 +69,8 @@ class SparseCounts:
     def _settle(self) -> None:
         values = np.concatenate([self._values, *(found for found, _ in self._waiting)])
         counts = np.concatenate([self._counts, *(counts for _, counts in self._waiting)])
-        self._values, at = np.unique(values, return_inverse=True)
-        self._counts = np.zeros(len(self._values), np.int64)
-        np.add.at(self._counts, at, counts)
+        order, starts = groups(values)
+        self._values, self._counts = values[order[starts]], np.add.reduceat(counts[order], starts)
         self._waiting, self._waiting_length = [], 0
 
 
@@ -102,7 +102,8 @@ class LabelCounter:
         """Count pairs of numbers; `second` is 0 where it is not given, each comes once where no `counts` are."""
         values = first << SECOND_BITS if second is None else first << SECOND_BITS | second
         if counts is None:
-            values, counts = np.unique(values, return_counts=True)
+            order, starts = groups(values)
+            values, counts = values[order[starts]], np.diff(starts, append=len(values))
         self._counts[what, modality].add(values, counts)
 
     def add_number(self, what: str, modality: str, first: int, count: int) -> None:
@@ -133,15 +134,21 @@ def require_same_keys(shards_by_dataset: Mapping[str, Shards]) -> None:
     """Check that each dataset has every shard.
 
     Raises:
-        ValueError: naming a dataset and the shards it lacks.
+        ValueError: naming a dataset, and the shards that it alone has or lacks.
     """
-    every_key = {key for shards in shards_by_dataset.values() for key in shards}
-    for dataset, shards in shards_by_dataset.items():
-        missing = sorted(every_key - set(shards))
-        if missing:
-            others = " or ".join(sorted(set(shards_by_dataset) - {dataset}))
+    having = {name: set(shards) for name, shards in shards_by_dataset.items()}
+    for dataset, keys in having.items():
+        others = [other for name, other in having.items() if name != dataset]
+        if len(others) > 1 and (strange := sorted(keys.difference(*others))):
             raise ValueError(
-                f"{dataset} lacks {len(missing)} shard(s) that {others} has, such as {missing[0]!r}: run the pipeline "
+                f"{dataset} has {len(strange)} shard(s) that no other has, such as {strange[0]!r}: run the pipeline "
+                f"that makes {dataset} again"
+            )
+    for dataset, keys in having.items():
+        if missing := sorted(set().union(*having.values()) - keys):
+            owners = " and ".join(sorted(name for name, other in having.items() if missing[0] in other))
+            raise ValueError(
+                f"{dataset} lacks {len(missing)} shard(s) that {owners} has, such as {missing[0]!r}: run the pipeline "
                 f"that makes {dataset} again"
             )
 
@@ -175,9 +182,10 @@ def survey_shards(shards: Group, plan: MergePlan) -> pa.Table:
     counter = LabelCounter()
     for key, (load, teachers) in sorted(shards.items()):
         clips = ShardClips.of(load)
-        labels = selected_labels(key, clips, teachers, plan)
+        stored = stored_labels(key, clips, teachers)
+        labels = selected_labels(stored, plan)
         for modality, found in labels.items():
-            _count_clips(counter, modality, key, teachers[modality], clips)
+            _count_clips(counter, modality, stored[modality], clips)
             counter.add("scores", modality, found.index, found.bins(clips))
         if len(labels) == 2:
             _count_pairs(counter, labels["visual"], labels["audio"], clips, plan)
@@ -192,9 +200,11 @@ def count_targets(shards: Group, plan: MergePlan) -> pa.Table:
         clips = ShardClips.of(load)
         labels = {
             modality: under_rate(found, modality, clips, plan)
-            for modality, found in selected_labels(key, clips, teachers, plan).items()
+            for modality, found in selected_labels(stored_labels(key, clips, teachers), plan).items()
         }
-        _count_targets(counter, targets_of(agreed(labels, len(clips), plan), plan), clips, plan)
+        _count_targets(
+            counter, targets_of(agreed(labels, supported(labels, len(clips), plan), plan), plan), clips, plan
+        )
     return counter.table()
 
 
@@ -209,12 +219,11 @@ def _jobs(
     return {group: partial(function, members, plan) for group, members in groups.items()}
 
 
-def _count_clips(counter: LabelCounter, modality: str, key: str, shard: LoadShard, clips: ShardClips) -> None:
-    unlabelled = json.loads(shard.metadata["unlabelled"])
+def _count_clips(counter: LabelCounter, modality: str, stored: StoredLabels, clips: ShardClips) -> None:
     counter.add_number("clips", modality, ALL, len(clips))
-    counter.add_number("clips", modality, LABELLED, len(clips) - sum(unlabelled.values()))
+    counter.add_number("clips", modality, LABELLED, len(clips) - sum(stored.unlabelled.values()))
     for at, reason in enumerate(UNLABELLED_REASONS):
-        counter.add_number("clips", modality, COMPARED + 1 + at, unlabelled[reason])
+        counter.add_number("clips", modality, COMPARED + 1 + at, stored.unlabelled[reason])
 
 
 def _count_pairs(counter: LabelCounter, visual: Selected, audio: Selected, clips: ShardClips, plan: MergePlan) -> None:
@@ -227,10 +236,11 @@ def _count_pairs(counter: LabelCounter, visual: Selected, audio: Selected, clips
         counter.add("compared", modality, found.index[both[found.clip]])
     seen, heard = pairs(visual, audio, len(clips))
     counter.add("pair_clips", "both", visual.index[seen], audio.index[heard])
-    video = clips.video_ids.dictionary_encode().indices.to_numpy().astype(np.int64)
+    video = clips.videos.indices.to_numpy().astype(np.int64)
     classes = len(plan.classes)
     pair = visual.index[seen] * classes + audio.index[heard]
-    once = np.unique(video[visual.clip[seen]] * classes**2 + pair) % classes**2
+    order, starts = groups(video[visual.clip[seen]] * classes**2 + pair)
+    once = pair[order[starts]]
     counter.add("pair_videos", "both", once // classes, once % classes)
 
 

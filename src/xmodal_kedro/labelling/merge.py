@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -15,45 +15,49 @@ import pyarrow as pa
 from xmodal_kedro.handles import LoadShard, ShardJobs, Shards
 from xmodal_kedro.labelling.class_map import Indices
 from xmodal_kedro.labelling.counts import require_same_keys
-from xmodal_kedro.labelling.plan import MergePlan, Targets, agreed, targets_of, under_rate, used_teachers
+from xmodal_kedro.labelling.plan import (
+    MergePlan,
+    Targets,
+    agreed,
+    stored_labels,
+    supported,
+    targets_of,
+    under_rate,
+    used_teachers,
+)
 from xmodal_kedro.labelling.review import Review
-from xmodal_kedro.labelling.selection import DRAW_BINS, ShardClips, best_labels, match, read_labels
+from xmodal_kedro.labelling.selection import DRAWS_PER_HALVING, ShardClips, best_labels, match
+from xmodal_kedro.labelling.shared import Shared
 from xmodal_kedro.schemas import LABELS_ARROW
 from xmodal_kedro.sharding import members
 
 
 @dataclass(frozen=True)
-class ChosenClasses:
+class ChosenClasses(Shared):
     """The vocabulary, as far as it changes targets.
 
     Attributes:
-        names: in the order of their indices.
-        draws: of a class that is capped, the draws of clips by which it is kept, by name.
+        class_of: index of the class that each candidate is, -1 where it is none [candidates].
+        first_draw: from which draw of clips on each candidate is kept; all but for a class that is capped [candidates].
     """
 
-    names: tuple[str, ...]
-    draws: Mapping[str, int]
+    class_of: Indices
+    first_draw: Indices
 
     @classmethod
-    def of(cls, vocabulary: pd.DataFrame) -> ChosenClasses:
-        """From `LabelVocabulary`."""
-        vocabulary = vocabulary.sort_values("index")
-        capped = vocabulary[vocabulary["kept_share"] < 1]
-        draws = dict(zip(capped["name"], (capped["kept_share"] * DRAW_BINS).round().astype(int).tolist(), strict=True))
-        return cls(tuple(vocabulary["name"]), draws)
+    def of(cls, vocabulary: pd.DataFrame, candidates: Sequence[str]) -> ChosenClasses:
+        """From `LabelVocabulary` and the names of the candidates."""
+        at = pd.Index(candidates).get_indexer(pd.Index(vocabulary["name"]))
+        class_of = np.full(len(candidates), -1)
+        class_of[at] = vocabulary["index"]
+        first_draw = np.zeros(len(candidates), np.int64)
+        first_draw[at] = (-np.log2(vocabulary["kept_share"]) * DRAWS_PER_HALVING).round()
+        return cls(class_of, first_draw)
 
     @cached_property
-    def index_of(self) -> dict[str, int]:
-        """Index by name."""
-        return {name: index for index, name in enumerate(self.names)}
-
-    def indices(self, candidates: list[str]) -> Indices:
-        """The class of each candidate; -1 where it is none."""
-        return np.array([self.index_of.get(name, -1) for name in candidates], np.int64)
-
-    def draws_kept(self, candidates: list[str]) -> Indices:
-        """The draws by which each candidate is kept."""
-        return np.array([self.draws.get(name, DRAW_BINS) for name in candidates], np.int64)
+    def fingerprint(self) -> str:
+        """Of both."""
+        return hashlib.sha256(repr((self.class_of.tolist(), self.first_draw.tolist())).encode()).hexdigest()
 
 
 def merge_jobs(
@@ -76,7 +80,7 @@ def merge_jobs(
     require_same_keys({"clips": clips, **{f"{modality}_labels": shards for modality, shards in teachers.items()}})
     group_of = dict(zip(near_duplicates["video_id"], near_duplicates["group_id"], strict=True))
     grouped = members(group_of, clips)
-    chosen = ChosenClasses.of(vocabulary)
+    chosen = ChosenClasses.of(vocabulary, plan.classes.names)
     return {
         key: partial(
             merge_shard,
@@ -122,37 +126,35 @@ def merge_shard(
         ValueError: naming a shard whose labels and clips are not of one run.
     """
     of = ShardClips.of(clips)
-    review = Review(of, plan, chosen.indices(plan.classes.names) >= 0)
+    review = Review(of, plan, chosen.class_of >= 0)
     labels = {}
-    for modality, load in teachers.items():
-        stored = read_labels(load, of, f"{modality}_labels {key}")
+    for modality, stored in stored_labels(key, of, teachers).items():
         best = best_labels(stored, plan.params.of(modality))
         matched = match(best, plan.classes, modality)
         labels[modality] = under_rate(matched, modality, of, plan)
         review.add_labels(modality, stored, best, matched, labels[modality])
-    passed = agreed(labels, len(of), plan)
-    review.add_agreement(labels, passed)
-    targets = _in_vocabulary(targets_of(passed, plan), of, chosen, plan)
+    is_supported = supported(labels, len(of), plan)
+    passed = agreed(labels, is_supported, plan)
+    review.add_agreement(labels, is_supported, passed)
+    targets = _in_vocabulary(targets_of(passed, plan), of, chosen)
     review.add_targets(targets)
-    merged = _table(of, targets, chosen, plan, group_of, weighting, validation_fraction)
+    merged = _table(of, targets, chosen, group_of, weighting, validation_fraction)
     targeted = len(np.unique(targets.selected.clip))
     told = {"clips": str(len(of)), "targeted": str(targeted), "review": json.dumps(review.summary(), sort_keys=True)}
     return merged.replace_schema_metadata(told)
 
 
-def _in_vocabulary(targets: Targets, clips: ShardClips, chosen: ChosenClasses, plan: MergePlan) -> Targets:
+def _in_vocabulary(targets: Targets, clips: ShardClips, chosen: ChosenClasses) -> Targets:
     """Targets whose candidate is a class, under its cap."""
     found = targets.selected
-    names = plan.classes.names
-    is_class = chosen.indices(names)[found.index] >= 0
-    return targets.where(is_class & (clips.draw_bin[found.clip] < chosen.draws_kept(names)[found.index]))
+    is_class = chosen.class_of[found.index] >= 0
+    return targets.where(is_class & (clips.draw_bin[found.clip] >= chosen.first_draw[found.index]))
 
 
 def _table(
     clips: ShardClips,
     targets: Targets,
     chosen: ChosenClasses,
-    plan: MergePlan,
     group_of: Mapping[str, str],
     weighting: str,
     validation_fraction: float,
@@ -160,16 +162,17 @@ def _table(
     found = targets.selected
     offsets = np.concatenate([[0], np.cumsum(np.bincount(found.clip, minlength=len(clips)))])
     # Candidates and classes are both in the order of their names, so targets of a clip stay in order.
-    index = chosen.indices(plan.classes.names)[found.index]
+    index = chosen.class_of[found.index]
     weights = found.score if weighting == "soft" else np.ones(len(found), np.float32)
+    videos = clips.videos
     split = [
-        split_of(group_of.get(video_id, video_id), validation_fraction) for video_id in clips.video_ids.to_pylist()
+        split_of(group_of.get(video_id, video_id), validation_fraction) for video_id in videos.dictionary.to_pylist()
     ]
     return pa.table(
         [
             clips.clip_ids,
             clips.video_ids,
-            pa.array(split, pa.string()),
+            pa.array(split, pa.string()).take(videos.indices),
             pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(index, pa.int32())),
             pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(weights, pa.float32())),
         ],

@@ -16,13 +16,16 @@ from xmodal_kedro.labelling.class_map import ClassMap, Indices
 from xmodal_kedro.labelling.selection import (
     Selected,
     ShardClips,
+    StoredLabels,
     best_labels,
-    best_of_each,
+    groups,
+    is_among,
     match,
     pairs,
     read_labels,
 )
-from xmodal_kedro.params import MergeParams
+from xmodal_kedro.labelling.shared import Shared
+from xmodal_kedro.params import MergeParams, ModalityParams
 
 MODALITIES = ("visual", "audio")
 VISUAL, AUDIO = 1, 2
@@ -41,39 +44,56 @@ def is_told_by_survey(params: MergeParams) -> bool:
 
 
 @dataclass(frozen=True)
-class MergePlan:
+class MergePlan(Shared):
     """All that turns the labels of a shard into targets, but for the choice of the vocabulary.
 
     Attributes:
         classes: candidates and labels.
         params: `merge_labels`.
         cuts: first bin that counts, by modality and candidate, for those of which the rate is limited.
-        support: pairs of a visual and an audio candidate that support each other [pairs, 2].
+        support: pairs of a visual and an audio candidate that support each other, ascending, each as one number:
+            the first times the number of candidates, plus the second [pairs].
     """
 
     classes: ClassMap
     params: MergeParams
     cuts: Mapping[str, Mapping[int, int]]
-    support: tuple[tuple[int, int], ...]
+    support: Indices
 
     @classmethod
     def before_the_survey(cls, classes: ClassMap, params: MergeParams) -> MergePlan:
-        """Without limits of rates, and without support."""
-        return cls(classes, params, {}, ())
+        """Without limits of rates, and without support.
+
+        Of the parameters, those that the survey heeds are kept: the others may change without another survey.
+        """
+        heeded = MergeParams(
+            rule="union" if params.rule == "agreement" else params.rule,
+            visual=ModalityParams(threshold=params.visual.threshold, top_k=params.visual.top_k),
+            audio=ModalityParams(threshold=params.audio.threshold, top_k=params.audio.top_k),
+            parents=params.parents,
+            min_clips=1,
+            max_clips=None if params.max_clips is None else 1,
+        )
+        return cls(classes, heeded, {}, np.zeros(0, np.int64))
 
     @classmethod
     def of(
         cls, classes: ClassMap, params: MergeParams, thresholds: pd.DataFrame, associations: pd.DataFrame
     ) -> MergePlan:
-        """From `ClassThresholds` and `ClassAssociations`. Only what can change a target is kept."""
+        """From `ClassThresholds` and `ClassAssociations`.
+
+        Associations are learnt from the corpus, so they are left to the rule that needs them: under another, a shard
+        and what is told of it do not depend on videos elsewhere.
+        """
         limited = thresholds[thresholds["cut"] > 0]
         cuts = {
             str(modality): dict(zip(rows["index"].tolist(), rows["cut"].tolist(), strict=True))
             for modality, rows in limited.groupby("modality")
         }
-        supporting = associations[associations["support"] != ""]
-        support = sorted(zip(supporting["visual_index"].tolist(), supporting["audio_index"].tolist(), strict=True))
-        return cls(classes, params, cuts, tuple(support))
+        counts = {"same", "ancestor"} | ({"association"} if params.rule == "agreement" else set())
+        supporting = associations[associations["support"].isin(counts)]
+        support = supporting["visual_index"].to_numpy(np.int64) * len(classes) + supporting["audio_index"].to_numpy()
+        return cls(classes, params, cuts, np.sort(support))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -81,18 +101,14 @@ class MergePlan:
         text = repr(
             (
                 self.classes.fingerprint,
-                self.params.model_dump(exclude={"min_clips", "max_clips", "validation_fraction", "targets"}),
+                self.params.model_dump(include={"rule", "drop_silent", "parents"}),
+                [self.params.of(modality).model_dump(include={"threshold", "top_k"}) for modality in MODALITIES],
+                self.params.max_clips is not None,
                 sorted((modality, sorted(cuts.items())) for modality, cuts in self.cuts.items()),
-                self.support if self.params.rule == "agreement" else (),
+                self.support.tolist() if self.params.rule == "agreement" else self.params.agreement.ancestors,
             )
         )
         return hashlib.sha256(text.encode()).hexdigest()
-
-    @cached_property
-    def support_keys(self) -> Indices:
-        """The supporting pairs as sorted numbers, visual times candidates plus audio."""
-        found = np.array(self.support, np.int64).reshape(-1, 2)
-        return np.sort(found[:, 0] * len(self.classes) + found[:, 1])
 
     def cuts_of(self, modality: str) -> Indices:
         """First bin that counts [candidates]."""
@@ -119,21 +135,24 @@ class Targets:
         return Targets(self.selected.where(chosen), self.given_by[chosen])
 
 
-def selected_labels(
-    key: str, clips: ShardClips, teachers: Mapping[str, LoadShard], plan: MergePlan
-) -> dict[str, Selected]:
+def stored_labels(key: str, clips: ShardClips, teachers: Mapping[str, LoadShard]) -> dict[str, StoredLabels]:
+    """The labels of a shard by modality.
+
+    Raises:
+        ValueError: naming the dataset and the shard, see `read_labels`.
+    """
+    return {modality: read_labels(load, clips, f"{modality}_labels {key}") for modality, load in teachers.items()}
+
+
+def selected_labels(stored: Mapping[str, StoredLabels], plan: MergePlan) -> dict[str, Selected]:
     """The labels of each modality that are over its threshold and among the best of their clip.
 
     Raises:
-        ValueError: naming the data set and the shard, see `read_labels` and `match`.
+        ValueError: naming a label that is no class of its teacher, see `match`.
     """
     return {
-        modality: match(
-            best_labels(read_labels(load, clips, f"{modality}_labels {key}"), plan.params.of(modality)),
-            plan.classes,
-            modality,
-        )
-        for modality, load in teachers.items()
+        modality: match(best_labels(labels, plan.params.of(modality)), plan.classes, modality)
+        for modality, labels in stored.items()
     }
 
 
@@ -144,25 +163,25 @@ def under_rate(labels: Selected, modality: str, clips: ShardClips, plan: MergePl
     return labels.where(labels.bins(clips) >= plan.cuts_of(modality)[labels.index])
 
 
-def supported(visual: Selected, audio: Selected, clip_count: int, plan: MergePlan) -> dict[str, NDArray[np.bool_]]:
+def supported(labels: Mapping[str, Selected], clip_count: int, plan: MergePlan) -> dict[str, NDArray[np.bool_]]:
     """Which labels a label of the other modality supports in the same clip, by modality [labels]."""
-    seen, heard = pairs(visual, audio, clip_count)
-    keys = visual.index[seen] * len(plan.classes) + audio.index[heard]
-    at = np.searchsorted(plan.support_keys, keys)
-    known = np.append(plan.support_keys, -1)
-    is_supported = known[at] == keys
-    found = {"visual": np.zeros(len(visual), bool), "audio": np.zeros(len(audio), bool)}
-    found["visual"][seen[is_supported]] = True
-    found["audio"][heard[is_supported]] = True
+    found = {modality: np.zeros(len(selected), bool) for modality, selected in labels.items()}
+    if len(labels) == len(MODALITIES):
+        visual, audio = labels["visual"], labels["audio"]
+        seen, heard = pairs(visual, audio, clip_count)
+        is_supported = is_among(visual.index[seen] * len(plan.classes) + audio.index[heard], plan.support)
+        found["visual"][seen[is_supported]] = True
+        found["audio"][heard[is_supported]] = True
     return found
 
 
-def agreed(labels: Mapping[str, Selected], clip_count: int, plan: MergePlan) -> dict[str, Selected]:
+def agreed(
+    labels: Mapping[str, Selected], is_supported: Mapping[str, NDArray[np.bool_]], plan: MergePlan
+) -> dict[str, Selected]:
     """Labels that the rule lets through: for `agreement`, those that are supported; else all."""
     if plan.params.rule != "agreement":
         return dict(labels)
-    masks = supported(labels["visual"], labels["audio"], clip_count, plan)
-    return {modality: found.where(masks[modality]) for modality, found in labels.items()}
+    return {modality: found.where(is_supported[modality]) for modality, found in labels.items()}
 
 
 def targets_of(labels: Mapping[str, Selected], plan: MergePlan) -> Targets:
@@ -176,8 +195,7 @@ def targets_of(labels: Mapping[str, Selected], plan: MergePlan) -> Targets:
         above, row = plan.classes.ancestors.take(index)
         clip, index = np.concatenate([clip, clip[row]]), np.concatenate([index, above])
         score, given_by = np.concatenate([score, score[row]]), np.concatenate([given_by, given_by[row]])
-    merged = best_of_each(clip, index, score, len(plan.classes))
-    bits_of = np.zeros(len(merged), np.uint8)
-    at = np.searchsorted(merged.clip * len(plan.classes) + merged.index, clip * len(plan.classes) + index)
-    np.bitwise_or.at(bits_of, at, given_by)
-    return Targets(merged, bits_of)
+    order, starts = groups(clip * len(plan.classes) + index)
+    kept = order[starts]
+    best = Selected(clip[kept], index[kept], np.maximum.reduceat(score[order], starts))
+    return Targets(best, np.bitwise_or.reduceat(given_by[order], starts))

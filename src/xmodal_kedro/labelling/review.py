@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmodal_kedro.labelling.class_map import Indices
-from xmodal_kedro.labelling.plan import MergePlan, Targets, supported
-from xmodal_kedro.labelling.selection import Selected, ShardClips, StoredLabels
+from xmodal_kedro.labelling.plan import MODALITIES, MergePlan, Targets
+from xmodal_kedro.labelling.selection import Selected, ShardClips, StoredLabels, is_among
 
 EXAMPLES = 12
 """Clips of a shard that are named for the contact sheet: of each kind."""
@@ -48,43 +48,52 @@ class Review:
         self._count(modality, "over_threshold", best.clip)
         self._count(modality, "candidate", matched.clip[may_be_target[matched.index]])
         self._count(modality, "under_rate", under_rate.clip[may_be_target[under_rate.index]])
-        self._summary["entropy"][modality] = _entropy(stored)
+        labelled = np.zeros(len(self._clips), bool)
+        labelled[stored.clip] = True
+        self._summary["entropy"][modality] = [_entropy(stored), int(labelled.sum())]
         strongest = np.zeros(len(self._clips), np.float32)
         np.maximum.at(strongest, stored.clip, stored.score)
-        self._summary["best"][modality] = [float(strongest.sum(dtype=np.float64)), len(np.unique(stored.clip))]
+        self._summary["best"][modality] = [float(strongest.sum(dtype=np.float64)), int(labelled.sum())]
 
-    def add_agreement(self, labels: Mapping[str, Selected], passed: Mapping[str, Selected]) -> None:
-        """Labels under their rates, and those of them that the rule lets through."""
+    def add_agreement(
+        self,
+        labels: Mapping[str, Selected],
+        is_supported: Mapping[str, NDArray[np.bool_]],
+        passed: Mapping[str, Selected],
+    ) -> None:
+        """Labels under their rates, which of them are supported, and those that the rule lets through."""
         self._passed = passed
         may_be_target = ~(self._plan.params.drop_silent & self._plan.classes.silent)
         for modality, found in passed.items():
             self._count(modality, "agreed", found.clip[may_be_target[found.index]])
             self._count(modality, "in_vocabulary", found.clip[self._is_class[found.index]])
         self._summary |= {"both": 0, "agreeing": 0, "contradictory": []}
-        if len(labels) == 2:
-            self._compare(labels["visual"], labels["audio"])
+        if len(labels) == len(MODALITIES):
+            self._compare(labels, is_supported)
 
     def _count(self, modality: str, stage: str, clip: Indices) -> None:
         """Labels of these clips are left."""
         self._summary["funnel"].setdefault(modality, {})[stage] = len(clip)
         self._is_left[stage][clip] = True
 
-    def _compare(self, visual: Selected, audio: Selected) -> None:
-        count = len(self._clips)
-        masks = supported(visual, audio, count, self._plan)
-        best = {"visual": np.zeros(count, np.float32), "audio": np.zeros(count, np.float32)}
-        for modality, found in (("visual", visual), ("audio", audio)):
+    def _compare(self, labels: Mapping[str, Selected], is_supported: Mapping[str, NDArray[np.bool_]]) -> None:
+        count, classes = len(self._clips), len(self._plan.classes)
+        best, has = {}, {}
+        for modality, found in labels.items():
+            best[modality], has[modality] = np.zeros(count, np.float32), np.zeros(count, bool)
             np.maximum.at(best[modality], found.clip, found.score)
-            clips = np.bincount(found.index, minlength=len(self._plan.classes))
-            agreeing = np.bincount(found.index[masks[modality]], minlength=len(self._plan.classes))
+            has[modality][found.clip] = True
+            clips = np.bincount(found.index, minlength=classes)
+            agreeing = np.bincount(found.index[is_supported[modality]], minlength=classes)
+            at = np.flatnonzero(clips)
             self._summary["supported"][modality] = {
-                str(index): [int(agreeing[index]), int(clips[index])] for index in np.flatnonzero(clips)
+                str(index): [supported, of]
+                for index, supported, of in zip(at.tolist(), agreeing[at].tolist(), clips[at].tolist(), strict=True)
             }
         weaker = np.minimum(best["visual"], best["audio"])
-        is_both = np.isin(np.arange(count), visual.clip) & np.isin(np.arange(count), audio.clip)
         is_agreed = np.zeros(count, bool)
-        is_agreed[visual.clip[masks["visual"]]] = True
-        self._summary["both"] = int(is_both.sum())
+        is_agreed[labels["visual"].clip[is_supported["visual"]]] = True
+        self._summary["both"] = int((has["visual"] & has["audio"]).sum())
         self._summary["agreeing"] = int(is_agreed.sum())
         contradiction = np.where(is_agreed, 0, weaker)
         order = self._one_a_video(np.lexsort((self._clips.draw, -contradiction)))
@@ -94,7 +103,7 @@ class Review:
 
     def _one_a_video(self, order: Indices) -> Indices:
         """The first `EXAMPLES` clips of an order, of different videos."""
-        video = self._clips.video_ids.dictionary_encode().indices.to_numpy()
+        video = self._clips.videos.indices.to_numpy()
         _, first = np.unique(video[order], return_index=True)
         return order[np.sort(first)[:EXAMPLES]]
 
@@ -103,7 +112,7 @@ class Review:
         found = targets.selected
         classes = len(self._plan.classes)
         for modality, labels in self._passed.items():
-            kept = np.isin(labels.clip * classes + labels.index, found.clip * classes + found.index, assume_unique=True)
+            kept = is_among(labels.clip * classes + labels.index, found.clip * classes + found.index)
             self._count(modality, "kept", labels.clip[kept])
         # Parents that children imply may be classes where those are not.
         for stage in ("in_vocabulary", "kept"):
@@ -131,13 +140,10 @@ class Review:
         return self._summary
 
 
-def _entropy(stored: StoredLabels) -> list[float]:
-    """Sum over clips of the entropy of their scores, normalised to one, in bits; and how many clips have scores."""
-    clips = len(np.unique(stored.clip))
-    if not clips:
-        return [0.0, 0]
+def _entropy(stored: StoredLabels) -> float:
+    """Sum over clips of the entropy of their scores, normalised to one, in bits."""
     score = stored.score.astype(np.float64)
     total = np.bincount(stored.clip, score)
     share = np.divide(score, total[stored.clip], out=np.zeros_like(score), where=score > 0)
     bits = -share[share > 0] * np.log2(share[share > 0])
-    return [float(bits.sum()), clips]
+    return float(bits.sum())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +22,12 @@ DRAWS_PER_LEVEL = 16
 SCORE_BINS = SCORE_LEVELS * DRAWS_PER_LEVEL
 """Scores are counted in bins: 256 levels of score, and within each 16 even draws of clips, so that a limit can be kept
 though many scores are equal, as those of a quantised or an over-confident teacher are."""
-DRAW_BITS = 12
-DRAW_BINS = 1 << DRAW_BITS
-"""Even draws of clips by which frequent classes are capped."""
+DRAW_BITS = 28
+DRAWS_PER_HALVING = 64
+DRAW_BINS = DRAW_BITS * DRAWS_PER_HALVING
+"""Draws of clips by which frequent classes are capped: from each on there are 1.1 % fewer clips than from the one
+before, so that a cap is kept closely however frequent the class is."""
+REMEDY = "delete that shard and run the pipeline that makes the labels again"
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,16 @@ class ShardClips:
     def __len__(self) -> int:
         return len(self.clip_ids)
 
+    @cached_property
+    def videos(self) -> pa.DictionaryArray:
+        """The same as `video_ids`, each of them stored once."""
+        return self.video_ids.dictionary_encode()
+
     @property
     def draw_bin(self) -> Indices:
-        """0..`DRAW_BINS` - 1 [clips]; independent of what divides a level of scores."""
-        return (self.draw >> 4) & (DRAW_BINS - 1)
+        """0..`DRAW_BINS` - 1, fewer clips the higher [clips]; independent of what divides a level of scores."""
+        share = ((self.draw >> 4) + 1) / (1 << DRAW_BITS)
+        return np.minimum(-np.log2(share) * DRAWS_PER_HALVING, DRAW_BINS - 1).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -91,12 +102,14 @@ class StoredLabels:
         label: position of the class's name in `names` [labels].
         score: 0..1 [labels].
         names: the classes that occur.
+        unlabelled: clips without a label, by reason.
     """
 
     clip: Indices
     label: Indices
     score: NDArray[np.float32]
     names: list[str]
+    unlabelled: Mapping[str, int]
 
 
 def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLabels:
@@ -112,48 +125,55 @@ def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLab
             from 0 to 1.
     """
     with labels.open(as_dictionary=["clip_id", "label"]) as parquet:
-        table = parquet.read(["clip_id", "label", "score"])
+        table, metadata = parquet.read(["clip_id", "label", "score"]), parquet.metadata.metadata
     clip_id, label = (_one_chunk(table[name].unify_dictionaries()) for name in ("clip_id", "label"))
     row_of = pc.index_in(clip_id.dictionary, value_set=clips.clip_ids)
     if row_of.null_count:
         stray = clip_id.dictionary.filter(row_of.is_null())
         raise ValueError(
-            f"{dataset}: clip {stray[0]} (and {len(stray) - 1} more) is not in its shard of clips: run the pipeline "
-            "that makes the labels again"
+            f"{dataset}: clip {stray[0]} (and {len(stray) - 1} more) is not in its shard of clips: {REMEDY}"
         )
-    told, unlabelled = int(labels.metadata["clips"]), json.loads(labels.metadata["unlabelled"])
+    if not metadata or not {b"clips", b"unlabelled"} <= metadata.keys():
+        raise ValueError(f"{dataset} do not tell of how many clips they are: {REMEDY}")
+    told, unlabelled = int(metadata[b"clips"]), json.loads(metadata[b"unlabelled"])
     if told != len(clips):
-        raise ValueError(
-            f"{dataset} are of {told} clips, their shard has {len(clips)}: run the pipeline that makes the labels again"
-        )
+        raise ValueError(f"{dataset} are of {told} clips, their shard has {len(clips)}: {REMEDY}")
     labelled = len(pc.unique(clip_id.indices))
     if labelled + sum(unlabelled.values()) != told:
-        raise ValueError(
-            f"{dataset}: {labelled} labelled clips and {unlabelled} are not {told}: run the pipeline that makes them "
-            "again"
-        )
+        raise ValueError(f"{dataset}: {labelled} labelled clips and {unlabelled} are not {told}: {REMEDY}")
     score = _one_chunk(table["score"]).to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
     clip = row_of.to_numpy(zero_copy_only=False).astype(np.int64)[clip_id.indices.to_numpy()]
     if not np.all((score >= 0) & (score <= 1)):
         at = int(np.argmin((score >= 0) & (score <= 1)))
         raise ValueError(
-            f"{dataset}: the score of clip {clips.clip_ids[clip[at]]} for {label[at]} is {score[at]}, not 0..1: run "
-            "the pipeline that makes the labels again"
+            f"{dataset}: the score of clip {clips.clip_ids[clip[at]]} for {label[at]} is {score[at]}, not 0..1: "
+            f"{REMEDY}"
         )
-    return StoredLabels(clip, label.indices.to_numpy().astype(np.int64), score, label.dictionary.to_pylist())
+    return StoredLabels(
+        clip, label.indices.to_numpy().astype(np.int64), score, label.dictionary.to_pylist(), unlabelled
+    )
 
 
 def best_labels(stored: StoredLabels, params: ModalityParams) -> StoredLabels:
     """The best `params.top_k` labels of each clip over `params.threshold`; of equal scores, first by name."""
     over = np.flatnonzero(stored.score >= np.float32(params.threshold))
-    alphabetical = np.empty(len(stored.names), np.int64)
-    alphabetical[np.argsort(np.array(stored.names, object))] = np.arange(len(stored.names))
-    order = over[np.lexsort((alphabetical[stored.label[over]], -stored.score[over], stored.clip[over]))]
+    alphabetical = pc.rank(pa.array(stored.names, pa.string()), tiebreaker="first").to_numpy().astype(np.int64)
+    order = over[_best_first(stored.clip[over], stored.score[over], alphabetical[stored.label[over]])]
     clip = stored.clip[order]
     is_first = np.diff(clip, prepend=-1) != 0
     rank = np.arange(len(clip)) - np.flatnonzero(is_first)[np.cumsum(is_first) - 1] if len(clip) else clip
     kept = order[rank < params.top_k]
     return replace(stored, clip=stored.clip[kept], label=stored.label[kept], score=stored.score[kept])
+
+
+def _best_first(clip: Indices, score: NDArray[np.float32], name: Indices) -> Indices:
+    """Order by clip, then by score, best first, then by name."""
+    is_later_clip, is_same_clip = clip[1:] > clip[:-1], clip[1:] == clip[:-1]
+    is_worse, is_equal = score[1:] < score[:-1], score[1:] == score[:-1]
+    # Labels are stored so.
+    if np.all(is_later_clip | (is_same_clip & (is_worse | (is_equal & (name[1:] > name[:-1]))))):
+        return np.arange(len(clip))
+    return np.lexsort((name, -score, clip))
 
 
 def match(labels: StoredLabels, classes: ClassMap, modality: str) -> Selected:
@@ -168,11 +188,25 @@ def match(labels: StoredLabels, classes: ClassMap, modality: str) -> Selected:
 
 def best_of_each(clip: Indices, index: Indices, score: NDArray[np.float32], classes: int) -> Selected:
     """One row for each candidate of a clip, with the best of its scores."""
-    key = clip * classes + index
-    order = np.lexsort((-score, key))
-    first = np.diff(key[order], prepend=-1) != 0
-    kept = order[first]
-    return Selected(clip[kept], index[kept], score[kept])
+    order, starts = groups(clip * classes + index)
+    kept = order[starts]
+    return Selected(clip[kept], index[kept], np.maximum.reduceat(score[order], starts))
+
+
+def groups(values: Indices) -> tuple[Indices, Indices]:
+    """An order that brings equal numbers together, ascending, and where in it each number begins."""
+    order = np.argsort(values)
+    ordered = values[order]
+    is_first = np.ones(len(ordered), bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    return order, np.flatnonzero(is_first)
+
+
+def is_among(values: Indices, ascending: Indices) -> NDArray[np.bool_]:
+    """Which of the numbers, none negative, are among others that are in order."""
+    known = np.append(ascending, -1)
+    found: NDArray[np.bool_] = known[np.searchsorted(ascending, values)] == values
+    return found
 
 
 def pairs(visual: Selected, audio: Selected, clip_count: int) -> tuple[Indices, Indices]:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xmodal_kedro.labelling.associations import first_bin_within
 from xmodal_kedro.labelling.class_map import ClassMap, Indices
 from xmodal_kedro.labelling.counts import ALL, COMPARED, GIVEN_BY, LABELLED, LabelCounter
-from xmodal_kedro.labelling.selection import DRAW_BINS
+from xmodal_kedro.labelling.selection import DRAW_BINS, DRAWS_PER_HALVING
 from xmodal_kedro.params import MergeParams
 from xmodal_kedro.schemas import UNLABELLED_REASONS
 
@@ -41,12 +42,12 @@ def build_vocabulary(
         if survey.by_first("clips", modality, 1).any():
             logger.info("%s labels: %s", modality, describe_clips(survey, modality))
     labelled, targeted = (_by_giver(counts, len(classes)) for counts in (survey, targets))
-    clip_count, kept_share = _capped(targets, len(classes), params.max_clips)
+    label_count, target_count = (_total(counts) for counts in (labelled, targeted))
+    clip_count, kept_share = _capped(targets, target_count, params.max_clips)
     found = classes.candidates[["name", "audioset_id", "parents", "silent"]].assign(
         modality=_modalities(targeted), clip_count=clip_count, kept_share=kept_share
     )
-    label_count, target_count = (_total(counts) for counts in (labelled, targeted))
-    is_class = (target_count >= params.min_clips) & ~(params.drop_silent & classes.silent)
+    is_class = (target_count >= params.min_clips) & (clip_count > 0) & ~(params.drop_silent & classes.silent)
     if not is_class.any():
         raise ValueError(_empty(survey, label_count, classes, params))
     vocabulary = found[is_class].reset_index(drop=True)
@@ -82,18 +83,19 @@ def _modalities(by_giver: dict[str, Indices]) -> pd.Series:
     return pd.Series(np.where(seen & heard, "both", np.where(seen, "visual", "audio")), dtype=str)
 
 
-def _capped(targets: LabelCounter, classes: int, max_clips: int | None) -> tuple[Indices, NDArray[np.float64]]:
+def _capped(targets: LabelCounter, target_count: Indices, max_clips: int | None) -> tuple[Indices, NDArray[np.float64]]:
     """Clips of each candidate under the cap, and the share of all draws by which it is kept."""
-    if max_clips is None:
-        return _total(_by_giver(targets, classes)), np.ones(classes)
-    by_draw = np.zeros((classes, DRAW_BINS), np.int64)
-    for modality in GIVEN_BY.values():
-        index, draw, counts = targets.of("targets", modality)
-        np.add.at(by_draw, (index, draw), counts)
-    up_to = by_draw.cumsum(axis=1)
-    draws = (up_to <= max_clips).sum(axis=1)
-    kept = np.where(draws > 0, up_to[np.arange(classes), draws - 1], 0)
-    return kept, draws / DRAW_BINS
+    kept, first = target_count.copy(), np.zeros(len(target_count))
+    if max_clips is not None:
+        drawn = [targets.of("targets", modality) for modality in GIVEN_BY.values()]
+        for candidate in np.flatnonzero(target_count > max_clips):
+            by_draw = np.zeros(DRAW_BINS, np.int64)
+            for index, draw, counts in drawn:
+                mine = slice(*np.searchsorted(index, [candidate, candidate + 1]))
+                by_draw[draw[mine]] += counts[mine]
+            first[candidate] = first_bin_within(by_draw, max_clips)
+            kept[candidate] = by_draw[int(first[candidate]) :].sum()
+    return kept, 2.0 ** (-first / DRAWS_PER_HALVING)
 
 
 def _dropped(

@@ -23,7 +23,8 @@ def agreement(summary: LabelSummary, candidates: pd.DataFrame, params: MergePara
         return page.section("Agreement", page.paragraph("No clip has labels of both modalities that count."))
     ways = ["the same class"]
     ways += ["one above or below it in the ontology"] if params.agreement.ancestors else []
-    ways += ["one that it occurs with more often than by chance"] if params.agreement.associations else []
+    if params.rule == "agreement" and params.agreement.associations:
+        ways.append("one that it occurs with more often than by chance")
     text = (
         f"{both:,} clips have labels of both modalities that count. In {agreeing:,} of them "
         f"({page.share(agreeing, both)}) one supports another: {', or '.join(ways)}."

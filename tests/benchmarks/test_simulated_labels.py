@@ -1,0 +1,69 @@
+"""The corpus that `benchmarks/merge_scale.py` merges is one that labelling could have made."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.fakes import MemoryShard, shard_of
+from tests.project import PROJECT
+from xmodal_kedro.labelling.selection import ShardClips, read_labels
+from xmodal_kedro.schemas import NearDuplicates, SoundOntology, TeacherClasses, TeacherLabels
+
+CLIPS = 2_500
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(PROJECT / "benchmarks")
+    return importlib.import_module("simulated_labels")
+
+
+@pytest.fixture
+def corpus(simulated: Any) -> dict[str, dict[str, MemoryShard]]:
+    jobs = simulated.shard_jobs(simulated.draw_videos(CLIPS), simulated.made_up_tables())
+    return {name: {key: shard_of(job) for key, job in shards.items()} for name, shards in jobs.items()}
+
+
+def test_the_corpus_has_the_clips_asked_for_each_once(corpus: dict[str, dict[str, MemoryShard]]) -> None:
+    ids = [clip_id for load in corpus["clips"].values() for clip_id in load()["clip_id"].to_pylist()]
+    assert len(ids) == len(set(ids)) == CLIPS
+    assert len(corpus["clips"]) > 1
+
+
+@pytest.mark.parametrize("modality", ["visual", "audio"])
+def test_labels_are_as_a_teacher_gives_them(corpus: dict[str, dict[str, MemoryShard]], modality: str) -> None:
+    for key, load in corpus[f"{modality}_labels"].items():
+        read_labels(load, ShardClips.of(corpus["clips"][key]), modality)
+        labels = load().to_pandas()
+        TeacherLabels.validate(labels)
+        assert not labels.duplicated(["clip_id", "label"]).any()
+        assert labels.groupby("clip_id").size().max() == 10
+        best_first = labels.sort_values(["score", "label"], ascending=[False, True]).sort_values(
+            "clip_id", kind="stable"
+        )
+        assert best_first["score"].tolist() == labels["score"].tolist()
+        assert best_first["label"].tolist() == labels["label"].tolist()
+
+
+def test_what_is_seen_tells_of_what_is_heard(corpus: dict[str, dict[str, MemoryShard]]) -> None:
+    best = {
+        modality: pd.concat(load().to_pandas() for load in corpus[f"{modality}_labels"].values())
+        .drop_duplicates("clip_id")
+        .set_index("clip_id")["label"]
+        for modality in ("visual", "audio")
+    }
+    pairs = pd.concat(best, axis=1).dropna()
+    shuffled = np.random.default_rng(0).permutation(pairs["audio"])
+    by_chance = len(set(zip(pairs["visual"], shuffled, strict=True)))
+    assert len(pairs.drop_duplicates()) < 0.9 * by_chance
+
+
+def test_its_tables_are_such_as_pipelines_make(simulated: Any) -> None:
+    tables = simulated.made_up_tables()
+    TeacherClasses.validate(tables.visual_classes)
+    TeacherClasses.validate(tables.audio_classes)
+    SoundOntology.validate(tables.sound_ontology)
+    NearDuplicates.validate(simulated.draw_near_duplicates(list(simulated.draw_videos(CLIPS))))

@@ -274,9 +274,10 @@ class LabelParams(Params):
 
     batch_size: int = Field(32, ge=1)
     """Pictures or patches per inference; a model of fixed batch size overrides it."""
-    prepare_threads: int = Field(1, ge=1)
-    """Threads of a worker that decode and preprocess ahead of the teacher. On CUDA, set about as many as there are
-    cores for a worker."""
+    prepare_threads: int | None = Field(None, ge=0)
+    """Threads of a worker that decode and preprocess ahead of the teacher. With 0, clips and batches take turns: best
+    where workers keep all cores busy. Null is 0 on a CPU and 4 on CUDA, where about as many as there are cores for a
+    worker are best."""
     inference_threads: int = Field(1, ge=1)
     """Threads of one inference on a CPU. Workers label shards side by side, one a core, so more only helps where there
     are fewer workers than cores."""

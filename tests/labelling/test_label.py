@@ -1,8 +1,16 @@
 import json
 import pickle
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,10 +26,11 @@ from tests.labelling.fixtures import (
     write_pitch_teacher,
 )
 from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.datasets.sharded import StoredShard
 from xmodal_kedro.handles import Folder
 from xmodal_kedro.labelling.label import label_clips
 from xmodal_kedro.params import LabelParams, TeacherCard
-from xmodal_kedro.schemas import TEACHER_LABELS_ARROW, TeacherLabels
+from xmodal_kedro.schemas import CLIPS_ARROW, TEACHER_LABELS_ARROW, TeacherLabels
 
 RED, GREEN, BLACK = jpeg(255, 0, 0), jpeg(0, 255, 0), jpeg(0, 0, 0)
 
@@ -131,6 +140,43 @@ def test_a_large_shard_is_labelled_in_parts(teachers: Folder, monkeypatch: pytes
     whole = label(clips, colour_card(), teachers)
     monkeypatch.setattr("xmodal_kedro.labelling.label.CLIPS_AT_A_TIME", 3)
     assert label(clips, colour_card(), teachers).equals(whole, check_metadata=True)
+
+
+@dataclass(frozen=True)
+class UnmappedShard(StoredShard):
+    """A stored shard that is neither mapped nor buffered as a whole, which would count as memory of its reader."""
+
+    def open(self, as_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
+        return pq.ParquetFile(self.path, read_dictionary=list(as_dictionary), pre_buffer=False)
+
+
+def write_noises(path: Path, parts: int) -> UnmappedShard:
+    """A shard of 64 clips of 4 s a part."""
+    with pq.ParquetWriter(path, CLIPS_ARROW, compression="none") as writer:
+        for part in range(parts):
+            sounds = np.random.default_rng(part).integers(-3000, 3000, (64, 64_000)).astype("<i2")
+            clips = [{"clip_id": f"clip-{part}-{at}", "audio": sound.tobytes()} for at, sound in enumerate(sounds)]
+            writer.write_table(clips_shard(clips)())
+    return UnmappedShard(str(path), "")
+
+
+def memory_while_labelling(shard: UnmappedShard, teachers: Path, threads: int) -> int:
+    """Most bytes that this process has in memory when it gives a table of labels."""
+    params = LabelParams(prepare_threads=threads, min_score=0)
+    job = label_clips({"shard": shard}, folder_of(teachers), pitch_card(), params)["shard"]
+    return max(psutil.Process().memory_info().rss for _ in job())
+
+
+def test_memory_does_not_grow_with_the_size_of_a_shard(tmp_path: Path) -> None:
+    write_pitch_teacher(tmp_path / "teachers")
+    small, large = write_noises(tmp_path / "small.parquet", 2), write_noises(tmp_path / "large.parquet", 16)
+    assert Path(large.path).stat().st_size > 130e6
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        for threads in (0, 2):
+            of_small, of_large = process.map(
+                partial(memory_while_labelling, teachers=tmp_path / "teachers", threads=threads), [small, large]
+            )
+            assert of_large - of_small < 50e6, f"with {threads} threads"
 
 
 @settings(deadline=None, max_examples=30)

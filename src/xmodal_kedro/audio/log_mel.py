@@ -23,6 +23,10 @@ MEL_LOW_HZ = 125.0
 MEL_HIGH_HZ = 7_500.0
 PATCH_FRAMES = 96
 """Frames of one VGGish example: 0.96 s."""
+CACHED_FRAMES = 256
+"""Frames that a CPU transforms at a time, over the batch: few enough for their spectra to stay in its cache."""
+BAND_GROUPS = 4
+"""Groups of neighbouring mel bands, each computed from the bins that it covers: the other weights are zeros."""
 
 
 def samples_for_frames(frames: int) -> int:
@@ -49,6 +53,12 @@ def mel_weights() -> NDArray[np.float64]:
     return weights
 
 
+def _covered_bins(bands: NDArray[np.int64]) -> tuple[slice, slice]:
+    """The FFT bins that have weight in neighbouring mel bands, and those bands."""
+    first, *_, last = np.flatnonzero(mel_weights()[:, bands].any(axis=1)).tolist()
+    return slice(first, last + 1), slice(int(bands[0]), int(bands[-1]) + 1)
+
+
 class LogMel(nn.Module):
     """Log-mel spectrogram: ln(mel-weighted magnitude + `log_offset`) of 25 ms frames every 10 ms.
 
@@ -67,6 +77,7 @@ class LogMel(nn.Module):
         periodic_hann = 0.5 - 0.5 * np.cos(2 * math.pi * np.arange(WINDOW_LENGTH) / WINDOW_LENGTH)
         self.register_buffer("window", torch.from_numpy(periodic_hann).float(), persistent=False)
         self.register_buffer("weights", torch.from_numpy(mel_weights()).float(), persistent=False)
+        self._groups = tuple(_covered_bins(bands) for bands in np.split(np.arange(MEL_BANDS), BAND_GROUPS))
 
     def forward(self, audio_BT: Tensor) -> Tensor:
         """Compute log-mel frames; samples after the last whole frame are not used.
@@ -86,9 +97,16 @@ class LogMel(nn.Module):
                 "pad the waveform with zeros"
             )
         with torch.autocast(audio_BT.device.type, enabled=False):
-            frames_BFW = audio_BT.float().unfold(-1, WINDOW_LENGTH, HOP_LENGTH) * self.window
-            magnitude_BFN = torch.fft.rfft(frames_BFW, n=FFT_LENGTH).abs()
-            return torch.log(magnitude_BFN @ self.weights + self.log_offset)
+            frames_BFW = audio_BT.float().unfold(-1, WINDOW_LENGTH, HOP_LENGTH)
+            at_a_time = max(1, CACHED_FRAMES // len(audio_BT)) if audio_BT.is_cpu else frames_BFW.shape[1]
+            mel_BFM = torch.cat([self._mel(part_BFW) for part_BFW in frames_BFW.split(at_a_time, dim=1)], dim=1)
+            return torch.log(mel_BFM + self.log_offset)
+
+    def _mel(self, frames_BFW: Tensor) -> Tensor:
+        parts_BFN2 = torch.view_as_real(torch.fft.rfft(frames_BFW * self.window, n=FFT_LENGTH))
+        squares_BF2N = parts_BFN2.square().flatten(-2)  # flat, as steps of 2 run faster than sums of 2
+        magnitude_BFN = (squares_BF2N[..., 0::2] + squares_BF2N[..., 1::2]).sqrt()
+        return torch.cat([magnitude_BFN[..., bins] @ self.weights[bins, bands] for bins, bands in self._groups], dim=-1)
 
 
 def frame_patches(log_mel_BFM: Tensor, patch_frames: int = PATCH_FRAMES, hop_frames: int = PATCH_FRAMES) -> Tensor:

@@ -38,6 +38,7 @@ class OnnxTeacher:
         self._input = input_of(card)
         self._output = card.output
         self._session = _open_session(card, weights, device, inference_threads)
+        self.on_cuda = CUDA in self._session.get_providers()
         self._fixed_batch, self._dtype = _check_input(card, self._session)
         _check_output(card, self._session, len(labels))
 

@@ -89,14 +89,16 @@ def log_mel_batch(audio_int16: NDArray[np.int16], spec: LogMelInput) -> NDArray[
         spec: the teacher's input.
 
     Returns:
-        float32 [patches, 1, patch_frames, 64], or without the 1, as `spec.layout` says.
+        float32 [patches, 1, patch_frames, 64], or without the 1, as `spec.layout` says. Patches that overlap share
+        memory.
     """
-    missing = max(0, samples_for_frames(spec.patch_frames) - len(audio_int16))
-    audio_T = np.pad(to_float(audio_int16), (0, missing))
+    audio_T = to_float(audio_int16)
+    if (missing := samples_for_frames(spec.patch_frames) - len(audio_T)) > 0:
+        audio_T = np.pad(audio_T, (0, missing))
     with torch.inference_mode():
         log_mel_BFM = _log_mel(spec.log_offset)(torch.from_numpy(audio_T)[None])
         patches_BPFM = frame_patches(log_mel_BFM, spec.patch_frames, spec.hop_frames)
-    patches: NDArray[np.float32] = patches_BPFM[0].contiguous().numpy()
+    patches: NDArray[np.float32] = patches_BPFM[0].numpy()
     return patches[:, None] if spec.layout == "N1FM" else patches
 
 
@@ -122,7 +124,7 @@ def window_batch(audio_int16: NDArray[np.int16], spec: WaveformInput) -> NDArray
 
 def to_float(audio_int16: NDArray[np.int16]) -> NDArray[np.float32]:
     """Stored sound as float32 in [-1, 1)."""
-    return audio_int16.astype(np.float32) / np.float32(INT16_FULL_SCALE)
+    return np.multiply(audio_int16, np.float32(1 / INT16_FULL_SCALE), dtype=np.float32)
 
 
 def resample(audio_T: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:

@@ -29,7 +29,7 @@ class SampleTeacher:
     """
 
     def __init__(self, card: TeacherCard, weights: bytes, labels: tuple[str, ...]) -> None:
-        self.labels = labels
+        self.labels, self.on_cuda = labels, False
         self._card = card
         self._network = _load_network(card, weights, len(labels))
 

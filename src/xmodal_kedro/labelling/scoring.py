@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,16 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.labelling.preprocess import Clip
 from xmodal_kedro.labelling.teacher import Teacher, require_scores
+from xmodal_kedro.labelling.torch_inference import torch_threads
 from xmodal_kedro.params import LabelParams, TeacherCard
 
 Rows = list[NDArray[Any]]
+
+PREPARED_TOGETHER = 16
+"""Clips that are prepared one after the other: a core that turned from preparing to scoring and back for each clip
+would find its caches emptied each time."""
+THREADS_FOR_CUDA = 4
+"""Threads that prepare clips for a GPU, where the parameters do not say how many."""
 
 
 @dataclass
@@ -36,7 +44,7 @@ def score_clips(
     """Pool a teacher's scores over the pictures, patches or windows of each clip.
 
     Batches run across clips, so their size does not depend on how many inputs a clip has. Threads prepare the clips to
-    come, at most a batch of them, while a batch is scored.
+    come, about a batch of them, while a batch is scored; without threads, batches wait for their clips.
 
     Args:
         clips: ids, with JPEGs or sound.
@@ -45,7 +53,8 @@ def score_clips(
         Id and scores [classes] of each clip, in order; None where there was nothing to score.
 
     Raises:
-        ValueError: naming the clip that cannot be decoded, or the card's field that contradicts the scores.
+        ValueError: naming the clip that cannot be decoded, or the card's field that contradicts the scores. Other
+            errors of a teacher's preparation come as they are, with the clip as a note.
     """
     waiting: deque[_Pending] = deque()
     batch: list[tuple[_Pending, NDArray[Any]]] = []
@@ -67,25 +76,43 @@ def score_clips(
 def _prepared(
     clips: Iterable[tuple[str, Clip]], teacher: Teacher, params: LabelParams
 ) -> Generator[tuple[str, Rows], None, None]:
-    """Each clip's rows, in order, made ahead."""
-    ahead: deque[Future[tuple[str, Rows]]] = deque()
-    with ThreadPoolExecutor(params.prepare_threads, "prepare") as threads:
+    """Each clip's rows, in order, made ahead where there are threads for it."""
+    remaining = iter(clips)
+    parts = iter(lambda: list(islice(remaining, PREPARED_TOGETHER)), [])
+    count = params.prepare_threads
+    if count is None:
+        count = THREADS_FOR_CUDA if teacher.on_cuda else 0
+    if not count:
+        for part in parts:
+            yield from _prepare(teacher, part)
+        return
+    most_ahead = count + params.batch_size // PREPARED_TOGETHER
+    ahead: deque[Future[list[tuple[str, Rows]]]] = deque()
+    with ThreadPoolExecutor(count, "prepare") as threads:
         try:
-            for clip_id, clip in clips:
-                ahead.append(threads.submit(_rows_of, teacher, clip_id, clip))
-                if len(ahead) > params.batch_size + params.prepare_threads:
-                    yield ahead.popleft().result()
+            for part in parts:
+                ahead.append(threads.submit(_prepare, teacher, part))
+                if len(ahead) > most_ahead:
+                    yield from ahead.popleft().result()
             while ahead:
-                yield ahead.popleft().result()
+                yield from ahead.popleft().result()
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _rows_of(teacher: Teacher, clip_id: str, clip: Clip) -> tuple[str, Rows]:
+def _prepare(teacher: Teacher, clips: Sequence[tuple[str, Clip]]) -> list[tuple[str, Rows]]:
+    with torch_threads(1):  # a clip is too little work to share: threads would wait for each other, and burn the cores
+        return [(clip_id, _rows_of(teacher, clip_id, clip)) for clip_id, clip in clips]
+
+
+def _rows_of(teacher: Teacher, clip_id: str, clip: Clip) -> Rows:
     try:
-        return clip_id, teacher.rows(clip)
+        return teacher.rows(clip)
     except ValueError as error:
         raise ValueError(f"clip {clip_id}: {error}") from error
+    except Exception as error:
+        error.add_note(f"while preparing clip {clip_id}")
+        raise
 
 
 def _score(

@@ -34,6 +34,10 @@ class Teacher(Protocol):
     def labels(self) -> tuple[str, ...]:
         """Class names in the order of the scores."""
 
+    @property
+    def on_cuda(self) -> bool:
+        """Whether a GPU scores, so that the CPU is free to prepare."""
+
     def rows(self, clip: Clip) -> list[NDArray[Any]]:
         """Model-ready inputs of one clip. Several threads may ask at once.
 

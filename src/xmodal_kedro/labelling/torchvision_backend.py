@@ -31,6 +31,7 @@ class TorchvisionTeacher:
         if not (isinstance(self._input, ImageInput) and (self._input.layout, self._input.dtype) == ("NCHW", "float32")):
             raise ValueError("torchvision's networks see pictures: set input.layout to NCHW and input.dtype to float32")
         self._device = device_of(card, device)
+        self.on_cuda = self._device.type == "cuda"
         self._network = _load_network(card, weights, len(labels)).eval().to(self._device)
 
     def rows(self, clip: Clip) -> list[NDArray[Any]]:

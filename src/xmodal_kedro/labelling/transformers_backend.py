@@ -54,6 +54,7 @@ class TransformersTeacher:
         self._card, self._threads = card, inference_threads
         self._sees = isinstance(card, VisualTeacherCard)
         self._device = device_of(card, device)
+        self.on_cuda = self._device.type == "cuda"
         _require_known(card, read_config(files, card))
         with _local_folder(files) as folder:
             self._processor = _load_processor(card, folder)

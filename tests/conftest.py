@@ -14,16 +14,6 @@ settings.register_profile("patient", deadline=None)  # a busy machine is no faul
 settings.load_profile("patient")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file run in one process; those on the small run, of whichever file, in one too, so that it is made
-    once, and first, as they take longest."""
-    for item in items:
-        on_small_run = "small_run" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("small_run" if on_small_run else str(item.path)))
-    items.sort(key=lambda item: "small_run" not in getattr(item, "fixturenames", ()))
-
-
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real recordings, from `XMODAL_REAL_DATA` or beside the project; tests that need it skip without it."""

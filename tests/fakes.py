@@ -20,6 +20,7 @@ class MemoryShard:
         buffer = io.BytesIO()
         pq.write_table(table, buffer, row_group_size=row_group_size, compression="none")
         self._parquet = buffer.getvalue()
+        self.path = "memory"
 
     @property
     def fingerprint(self) -> str:

@@ -59,6 +59,10 @@ class LoadShard(Protocol):
     """One stored shard, read on demand."""
 
     @property
+    def path(self) -> str:
+        """Where it is stored, to name it by."""
+
+    @property
     def fingerprint(self) -> str:
         """Fingerprint of what made the shard: equal fingerprints mean equal content."""
 
@@ -103,11 +107,18 @@ answer: it counts as made, and the next save makes it again."""
 class Checkpoints(Protocol):
     """Where a long training keeps its state."""
 
-    def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-        """Tensors and JSON-able state of the newest whole checkpoint; None before the first one."""
+    @property
+    def path(self) -> str:
+        """Where that is, to name it by."""
 
-    def save(self, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
-        """Store a checkpoint in the place of the one before, whole or not at all."""
+    def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+        """Tensors and JSON-able state of the latest checkpoint that can be read; None before the first one."""
+
+    def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], kept: int) -> None:
+        """Store the checkpoint of a step, whole or not at all; then only the `kept` latest stay."""
+
+    def clear(self) -> None:
+        """Remove all checkpoints."""
 
 
 def protocol_of(address: str) -> str:

@@ -8,11 +8,11 @@ import torch
 
 from tests.tones import VOCABULARY, tone_params, tone_shards
 from xmodal_kedro import events
-from xmodal_kedro.datasets.checkpoints import CheckpointFile
+from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.data import gather
-from xmodal_kedro.training.loop import Fitted, fit
+from xmodal_kedro.training.fit import Fitted, fit
 
 CLIPS, LABELS = tone_shards()
 
@@ -29,22 +29,21 @@ class KilledError(Exception):
     pass
 
 
-class DiesAfter(CheckpointFile):
-    """Stores checkpoints, and stops the training right after some of them."""
+class DiesAfter(CheckpointFolder):
+    """Stores checkpoints, and stops the training right after one of them."""
 
-    def __init__(self, path: Path, saves: int) -> None:
+    def __init__(self, path: Path, step: int) -> None:
         super().__init__(str(path))
-        self.saves_left = saves
+        self.last_step = step
 
-    def save(self, tensors: dict[str, torch.Tensor], state: dict) -> None:
-        super().save(tensors, state)
-        self.saves_left -= 1
-        if self.saves_left == 0:
+    def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict, kept: int) -> None:
+        super().save(step, tensors, state, kept)
+        if step == self.last_step:
             raise KilledError
 
 
-def train(params: TrainParams, checkpoint: Path | CheckpointFile) -> Fitted:
-    store = CheckpointFile(str(checkpoint)) if isinstance(checkpoint, Path) else checkpoint
+def train(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Fitted:
+    store = CheckpointFolder(str(checkpoint)) if isinstance(checkpoint, Path) else checkpoint
     return fit(gather(CLIPS, LABELS, VOCABULARY, params), params, store)
 
 

@@ -34,6 +34,11 @@ def samples_for_frames(frames: int) -> int:
     return WINDOW_LENGTH + (frames - 1) * HOP_LENGTH
 
 
+def frames_of_samples(samples: int) -> int:
+    """Frames of log-mel that `samples` give."""
+    return 1 + (samples - WINDOW_LENGTH) // HOP_LENGTH
+
+
 def mel_weights() -> NDArray[np.float64]:
     """Triangular filters, equally spaced in HTK mel, as a matrix [FFT bins = 257, mel bands = 64].
 

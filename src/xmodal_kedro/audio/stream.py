@@ -2,199 +2,229 @@
 
 from __future__ import annotations
 
-import math
-import queue
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache, partial
+from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from xmodal_kedro.audio.augment import fit_length
-from xmodal_kedro.handles import LoadShard, Shards
+from xmodal_kedro.audio.order import EpochOrder, Piece, Pool, RowGroups
+from xmodal_kedro.audio.prefetch import prefetched
+from xmodal_kedro.audio.survey import Split, Targets, read_targets, reading
+from xmodal_kedro.handles import Shards
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
-Split = Literal["train", "validation"]
-
-_READ_ROWS = 64
 _PREFETCHED_BATCHES = 4
+_POOLS_IN_MEMORY = 2
+"""Of each stream: one that is given out, and one that is read meanwhile."""
+_LABEL_SHARDS_IN_MEMORY = 64
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some clips: sound int16 [batch, samples], target weights float32 [batch, classes], and their ids."""
+    """Some clips.
 
-    audio: NDArray[np.int16]
-    targets: NDArray[np.float32]
+    Attributes:
+        audio: int16 [batch, samples].
+        targets: float32 [batch, classes]: weights of the vocabulary's classes.
+        clip_ids: [batch].
+        parts: stream and number of clips of each stretch of the batch, in order.
+        clips: of the whole batch, over all ranks.
+    """
+
+    audio: Tensor
+    targets: Tensor
     clip_ids: list[str]
+    parts: tuple[tuple[int, int], ...]
+    clips: int
 
 
 @dataclass(frozen=True)
-class Example:
-    """One clip cut to length, and its targets as vocabulary indices with their weights."""
+class Clip:
+    """The sound of one clip, of its stored length, and its targets as vocabulary indices with their weights."""
 
     clip_id: str
     audio: NDArray[np.int16]
-    targets: NDArray[np.int64]
+    classes: NDArray[np.int64]
     weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads: `rank` of `ranks` takes every `ranks`-th stream, with `threads`; into page-locked memory if
+    `pinned`."""
+
+    rank: int = 0
+    ranks: int = 1
+    threads: int = 1
+    pinned: bool = False
+
+
+ALONE = Reader()
 
 
 @dataclass(frozen=True)
 class ClipStream:
     """The clips of one split, joined with their labels by `clip_id`.
 
-    A clip whose `targets` are empty takes no part: no label passed the merging, which does not mean that no class
-    is there. Every other clip of the split comes exactly once an epoch.
+    Every labelled clip of the split comes exactly once an epoch.
 
     Attributes:
         clips, labels: paired shards under the same keys.
-        split: which clips.
+        split: which clips. Those for training come in random order, those for validation in the stored one.
+        groups: the row groups that hold them, as `survey` found.
         classes: size of the label vocabulary.
         clip_s: length of sound given, seconds. Of a longer clip a random part is taken for training, the middle for
             validation; a shorter one is repeated.
         batch_size: most clips of a batch. Batches of an epoch differ by one clip at most in size.
-        shuffle_buffer: clips held in memory to shuffle the stream.
-        seed: with the epoch's number, it alone decides the order and the cuts of training clips. Validation clips
-            keep the stored order.
+        shuffle_buffer: clips held in memory to shuffle the stream; some row groups more, as these are held whole.
+        streams: streams that the epoch is read as; see `order`.
+        seed: with the epoch's number, it alone decides the order and the cuts of training clips, whoever reads.
     """
 
     clips: Shards
     labels: Shards
     split: Split
+    groups: RowGroups
     classes: int
     clip_s: float
     batch_size: int
     shuffle_buffer: int
+    streams: int
     seed: int
 
-    def count(self) -> int:
-        """Clips of an epoch, from the labels alone."""
-        return sum(len(self._targets(key)) for key in self.labels)
+    def order(self, epoch: int = 0) -> EpochOrder:
+        """The order of an epoch."""
+        pool_clips = max(1, self.shuffle_buffer // (self.streams * _POOLS_IN_MEMORY))
+        return EpochOrder(self.groups, self.batch_size, self.streams, pool_clips, self._random(epoch))
 
-    def batches(self, clip_count: int, epoch: int = 0) -> Iterator[Batch]:
-        """One epoch, read ahead by a background thread.
+    def batches(self, epoch: int = 0, first_step: int = 0, reader: Reader = ALONE) -> Generator[Batch]:
+        """The batches of one epoch from `first_step` on, read ahead by background threads.
 
         Args:
-            clip_count: what `count` gave.
             epoch: number of the epoch.
+            first_step: batches before it are left out, without reading their sound.
+            reader: which part of each batch is given.
 
         Raises:
-            ValueError: if a labelled clip has no sound, or a target is not in the vocabulary.
+            ValueError: if a shard cannot be read, or is no longer what it was when it was surveyed.
         """
-        return prefetched(self._batches(clip_count, epoch), _PREFETCHED_BATCHES)
+        return prefetched(self._batches(epoch, first_step, reader), _PREFETCHED_BATCHES)
 
-    def _batches(self, clip_count: int, epoch: int) -> Iterator[Batch]:
-        rng = np.random.default_rng([self.seed, epoch]) if self.split == "train" else None
-        examples = self._examples(rng)
-        if rng is not None:
-            examples = shuffled(examples, self.shuffle_buffer, rng)
-        for size in even_sizes(clip_count, self.batch_size):
-            yield self._batch([next(examples) for _ in range(size)])
-
-    def _examples(self, rng: np.random.Generator | None) -> Iterator[Example]:
-        keys = sorted(self.labels)
-        for key in keys if rng is None else rng.permutation(keys).tolist():
-            yield from self._shard_examples(key, rng)
-
-    def _shard_examples(self, key: str, rng: np.random.Generator | None) -> Iterator[Example]:
-        waiting = self._targets(key)
-        if not waiting:
-            return
-        samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
-        for clip_id, audio_T in _read_audio(self.clips[key], rng):
-            if clip_id in waiting:
-                targets, weights = waiting.pop(clip_id)
-                yield Example(clip_id, fit_length(audio_T, samples, rng).copy(), targets, weights)
-        if waiting:
-            raise ValueError(
-                f"labels of {key} name {len(waiting)} clips that its clips do not hold, such as {min(waiting)}: "
-                "run the pipelines clip, visual_label, audio_label and merge_labels again"
-            )
-
-    def _targets(self, key: str) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        table = self.labels[key](["clip_id", "split", "targets", "weights"])
-        chosen = {}
-        for row in table.to_pylist():
-            if row["split"] == self.split and row["targets"]:
-                targets = np.array(row["targets"], dtype=np.int64)
-                if targets.max() >= self.classes:
-                    raise ValueError(
-                        f"labels of {key} hold class {targets.max()}, but label_vocabulary has {self.classes} classes: "
-                        "run merge_labels again"
-                    )
-                chosen[row["clip_id"]] = (targets, np.array(row["weights"], dtype=np.float32))
-        return chosen
-
-    def _batch(self, examples: list[Example]) -> Batch:
-        targets_BC = np.zeros((len(examples), self.classes), dtype=np.float32)
-        for row, example in enumerate(examples):
-            targets_BC[row, example.targets] = example.weights
-        return Batch(
-            np.stack([example.audio for example in examples]), targets_BC, [example.clip_id for example in examples]
-        )
-
-
-def _read_audio(shard: LoadShard, rng: np.random.Generator | None) -> Iterator[tuple[str, NDArray[np.int16]]]:
-    with shard.open() as parquet:
-        groups = range(parquet.num_row_groups)
-        for group in groups if rng is None else rng.permutation(groups).tolist():
-            for rows in parquet.iter_batches(_READ_ROWS, row_groups=[group], columns=["clip_id", "audio"]):
-                for clip_id, audio in zip(rows["clip_id"], rows["audio"], strict=True):
-                    yield clip_id.as_py(), np.frombuffer(audio.as_buffer(), dtype="<i2")
-
-
-def shuffled(examples: Iterator[Example], buffer_size: int, rng: np.random.Generator) -> Iterator[Example]:
-    """Give the examples in random order, holding at most `buffer_size` of them."""
-    buffer: list[Example] = []
-    for example in examples:
-        if len(buffer) < buffer_size:
-            buffer.append(example)
-            continue
-        chosen = int(rng.integers(buffer_size))
-        yield buffer[chosen]
-        buffer[chosen] = example
-    for index in rng.permutation(len(buffer)):
-        yield buffer[index]
-
-
-def even_sizes(total: int, largest: int) -> list[int]:
-    """Split `total` into the fewest parts of at most `largest`, none of them odd and small: they differ by one."""
-    parts = math.ceil(total / largest)
-    return [total // parts + (part < total % parts) for part in range(parts)]
-
-
-def prefetched(batches: Iterator[Batch], depth: int) -> Iterator[Batch]:
-    """Give what `batches` gives, made ahead in a background thread by up to `depth`; its errors are raised here."""
-    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(item: Batch | BaseException | None) -> None:
-        while not stopped.is_set():
+    def _batches(self, epoch: int, first_step: int, reader: Reader) -> Generator[Batch]:
+        order = self.order(epoch)
+        mine = range(reader.rank, self.streams, reader.ranks)
+        targets_of = lru_cache(maxsize=_LABEL_SHARDS_IN_MEMORY)(self._targets)
+        with ThreadPoolExecutor(reader.threads, "clip-reader") as threads:
+            sources = [
+                _from_pools(
+                    order.pools(stream),
+                    partial(self._submit, threads, targets_of, epoch, stream),
+                    order.taken(stream, first_step),
+                )
+                for stream in mine
+            ]
             try:
-                ready.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
+                for step in range(first_step, order.steps):
+                    parts = tuple((stream, order.quota(stream, step)) for stream in mine)
+                    clips = [
+                        next(source) for source, (_, size) in zip(sources, parts, strict=True) for _ in range(size)
+                    ]
+                    yield self._batch(clips, parts, order.sizes[step], reader.pinned)
+            finally:
+                threads.shutdown(wait=True, cancel_futures=True)
 
-    def read() -> None:
-        try:
-            for batch in batches:
-                put(batch)
-                if stopped.is_set():
-                    return
-            put(None)
-        except BaseException as error:
-            put(error)
+    def _submit(
+        self, threads: ThreadPoolExecutor, targets_of: Callable[[str], Targets], epoch: int, stream: int, pool: Pool
+    ) -> Future[list[tuple[Clip, int]]]:
+        return threads.submit(self._read_pool, targets_of, epoch, stream, pool)
 
-    thread = threading.Thread(target=read, name="clip-stream", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+    def _read_pool(
+        self, targets_of: Callable[[str], Targets], epoch: int, stream: int, pool: Pool
+    ) -> list[tuple[Clip, int]]:
+        """The clips of a pool in the order they are given, each with the sample that its sound begins at."""
+        clips = [clip for piece in pool.pieces for clip in self._read_piece(piece, targets_of(piece.key))]
+        samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
+        surplus_N = np.array([max(0, len(clip.audio) - samples) for clip in clips])
+        rng = self._random(epoch, stream, pool.number)
+        if rng is None:
+            return list(zip(clips, (surplus_N // 2).tolist(), strict=True))
+        starts = rng.integers(surplus_N, endpoint=True).tolist()
+        return [(clips[at], starts[at]) for at in rng.permutation(len(clips)).tolist()]
+
+    def _read_piece(self, piece: Piece, targets: Targets) -> list[Clip]:
+        shard = self.clips[piece.key]
+        with reading("clips", piece.key, shard), shard.open() as parquet:
+            rows = parquet.read_row_group(piece.group, columns=["clip_id", "audio"], use_threads=False)
+        found = pc.index_in(rows["clip_id"], value_set=targets.clip_ids)
+        at_row = np.flatnonzero(found.is_valid().to_numpy())[piece.first : piece.last]
+        if len(at_row) != piece.last - piece.first:
+            raise ValueError(f"the shard {piece.key} has changed since training began: start training again")
+        at_target = found.take(pa.array(at_row)).to_numpy()
+        ids = rows["clip_id"].take(pa.array(at_row)).to_pylist()
+        sounds = _sounds(rows["audio"])
+        return [
+            Clip(
+                clip_id,
+                sounds[row],
+                targets.classes[targets.starts[target] : targets.starts[target + 1]],
+                targets.weights[targets.starts[target] : targets.starts[target + 1]],
+            )
+            for clip_id, row, target in zip(ids, at_row.tolist(), at_target.tolist(), strict=True)
+        ]
+
+    def _batch(
+        self, clips: Sequence[tuple[Clip, int]], parts: tuple[tuple[int, int], ...], whole: int, pinned: bool
+    ) -> Batch:
+        samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
+        audio_BT = torch.empty((len(clips), samples), dtype=torch.int16, pin_memory=pinned)
+        targets_BC = torch.zeros((len(clips), self.classes), pin_memory=pinned)
+        audio, targets = audio_BT.numpy(), targets_BC.numpy()
+        for row, (clip, start) in enumerate(clips):
+            audio[row] = fit_length(clip.audio, samples, start)
+            targets[row, clip.classes] = clip.weights
+        return Batch(audio_BT, targets_BC, [clip.clip_id for clip, _ in clips], parts, whole)
+
+    def _targets(self, key: str) -> Targets:
+        return read_targets(key, self.labels[key], self.split, self.classes)
+
+    def _random(self, *place: int) -> np.random.Generator | None:
+        """What decides at a place of a training epoch; None where nothing is random."""
+        return np.random.default_rng([self.seed, len(place), *place]) if self.split == "train" else None
+
+
+def _from_pools(
+    pools: Iterator[Pool], read: Callable[[Pool], Future[list[tuple[Clip, int]]]], skipped: int
+) -> Iterator[tuple[Clip, int]]:
+    """The clips of a stream after the first `skipped`; the next pool is read while one is given out."""
+    waiting: list[Future[list[tuple[Clip, int]]]] = []
+    for pool in pools:
+        if skipped >= pool.clips:
+            skipped -= pool.clips
+            continue
+        waiting.append(read(pool))
+        if len(waiting) == _POOLS_IN_MEMORY:
+            yield from waiting.pop(0).result()[skipped:]
+            skipped = 0
+    for last in waiting:
+        yield from last.result()[skipped:]
+        skipped = 0
+
+
+def _sounds(column: pa.ChunkedArray) -> list[NDArray[np.int16]]:
+    """Views on the samples of each row."""
+    sounds = []
+    for chunk in column.chunks:
+        _, offsets, samples = chunk.buffers()
+        bounds = (np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1] // 2).tolist()
+        whole = np.frombuffer(samples, "<i2") if samples is not None else np.zeros(0, "<i2")
+        sounds += [whole[first:last] for first, last in pairwise(bounds)]
+    return sounds

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import posixpath
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,66 +19,101 @@ from xmodal_kedro.datasets.storage import is_local, sweep, whole_file
 if TYPE_CHECKING:
     import torch
 
+logger = logging.getLogger(__name__)
+
 STATE_KEY = "state"
+_NAME = re.compile(r"step-(\d+)\.safetensors")
 
 
-class CheckpointFile:
-    """One checkpoint in one safetensors file, its JSON state in the header: the newest whole one, or none.
+class CheckpointFolder:
+    """Checkpoints in a folder, each one safetensors file with its JSON state in the header: loading runs no code.
 
     Implements `handles.Checkpoints`.
     """
 
     def __init__(self, path: str) -> None:
-        self._fs, self._path = fsspec.url_to_fs(path)
+        self.path = path
+        self._fs, self._folder = fsspec.url_to_fs(path)
 
     def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-        """Tensors and state of the newest checkpoint; None before the first one."""
-        from safetensors import safe_open
+        """Tensors and state of the latest checkpoint that can be read; None before the first one.
 
-        if not self._fs.isfile(self._path):
-            return None
-        with self._as_local_file() as path, safe_open(path, framework="pt") as stored:
-            names = stored.keys()
-            return {name: stored.get_tensor(name) for name in names}, json.loads(stored.metadata()[STATE_KEY])
+        Raises:
+            DatasetError: if there are checkpoints and none of them can be read.
+        """
+        steps = self._steps()
+        for step in reversed(steps):
+            try:
+                return self._read(self._file(step))
+            except Exception as error:  # safetensors has errors of its own
+                logger.warning("%s cannot be read (%s): trying the one before", self._file(step), error)
+        if steps:
+            raise DatasetError(f"none of the checkpoints in {self.path} can be read: delete that folder to start anew")
+        return None
 
-    def save(self, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
-        """Store a checkpoint in the place of the one before, whole or not at all."""
+    def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], kept: int) -> None:
+        """Store the checkpoint of a step, whole or not at all; then only the `kept` latest stay."""
         from safetensors.torch import save, save_file
 
         metadata = {STATE_KEY: json.dumps(state)}
-        with whole_file(self._fs, self._path) as partial_path:
+        with whole_file(self._fs, self._file(step)) as partial_path:
             if is_local(self._fs):  # straight to the disk, without the whole file in memory
                 save_file(tensors, partial_path, metadata)
             else:
                 self._fs.pipe_file(partial_path, save(tensors, metadata))
+        for old in self._steps()[:-kept]:
+            self._fs.rm_file(self._file(old))
+
+    def clear(self) -> None:
+        """Remove all checkpoints."""
+        for step in self._steps():
+            self._fs.rm_file(self._file(step))
+
+    def _steps(self) -> list[int]:
+        """Steps of the checkpoints, in order."""
+        self._fs.invalidate_cache(self._folder)
+        if not self._fs.isdir(self._folder):
+            return []
+        names = (posixpath.basename(path) for path in self._fs.ls(self._folder, detail=False))
+        return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+
+    def _file(self, step: int) -> str:
+        return posixpath.join(self._folder, f"step-{step:09d}.safetensors")
+
+    def _read(self, file: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        from safetensors import safe_open
+
+        with self._as_local_file(file) as path, safe_open(path, framework="pt") as stored:
+            names = stored.keys()
+            return {name: stored.get_tensor(name) for name in names}, json.loads(stored.metadata()[STATE_KEY])
 
     @contextmanager
-    def _as_local_file(self) -> Iterator[str]:
+    def _as_local_file(self, file: str) -> Iterator[str]:
         if is_local(self._fs):
-            yield self._path
+            yield file
             return
         with tempfile.TemporaryDirectory() as folder:
             copy = f"{folder}/checkpoint"
-            self._fs.get_file(self._path, copy)
+            self._fs.get_file(file, copy)
             yield copy
 
 
-class CheckpointDataset(AbstractDataset[NoReturn, CheckpointFile]):
-    """Gives the training node its `CheckpointFile`; it exists always, empty at first."""
+class CheckpointDataset(AbstractDataset[NoReturn, CheckpointFolder]):
+    """Gives the training node its `CheckpointFolder`; it exists always, empty at first."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
         """
         Args:
-            filepath: where the checkpoint is kept.
+            path: folder in which the checkpoints are kept.
             metadata: for plugins; not used here.
         """
-        self._filepath = filepath
+        self._path = path
         self.metadata = metadata
 
-    def load(self) -> CheckpointFile:
-        fs, path = fsspec.url_to_fs(self._filepath)
-        sweep(fs, path.rpartition("/")[0], path.rpartition("/")[2])
-        return CheckpointFile(self._filepath)
+    def load(self) -> CheckpointFolder:
+        fs, folder = fsspec.url_to_fs(self._path)
+        sweep(fs, folder)
+        return CheckpointFolder(self._path)
 
     def save(self, data: NoReturn) -> None:
         raise DatasetError("checkpoints are saved through the handle that load() gives")
@@ -84,4 +122,4 @@ class CheckpointDataset(AbstractDataset[NoReturn, CheckpointFile]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath}
+        return {"path": self._path}

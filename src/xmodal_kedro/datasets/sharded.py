@@ -61,7 +61,10 @@ class StoredShard:
         fs, path = fsspec.url_to_fs(self.path)
         source = path if is_local(fs) else fs.open(path, "rb")
         try:
-            return pq.ParquetFile(source, memory_map=is_local(fs), read_dictionary=list(as_dictionary))
+            # Without `pre_buffer=False` all that was read of a remote file stays in memory until it is closed.
+            return pq.ParquetFile(
+                source, memory_map=is_local(fs), read_dictionary=list(as_dictionary), pre_buffer=False
+            )
         except FileNotFoundError as error:
             raise DatasetError(f"{self.path} is missing: run the pipeline that makes it again") from error
         except (pa.ArrowInvalid, OSError) as error:

@@ -1,88 +1,221 @@
-"""The complete state of a training between two epochs, as plain tensors and JSON.
+"""The complete state of a training between two steps, as plain tensors and JSON.
 
-Random numbers need no place in it: all those of an epoch follow from the seed and the epoch's number.
+Random numbers need no place in it: all those of a step follow from the seed and the step's number, and so does the
+place in the stream of clips.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xmodal_kedro.handles import Checkpoints
-from xmodal_kedro.models import Backbone
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.training.learner import Learner
+from xmodal_kedro.training.losses import LossBook
 
 logger = logging.getLogger(__name__)
 
+FORMAT = 2
+"""Of the stored state; a change that earlier states cannot be read under gets another number."""
+
+OF_NO_CONSEQUENCE = frozenset(
+    {
+        *("checkpoint_steps", "checkpoints_kept", "report_steps", "reader_threads"),
+        *("device", "devices", "nodes", "rendezvous", "restarts"),
+    }
+)
+"""Parameters that may differ between a training and its going on: they change its pace, not its course."""
+
+MOST_DIFFERENCES_SHOWN = 5
+
 
 @dataclass
-class TrainingState:
-    """What changes while training.
+class Progress:
+    """How far a training has come.
 
     Attributes:
+        step: steps taken.
         history: one row for each epoch done.
         best: row of `history` with the highest `validation_map`, the first of equals.
-        best_weights: the model's weights then.
+        best_weights: the averaged weights then.
+        finished: whether nothing remains to be done.
     """
 
-    model: Backbone
-    optimiser: torch.optim.Optimizer
+    step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, float] = field(default_factory=dict)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    finished: bool = False
 
-    def add_epoch(self, row: dict[str, float]) -> None:
+    def add_epoch(self, row: dict[str, float], model: nn.Module) -> None:
         """Note an epoch, and keep the weights if they are the best so far."""
         self.history.append(row)
         if not self.best or row["validation_map"] > self.best["validation_map"]:
             self.best = row
-            self.best_weights = plain_weights(self.model)
+            self.best_weights = plain_weights(model)
 
 
-def plain_weights(model: Backbone) -> dict[str, Tensor]:
+def plain_weights(model: nn.Module) -> dict[str, Tensor]:
     """A copy of a model's weights on the CPU, in plain memory order."""
-    return {
-        name: weight.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, weight in model.state_dict().items()
-    }
+    return {name: _plain(weight) for name, weight in model.state_dict().items()}
 
 
-def fingerprint_training(params: TrainParams, data_fingerprint: str, code: str) -> str:
-    """32 hex digits: equal ones mean that one training may go on where the other stopped."""
-    text = json.dumps([params.model_dump(mode="json"), data_fingerprint, code], sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def identify(params: TrainParams, data: Mapping[str, str], code: str) -> dict[str, str]:
+    """What a training is, as names and what they stand for: two that are equal may go on from each other's state.
+
+    Args:
+        params: all that is of consequence counts.
+        data: hashes of what is learnt from, by name.
+        code: hash of the code that trains.
+    """
+    settings = params.model_dump(mode="json", exclude=set(OF_NO_CONSEQUENCE))
+    plain = {f"train.{name}": json.dumps(value, sort_keys=True) for name, value in _flat(settings).items()}
+    return {**plain, **data, "the version of xmodal-kedro": code, "the format of checkpoints": str(FORMAT)}
 
 
-def save(checkpoints: Checkpoints, state: TrainingState, fingerprint: str) -> None:
-    """Store the state under the training's fingerprint, in place of the one before."""
-    tensors = {f"model/{name}": weight.cpu().contiguous() for name, weight in state.model.state_dict().items()}
-    tensors |= {f"best/{name}": weight for name, weight in state.best_weights.items()}
-    for index, moments in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{index}/{name}": value.cpu().contiguous() for name, value in moments.items()}
-    checkpoints.save(tensors, {"fingerprint": fingerprint, "history": state.history, "best": state.best})
+class Keeper:
+    """Stores the state of one training, and brings it back.
+
+    Args:
+        checkpoints: where.
+        identity: of the training, as `identify` gives it.
+        kept: how many of the latest states stay.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, identity: dict[str, str], kept: int) -> None:
+        self._checkpoints, self._identity, self._kept = checkpoints, identity, kept
+        self._another_is_stored = False
+        self._writer = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: Future[None] | None = None
+
+    def restore(self, learner: Learner, book: LossBook) -> Progress:
+        """Bring a fresh learner to where the stored one was.
+
+        A finished training of other parameters or data gives way, with a line in the log.
+
+        Raises:
+            ValueError: if what is stored is another training's that has not finished, naming what differs.
+        """
+        stored = self._checkpoints.load()
+        if stored is None:
+            return Progress()
+        tensors, notes = stored
+        theirs = notes.get("identity", {})
+        if theirs != self._identity:
+            if not notes.get("finished", True):
+                raise ValueError(self._describe_stranger(theirs, notes))
+            logger.info("What was trained before, with other parameters or data, is finished: training starts anew")
+            self._another_is_stored = True
+            return Progress()
+        learner.model.load_state_dict(_below(tensors, "model/"))
+        learner.average.model.load_state_dict(_below(tensors, "average/"))
+        _restore_optimiser(learner.optimiser, _below(tensors, "optimiser/"))
+        book.total, book.steps, book.window = notes["loss_total"], notes["loss_steps"], notes["loss_window"]
+        return _progress(tensors, notes)
+
+    def save(self, learner: Learner, progress: Progress, book: LossBook) -> None:
+        """Store the state; the writing itself goes on beside the next steps.
+
+        Raises:
+            OSError: if the state before could not be written.
+        """
+        self.wait()
+        # Copies: the next steps change these tensors in place.
+        tensors = {f"model/{name}": _plain(weight) for name, weight in learner.model.state_dict().items()}
+        tensors |= {f"average/{name}": _plain(value) for name, value in learner.average.model.state_dict().items()}
+        tensors |= {f"best/{name}": weight for name, weight in progress.best_weights.items()}
+        for index, moments in learner.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser/{index}/{name}": _plain(value) for name, value in moments.items()}
+        notes = {
+            "identity": self._identity,
+            "step": progress.step,
+            "history": list(progress.history),
+            "best": progress.best,
+            "finished": progress.finished,
+            "loss_total": book.total,
+            "loss_steps": book.steps,
+            "loss_window": list(book.window),
+        }
+        self._writing = self._writer.submit(self._store, progress.step, tensors, notes)
+
+    def wait(self) -> None:
+        """Until what was saved is stored.
+
+        Raises:
+            OSError: if it could not be written.
+        """
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def close(self) -> None:
+        """Let the writer go, with what it has begun done."""
+        self._writer.shutdown()
+
+    def _store(self, step: int, tensors: dict[str, Tensor], notes: dict[str, Any]) -> None:
+        if self._another_is_stored:  # of which a later step would be taken for ours
+            self._checkpoints.clear()
+            self._another_is_stored = False
+        self._checkpoints.save(step, tensors, notes, self._kept)
+
+    def _describe_stranger(self, theirs: Mapping[str, str], notes: Mapping[str, Any]) -> str:
+        names = sorted(
+            name for name in theirs.keys() | self._identity.keys() if theirs.get(name) != self._identity.get(name)
+        )
+        shown = [_difference(name, theirs.get(name), self._identity.get(name)) for name in names]
+        more = [f"and {len(shown) - MOST_DIFFERENCES_SHOWN} more"] if len(shown) > MOST_DIFFERENCES_SHOWN else []
+        return (
+            f"an unfinished training is stored in {self._checkpoints.path} (step {notes.get('step')}), and it is not "
+            "this "
+            f"one: {'; '.join([*shown[:MOST_DIFFERENCES_SHOWN], *more])}. Set that back to go on with it, or delete "
+            "that "
+            "folder to start anew"
+        )
 
 
-def restore(checkpoints: Checkpoints, state: TrainingState, fingerprint: str) -> None:
-    """Bring a fresh state to where the stored one was; another training's is left alone, with a line in the log."""
+def stored_progress(checkpoints: Checkpoints) -> Progress:
+    """What other processes have stored.
+
+    Raises:
+        FileNotFoundError: if nothing is.
+    """
     stored = checkpoints.load()
     if stored is None:
-        return
-    tensors, notes = stored
-    if notes.get("fingerprint") != fingerprint:
-        logger.info("The stored checkpoint belongs to other parameters or data: training starts anew")
-        return
-    state.model.load_state_dict(_below(tensors, "model/"))
-    state.best_weights = _below(tensors, "best/")
-    _restore_optimiser(state.optimiser, _below(tensors, "optimiser/"))
-    state.history, state.best = notes["history"], notes["best"]
-    logger.info("Training goes on after %d finished epochs", len(state.history))
+        raise FileNotFoundError(
+            f"there is no checkpoint in {checkpoints.path}: put data_root on storage that machines share"
+        )
+    return _progress(*stored)
+
+
+def _progress(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Progress:
+    return Progress(
+        notes["step"], notes["history"], notes["best"], _below(tensors, "best/"), finished=notes["finished"]
+    )
+
+
+def _difference(name: str, before: str | None, now: str | None) -> str:
+    if name.startswith("train."):
+        return f"{name} was {before} and is {now}"
+    return f"{name} has changed"
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _plain(values: Tensor) -> Tensor:
+    return values.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 
 def _restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -7,71 +7,88 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from xmodal_kedro.audio.stream import ClipStream, Split
+from xmodal_kedro.audio.order import RowGroups
+from xmodal_kedro.audio.stream import ClipStream
+from xmodal_kedro.audio.survey import Split, survey
 from xmodal_kedro.handles import Shards
 from xmodal_kedro.params import TrainParams
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Both splits with their numbers of clips, the names of the classes, and a fingerprint of it all."""
+    """Both splits, the names of the classes, and hashes of where it all comes from.
+
+    Attributes:
+        shards: stands for the content of clips and labels.
+        vocabulary: stands for the classes and their order.
+    """
 
     train: ClipStream
-    train_count: int
     validation: ClipStream
-    validation_count: int
     classes: list[str]
-    fingerprint: str
+    shards: str
+    vocabulary: str
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits that stand for all of it."""
+        return _digest(f"{self.shards} {self.vocabulary}")
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The hashes, under names that a user knows."""
+        return {"the content of clips or labels": self.shards, "label_vocabulary": self.vocabulary}
 
 
 def gather(clips: Shards, labels: Shards, label_vocabulary: pd.DataFrame, params: TrainParams) -> TrainingData:
-    """Pair clips with labels and count the splits; reads labels, no sound.
+    """Pair clips with labels and find each split's row groups; reads ids and labels, no sound.
 
     Raises:
-        ValueError: for an empty vocabulary, shards without their partner, or a split without clips.
+        ValueError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
+            clip or class, or a split without clips.
     """
     if label_vocabulary.empty:
         raise ValueError("label_vocabulary is empty: lower merge_labels.min_clips or the thresholds, and merge again")
     unpaired = sorted(set(clips) ^ set(labels))
     if unpaired:
+        lacking = "labels" if unpaired[0] in clips else "clips"
         raise ValueError(
-            f"clips and labels do not pair up, such as {unpaired[0]}: "
-            "run the pipelines visual_label, audio_label and merge_labels again"
+            f"the shard {unpaired[0]} has no {lacking}: run the pipelines visual_label, audio_label and merge_labels "
+            "again"
         )
     classes = label_vocabulary.sort_values("index")["name"].tolist()
+    found = survey(clips, labels, len(classes))
+    if not found["train"].clips:
+        raise ValueError(
+            "labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips"
+        )
+    if not found["validation"].clips:
+        raise ValueError(
+            "labels hold no labelled clip to validate on: raise merge_labels.validation_fraction, or add videos"
+        )
 
-    def split(name: Split) -> tuple[ClipStream, int]:
-        stream = ClipStream(
+    def stream(split: Split, groups: RowGroups) -> ClipStream:
+        return ClipStream(
             clips=clips,
             labels=labels,
-            split=name,
+            split=split,
+            groups=groups,
             classes=len(classes),
             clip_s=params.clip_s,
             batch_size=params.batch_size,
             shuffle_buffer=params.shuffle_buffer,
+            streams=params.streams,
             seed=params.seed,
         )
-        return stream, stream.count()
 
-    train, train_count = split("train")
-    validation, validation_count = split("validation")
-    if train_count == 0:
-        raise ValueError(
-            "labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips"
-        )
-    if validation_count == 0:
-        raise ValueError(
-            "labels hold no labelled clip to validate on: raise merge_labels.validation_fraction, or add videos"
-        )
     return TrainingData(
-        train, train_count, validation, validation_count, classes, fingerprint_data(clips, labels, classes)
+        stream("train", found["train"]),
+        stream("validation", found["validation"].thinned(params.validation_clips, params.seed)),
+        classes,
+        _digest("\n".join(f"{key} {clips[key].fingerprint} {labels[key].fingerprint}" for key in sorted(labels))),
+        _digest("\n".join(classes)),
     )
 
 
-def fingerprint_data(clips: Shards, labels: Shards, classes: list[str]) -> str:
-    """32 hex digits that stand for the shards' content and the vocabulary's order."""
-    digest = hashlib.blake2b(digest_size=16)
-    for key in sorted(labels):
-        digest.update(f"{key} {clips[key].fingerprint} {labels[key].fingerprint}\n".encode())
-    digest.update("\n".join(classes).encode())
-    return digest.hexdigest()
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,100 +1,128 @@
-"""The training loop: clips in, the weights of the best epoch out."""
+"""The training loop, as one process runs it."""
 
 from __future__ import annotations
 
+import gc
 import logging
-import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 from tqdm import tqdm
 
 from xmodal_kedro import events
-from xmodal_kedro.audio.augment import mixup
-from xmodal_kedro.audio.log_mel import LogMel
-from xmodal_kedro.audio.stream import Batch
+from xmodal_kedro.audio.stream import Reader
 from xmodal_kedro.handles import Checkpoints
-from xmodal_kedro.models import Backbone, build
-from xmodal_kedro.models.device import choose_device, mixed_precision
+from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import TrainParams
-from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.source_code import code_digest
-from xmodal_kedro.training import checkpoint
-from xmodal_kedro.training.checkpoint import TrainingState
+from xmodal_kedro.training.ahead import on_device
+from xmodal_kedro.training.checkpoint import Keeper, Progress, identify
 from xmodal_kedro.training.data import TrainingData
+from xmodal_kedro.training.learner import Learner
+from xmodal_kedro.training.losses import LossBook
+from xmodal_kedro.training.memory import explain_shortage
 from xmodal_kedro.training.metrics import mean_average_precision
-from xmodal_kedro.training.schedule import decay_groups, learning_rate, pace_batch_norm
+from xmodal_kedro.training.ranks import ALONE, Ranks
+from xmodal_kedro.training.schedule import learning_rate
 
 logger = logging.getLogger(__name__)
 
-_REPORT_STEPS = 20
-"""Steps between two looks at the loss: each look makes a GPU wait."""
 
+def train(data: TrainingData, params: TrainParams, checkpoints: Checkpoints, ranks: Ranks = ALONE) -> Progress:
+    """Train until all epochs are done, or no better one has come for `params.patience`.
 
-@dataclass(frozen=True)
-class Fitted:
-    """The model with the weights of its best epoch, that epoch's row, and the rows of all epochs."""
-
-    model: Backbone
-    best: dict[str, float]
-    history: list[dict[str, float]]
-
-
-def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fitted:
-    """Train a backbone and take its weights at the epoch of highest validation mAP.
-
-    After every epoch the whole state is stored. A training of equal parameters and data goes on from there, on a CPU
-    to the same bits as one never stopped; one that was finished is not trained again.
+    The state is stored every `params.checkpoint_steps`. A training of equal parameters, data and code goes on from
+    there, on a CPU to the same bits as one never stopped; one that was finished is not trained again.
 
     Raises:
-        ValueError: if CUDA is asked for and absent.
+        ValueError: if CUDA is asked for and absent, the stored state is of another, unfinished training, or a shard
+        cannot
+            be read.
         FloatingPointError: if the loss is no longer finite, naming the clips of the batch.
+        MemoryError: if a batch does not fit the GPU, naming one that would.
+        OSError: if the state cannot be stored.
     """
-    trainer = _Trainer(data, params)
-    fingerprint = checkpoint.fingerprint_training(params, data.fingerprint, code_digest(fit))
-    checkpoint.restore(checkpoints, trainer.state, fingerprint)
-    done = len(trainer.state.history)
-    if done < params.epochs:
-        logger.info("Training %s on %d clips, validating on %d", params.model, data.train_count, data.validation_count)
-    epochs = range(done, params.epochs)
-    with tqdm(epochs, params.model, params.epochs, unit="epoch", initial=done, disable=None) as bar:
-        for epoch in bar:
-            row = trainer.run_epoch(epoch)
-            trainer.state.add_epoch(row)
-            checkpoint.save(checkpoints, trainer.state, fingerprint)
-            bar.set_postfix(loss=f"{row['train_loss']:.4f}", mAP=f"{row['validation_map']:.3f}")
-            if bar.disable:  # no terminal to draw on
-                logger.info("epoch %d/%d: %s", epoch + 1, params.epochs, _describe(row))
-    return trainer.finish()
+    device = choose_device(params.device, "train.device")
+    if device.type == "cuda":
+        device = torch.device("cuda", ranks.local)
+    with _algorithms(params, device), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            return _Training(data, params, checkpoints, device, ranks).run()
+        except torch.OutOfMemoryError:
+            pass  # what the frames of the error hold is free only from here on
+        gc.collect()
+        raise MemoryError(explain_shortage(params, len(data.classes), device))
 
 
-class _Trainer:
-    """One training: what stays the same between its epochs, and its state."""
+class _Training:
+    """One training: what stays the same between its steps, and how far it has come."""
 
-    def __init__(self, data: TrainingData, params: TrainParams) -> None:
-        self.data, self.params = data, params
-        self.device = choose_device(params.device, "train.device")
-        self.log_mel = LogMel(params.log_offset).to(self.device)
-        with torch.random.fork_rng():
-            torch.manual_seed(params.seed)
-            model = build(params.model, len(data.classes))
-        self.steps_per_epoch = math.ceil(data.train_count / params.batch_size)
-        pace_batch_norm(model, self.steps_per_epoch)
-        model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        groups = decay_groups(model, params.weight_decay)
-        self.state = TrainingState(model, torch.optim.AdamW(groups, lr=params.learning_rate, fused=True))
+    def __init__(
+        self, data: TrainingData, params: TrainParams, checkpoints: Checkpoints, device: torch.device, ranks: Ranks
+    ) -> None:
+        self.data, self.params, self.ranks = data, params, ranks
+        self.reader = Reader(ranks.rank, ranks.count, params.reader_threads, pinned=device.type == "cuda")
+        self.steps_per_epoch = data.train.order().steps
+        self.steps = params.epochs * self.steps_per_epoch
+        self.learner = Learner(params, len(data.classes), self.steps_per_epoch, device, ranks)
+        self.book = LossBook(ranks)
+        self.keeper = Keeper(checkpoints, identify(params, data.identity, code_digest(train)), params.checkpoints_kept)
+        self.progress = self.keeper.restore(self.learner, self.book)
+        if len(set(ranks.gathered(self.progress.step))) > 1:
+            raise OSError(
+                f"the machines do not see the same checkpoints in {checkpoints.path}: put data_root on storage that "
+                "they "
+                "share"
+            )
+        self.last_stored = self.progress.step
+        self.told = (time.perf_counter(), 0)
+        self.clips_done = 0
 
-    def run_epoch(self, epoch: int) -> dict[str, float]:
-        """Train on every clip once, validate, and give the epoch's row of the history."""
-        started = time.perf_counter()
-        train_loss = self._train_epoch(epoch)
-        clips_per_s = self.data.train_count / (time.perf_counter() - started)
+    def run(self) -> Progress:
+        """Train from where it stands to its end."""
+        clips = (self.data.train.groups.clips, self.data.validation.groups.clips)
+        if self.progress.step and not self.progress.finished:
+            logger.info("Training goes on after %d of %d steps", self.progress.step, self.steps)
+        elif not self.progress.finished:
+            logger.info("Training %s on %d clips, validating on %d", self.params.model, *clips)
+        with closing(self.keeper), self._bar() as bar:
+            while not self.progress.finished:
+                self._train_epoch(bar)
+                row = self._end_epoch()
+                bar.set_postfix(loss=f"{row['train_loss']:.4f}", mAP=f"{row['validation_map']:.3f}")
+                if bar.disable and self.ranks.leads:  # no terminal to draw on
+                    logger.info("epoch %d/%d: %s", row["epoch"] + 1, self.params.epochs, _describe(row))
+            self.keeper.wait()
+        return self.progress
+
+    def _train_epoch(self, bar: tqdm) -> None:
+        """Take the steps that remain of the epoch."""
+        progress = self.progress
+        epoch, first = divmod(progress.step, self.steps_per_epoch)
+        with closing(self.data.train.batches(epoch, first, self.reader)) as batches:
+            for batch in on_device(batches, self.learner, progress.step):
+                rate = self._learning_rate(progress.step)
+                self.book.note(self.learner.step(batch, progress.step, rate), batch.clip_ids)
+                progress.step += 1
+                self.clips_done += batch.clips
+                bar.update(batch.clips)
+                if progress.step % self.params.report_steps == 0:
+                    self.book.receive()
+                    self._report(bar)
+                    self.book.send()
+                if progress.step % self.params.checkpoint_steps == 0 and progress.step % self.steps_per_epoch:
+                    self._store()
+
+    def _end_epoch(self) -> dict[str, float]:
+        """Validate, and give the epoch's row of the history."""
+        self.book.settle()
+        self._report(None)
+        epoch, last_step = self.progress.step // self.steps_per_epoch - 1, self.progress.step - 1
+        train_loss = self.book.close()
         validation_loss, validation_map = self._validate()
-        last_step = (epoch + 1) * self.steps_per_epoch - 1
         row = {
             "epoch": epoch,
             "train_loss": train_loss,
@@ -102,90 +130,97 @@ class _Trainer:
             "validation_map": validation_map,
             "learning_rate": self._learning_rate(last_step),
         }
-        events.emit(
-            {
-                "epoch.train_loss": train_loss,
-                "epoch.validation_loss": validation_loss,
-                "epoch.validation_map": validation_map,
-                "epoch.clips_per_s": clips_per_s,
-            },
-            last_step,
+        self._emit(
+            {f"epoch.{name}": row[name] for name in ("train_loss", "validation_loss", "validation_map")}, last_step
         )
+        self.progress.add_epoch(row, self.learner.average.model)
+        stalled = self.params.patience is not None and epoch - self.progress.best["epoch"] >= self.params.patience
+        self.progress.finished = stalled or self.progress.step == self.steps
+        if stalled and self.ranks.leads:
+            logger.info("No better epoch for %d: training ends", self.params.patience)
+        if self.progress.finished or self.progress.step - self.last_stored >= self.params.checkpoint_steps:
+            self._store()
         return row
 
-    def finish(self) -> Fitted:
-        """Take back the best weights."""
-        model = self.state.model.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-        model.load_state_dict(self.state.best_weights)
-        return Fitted(model, self.state.best, self.state.history)
-
-    def _train_epoch(self, epoch: int) -> float:
-        rng = np.random.default_rng([self.params.seed, epoch])
-        losses: list[float] = []
-        waiting: list[tuple[Tensor, list[str]]] = []
-        self.state.model.train()
-        with torch.random.fork_rng():
-            torch.manual_seed(int(rng.integers(2**62)))
-            first_step = epoch * self.steps_per_epoch
-            for step, batch in enumerate(self.data.train.batches(self.data.train_count, epoch), first_step):
-                rate = self._learning_rate(step)
-                waiting.append((self._step(batch, rate, rng), batch.clip_ids))
-                if len(waiting) == _REPORT_STEPS or step == first_step + self.steps_per_epoch - 1:
-                    latest = _finite_losses(waiting)
-                    events.emit({"step.train_loss": float(np.mean(latest)), "step.learning_rate": rate}, step)
-                    losses += latest
-                    waiting = []
-        return float(np.mean(losses))
-
-    def _step(self, batch: Batch, rate: float, rng: np.random.Generator) -> Tensor:
-        audio_BT, targets_BC = self._to_device(batch)
-        if self.params.mixup_alpha > 0:
-            audio_BT, targets_BC = mixup(audio_BT, targets_BC, self.params.mixup_alpha, rng)
-        optimiser = self.state.optimiser
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(self._logits(audio_BT), targets_BC)
-        loss.backward()
-        optimiser.step()
-        return loss.detach()
-
-    @torch.inference_mode()
     def _validate(self) -> tuple[float, float]:
-        self.state.model.eval()
+        """Loss and mAP of the averaged weights, the same on every rank."""
         logits, targets = [], []
-        for batch in self.data.validation.batches(self.data.validation_count):
-            audio_BT, targets_BC = self._to_device(batch)
-            logits.append(self._logits(audio_BT).cpu())
-            targets.append(targets_BC.cpu())
-        logits_NC, targets_NC = torch.cat(logits), torch.cat(targets)
-        loss = F.binary_cross_entropy_with_logits(logits_NC, targets_NC)
-        return float(loss), mean_average_precision(targets_NC.numpy(), logits_NC.numpy())
+        with closing(self.data.validation.batches(reader=self.reader)) as batches:
+            for batch in on_device(batches, self.learner, None):
+                logits.append(self.learner.predict(batch))
+                targets.append(batch.targets)
+        classes = len(self.data.classes)
+        mine = [torch.cat([torch.zeros(0, classes), *(part.cpu() for part in parts)]) for parts in (logits, targets)]
+        gathered = self.ranks.gathered_by_leader(mine)
+        measured = None
+        if gathered is not None:
+            logits_NC, targets_NC = (torch.cat(parts) for parts in zip(*gathered, strict=True))
+            loss = float(F.binary_cross_entropy_with_logits(logits_NC, targets_NC))
+            measured = (loss, mean_average_precision(targets_NC.numpy(), logits_NC.numpy()))
+        loss, mean_ap = self.ranks.from_leader(measured)
+        return loss, mean_ap
 
-    def _logits(self, audio_BT: Tensor) -> Tensor:
-        with mixed_precision(self.device):
-            logits_BC, _ = self.state.model(self.log_mel(audio_BT))
-        return logits_BC.float()
+    def _report(self, bar: tqdm | None) -> None:
+        """Tell of the steps whose losses have come."""
+        if not self.book.window:
+            return
+        booked = self.progress.step - self.progress.step % self.steps_per_epoch
+        if self.progress.step % self.steps_per_epoch == 0:
+            booked -= self.steps_per_epoch
+        step = booked + self.book.steps - 1
+        (before, clips_before), now = self.told, time.perf_counter()
+        metrics = {
+            "step.train_loss": self.book.report(),
+            "step.learning_rate": self._learning_rate(step),
+            "step.clips_per_s": (self.clips_done - clips_before) / (now - before),
+        }
+        if self.learner.device.type == "cuda":
+            metrics["step.gpu_memory_gb"] = torch.cuda.max_memory_allocated(self.learner.device) / 1e9
+        self.told = (now, self.clips_done)
+        self._emit(metrics, step)
+        if bar is not None:
+            bar.set_postfix(loss=f"{metrics['step.train_loss']:.4f}")
 
-    def _to_device(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        audio_BT = torch.from_numpy(batch.audio).to(self.device)
-        return audio_BT.float() / INT16_FULL_SCALE, torch.from_numpy(batch.targets).to(self.device)
+    def _store(self) -> None:
+        self.book.settle()  # nothing is stored of a training whose loss is no longer finite
+        if self.ranks.leads:
+            self.keeper.save(self.learner, self.progress, self.book)
+        self.last_stored = self.progress.step
+
+    def _emit(self, metrics: dict[str, float], step: int) -> None:
+        if self.ranks.leads:
+            events.emit(metrics, step)
 
     def _learning_rate(self, step: int) -> float:
-        return learning_rate(step, self.params.epochs * self.steps_per_epoch, self.params)
+        return learning_rate(step, self.steps, self.params)
+
+    def _bar(self) -> tqdm:
+        clips = self.data.train.groups.clips
+        epochs, step = divmod(self.progress.step, self.steps_per_epoch)
+        return tqdm(
+            desc=self.params.model,
+            total=self.params.epochs * clips,
+            initial=epochs * clips + sum(self.data.train.order().sizes[:step]),
+            unit="clip",
+            unit_scale=True,
+            disable=None if self.ranks.leads and not self.progress.finished else True,
+        )
+
+
+@contextmanager
+def _algorithms(params: TrainParams, device: torch.device) -> Iterator[None]:
+    """Have CUDA choose its fastest algorithms, or only deterministic ones."""
+    before = (torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled())
+    # Trying algorithms pays: an epoch has two sizes of batch.
+    torch.backends.cudnn.benchmark = device.type == "cuda" and not params.deterministic
+    torch.use_deterministic_algorithms(params.deterministic)
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before[0]
+        torch.use_deterministic_algorithms(before[1])
 
 
 def _describe(row: dict[str, float]) -> str:
     names = {"train_loss": "loss", "validation_loss": "validation loss", "validation_map": "validation mAP"}
     return ", ".join(f"{name} {row[key]:.4f}" for key, name in names.items())
-
-
-def _finite_losses(waiting: list[tuple[Tensor, list[str]]]) -> list[float]:
-    losses = torch.stack([loss for loss, _ in waiting]).tolist()
-    for loss, (_, clip_ids) in zip(losses, waiting, strict=True):
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the training loss became {loss} on clips {', '.join(clip_ids)}: "
-                "lower train.learning_rate, or look at these clips"
-            )
-    return losses

@@ -25,7 +25,7 @@ def train_model(
     from xmodal_kedro.models.card import describe
     from xmodal_kedro.training.checkpoint import plain_weights
     from xmodal_kedro.training.data import gather
-    from xmodal_kedro.training.loop import fit
+    from xmodal_kedro.training.fit import fit
 
     data = gather(clips, labels, label_vocabulary, train)
     fitted = fit(data, train, training_checkpoints)

@@ -1,0 +1,58 @@
+"""Train a network, in this process or in several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from xmodal_kedro.handles import Checkpoints
+from xmodal_kedro.models import Backbone, build
+from xmodal_kedro.models.device import choose_device
+from xmodal_kedro.params import TrainParams
+from xmodal_kedro.training.checkpoint import stored_progress
+from xmodal_kedro.training.data import TrainingData
+from xmodal_kedro.training.launch import launch
+from xmodal_kedro.training.loop import train
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The model with the weights of its best epoch, that epoch's row, and the rows of all epochs."""
+
+    model: Backbone
+    best: dict[str, float]
+    history: list[dict[str, float]]
+
+
+def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fitted:
+    """Train a backbone and take its averaged weights at the epoch of highest validation mAP.
+
+    With `params.devices` or `params.nodes`, other processes do the work, and this one relays what they tell.
+
+    Raises:
+        As `loop.train`, and RuntimeError if processes died more often than `params.restarts` allows.
+    """
+    check_devices(params)
+    if params.devices * params.nodes == 1:
+        progress = train(data, params, checkpoints)
+    else:
+        launch(data, params, checkpoints)
+        progress = stored_progress(checkpoints)
+    with torch.random.fork_rng(devices=[]):
+        model = build(params.model, len(data.classes)).eval()
+    model.load_state_dict(progress.best_weights)
+    return Fitted(model, progress.best, progress.history)
+
+
+def check_devices(params: TrainParams) -> None:
+    """See that the devices asked for are there.
+
+    Raises:
+        ValueError: naming the parameter, if not.
+    """
+    device = choose_device(params.device, "train.device")
+    if device.type == "cuda" and params.devices > torch.cuda.device_count():
+        raise ValueError(
+            f"train.devices is {params.devices}, but torch finds {torch.cuda.device_count()} CUDA devices: lower it"
+        )

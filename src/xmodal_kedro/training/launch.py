@@ -1,0 +1,162 @@
+"""Train in several processes, on this machine or on several, by torch's elastic launcher.
+
+The launcher starts the processes and, when one dies, starts them all again; they go on from the last checkpoint. Each
+has a line to this process: what the leading one tells goes to listeners here, an error that no new start would mend is
+raised here, and a process whose line breaks ends itself, so that none outlives the run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import threading
+import uuid
+from contextlib import suppress
+from multiprocessing.connection import Client, Connection, Listener
+from typing import Any
+
+import torch
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from xmodal_kedro import events
+from xmodal_kedro.handles import Checkpoints
+from xmodal_kedro.models.device import choose_device
+from xmodal_kedro.params import TrainParams
+from xmodal_kedro.training.data import TrainingData
+from xmodal_kedro.training.loop import train
+from xmodal_kedro.training.ranks import joined
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S = 0.2
+"""Seconds between two looks at whether the launcher has ended."""
+_FINAL_ERRORS = (ValueError, FloatingPointError, MemoryError)
+"""Errors that another start would meet again."""
+
+
+def launch(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> None:
+    """Train in `params.devices` processes here and as many on each other of `params.nodes` machines.
+
+    The outcome is in the checkpoints.
+
+    Raises:
+        ValueError, FloatingPointError, MemoryError: as a process raised it.
+        RuntimeError: if processes died more often than `params.restarts` allows.
+    """
+    exchange = _Exchange()
+    config = LaunchConfig(
+        min_nodes=params.nodes,
+        max_nodes=params.nodes,
+        nproc_per_node=params.devices,
+        run_id=f"{params.model}-{data.fingerprint}" if params.nodes > 1 else uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint=params.rendezvous or "localhost:0",
+        max_restarts=params.restarts,
+        local_addr=None if params.nodes > 1 else "localhost",
+    )
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            elastic_launch(config, run_rank)(exchange.address, exchange.key, data, params, checkpoints)
+        except BaseException as error:
+            failures.append(error)
+
+    launcher = threading.Thread(target=run, name="launcher", daemon=True)
+    # Listeners expect to be called by the thread that trains, so the launcher has the other one.
+    launcher.start()
+    try:
+        while launcher.is_alive():
+            exchange.relay(_LOOK_S)
+        exchange.relay(0)
+    finally:
+        exchange.close()
+    if exchange.error is not None:
+        raise exchange.error
+    if failures and isinstance(failures[0], ChildFailedError):
+        rank, first = failures[0].get_first_failure()
+        raise RuntimeError(
+            f"process {rank} of training died ({first.message}), the last of {params.restarts + 1} times: "
+            "look above for why; the same command goes on from the last checkpoint"
+        ) from failures[0]
+    if failures:
+        raise failures[0]
+
+
+def run_rank(address: str, key: bytes, data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> None:
+    """What each process does: join the others and train."""
+    line = Client(address, authkey=key)
+    if not line.recv():  # the error that ended the processes before is final
+        sys.exit(1)
+    threading.Thread(target=_end_with, args=[line], daemon=True).start()
+    device_type = choose_device(params.device, "train.device").type
+    if device_type == "cpu":
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // params.devices))
+    with joined(device_type) as ranks:
+        if ranks.leads:
+            logging.basicConfig(level=logging.INFO, format="%(message)s")
+        try:
+            with events.listening(lambda metrics, step: line.send((dict(metrics), step))):
+                train(data, params, checkpoints, ranks)
+        except _FINAL_ERRORS as error:
+            line.send(error)
+            raise
+
+
+def _end_with(line: Connection) -> None:
+    """End this process when the one at the other end of the line does."""
+    with suppress(EOFError, OSError):
+        line.recv()
+    os._exit(1)
+
+
+class _Exchange:
+    """Where the lines of all processes come together."""
+
+    def __init__(self) -> None:
+        self.key = os.urandom(32)
+        self.error: Exception | None = None
+        self._listener = Listener(authkey=self.key)
+        self._lines: list[Connection] = []
+        self._heard: queue.Queue[Any] = queue.Queue()
+        threading.Thread(target=self._accept, name="exchange", daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """For `multiprocessing.connection.Client`."""
+        return str(self._listener.address)
+
+    def relay(self, patience_s: float) -> None:
+        """Pass on what has been heard; wait for it so long."""
+        with suppress(queue.Empty):
+            while True:
+                message = self._heard.get(timeout=patience_s) if patience_s else self._heard.get_nowait()
+                events.emit(*message)
+
+    def close(self) -> None:
+        """Cut all lines."""
+        self._listener.close()
+        for line in self._lines:
+            line.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                line = self._listener.accept()
+            except OSError:  # closed
+                return
+            self._lines.append(line)
+            line.send(self.error is None)
+            threading.Thread(target=self._listen, args=[line], daemon=True).start()
+
+    def _listen(self, line: Connection) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                message = line.recv()
+                if isinstance(message, Exception):
+                    self.error = self.error or message
+                else:
+                    self._heard.put(message)

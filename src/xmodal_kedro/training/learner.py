@@ -1,0 +1,178 @@
+"""A network that learns: one optimisation step, on whatever device, alone or as one rank of several."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from xmodal_kedro.audio.augment import Draws, draw, mask, mixup
+from xmodal_kedro.audio.log_mel import MEL_BANDS, LogMel, frames_of_samples
+from xmodal_kedro.audio.stream import Batch
+from xmodal_kedro.models import Backbone, build
+from xmodal_kedro.models.device import mixed_precision
+from xmodal_kedro.params import TrainParams
+from xmodal_kedro.pcm import INT16_FULL_SCALE
+from xmodal_kedro.training.average import WeightAverage
+from xmodal_kedro.training.ranks import ALONE, Ranks
+from xmodal_kedro.training.schedule import decay_groups, pace_batch_norm
+from xmodal_kedro.training.synced_norm import sync_batch_norm
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A batch on the device, with what chance decided for it.
+
+    Attributes:
+        audio: int16 [batch, samples].
+        targets: float32 [batch, classes].
+        clips: of the whole batch, over all ranks.
+        draws: None for validation.
+        clip_ids: [batch].
+    """
+
+    audio: Tensor
+    targets: Tensor
+    clips: int
+    draws: Draws | None
+    clip_ids: list[str]
+
+    def tensors(self) -> Iterator[Tensor]:
+        """All that lies on the device."""
+        yield from (self.audio, self.targets)
+        if self.draws is not None:
+            yield from vars(self.draws).values()
+
+
+class Learner:
+    """The front end, a backbone, its optimiser and the average of its weights.
+
+    Args:
+        params: what to build, and how it learns.
+        classes: number of logits.
+        steps_per_epoch: for the pace of batch norm.
+        device: where all of it lives.
+        ranks: who else takes the same steps on other parts of the same batches.
+    """
+
+    def __init__(
+        self, params: TrainParams, classes: int, steps_per_epoch: int, device: torch.device, ranks: Ranks = ALONE
+    ) -> None:
+        self.params, self.device, self.ranks = params, device, ranks
+        self.log_mel = LogMel(params.log_offset).to(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(params.seed)
+            model = build(params.model, classes)
+        pace_batch_norm(model, steps_per_epoch)
+        if ranks.count > 1:
+            model = sync_batch_norm(model, device)
+        self.model: Backbone = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = WeightAverage(copy.deepcopy(self.model), params.ema_decay)
+        groups = decay_groups(self.model, params.weight_decay)
+        self.optimiser = torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
+        self._weights = [weight for group in groups for weight in group["params"]]
+        self._parallel: DistributedDataParallel | None = None
+        if ranks.count > 1:
+            self._parallel = DistributedDataParallel(
+                self.model,
+                device_ids=[device] if device.type == "cuda" else None,
+                broadcast_buffers=False,  # they are equal: batch norm is synchronised
+                gradient_as_bucket_view=True,
+            )
+        network = self._parallel or self.model
+        self._network = torch.compile(network) if params.compile else network
+
+    def prepare(self, batch: Batch, step: int | None) -> Prepared:
+        """Move a batch to the device, which is not waited for.
+
+        Args:
+            batch: from the loader, page-locked where the device is CUDA.
+            step: its number in the training; None for validation, in which nothing is left to chance.
+        """
+        draws = None
+        if step is not None and (self.params.mixup_alpha > 0 or self._masks):
+            frames = frames_of_samples(batch.audio.shape[1])
+            place = (self.params.seed, step)
+            drawn = draw(batch.parts, frames, MEL_BANDS, self.params.mixup_alpha, self.params.spec_augment, place)
+            draws = Draws(**{name: self._moved(value) for name, value in vars(drawn).items()})
+        return Prepared(self._moved(batch.audio), self._moved(batch.targets), batch.clips, draws, batch.clip_ids)
+
+    def step(self, batch: Prepared, step: int, rate: float) -> Tensor:
+        """Take one optimisation step.
+
+        Args:
+            batch: this rank's part.
+            step: its number in the training, which decides what dropout leaves out.
+            rate: learning rate.
+
+        Returns:
+            This rank's part of the mean loss over the whole batch, on the device; the parts add up.
+        """
+        torch.manual_seed(int(np.random.SeedSequence([self.params.seed, step, self.ranks.rank]).generate_state(1)[0]))
+        self.model.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad()
+        loss = torch.zeros((), device=self.device)
+        log_mel_BFM, targets_BC = self._augmented(batch)
+        chunks = list(
+            zip(log_mel_BFM.chunk(self.params.accumulate), targets_BC.chunk(self.params.accumulate), strict=True)
+        )
+        for at, (log_mel, targets) in enumerate(chunks, start=1):
+            with self._gradients_wait(at < len(chunks)):
+                part = self._summed_loss(log_mel, targets) / (batch.clips * targets.shape[1])
+                # DDP takes the mean over ranks where the sum is wanted.
+                (part * self.ranks.count).backward()
+            loss += part.detach()
+        if self.params.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self._weights, self.params.gradient_clip)
+        self.optimiser.step()
+        self.average.update(self.model, step)
+        return loss
+
+    @torch.inference_mode()
+    def predict(self, batch: Prepared) -> Tensor:
+        """Logits by the averaged weights, float32 [batch, classes]."""
+        with mixed_precision(self.device):
+            logits_BC, _ = self.average.model(self.log_mel(_waveforms(batch.audio)))
+        return logits_BC.float()
+
+    @property
+    def _masks(self) -> bool:
+        return self.params.spec_augment.time_masks > 0 or self.params.spec_augment.band_masks > 0
+
+    def _augmented(self, batch: Prepared) -> tuple[Tensor, Tensor]:
+        audio_BT, targets_BC = _waveforms(batch.audio), batch.targets
+        if batch.draws is not None and self.params.mixup_alpha > 0:
+            audio_BT, targets_BC = mixup(audio_BT, targets_BC, batch.draws)
+        log_mel_BFM = self.log_mel(audio_BT)
+        if batch.draws is not None and self._masks:
+            log_mel_BFM = mask(log_mel_BFM, batch.draws)
+        return log_mel_BFM, targets_BC
+
+    def _summed_loss(self, log_mel_BFM: Tensor, targets_BC: Tensor) -> Tensor:
+        with mixed_precision(self.device):
+            logits_BC, _ = self._network(log_mel_BFM)
+        return F.binary_cross_entropy_with_logits(logits_BC.float(), targets_BC, reduction="sum")
+
+    def _gradients_wait(self, more_to_come: bool) -> AbstractContextManager[None]:
+        """Ranks exchange gradients once a step, with its last part."""
+        return self._parallel.no_sync() if self._parallel is not None and more_to_come else nullcontext()
+
+    def _moved(self, values: Tensor) -> Tensor:
+        if self.device.type == "cpu":
+            return values
+        pinned = values if values.is_pinned() else values.pin_memory()
+        return pinned.to(self.device, non_blocking=True)
+
+
+def _waveforms(audio_BT: Tensor) -> Tensor:
+    """float32 in [-1, 1), made on the device: half as many bytes travel there."""
+    return audio_BT.float() / INT16_FULL_SCALE

@@ -1,70 +1,148 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import MemoryShard
 from tests.tones import clip_ids, tone_shards
-from xmodal_kedro.audio.stream import Batch, ClipStream, even_sizes, prefetched, shuffled
+from xmodal_kedro.audio.stream import Batch, ClipStream, Reader
+from xmodal_kedro.audio.survey import survey
 
 CLIPS, LABELS = tone_shards(duration_s=1.0)
+GROUPS = survey(CLIPS, LABELS, 3)
 TRAIN = ClipStream(
-    clips=CLIPS, labels=LABELS, split="train", classes=3, clip_s=0.5, batch_size=8, shuffle_buffer=10, seed=0
+    clips=CLIPS,
+    labels=LABELS,
+    split="train",
+    groups=GROUPS["train"],
+    classes=3,
+    clip_s=0.5,
+    batch_size=8,
+    shuffle_buffer=32,
+    streams=4,
+    seed=0,
 )
-VALIDATION = replace(TRAIN, split="validation")
-
-
-def epoch_of(clips: ClipStream, epoch: int = 0) -> list[Batch]:
-    return list(clips.batches(clips.count(), epoch))
+VALIDATION = replace(TRAIN, split="validation", groups=GROUPS["validation"])
 
 
 def order(batches: list[Batch]) -> list[str]:
     return [clip_id for batch in batches for clip_id in batch.clip_ids]
 
 
-@settings(deadline=None, max_examples=20)
+def assert_same(ours: list[Batch], theirs: list[Batch]) -> None:
+    assert order(ours) == order(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one.audio, other.audio) and torch.equal(one.targets, other.targets)
+        assert one.parts == other.parts and one.clips == other.clips
+
+
+@settings(deadline=None, max_examples=25)
 @given(
-    batch_size=st.integers(2, 50), shuffle_buffer=st.integers(1, 60), seed=st.integers(0, 9), epoch=st.integers(0, 9)
+    batch_size=st.integers(2, 50),
+    shuffle_buffer=st.integers(1, 60),
+    streams=st.integers(1, 6),
+    seed=st.integers(0, 9),
+    epoch=st.integers(0, 9),
 )
 def test_every_labelled_clip_of_the_split_comes_once_an_epoch(
-    batch_size: int, shuffle_buffer: int, seed: int, epoch: int
+    batch_size: int, shuffle_buffer: int, streams: int, seed: int, epoch: int
 ) -> None:
-    clips = replace(TRAIN, batch_size=batch_size, shuffle_buffer=shuffle_buffer, seed=seed)
-    assert sorted(order(epoch_of(clips, epoch))) == sorted(clip_ids("train", 48))
-    assert clips.count() == len(clip_ids("train", 48))
+    clips = replace(TRAIN, batch_size=batch_size, shuffle_buffer=shuffle_buffer, streams=streams, seed=seed)
+    assert sorted(order(list(clips.batches(epoch)))) == sorted(clip_ids("train", 48))
+
+
+@pytest.mark.parametrize("first_step", range(6))
+@pytest.mark.parametrize("shuffle_buffer", [1, 32, 1_000])
+def test_an_epoch_taken_up_at_a_step_goes_on_as_if_it_had_not_been_left(first_step: int, shuffle_buffer: int) -> None:
+    clips = replace(TRAIN, shuffle_buffer=shuffle_buffer)
+    assert_same(list(clips.batches(3, first_step)), list(clips.batches(3))[first_step:])
+
+
+def test_what_comes_before_the_step_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools: list[int] = []
+    original = ClipStream._read_pool
+
+    def watched(self: ClipStream, targets_of: object, epoch: int, stream: int, pool: object) -> object:
+        pools.append(stream)
+        return original(self, targets_of, epoch, stream, pool)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ClipStream, "_read_pool", watched)
+    clips = replace(TRAIN, shuffle_buffer=1, streams=1)
+    whole = len(list(clips.batches())) and len(pools)
+    pools.clear()
+    list(clips.batches(0, 4))
+    assert len(pools) < whole / 2
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_ranks_share_each_batch_without_overlap_and_together_make_the_same_one(ranks: int) -> None:
+    whole = list(TRAIN.batches(2))
+    shares = [list(TRAIN.batches(2, 0, Reader(rank, ranks))) for rank in range(ranks)]
+    for step, batch in enumerate(whole):
+        parts = [share[step] for share in shares]
+        assert sorted(order(parts)) == sorted(batch.clip_ids)
+        assert {part.clips for part in parts} == {batch.clips} == {len(batch.clip_ids)}
+        sounds = {clip_id: sound for part in parts for clip_id, sound in zip(part.clip_ids, part.audio, strict=True)}
+        assert all(torch.equal(sounds[name], sound) for name, sound in zip(batch.clip_ids, batch.audio, strict=True))
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    assert_same(list(TRAIN.batches(1, 0, Reader(threads=3))), list(TRAIN.batches(1)))
 
 
 def test_seed_and_epoch_alone_decide_order_and_cuts() -> None:
-    first, again = epoch_of(TRAIN, 3), epoch_of(TRAIN, 3)
-    assert order(first) == order(again)
-    for one, other in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one.audio, other.audio)
-    assert order(first) != order(epoch_of(TRAIN, 4))
-    assert order(first) != order(epoch_of(replace(TRAIN, seed=1), 3))
+    first = list(TRAIN.batches(3))
+    assert_same(first, list(TRAIN.batches(3)))
+    assert order(first) != order(list(TRAIN.batches(4)))
+    assert order(first) != order(list(replace(TRAIN, seed=1).batches(3)))
     assert order(first) != clip_ids("train", 48)
 
 
-def test_validation_keeps_the_stored_order_and_the_middle_of_each_clip() -> None:
-    batches = epoch_of(VALIDATION)
-    assert order(batches) == clip_ids("validation", 48)
-    whole = np.frombuffer(CLIPS["shard-00000"](["audio"])["audio"][2].as_py(), np.int16)
-    np.testing.assert_array_equal(batches[0].audio[0], whole[4_000:12_000])
+def test_training_cuts_differ_between_epochs() -> None:
+    def sounds(epoch: int) -> dict[str, torch.Tensor]:
+        return {
+            name: sound
+            for batch in TRAIN.batches(epoch)
+            for name, sound in zip(batch.clip_ids, batch.audio, strict=True)
+        }
+
+    one, other = sounds(0), sounds(1)
+    assert sum(torch.equal(one[name], other[name]) for name in one) < len(one) / 4
+
+
+def test_validation_is_always_the_same_and_takes_the_middle_of_each_clip() -> None:
+    batches = list(VALIDATION.batches())
+    assert_same(batches, list(VALIDATION.batches(5)))
+    assert sorted(order(batches)) == sorted(clip_ids("validation", 48))
+    stored = {
+        row["clip_id"]: row["audio"] for shard in CLIPS.values() for row in shard(["clip_id", "audio"]).to_pylist()
+    }
+    for batch in batches:
+        for clip_id, sound in zip(batch.clip_ids, batch.audio, strict=True):
+            whole = np.frombuffer(stored[clip_id], np.int16)
+            np.testing.assert_array_equal(sound.numpy(), whole[4_000:12_000])
+
+
+def test_a_shorter_clip_is_repeated() -> None:
+    batch = next(replace(TRAIN, clip_s=2.5).batches())
+    assert batch.audio.shape == (8, 40_000)
+    assert torch.equal(batch.audio[:, :16_000], batch.audio[:, 16_000:32_000])
 
 
 def test_targets_are_the_labels_of_the_clip_they_stand_beside() -> None:
-    for batch in epoch_of(TRAIN):
-        assert batch.audio.dtype == np.int16 and batch.targets.dtype == np.float32
+    for batch in TRAIN.batches():
+        assert batch.audio.dtype == torch.int16 and batch.targets.dtype == torch.float32
         for clip_id, targets in zip(batch.clip_ids, batch.targets, strict=True):
-            expected = np.zeros(3)
+            expected = torch.zeros(3)
             expected[int(clip_id.removeprefix("clip-")) % 3] = 1
-            np.testing.assert_array_equal(targets, expected)
+            assert torch.equal(targets, expected)
 
 
 def test_soft_weights_reach_the_targets() -> None:
@@ -74,69 +152,19 @@ def test_soft_weights_reach_the_targets() -> None:
     soft = MemoryShard(
         table.set_column(column, table.schema.field("weights"), pa.array(halves, pa.list_(pa.float32())))
     )
-    one_shard = replace(TRAIN, clips={"shard-00000": CLIPS["shard-00000"]}, labels={"shard-00000": soft})
-    assert {batch.targets.max() for batch in epoch_of(one_shard)} == {np.float32(0.5)}
+    clips, labels = {"shard-00000": CLIPS["shard-00000"]}, {"shard-00000": soft}
+    one_shard = replace(TRAIN, clips=clips, labels=labels, groups=survey(clips, labels, 3)["train"])
+    assert {float(batch.targets.max()) for batch in one_shard.batches()} == {0.5}
 
 
-def test_the_shuffle_buffer_holds_no_more_than_it_may() -> None:
-    taken: list[int] = []
-    source = (taken.append(number) or number for number in range(100))
-    given_out = 0
-    for _ in shuffled(source, 7, np.random.default_rng(0)):
-        given_out += 1
-        assert len(taken) - given_out <= 7
-    assert given_out == 100
-
-
-def test_only_ids_and_sound_are_read_from_clips(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = []
-    shard = CLIPS["shard-00000"]
-    parquet = shard.open()
-    original = parquet.iter_batches
-
-    def watched(*args: object, **options: object) -> object:
-        read.append(options["columns"])
-        return original(*args, **options)
-
-    monkeypatch.setattr(parquet, "iter_batches", watched)
-    monkeypatch.setattr(shard, "open", lambda: parquet)
-    epoch_of(replace(TRAIN, clips={"shard-00000": shard}, labels={"shard-00000": LABELS["shard-00000"]}))
-    assert read and all(columns == ["clip_id", "audio"] for columns in read)
-
-
-@given(total=st.integers(1, 500), largest=st.integers(1, 64))
-def test_batches_are_as_few_and_as_even_as_can_be(total: int, largest: int) -> None:
-    sizes = even_sizes(total, largest)
-    assert sum(sizes) == total and max(sizes) <= largest
-    assert max(sizes) - min(sizes) <= 1
-    assert (len(sizes) - 1) * largest < total
-
-
-def test_a_labelled_clip_without_sound_is_an_error_that_names_it() -> None:
-    key = "shard-00000"
-    half = MemoryShard(CLIPS[key]().slice(0, 8))
-    with pytest.raises(ValueError, match=r"labels of shard-00000 name .* such as clip-11"):
-        epoch_of(replace(TRAIN, clips={key: half}, labels={key: LABELS[key]}))
-
-
-def test_a_target_outside_the_vocabulary_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"class 2, but label_vocabulary has 2 classes: run merge_labels again"):
-        replace(TRAIN, classes=2).count()
-
-
-def test_an_error_of_the_reading_thread_reaches_the_reader() -> None:
-    def broken() -> Iterator[Batch]:
-        yield Batch(np.zeros((1, 1), np.int16), np.zeros((1, 1), np.float32), ["a"])
-        raise OSError("disk gone")
-
-    batches = prefetched(broken(), 2)
-    next(batches)
-    with pytest.raises(OSError, match="disk gone"):
-        next(batches)
+def test_a_shard_that_changed_since_the_survey_is_an_error() -> None:
+    key = "shard-00001"
+    with pytest.raises(ValueError, match=r"shard-00001 has changed since training began: start training again"):
+        list(replace(TRAIN, clips={**CLIPS, key: CLIPS["shard-00000"]}).batches())
 
 
 def test_a_reader_that_stops_early_leaves_no_thread_behind() -> None:
-    batches = TRAIN.batches(TRAIN.count())
+    batches = TRAIN.batches()
     next(batches)
     batches.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "clip-stream"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("prefetch", "clip-reader"))]

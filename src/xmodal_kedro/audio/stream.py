@@ -205,18 +205,18 @@ def _from_pools(
     pools: Iterator[Pool], read: Callable[[Pool], Future[list[tuple[Clip, int]]]], skipped: int
 ) -> Iterator[tuple[Clip, int]]:
     """The clips of a stream after the first `skipped`; the next pool is read while one is given out."""
-    waiting: list[Future[list[tuple[Clip, int]]]] = []
+    waiting: list[tuple[Future[list[tuple[Clip, int]]], int]] = []
     for pool in pools:
         if skipped >= pool.clips:
             skipped -= pool.clips
             continue
-        waiting.append(read(pool))
-        if len(waiting) == _POOLS_IN_MEMORY:
-            yield from waiting.pop(0).result()[skipped:]
-            skipped = 0
-    for last in waiting:
-        yield from last.result()[skipped:]
+        waiting.append((read(pool), skipped))
         skipped = 0
+        if len(waiting) == _POOLS_IN_MEMORY:
+            made, first = waiting.pop(0)
+            yield from made.result()[first:]
+    for made, first in waiting:
+        yield from made.result()[first:]
 
 
 def _sounds(column: pa.ChunkedArray) -> list[NDArray[np.int16]]:

@@ -49,7 +49,8 @@ def tone_params(**changes: object) -> TrainParams:
         "batch_size": 8,
         "clip_s": 0.975,
         "learning_rate": 3e-3,
-        "shuffle_buffer": 8,
+        "shuffle_buffer": 32,
+        "streams": 4,
         "device": "cpu",
     }
     return TrainParams.model_validate(settings | changes)

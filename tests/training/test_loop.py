@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,38 @@ class DiesAfter(CheckpointFolder):
             raise KilledError
 
 
+MASKS = {"spec_augment": {"time_masks": 1, "time_frames": 20, "band_masks": 1, "bands": 8}}
+STEPS = 4
+"""Of an epoch of the tones."""
+
+
 def train(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Fitted:
     store = CheckpointFolder(str(checkpoint)) if isinstance(checkpoint, Path) else checkpoint
     return fit(gather(CLIPS, LABELS, VOCABULARY, params), params, store)
+
+
+@dataclass
+class Told:
+    """A training, and the losses that it told by step."""
+
+    fitted: Fitted
+    losses: dict[int, float]
+
+
+def told(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Told:
+    losses: dict[int, float] = {}
+
+    def note(metrics: Mapping[str, float], step: int) -> None:
+        if "step.train_loss" in metrics:
+            losses[step] = metrics["step.train_loss"]
+
+    with events.listening(note):
+        return Told(train(params, checkpoint), losses)
+
+
+def stop_after(step: int, params: TrainParams, folder: Path) -> None:
+    with pytest.raises(KilledError):
+        train(params, DiesAfter(folder, step))
 
 
 def assert_same_weights(one: Fitted, other: Fitted) -> None:
@@ -70,33 +100,115 @@ def test_equal_seeds_give_equal_bits_and_others_do_not(tmp_path: Path) -> None:
     assert other.history != one.history
 
 
-@pytest.mark.parametrize("model", ["vggish_plus", "mobilenet_v2"])
-@pytest.mark.parametrize("epochs_done", [1, 2])
-def test_a_killed_training_goes_on_to_the_bits_of_an_unbroken_one(tmp_path: Path, model: str, epochs_done: int) -> None:
-    params = tone_params(model=model, epochs=3, mixup_alpha=0.3)
-    unbroken = train(params, tmp_path / "unbroken")
+@pytest.mark.parametrize("step", [1, STEPS - 1, STEPS + 2, 2 * STEPS])
+def test_a_training_killed_at_any_step_goes_on_to_the_bits_of_an_unbroken_one(tmp_path: Path, step: int) -> None:
+    params = tone_params(model="mobilenet_v2", epochs=3, mixup_alpha=0.3, checkpoint_steps=1, report_steps=3, **MASKS)
+    unbroken = told(params, tmp_path / "unbroken")
+    stop_after(step, params, tmp_path / "broken")
+    resumed = told(params, tmp_path / "broken")
+    assert_same_weights(unbroken.fitted, resumed.fitted)
+    assert resumed.fitted.history == unbroken.fitted.history and resumed.fitted.best == unbroken.fitted.best
+    assert resumed.losses.items() <= unbroken.losses.items() and max(resumed.losses) == max(unbroken.losses)
+
+
+def test_a_training_killed_twice_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    params = tone_params(checkpoint_steps=1)
+    for step in (2, 5):
+        with pytest.raises(KilledError):
+            train(params, DiesAfter(tmp_path / "broken", step))
+    assert_same_weights(train(params, tmp_path / "unbroken"), train(params, tmp_path / "broken"))
+
+
+def test_how_often_the_state_is_stored_changes_nothing(tmp_path: Path) -> None:
+    often, never = tone_params(checkpoint_steps=1), tone_params(checkpoint_steps=1_000)
+    one, other = train(often, tmp_path / "often"), train(never, tmp_path / "never")
+    assert_same_weights(one, other)
+    assert one.history == other.history
+
+
+def test_only_the_latest_checkpoints_are_kept(tmp_path: Path) -> None:
+    train(tone_params(checkpoint_steps=1, checkpoints_kept=3), tmp_path / "state")
+    names = sorted(path.name for path in (tmp_path / "state").iterdir())
+    assert names == [f"step-{step:09d}.safetensors" for step in (6, 7, 8)]
+
+
+def test_a_spoilt_checkpoint_gives_way_to_the_one_before(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    params = tone_params(checkpoint_steps=1)
     with pytest.raises(KilledError):
-        train(params, DiesAfter(tmp_path / "broken", saves=epochs_done))
-    resumed = train(params, tmp_path / "broken")
-    assert_same_weights(unbroken, resumed)
-    assert resumed.history == unbroken.history and resumed.best == unbroken.best
+        train(params, DiesAfter(tmp_path / "state", 5))
+    (tmp_path / "state" / "step-000000005.safetensors").write_bytes(b"half a file")
+    with caplog.at_level("INFO"):
+        resumed = train(params, tmp_path / "state")
+    assert "step-000000005.safetensors cannot be read" in caplog.text
+    assert f"Training goes on after 4 of {2 * STEPS} steps" in caplog.text
+    assert_same_weights(train(params, tmp_path / "unbroken"), resumed)
 
 
 def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
     first = train(tone_params(), tmp_path / "state")
-    seen: list[Mapping[str, float]] = []
-    with events.listening(lambda metrics, _: seen.append(metrics)):
-        again = train(tone_params(), tmp_path / "state")
-    assert seen == []
-    assert_same_weights(first, again)
+    again = told(tone_params(), tmp_path / "state")
+    assert again.losses == {}
+    assert_same_weights(first, again.fitted)
 
 
 @pytest.mark.parametrize("change", [{"learning_rate": 1e-3}, {"model": "mobilenet_v2"}, {"epochs": 1}])
-def test_a_checkpoint_of_another_training_is_not_used(tmp_path: Path, change: dict) -> None:
+def test_a_finished_training_of_other_parameters_gives_way(tmp_path: Path, change: dict) -> None:
     train(tone_params(), tmp_path / "state")
     assert_same_weights(
         train(tone_params(**change), tmp_path / "state"), train(tone_params(**change), tmp_path / "new")
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"learning_rate": 1e-3}, "train.learning_rate was 0.003 and is 0.001"),
+        ({"model": "mobilenet_v2"}, 'train.model was "vggish_plus" and is "mobilenet_v2"'),
+        ({"spec_augment": {"time_masks": 2}}, "train.spec_augment.time_masks was 0 and is 2"),
+    ],
+)
+def test_an_unfinished_training_of_other_parameters_is_not_overwritten(tmp_path: Path, change: dict, said: str) -> None:
+    stop_after(5, tone_params(checkpoint_steps=1), tmp_path / "state")
+    with pytest.raises(ValueError, match=rf"unfinished .* stored in .*state \(step 5\).*: {said}\. Set that back"):
+        train(tone_params(checkpoint_steps=1, **change), tmp_path / "state")
+    train(tone_params(checkpoint_steps=1), tmp_path / "state")
+
+
+def test_a_vocabulary_that_changed_since_the_checkpoint_is_an_error(tmp_path: Path) -> None:
+    params = tone_params(checkpoint_steps=1)
+    stop_after(5, params, tmp_path / "state")
+    renamed = gather(CLIPS, LABELS, VOCABULARY.assign(name=["a", "b", "c"]), params)
+    with pytest.raises(ValueError, match=r"it is not this one: label_vocabulary has changed\. Set that back"):
+        fit(renamed, params, CheckpointFolder(str(tmp_path / "state")))
+
+
+def test_a_checkpoint_of_another_version_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = tone_params(checkpoint_steps=1)
+    stop_after(5, params, tmp_path / "state")
+    monkeypatch.setattr("xmodal_kedro.training.loop.code_digest", lambda _: "other code")
+    with pytest.raises(ValueError, match=r"it is not this one: the version of xmodal-kedro has changed"):
+        train(params, tmp_path / "state")
+
+
+@pytest.mark.parametrize("change", [{"reader_threads": 3}, {"report_steps": 2}, {"checkpoint_steps": 3}])
+def test_what_changes_the_pace_alone_may_differ_when_training_goes_on(tmp_path: Path, change: dict) -> None:
+    params = tone_params(checkpoint_steps=1)
+    stop_after(5, params, tmp_path / "state")
+    resumed = train(params.model_copy(update=change), tmp_path / "state")
+    assert_same_weights(train(params, tmp_path / "unbroken"), resumed)
+
+
+def test_training_ends_when_no_better_epoch_comes(tmp_path: Path) -> None:
+    fitted = train(tone_params(epochs=12, patience=2, learning_rate=1e-9), tmp_path / "state")
+    best = int(fitted.best["epoch"])
+    assert len(fitted.history) == best + 3 < 12
+    assert all(row["validation_map"] <= fitted.best["validation_map"] for row in fitted.history[best:])
+
+
+def test_the_clips_of_a_step_may_go_through_the_network_in_parts(tmp_path: Path) -> None:
+    whole = train(tone_params(model="vggish", epochs=1, learning_rate=1e-4), tmp_path / "whole")
+    parts = train(tone_params(model="vggish", epochs=1, learning_rate=1e-4, accumulate=2), tmp_path / "parts")
+    assert parts.history[0]["train_loss"] == pytest.approx(whole.history[0]["train_loss"], abs=1e-5)
 
 
 def test_a_global_random_generator_is_left_alone(tmp_path: Path) -> None:
@@ -109,12 +221,32 @@ def test_a_global_random_generator_is_left_alone(tmp_path: Path) -> None:
 def test_steps_and_epochs_are_told_to_listeners(tmp_path: Path) -> None:
     seen: list[tuple[set[str], int]] = []
     with events.listening(lambda metrics, step: seen.append((set(metrics), step))):
-        train(tone_params(), tmp_path / "state")
-    step_names = {"step.train_loss", "step.learning_rate"}
-    epoch_names = {"epoch.train_loss", "epoch.validation_loss", "epoch.validation_map", "epoch.clips_per_s"}
-    assert seen == [(step_names, 3), (epoch_names, 3), (step_names, 7), (epoch_names, 7)]
+        train(tone_params(report_steps=3), tmp_path / "state")
+    step_names = {"step.train_loss", "step.learning_rate", "step.clips_per_s"}
+    epoch_names = {"epoch.train_loss", "epoch.validation_loss", "epoch.validation_map"}
+    first = [(step_names, 3), (epoch_names, 3)]  # what is sent after step 3 is read with the rest of the epoch
+    assert seen == [*first, (step_names, 7), (epoch_names, 7)]
 
 
 def test_a_loss_that_is_not_finite_ends_training_and_names_the_clips(tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match=r"on clips clip-\d+.*lower train\.learning_rate"):
-        train(tone_params(learning_rate=1e38), tmp_path / "state")
+        train(tone_params(learning_rate=1e38, gradient_clip=None), tmp_path / "state")
+
+
+def test_nothing_is_stored_of_weights_that_are_not_finite(tmp_path: Path) -> None:
+    params = tone_params(learning_rate=1e38, gradient_clip=None, checkpoint_steps=1)
+    with pytest.raises(FloatingPointError, match=r"weights are no longer finite after step 1: lower train"):
+        train(params, tmp_path / "state")
+    assert CheckpointFolder(str(tmp_path / "state")).load() is None
+
+
+def test_a_disk_that_is_full_is_told_and_what_was_stored_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_after(3, tone_params(checkpoint_steps=1), tmp_path / "state")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(OSError, match=r"cannot write .*step-000000004.* \(No space left on device\): make room"):
+        train(tone_params(checkpoint_steps=1), tmp_path / "state")
+    assert [path.name for path in (tmp_path / "state").iterdir() if "000003" in path.name]

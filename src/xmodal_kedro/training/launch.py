@@ -14,6 +14,7 @@ import sys
 import threading
 import uuid
 from contextlib import suppress
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 _LOOK_S = 0.2
 """Seconds between two looks at whether the launcher has ended."""
+_BACKLOG = 64
+"""Processes that may call at once."""
 _FINAL_ERRORS = (ValueError, FloatingPointError, MemoryError)
 """Errors that another start would meet again."""
 
@@ -119,7 +122,8 @@ class _Exchange:
     def __init__(self) -> None:
         self.key = os.urandom(32)
         self.error: Exception | None = None
-        self._listener = Listener(authkey=self.key)
+        self._listener = Listener(authkey=self.key, backlog=_BACKLOG)
+        self._closed = False
         self._lines: list[Connection] = []
         self._heard: queue.Queue[Any] = queue.Queue()
         threading.Thread(target=self._accept, name="exchange", daemon=True).start()
@@ -138,18 +142,19 @@ class _Exchange:
 
     def close(self) -> None:
         """Cut all lines."""
+        self._closed = True
         self._listener.close()
         for line in self._lines:
             line.close()
 
     def _accept(self) -> None:
-        while True:
+        while not self._closed:
             try:
                 line = self._listener.accept()
-            except OSError:  # closed
-                return
+                line.send(self.error is None)
+            except (OSError, EOFError, AuthenticationError):  # closed, or a process that died while it called
+                continue
             self._lines.append(line)
-            line.send(self.error is None)
             threading.Thread(target=self._listen, args=[line], daemon=True).start()
 
     def _listen(self, line: Connection) -> None:

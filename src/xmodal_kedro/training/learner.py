@@ -144,6 +144,10 @@ class Learner:
             logits_BC, _ = self.average.model(self.log_mel(_waveforms(batch.audio)))
         return logits_BC.float()
 
+    def is_finite(self) -> bool:
+        """Whether all weights are; the device is waited for."""
+        return bool(torch.stack(torch._foreach_norm(self._weights)).isfinite().all())
+
     @property
     def _masks(self) -> bool:
         return self.params.spec_augment.time_masks > 0 or self.params.spec_augment.band_masks > 0

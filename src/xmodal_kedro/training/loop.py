@@ -182,7 +182,12 @@ class _Training:
             bar.set_postfix(loss=f"{metrics['step.train_loss']:.4f}")
 
     def _store(self) -> None:
-        self.book.settle()  # nothing is stored of a training whose loss is no longer finite
+        self.book.settle()  # nothing is stored of a training that has gone astray
+        if not self.learner.is_finite():
+            raise FloatingPointError(
+                f"weights are no longer finite after step {self.progress.step}: lower train.learning_rate, or set "
+                "train.gradient_clip; the last checkpoint was stored before"
+            )
         if self.ranks.leads:
             self.keeper.save(self.learner, self.progress, self.book)
         self.last_stored = self.progress.step

@@ -1,0 +1,112 @@
+"""Several processes train as one does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from tests.tones import VOCABULARY, tone_params, tone_shards
+from xmodal_kedro import events
+from xmodal_kedro.datasets.checkpoints import CheckpointFolder
+from xmodal_kedro.params import TrainParams
+from xmodal_kedro.training.checkpoint import plain_weights
+from xmodal_kedro.training.data import gather
+from xmodal_kedro.training.fit import Fitted, fit
+
+CLIPS, LABELS = tone_shards()
+SETTINGS = {"mixup_alpha": 0.3, "spec_augment": {"time_masks": 1, "time_frames": 20}, "report_steps": 1}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def train(params: TrainParams, folder: Path) -> tuple[Fitted, dict[int, float]]:
+    """What came of it, and the loss of every step."""
+    losses: dict[int, float] = {}
+
+    def note(metrics: Mapping[str, float], step: int) -> None:
+        if "step.train_loss" in metrics:
+            losses[step] = metrics["step.train_loss"]
+
+    with events.listening(note):
+        return fit(gather(CLIPS, LABELS, VOCABULARY, params), params, CheckpointFolder(str(folder))), losses
+
+
+def ranks() -> list[psutil.Process]:
+    """The processes that train for this one, not those that help multiprocessing."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+@contextmanager
+def killing_one_once(folder: Path) -> Iterator[list[int]]:
+    """Kill one of the processes by signal 9 after the first checkpoint is there."""
+    killed: list[int] = []
+
+    def wait_and_kill() -> None:
+        deadline = time.monotonic() + 120
+        while not list(folder.glob("step-*")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        victim = ranks()[-1]
+        os.kill(victim.pid, signal.SIGKILL)
+        killed.append(victim.pid)
+
+    thread = threading.Thread(target=wait_and_kill)
+    thread.start()
+    yield killed
+    thread.join()
+
+
+def test_two_processes_take_the_same_steps_as_one_and_a_killed_one_is_started_again(tmp_path: Path) -> None:
+    alone, losses = train(tone_params(**SETTINGS), tmp_path / "alone")
+    with killing_one_once(tmp_path / "together") as killed:
+        together, shared = train(tone_params(devices=2, checkpoint_steps=1, **SETTINGS), tmp_path / "together")
+    assert killed and not ranks()
+    assert shared.keys() == losses.keys()
+    assert shared == pytest.approx(losses, abs=1e-5)
+    for ours, theirs in zip(alone.history, together.history, strict=True):
+        assert theirs == pytest.approx(ours, abs=1e-4)
+    for name, weight in plain_weights(alone.model).items():
+        torch.testing.assert_close(plain_weights(together.model)[name], weight, atol=2e-3, rtol=1e-3)
+
+
+def test_an_error_that_no_new_start_would_mend_is_raised_as_it_was(tmp_path: Path) -> None:
+    params = tone_params(devices=2, learning_rate=1e38, gradient_clip=None, restarts=1)
+    with pytest.raises(FloatingPointError, match=r"the training loss became nan on clips clip-\d+"):
+        train(params, tmp_path / "state")
+    assert not ranks()
+
+
+def test_more_streams_than_processes_must_be_shared_evenly() -> None:
+    with pytest.raises(ValueError, match=r"train\.streams \(4\) is no multiple of train\.devices x train\.nodes \(3\)"):
+        tone_params(devices=3)
+
+
+def test_machines_must_know_where_to_meet() -> None:
+    with pytest.raises(ValueError, match=r"train\.nodes is 2, but train\.rendezvous is empty: set it to HOST:PORT"):
+        tone_params(nodes=2)
+
+
+def test_each_process_must_get_clips_enough_for_batch_norm() -> None:
+    with pytest.raises(ValueError, match=r"train\.batch_size \(8\) leaves less than 2 .*: set at least 16"):
+        tone_params(devices=4, accumulate=2)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
+
+import fsspec
 from kedro.io import AbstractDataset
+
+from xmodal_kedro.datasets.storage import is_local
 
 
 def location(dataset: AbstractDataset) -> str:
@@ -14,3 +19,13 @@ def location(dataset: AbstractDataset) -> str:
 def is_parameter(name: str) -> bool:
     """Whether a name in the catalog is a parameter's."""
     return name == "parameters" or name.startswith("params:")
+
+
+def local_file(place: str, folder: str) -> str:
+    """A path of this machine to a file in any storage: its own, or that of a copy in `folder`."""
+    fs, path = fsspec.url_to_fs(place)
+    if is_local(fs):
+        return str(path)
+    copy = posixpath.join(folder, posixpath.basename(path))
+    fs.get_file(path, copy)
+    return copy

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "audio": FOUNDATION,
     "models": {"audio"} | FOUNDATION,
     "datasets": {"handles", "source_code"},
+    "waveform_model": {"audio", "models"},
     "schemas": {"pcm", "reasons"},
     "shard_checks": {"schemas"},
     "params": set(),
@@ -42,6 +43,7 @@ MAY_IMPORT = {
     "sharding": set(),
     "page": set(),
 }
+KNOWS_MLFLOW = {"hooks", "waveform_model"}
 KNOWS_KEDRO = {"pipelines", "datasets", "context", "hooks", "settings", "pipeline_registry"}
 PIPELINES = register_pipelines()
 MAIN_LINE = ["ingest", "clip", "visual_label", "audio_label", "merge_labels", "train", "transfer_eval"]
@@ -107,13 +109,18 @@ def test_kedro_stays_in_pipelines_datasets_hooks_settings_and_registry() -> None
     assert not wrong
 
 
-def test_only_hooks_know_mlflow() -> None:
+def test_only_hooks_and_the_served_model_know_mlflow() -> None:
     wrong = [
         str(path.relative_to(PACKAGE))
         for path, part in sources()
-        if any(name.split(".")[0] in {"mlflow", "kedro_mlflow"} for name in imports(path)) and part != "hooks"
+        if any(name.split(".")[0] in {"mlflow", "kedro_mlflow"} for name in imports(path)) and part not in KNOWS_MLFLOW
     ]
     assert not wrong
+
+
+def test_no_part_imports_hooks_or_the_served_model_but_settings_imports_hooks() -> None:
+    importers = {(part, used) for path, part in sources() for used in parts_used(path) & KNOWS_MLFLOW if part != used}
+    assert importers == {("settings", "hooks")}
 
 
 def test_the_format_of_stored_sound_has_one_home() -> None:

@@ -70,6 +70,12 @@ def test_clips_are_three_to_five_seconds_of_sound_with_pictures(data: Path) -> N
         assert all(frame[:2] == b"\xff\xd8" for frames in clips["frames"] for frame in frames)
 
 
+def tracked_runs(project: Project) -> dict[str, str]:
+    """Status of every MLflow run of a project, by id."""
+    with sqlite3.connect(project.folder / "mlflow.db") as store:
+        return dict(store.execute("select run_uuid, status from runs").fetchall())
+
+
 def remux(source: Path, target: Path) -> None:
     """The same pictures and sound in another file."""
     with av.open(str(source)) as reading, av.open(str(target), "w") as writing:
@@ -133,6 +139,7 @@ def test_one_run_is_one_tracked_run_with_parameters_curves_and_artifacts(small_r
         run, name, artifacts, status = runs[0]
         params = dict(store.execute("select key, value from params where run_uuid = ?", [run]).fetchall())
         metrics = {key for (key,) in store.execute("select key from metrics where run_uuid = ?", [run]).fetchall()}
+        tags = dict(store.execute("select key, value from tags where run_uuid = ?", [run]).fetchall())
     assert (name, status) == (MODEL, "FINISHED")
     assert params["train.epochs"] == "1"
     assert params["clip.min_s"] == "3.0"
@@ -140,7 +147,10 @@ def test_one_run_is_one_tracked_run_with_parameters_curves_and_artifacts(small_r
     assert any(metric.startswith("system/") for metric in metrics)
     folder = Path(artifacts.removeprefix("file://"))
     folder = folder if folder.is_absolute() else small_run.folder / folder
-    assert {"weights.safetensors", "card.json", "report.html"} <= {path.name for path in folder.iterdir()}
+    assert {"card.json", "report.html"} <= {path.name for path in folder.iterdir()}
+    assert {"data.clips", "data.labels", "data.label_vocabulary"} <= tags.keys()
+    model = folder.parents[1] / tags["model.uri"].replace("models:", "models") / "artifacts"
+    assert (model / "artifacts" / "weights.safetensors").exists()
 
 
 def test_one_pipeline_runs_alone_and_another_model_lies_beside_the_first(small_run: Project, data: Path) -> None:
@@ -199,6 +209,7 @@ def test_a_run_killed_in_train_resumes_to_the_same_weights(small_run: Project, d
     checkpoint = data / "06_models" / MODEL / "checkpoint.safetensors"
     weights = data / "06_models" / MODEL / "weights.safetensors"
     command = [*SAMPLE_RUN, "--pipelines=train", "--params=train.epochs=4"]
+    tracked_before = tracked_runs(small_run)
     with small_run.popen(*command) as process:
         before = checkpoint.stat().st_mtime_ns
         deadline = time.monotonic() + 200
@@ -206,8 +217,11 @@ def test_a_run_killed_in_train_resumes_to_the_same_weights(small_run: Project, d
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+    (run,) = tracked_runs(small_run).keys() - tracked_before.keys()
+    assert tracked_runs(small_run)[run] == "RUNNING"
     resumed = small_run.run(*command)
     assert resumed.returncode == 0, resumed.stderr
+    assert tracked_runs(small_run) == {**tracked_before, run: "FINISHED"}
     assert "Training goes on after" in resumed.stdout
     interrupted = weights.read_bytes()
     checkpoint.unlink()

@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from xmodal_kedro.context import ProjectContext
 from xmodal_kedro.hooks import DefaultPipelineHooks, PreflightHooks, TrackingHooks

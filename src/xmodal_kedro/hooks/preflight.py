@@ -1,43 +1,22 @@
-"""What happens around a run: choice of the default pipeline, checks before the work, tracking in MLflow."""
+"""Checks before the first node."""
 
 from __future__ import annotations
 
-import logging
 import posixpath
-import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import click
 import fsspec
-import mlflow
-from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
-from kedro.pipeline.node import Node
-from kedro_mlflow.framework.hooks import MlflowHook
-from pydantic import BaseModel
 
-from xmodal_kedro import events
+from xmodal_kedro.hooks.catalog import is_parameter, location
 
-logger = logging.getLogger(__name__)
-
-SAMPLE_ENV = "sample"
 ROOM_CHECKED_BYTES = 1 << 20
-
-
-class DefaultPipelineHooks:
-    """In the sample env the default pipeline also makes the world that it starts from, and checks the labels by it."""
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        if context.env == SAMPLE_ENV:
-            pipelines["__default__"] = pipelines["sample"] + pipelines["__default__"] + pipelines["label_check"]
 
 
 class PreflightHooks:
@@ -57,10 +36,10 @@ class PreflightHooks:
 
 
 def _missing_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    for name in sorted(name for name in pipeline.inputs() if not _is_parameter(name)):
+    for name in sorted(name for name in pipeline.inputs() if not is_parameter(name)):
         try:
             if not catalog.exists(name):
-                yield f"{name}: nothing at {_location(catalog[name])}: {_remedy(name, catalog[name])}"
+                yield f"{name}: nothing at {location(catalog[name])}: {_remedy(name, catalog[name])}"
         except DatasetError as error:  # its cause says it without Kedro's words around it
             yield f"{name}: {error.__cause__ or error}"
 
@@ -115,7 +94,7 @@ def _check_benchmark(catalog: DataCatalog) -> None:
 
 
 def _check_train(catalog: DataCatalog) -> None:
-    model, place = catalog.load("params:train").model, _location(catalog["model_weights"])
+    model, place = catalog.load("params:train").model, location(catalog["model_weights"])
     if model not in place.split("/"):
         raise ValueError(
             f"train.model is {model}, but its weights would go to {place}: choose the model by `model` in globals.yml "
@@ -133,7 +112,7 @@ def _check_device(catalog: DataCatalog, name: str) -> None:
 
 
 def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    roots = {_existing_folder(_location(catalog[name])) for name in pipeline.all_outputs() if name in catalog}
+    roots = {_existing_folder(location(catalog[name])) for name in pipeline.all_outputs() if name in catalog}
     for fs, root in sorted(roots, key=lambda found: found[1]):
         trial = posixpath.join(root, f".trial-{uuid.uuid4().hex}")
         try:
@@ -146,97 +125,11 @@ def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[st
             )
 
 
-def _existing_folder(location: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """Where a trial shows whether `location` can be written: its folder, or the nearest above it that is there."""
-    fs, path = fsspec.url_to_fs(location)
+def _existing_folder(place: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Where a trial shows whether `place` can be written: its folder, or the nearest above it that is there."""
+    fs, path = fsspec.url_to_fs(place)
     if fs.isfile(path):
         path = fs._parent(path)
     while path and not fs.exists(path):
         path = fs._parent(path)
     return fs, path
-
-
-def _location(dataset: AbstractDataset) -> str:
-    described = dataset._describe()
-    return str(described.get("path") or described.get("filepath"))
-
-
-def _is_parameter(name: str) -> bool:
-    return name == "parameters" or name.startswith("params:")
-
-
-class TrackingHooks(MlflowHook):
-    """kedro-mlflow's hook, with typed parameters logged field by field, live curves, and what a run made."""
-
-    ARTIFACTS = (
-        "label_vocabulary",
-        "label_report",
-        "label_quality",
-        "label_check_report",
-        "model_weights",
-        "model_card",
-        "training_history",
-        "transfer_results",
-        "transfer_report",
-    )
-    METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics")
-    REPORTS = ("label_report", "label_check_report", "transfer_report")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._run = ExitStack()
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        super().after_context_created(context)
-        mlflow.enable_system_metrics_logging()
-
-    @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        super().before_pipeline_run(run_params, pipeline, catalog)
-        self._catalog = catalog
-        if mlflow.active_run():
-            self._run.enter_context(events.listening(_log_metrics))
-            if "params:train" in pipeline.inputs():
-                mlflow.set_tag("mlflow.runName", catalog.load("params:train").model)
-
-    @hook_impl
-    def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
-        plain = {name: value.model_dump() if isinstance(value, BaseModel) else value for name, value in inputs.items()}
-        super().before_node_run(node, catalog, plain, is_async)
-
-    @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        if dataset_name in self.REPORTS:
-            logger.info("report: %s", _location(self._catalog[dataset_name]))
-        if not mlflow.active_run():
-            return
-        if dataset_name in self.ARTIFACTS:
-            _log_artifact(_location(self._catalog[dataset_name]))
-        if dataset_name in self.METRICS:
-            mlflow.log_metrics(data)
-
-    @hook_impl
-    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        self._run.close()
-        super().after_pipeline_run(run_params, pipeline, catalog)
-
-    @hook_impl
-    def on_pipeline_error(
-        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
-        self._run.close()
-        super().on_pipeline_error(error, run_params, pipeline, catalog)
-
-
-def _log_artifact(location: str) -> None:
-    """Copy a file from any storage to the tracking server's."""
-    fs, path = fsspec.url_to_fs(location)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = posixpath.join(folder, posixpath.basename(path))
-        fs.get_file(path, copy)
-        mlflow.log_artifact(copy)
-
-
-def _log_metrics(metrics: Mapping[str, float], step: int) -> None:
-    mlflow.log_metrics(dict(metrics), step=step)

@@ -1,0 +1,18 @@
+"""What `kedro run` without a pipeline's name runs."""
+
+from __future__ import annotations
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+
+SAMPLE_ENV = "sample"
+
+
+class DefaultPipelineHooks:
+    """In the sample env the default pipeline also makes the world that it starts from, and checks the labels by it."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        if context.env == SAMPLE_ENV:
+            pipelines["__default__"] = pipelines["sample"] + pipelines["__default__"] + pipelines["label_check"]

@@ -1,0 +1,56 @@
+"""The trained network as an MLflow model of the run that trained it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array, Map
+
+from xmodal_kedro.hooks.catalog import local_file
+
+CODE = Path(__file__).parents[1] / "waveform_model.py"
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "scipy", "torch", "torchvision")
+"""Packages that the model's code imports, beside this one, which is on no index and is to be installed first."""
+DIGEST_TAG = "model.weights_digest"
+URI_TAG = "model.uri"
+
+
+def log_model(card: Mapping[str, Any], weights: str, card_file: str) -> None:
+    """Log the model, and tag the run with its address; a run that goes on and has it already is left as it is.
+
+    Args:
+        card: of the network.
+        weights: path or URL of the safetensors file.
+        card_file: path or URL of the card.
+    """
+    run = mlflow.active_run()
+    if run is None or mlflow.get_run(run.info.run_id).data.tags.get(DIGEST_TAG) == card["weights_digest"]:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        logged = mlflow.pyfunc.log_model(
+            name=card["model"],
+            python_model=str(CODE),
+            artifacts={"weights": local_file(weights, folder), "card": local_file(card_file, folder)},
+            signature=_signature(card),
+            input_example=pd.DataFrame({"audio": [[0.0] * card["front_end"]["hop_length"]]}),
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
+            metadata={"weights_digest": card["weights_digest"]},
+        )
+    mlflow.set_tags({URI_TAG: logged.model_uri, DIGEST_TAG: card["weights_digest"]})
+
+
+def _signature(card: Mapping[str, Any]) -> ModelSignature:
+    """Without inputs: MLflow's schemas admit arrays or tables, not both, nor waveforms of several lengths."""
+    number = DataType.double
+    return ModelSignature(
+        outputs=Schema([ColSpec(Array(number), "embedding"), ColSpec(Map(number), "scores")]),
+        params=ParamSchema([ParamSpec("sample_rate_hz", DataType.integer, card["front_end"]["sample_rate_hz"])]),
+    )

@@ -1,0 +1,80 @@
+"""What a model was made from: hashes of its training data, as this project and as DVC know them, and the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pandas as pd
+import yaml
+
+from xmodal_kedro.datasets.storage import is_local
+from xmodal_kedro.handles import Shards
+
+TRAINING_DATA = ("clips", "labels", "label_vocabulary")
+GIT_PATIENCE_S = 10.0
+
+
+def fingerprint_data(data: Shards | pd.DataFrame) -> str:
+    """32 hex digits that stand for the content of shards or of a table, wherever and however it is stored."""
+    digest = hashlib.blake2b(digest_size=16)
+    if isinstance(data, pd.DataFrame):
+        digest.update(data.to_json(orient="split", index=False, double_precision=15).encode())
+    else:
+        for key in sorted(data):
+            digest.update(f"{key} {data[key].fingerprint}\n".encode())
+    return digest.hexdigest()
+
+
+def data_tags(inputs: Mapping[str, Any]) -> dict[str, str]:
+    """`data.<name>` for each input that is training data."""
+    return {f"data.{name}": fingerprint_data(inputs[name]) for name in TRAINING_DATA if name in inputs}
+
+
+def dvc_tags(project: Path, locations: Mapping[str, str]) -> dict[str, str]:
+    """`dvc.<name>`, DVC's md5, for each location that is in the project's `dvc.lock` and has not changed in size since.
+
+    Args:
+        locations: of datasets by name; relative ones are meant from `project`.
+    """
+    recorded = {(project / out["path"]).resolve(): out for out in _locked_outputs(project / "dvc.lock")}
+    tags = {}
+    for name, place in locations.items():
+        fs, path = fsspec.url_to_fs(str(project / place) if "://" not in place else place)
+        out = recorded.get(Path(path).resolve()) if is_local(fs) else None
+        if out is not None and _size_bytes(Path(path)) == out.get("size"):
+            tags[f"dvc.{name}"] = str(out["md5"])
+    return tags
+
+
+def _locked_outputs(lock: Path) -> Iterator[dict[str, Any]]:
+    if not lock.is_file():
+        return
+    try:
+        stages = yaml.safe_load(lock.read_text())["stages"].values()
+        yield from (out for stage in stages for out in stage.get("outs", []) if "md5" in out)
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
+        return  # a lock that DVC did not write, or is writing, records nothing
+
+
+def _size_bytes(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def git_tags(project: Path) -> dict[str, str]:
+    """`git.commit`, with `-dirty` where tracked files differ from it; nothing outside a repository."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    quiet = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        found = subprocess.run(
+            command, cwd=project, env=quiet, capture_output=True, text=True, timeout=GIT_PATIENCE_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"git.commit": found.stdout.strip()}

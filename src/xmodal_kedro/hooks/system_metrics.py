@@ -1,0 +1,51 @@
+"""Load of processor, memory, disk, network and GPUs while a run lasts, short or long."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow.environment_variables import MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+logger = logging.getLogger(__name__)
+
+FIRST_INTERVAL_S = 1.0
+LONGEST_INTERVAL_S = 10.0
+
+
+class LoadMonitor(SystemMetricsMonitor):
+    """MLflow's monitor, for runs of a second as for runs of days.
+
+    MLflow's own samples every ten seconds and drops the last sample, so that a shorter run shows nothing. This one
+    starts at a second, doubles that up to ten, and logs the last sample too. `MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL`
+    sets another, constant interval. GPUs are those of this machine, whichever process uses them.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id, sampling_interval=FIRST_INTERVAL_S, resume_logging=True)
+
+    def publish_metrics(self, metrics: dict[str, float]) -> None:
+        super().publish_metrics(metrics)
+        if not MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.is_set():
+            self.sampling_interval = min(2 * self.sampling_interval, LONGEST_INTERVAL_S)
+
+    def finish(self) -> None:
+        super().finish()
+        try:
+            self.publish_metrics(self.aggregate_metrics())
+            self.mlflow_logger.flush()
+        except Exception as error:  # whatever a tracking store raises, the run ends as it would
+            logger.warning("the tracking server did not take the last system metrics: %s", error)
+
+
+@contextmanager
+def system_metrics(run_id: str) -> Iterator[None]:
+    """Have the load of this machine during the block logged in an MLflow run."""
+    monitor = LoadMonitor(run_id)
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()

@@ -1,0 +1,159 @@
+"""Tracking: one Kedro run is one MLflow run, also when it takes several starts."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro_mlflow.framework.hooks import MlflowHook
+from mlflow.entities import RunStatus
+from pydantic import BaseModel
+
+from xmodal_kedro.hooks.catalog import local_file, location
+from xmodal_kedro.hooks.curves import live_curves
+from xmodal_kedro.hooks.model import log_model
+from xmodal_kedro.hooks.provenance import TRAINING_DATA, data_tags, dvc_tags, git_tags
+from xmodal_kedro.hooks.system_metrics import system_metrics
+from xmodal_kedro.hooks.unfinished import WEIGHTS, UnfinishedRun, describe_work
+
+logger = logging.getLogger(__name__)
+
+CARD = "model_card"
+
+
+class TrackingHooks(MlflowHook):
+    """kedro-mlflow's hook, with typed parameters logged field by field, live curves, the load of the machine, what a
+    model was made from, and what a run made.
+
+    A run that makes a model and was killed, or failed, goes on in its MLflow run when the same work is started again.
+    """
+
+    ARTIFACTS = (
+        "label_vocabulary",
+        "label_report",
+        "label_quality",
+        "label_check_report",
+        CARD,
+        "training_history",
+        "transfer_results",
+        "transfer_report",
+    )
+    METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics")
+    REPORTS = ("label_report", "label_check_report", "transfer_report")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run = ExitStack()
+        self._own_run_id: str | None = None
+        self._unfinished: UnfinishedRun | None = None
+        self._saved: dict[str, Any] = {}
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        self._end_interrupted()  # in a notebook, the process outlives it
+        super().after_context_created(context)
+        self._project = Path(context.project_path)
+        mlflow.disable_system_metrics_logging()  # in favour of `system_metrics`
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        self._catalog = catalog
+        self._saved = {}
+        self._unfinished = self._find_unfinished(run_params, pipeline, catalog)
+        super().before_pipeline_run(run_params, pipeline, catalog)
+        run = mlflow.active_run()
+        if run is None:
+            return
+        if self._unfinished:
+            self._unfinished.write(run.info.run_id)
+        if not self._already_active_mlflow:
+            self._own_run_id = run.info.run_id
+            atexit.register(self._end_interrupted)
+        self._run.enter_context(system_metrics(run.info.run_id))
+        self._run.enter_context(live_curves(run.info.run_id))
+        mlflow.set_tags(git_tags(self._project))
+        if "params:train" in pipeline.inputs():
+            mlflow.set_tag("mlflow.runName", catalog.load("params:train").model)
+
+    def _find_unfinished(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> UnfinishedRun | None:
+        """The note of this work. The MLflow run to go on with is put in the configuration, unless a user chose one."""
+        chosen = self.mlflow_config.tracking.run.id
+        if chosen or WEIGHTS not in pipeline.all_outputs() or WEIGHTS not in catalog:
+            return None
+        setting = {
+            "env": run_params["env"],
+            "store": self.mlflow_config.server.mlflow_tracking_uri,
+            "experiment": self.mlflow_config.tracking.experiment.name,
+        }
+        unfinished = UnfinishedRun(location(catalog[WEIGHTS]), describe_work(pipeline, catalog, setting))
+        self.mlflow_config.tracking.run.id = unfinished.find()
+        return unfinished
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
+        plain = {name: value.model_dump() if isinstance(value, BaseModel) else value for name, value in inputs.items()}
+        super().before_node_run(node, catalog, plain, is_async)
+        if mlflow.active_run() and WEIGHTS in node.outputs:
+            places = {name: location(catalog[name]) for name in TRAINING_DATA if name in node.inputs}
+            mlflow.set_tags(data_tags(inputs) | dvc_tags(self._project, places))
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        if dataset_name in self.REPORTS:
+            logger.info("report: %s", location(self._catalog[dataset_name]))
+        if not mlflow.active_run():
+            return
+        if dataset_name in self.ARTIFACTS:
+            _log_artifact(location(self._catalog[dataset_name]))
+        if dataset_name in self.METRICS:
+            mlflow.log_metrics(data)
+        if dataset_name in (WEIGHTS, CARD):
+            self._log_model(dataset_name, data)
+
+    def _log_model(self, dataset_name: str, data: Any) -> None:
+        """Log the model once both its parts are in storage."""
+        self._saved[dataset_name] = data if dataset_name == CARD else None
+        if self._saved.keys() == {WEIGHTS, CARD}:
+            log_model(self._saved[CARD], *(location(self._catalog[name]) for name in (WEIGHTS, CARD)))
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        self._run.close()
+        super().after_pipeline_run(run_params, pipeline, catalog)
+        if self._unfinished and self._own_run_id:
+            self._unfinished.forget(self._own_run_id)
+        self._own_run_id = None
+
+    @hook_impl
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        self._run.close()
+        super().on_pipeline_error(error, run_params, pipeline, catalog)
+        self._own_run_id = None
+
+    def _end_interrupted(self) -> None:
+        """A run that its user interrupts is killed; MLflow, left alone, would take it for finished."""
+        self._run.close()
+        run = mlflow.active_run()
+        if run and run.info.run_id == self._own_run_id:
+            mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
+        self._own_run_id = None
+
+
+def _log_artifact(place: str) -> None:
+    """Copy a file from any storage to the tracking server's."""
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.log_artifact(local_file(place, folder))

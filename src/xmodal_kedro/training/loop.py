@@ -81,7 +81,7 @@ class _Trainer:
         self.log_mel = LogMel(params.log_offset).to(self.device)
         with torch.random.fork_rng():
             torch.manual_seed(params.seed)
-            model = build(params.model, len(data.classes))
+            model = build(params.model, len(data.classes), params.vggish_plus)
         self.steps_per_epoch = math.ceil(data.train_count / params.batch_size)
         pace_batch_norm(model, self.steps_per_epoch)
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

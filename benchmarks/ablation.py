@@ -125,6 +125,7 @@ def make_missing(rows: Sequence[Row], seeds: Sequence[int], options: argparse.Na
 def open_store(store: Path) -> None:
     """Have MLflow read and write in the folder, artifacts too."""
     store.mkdir(parents=True, exist_ok=True)
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     mlflow.set_tracking_uri(uri(store))
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
         mlflow.create_experiment(EXPERIMENT, artifact_location=(store / "artifacts").as_uri())

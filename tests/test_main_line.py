@@ -206,14 +206,14 @@ def test_a_run_killed_in_clip_resumes_without_redoing_finished_shards(small_run:
 
 
 def test_a_run_killed_in_train_resumes_to_the_same_weights(small_run: Project, data: Path, tmp_path: Path) -> None:
-    checkpoint = data / "06_models" / MODEL / "checkpoint.safetensors"
+    checkpoints = data / "06_models" / MODEL / "checkpoints"
     weights = data / "06_models" / MODEL / "weights.safetensors"
-    command = [*SAMPLE_RUN, "--pipelines=train", "--params=train.epochs=4"]
+    command = [*SAMPLE_RUN, "--pipelines=train", "--params=train.epochs=4,train.checkpoint_steps=1"]
     tracked_before = tracked_runs(small_run)
     with small_run.popen(*command) as process:
-        before = checkpoint.stat().st_mtime_ns
+        before = set(checkpoints.iterdir())
         deadline = time.monotonic() + 200
-        while checkpoint.stat().st_mtime_ns == before and process.poll() is None and time.monotonic() < deadline:
+        while set(checkpoints.iterdir()) == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -224,6 +224,6 @@ def test_a_run_killed_in_train_resumes_to_the_same_weights(small_run: Project, d
     assert tracked_runs(small_run) == {**tracked_before, run: "FINISHED"}
     assert "Training goes on after" in resumed.stdout
     interrupted = weights.read_bytes()
-    checkpoint.unlink()
+    shutil.rmtree(checkpoints)
     assert small_run.run(*command).returncode == 0
     assert weights.read_bytes() == interrupted

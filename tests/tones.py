@@ -45,6 +45,7 @@ def tone_params(**changes: object) -> TrainParams:
     """Parameters under which the tones are learnt in a few seconds."""
     settings = {
         "model": "vggish_plus",
+        "vggish_plus": {"width": 4},
         "epochs": 2,
         "batch_size": 8,
         "clip_s": 0.975,

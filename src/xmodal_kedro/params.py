@@ -372,11 +372,41 @@ class SpecAugmentParams(Params):
     """...of at most so many of the 64 mel bands."""
 
 
+class VGGishPlusParams(Params):
+    """`train.vggish_plus`: how that network improves on VGGish. docs/ablation.md tells what each improvement is worth.
+
+    With `input_norm: false`, `batch_norm: false`, `pooling: flat`, `context: patch` and `width: 64` it is VGGish.
+    """
+
+    input_norm: bool = True
+    """Whether each mel band is brought to mean 0 and variance 1."""
+    batch_norm: bool = True
+    """Whether each convolution is followed by batch norm."""
+    pooling: Literal["flat", "mean", "mean_max", "attention"] = "mean_max"
+    """How maps become an embedding: `flat` is VGGish's own, two layers of 4096 units over a patch; `mean` is over time
+    and frequency; `mean_max` joins mean and maximum over time; `attention` is a mean with weights that are learnt."""
+    context: Literal["patch", "clip"] = "clip"
+    """What is pooled over: the whole `clip`, or a `patch` of 0.96 s, whose embeddings are then averaged."""
+    width: int = Field(32, ge=1)
+    """Channels of the first convolution; later ones have up to eight times as many. VGGish has 64."""
+
+    @model_validator(mode="after")
+    def _flat_needs_patches(self) -> VGGishPlusParams:
+        if self.pooling == "flat" and self.context == "clip":
+            raise ValueError(
+                "train.vggish_plus.pooling (flat) has weights for each frame of a patch, but context is clip: "
+                "set context: patch, or another pooling, in parameters/train.yml"
+            )
+        return self
+
+
 class TrainParams(Params):
     """`parameters/train.yml`"""
 
     model: Literal["vggish", "vggish_plus", "resnet50", "mobilenet_v2"]
     """Network to train."""
+    vggish_plus: VGGishPlusParams = VGGishPlusParams()
+    """Options of the network `vggish_plus`; others take no notice."""
     epochs: int = Field(30, ge=1)
     """Times that every training clip is seen, at most."""
     patience: int | None = Field(None, ge=1)

@@ -46,6 +46,11 @@ def test_the_random_network_depends_on_its_seed_alone_and_leaves_the_generator_a
     assert not first.training
 
 
+def test_the_random_network_has_the_options_of_the_trained_one() -> None:
+    card = CARD | {"training": {"vggish_plus": {"pooling": "mean", "width": 8}}}
+    assert random_network(card, 0).embedding_size == 64
+
+
 def test_a_sound_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
     write_benchmark(tmp_path)
     (tmp_path / "audio" / "1-0.wav").write_bytes(b"this is no sound")

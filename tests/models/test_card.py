@@ -13,17 +13,41 @@ CLASSES = ["rain", "bell"]
 
 
 def card_of(model_name: str) -> tuple[dict, dict]:
-    model = build(model_name, len(CLASSES))
+    model = build(model_name, len(CLASSES), tone_params().vggish_plus)
     return describe(model, CLASSES, tone_params(model=model_name), "abc", {"epoch": 3}), model.state_dict()
 
 
 def test_a_card_and_its_weights_give_back_the_network_ready_for_use() -> None:
-    model = build("vggish_plus", 2).eval()
+    model = build("vggish_plus", 2, tone_params().vggish_plus).eval()
     card = describe(model, CLASSES, tone_params(), "abc", {"epoch": 3})
     again = load_model(json.loads(json.dumps(card)), model.state_dict())
     log_mel = torch.randn(1, 96, 64)
     assert not again.training
     torch.testing.assert_close(again(log_mel)[0], model(log_mel)[0], rtol=0, atol=0)
+
+
+def test_options_of_the_network_come_back_with_its_card() -> None:
+    params = tone_params(vggish_plus={"pooling": "attention", "width": 4})
+    model = build("vggish_plus", 2, params.vggish_plus).eval()
+    card = describe(model, CLASSES, params, "abc", {"epoch": 3})
+    again = load_model(json.loads(json.dumps(card)), model.state_dict())
+    assert [weight.shape for weight in again.parameters()] == [weight.shape for weight in model.parameters()]
+
+
+def test_a_card_from_before_there_were_options_takes_the_defaults() -> None:
+    card, weights = card_of("vggish_plus")
+    del card["training"]["vggish_plus"]
+    load_model(card, weights)
+    card, weights = card_of("mobilenet_v2")
+    del card["training"]
+    load_model(card, weights)
+
+
+def test_a_card_with_options_that_this_version_does_not_know_is_an_error() -> None:
+    card, weights = card_of("vggish_plus")
+    card["training"]["vggish_plus"]["squeeze"] = True
+    with pytest.raises(ValueError, match=r"training\.vggish_plus: squeeze is True.*: run the train pipeline again"):
+        load_model(card, weights)
 
 
 def test_a_card_tells_what_is_needed_to_feed_and_read_the_network() -> None:

@@ -24,19 +24,35 @@ def test_every_weight_learns(name: str) -> None:
     assert idle == []
 
 
-def test_vggish_has_the_published_number_of_weights_up_to_its_embedding() -> None:
-    model = build("vggish", classes=5)
-    ladder = sum(weight.numel() for name, weight in model.named_parameters() if not name.startswith("classify"))
-    assert ladder == 72_141_184
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [("vggish", 72_141_829), ("vggish_plus", 1_128_933), ("resnet50", 23_512_005), ("mobilenet_v2", 2_229_701)],
+)
+def test_the_number_of_weights_with_five_classes(name: str, weights: int) -> None:
+    assert sum(weight.numel() for weight in build(name, classes=5).parameters()) == weights
 
 
-def test_vggish_embeds_a_longer_sound_as_the_mean_of_its_patches() -> None:
-    model = build("vggish", classes=5).eval()
-    log_mel = torch.randn(1, 192, 64)
+@pytest.mark.parametrize("name", BACKBONES)
+def test_memory_order_changes_no_result(name: str) -> None:
+    torch.manual_seed(0)
+    model, log_mel = build(name, classes=5).eval(), torch.randn(2, 130, 64)
     with torch.inference_mode():
-        whole = model(log_mel)[1]
-        parts = torch.cat([model(log_mel[:, :96])[1], model(log_mel[:, 96:])[1]])
-    torch.testing.assert_close(whole, parts.mean(0, keepdim=True))
+        plain = model(log_mel)
+        last = model.to(memory_format=torch.channels_last)(log_mel)
+    for one, other in zip(plain, last, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_bfloat16_changes_little(name: str) -> None:
+    torch.manual_seed(0)
+    model, log_mel = build(name, classes=5).eval(), torch.randn(2, 130, 64)
+    with torch.inference_mode():
+        _, exact = model(log_mel)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits, rough = model(log_mel)
+    assert torch.isfinite(logits).all()
+    assert (rough.float() - exact).norm() < 0.05 * exact.norm()
 
 
 def test_mobilenet_computes_strided_depthwise_convolutions_in_float32_on_a_cpu() -> None:

@@ -17,8 +17,8 @@ def only(split: str) -> dict[str, MemoryShard]:
 
 def test_counts_the_splits_and_orders_the_classes_by_index() -> None:
     data = gather(CLIPS, LABELS, VOCABULARY.iloc[::-1], tone_params())
-    assert data.train_count == len(clip_ids("train", 32))
-    assert data.validation_count == len(clip_ids("validation", 32))
+    assert data.train.groups.clips == len(clip_ids("train", 32))
+    assert data.validation.groups.clips == len(clip_ids("validation", 32))
     assert data.classes == list(TONES_HZ)
 
 
@@ -36,6 +36,17 @@ def test_the_fingerprint_follows_clips_labels_and_vocabulary() -> None:
     assert other_labels.keys() == LABELS.keys() and fingerprint != gather(CLIPS, LABELS, renamed, params).fingerprint
 
 
+def test_a_clip_shard_without_labels_is_an_error_that_names_it() -> None:
+    one = {"shard-00001": LABELS["shard-00001"]}
+    with pytest.raises(ValueError, match=r"the shard shard-00000 has no labels: run the pipelines visual_label, audio"):
+        gather(CLIPS, one, VOCABULARY, tone_params())
+
+
+def test_validation_takes_no_more_clips_than_asked_for_and_a_row_group() -> None:
+    data = gather(CLIPS, LABELS, VOCABULARY, tone_params(validation_clips=2))
+    assert 2 <= data.validation.groups.clips < len(clip_ids("validation", 32))
+
+
 def test_an_empty_vocabulary_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"label_vocabulary is empty: lower merge_labels\.min_clips"):
         gather(CLIPS, LABELS, VOCABULARY.iloc[:0], tone_params())
@@ -43,7 +54,7 @@ def test_an_empty_vocabulary_is_an_error() -> None:
 
 def test_a_label_shard_without_its_clips_is_an_error_that_names_it() -> None:
     one = {"shard-00000": CLIPS["shard-00000"]}
-    with pytest.raises(ValueError, match=r"do not pair up, such as shard-00001"):
+    with pytest.raises(ValueError, match=r"the shard shard-00001 has no clips: run the pipelines"):
         gather(one, LABELS, VOCABULARY, tone_params())
 
 

@@ -85,7 +85,7 @@ def assert_same_weights(one: Fitted, other: Fitted) -> None:
 
 
 def test_three_tones_are_learnt(tmp_path: Path) -> None:
-    fitted = train(tone_params(epochs=6), tmp_path / "state")
+    fitted = train(tone_params(epochs=8, vggish_plus={"width": 16}), tmp_path / "state")
     assert fitted.best["validation_map"] > 0.9
     assert fitted.history[-1]["train_loss"] < 0.5 * fitted.history[0]["train_loss"]
     assert fitted.best["validation_map"] == max(row["validation_map"] for row in fitted.history)
@@ -100,9 +100,13 @@ def test_equal_seeds_give_equal_bits_and_others_do_not(tmp_path: Path) -> None:
     assert other.history != one.history
 
 
-@pytest.mark.parametrize("step", [1, STEPS - 1, STEPS + 2, 2 * STEPS])
-def test_a_training_killed_at_any_step_goes_on_to_the_bits_of_an_unbroken_one(tmp_path: Path, step: int) -> None:
-    params = tone_params(model="mobilenet_v2", epochs=3, mixup_alpha=0.3, checkpoint_steps=1, report_steps=3, **MASKS)
+@pytest.mark.parametrize(
+    ("model", "step"), [("mobilenet_v2", 5), *(("vggish_plus", step) for step in (1, STEPS - 1, STEPS + 2, 2 * STEPS))]
+)
+def test_a_training_killed_at_any_step_goes_on_to_the_bits_of_an_unbroken_one(
+    tmp_path: Path, model: str, step: int
+) -> None:
+    params = tone_params(model=model, epochs=3, mixup_alpha=0.3, checkpoint_steps=1, report_steps=3, **MASKS)
     unbroken = told(params, tmp_path / "unbroken")
     stop_after(step, params, tmp_path / "broken")
     resumed = told(params, tmp_path / "broken")
@@ -206,8 +210,9 @@ def test_training_ends_when_no_better_epoch_comes(tmp_path: Path) -> None:
 
 
 def test_the_clips_of_a_step_may_go_through_the_network_in_parts(tmp_path: Path) -> None:
-    whole = train(tone_params(model="vggish", epochs=1, learning_rate=1e-4), tmp_path / "whole")
-    parts = train(tone_params(model="vggish", epochs=1, learning_rate=1e-4, accumulate=2), tmp_path / "parts")
+    settings = {"vggish_plus": {"width": 4, "batch_norm": False}, "learning_rate": 1e-4}
+    whole = train(tone_params(epochs=1, **settings), tmp_path / "whole")
+    parts = train(tone_params(epochs=1, accumulate=2, **settings), tmp_path / "parts")
     assert parts.history[0]["train_loss"] == pytest.approx(whole.history[0]["train_loss"], abs=1e-5)
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
 from xmodal_kedro.handles import FileRef
 from xmodal_kedro.media.decode import read_audio
-from xmodal_kedro.models import Backbone, build
+from xmodal_kedro.models import Backbone
+from xmodal_kedro.models.card import build_network
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def random_network(card: Mapping[str, Any], seed: int) -> Backbone:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build(card["model"], len(card["classes"])).eval()
+        return build_network(card).eval()
 
 
 def embed_files(

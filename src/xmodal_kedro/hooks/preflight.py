@@ -94,13 +94,16 @@ def _check_benchmark(catalog: DataCatalog) -> None:
 
 
 def _check_train(catalog: DataCatalog) -> None:
-    model, place = catalog.load("params:train").model, location(catalog["model_weights"])
-    if model not in place.split("/"):
+    train, place = catalog.load("params:train"), location(catalog["model_weights"])
+    if train.model not in place.split("/"):
         raise ValueError(
-            f"train.model is {model}, but its weights would go to {place}: choose the model by `model` in globals.yml "
-            "or by --params train.model=NAME, which both follow"
+            f"train.model is {train.model}, but its weights would go to {place}: choose the model by `model` in "
+            "globals.yml or by --params train.model=NAME, which both follow"
         )
-    _check_device(catalog, "train")
+    if train.device != "auto" or train.devices > 1:
+        from xmodal_kedro.models.device import check_devices
+
+        check_devices(train.device, train.devices)
 
 
 def _check_device(catalog: DataCatalog, name: str) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 import xmodal_kedro
 from xmodal_kedro.audio import log_mel
 from xmodal_kedro.models import Backbone, build
-from xmodal_kedro.params import TrainParams
+from xmodal_kedro.params import TrainParams, VGGishPlusParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
 
@@ -71,6 +71,24 @@ def digest(weights: Mapping[str, Tensor]) -> str:
     return hashed.hexdigest()
 
 
+def build_network(card: Mapping[str, Any]) -> Backbone:
+    """The network that a card describes, with random weights.
+
+    A card from before `vggish_plus` had options gets today's defaults.
+
+    Raises:
+        ValueError: if this version knows no such network, or no such option of it.
+    """
+    stated = card.get("training", {}).get("vggish_plus", {})
+    try:
+        options = VGGishPlusParams.model_validate(stated)
+    except ValueError as error:
+        raise ValueError(
+            f"model card was made by another version, training.vggish_plus: {error}: run the train pipeline again"
+        ) from error
+    return build(card["model"], len(card["classes"]), options)
+
+
 def load_model(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Backbone:
     """Build the network of a card and give it its weights, in evaluation mode.
 
@@ -86,7 +104,7 @@ def load_model(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Backbo
             f"model weights and model card are of different runs (weights {digest(weights)}, card "
             f"{card['weights_digest']}): run the train pipeline again"
         )
-    model = build(card["model"], len(card["classes"]))
+    model = build_network(card)
     try:
         model.load_state_dict(dict(weights))
     except RuntimeError as error:

@@ -24,6 +24,21 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"], field: str) -> torch.d
     return torch.device(wanted)
 
 
+def check_devices(wanted: Literal["auto", "cpu", "cuda"], devices: int) -> None:
+    """See that the devices which training asks for are there.
+
+    Args:
+        wanted: `train.device`.
+        devices: `train.devices`.
+
+    Raises:
+        ValueError: naming the parameter, if not.
+    """
+    there = torch.cuda.device_count()
+    if choose_device(wanted, "train.device").type == "cuda" and devices > there:
+        raise ValueError(f"train.devices is {devices}, but torch finds {there} CUDA devices: set it to {there} or less")
+
+
 def mixed_precision(device: torch.device) -> torch.autocast:
     """Autocast to bfloat16 on CUDA, and on CPUs with instructions for it, where a step is up to twice as fast."""
     capabilities = torch.cpu.get_capabilities()

@@ -11,7 +11,8 @@ from xmodal_kedro.models.backbone import Backbone, BandNorm
 class ResNet50(Backbone):
     """He et al., "Deep residual learning for image recognition" (2016); the embedding is the mean over its last map.
 
-    Strides are kept: 4 s of sound end in a map of 13 x 2, as in the residual networks of Kong et al., "PANNs" (2020).
+    Strides are torchvision's, so 64 bands end as 2, and 4 s of sound in a map of 13 x 2, as in the residual networks of
+    Kong et al., "PANNs" (2020). One stride less in the stem would make every later layer four times as dear.
     """
 
     embedding_size = 2048

@@ -44,7 +44,7 @@ class VGGish(Backbone):
             nn.Linear(4096, self.embedding_size),
         )
         self.classify = nn.Linear(self.embedding_size, classes)
-        self.apply(_initialise)
+        self.apply(initialise)
         nn.init.normal_(self.classify.weight, std=0.01)
 
     def forward(self, log_mel_BFM: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,8 +56,11 @@ class VGGish(Backbone):
         return self.classify(embedding_BE.relu()), embedding_BE
 
 
-def _initialise(module: nn.Module) -> None:
-    # Nine layers without batch norm: torch's default would shrink the signal some hundredfold on its way through.
+def initialise(module: nn.Module) -> None:
+    """Draw first weights after He et al., "Delving deep into rectifiers" (2015): `model.apply(initialise)`.
+
+    Nine layers without batch norm: torch's default would shrink the signal some hundredfold on its way through.
+    """
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:

@@ -8,7 +8,7 @@ import torch
 
 from xmodal_kedro.handles import Checkpoints
 from xmodal_kedro.models import Backbone, build
-from xmodal_kedro.models.device import choose_device
+from xmodal_kedro.models.device import check_devices
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import stored_progress
 from xmodal_kedro.training.data import TrainingData
@@ -33,26 +33,13 @@ def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fi
     Raises:
         As `loop.train`, and RuntimeError if processes died more often than `params.restarts` allows.
     """
-    check_devices(params)
+    check_devices(params.device, params.devices)
     if params.devices * params.nodes == 1:
         progress = train(data, params, checkpoints)
     else:
         launch(data, params, checkpoints)
         progress = stored_progress(checkpoints)
     with torch.random.fork_rng(devices=[]):
-        model = build(params.model, len(data.classes)).eval()
+        model = build(params.model, len(data.classes), params.vggish_plus).eval()
     model.load_state_dict(progress.best_weights)
     return Fitted(model, progress.best, progress.history)
-
-
-def check_devices(params: TrainParams) -> None:
-    """See that the devices asked for are there.
-
-    Raises:
-        ValueError: naming the parameter, if not.
-    """
-    device = choose_device(params.device, "train.device")
-    if device.type == "cuda" and params.devices > torch.cuda.device_count():
-        raise ValueError(
-            f"train.devices is {params.devices}, but torch finds {torch.cuda.device_count()} CUDA devices: lower it"
-        )

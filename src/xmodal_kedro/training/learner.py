@@ -69,7 +69,7 @@ class Learner:
         self.log_mel = LogMel(params.log_offset).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(params.seed)
-            model = build(params.model, classes)
+            model = build(params.model, classes, params.vggish_plus)
         pace_batch_norm(model, steps_per_epoch)
         if ranks.count > 1:
             model = sync_batch_norm(model, device)

@@ -1,0 +1,168 @@
+"""What each option of `vggish_plus` is worth: the real pipelines, one option changed at a time, several seeds each.
+
+python benchmarks/ablation.py DATA_ROOT --esc10 FOLDER [--store FOLDER] [--seeds 0,1,2] [--epochs N] [--rows NAMES]
+    [--out docs/ablation.md] [--table-only]
+
+DATA_ROOT holds the sample world with its clips and labels, which this makes:
+
+    kedro run --env sample --params data_root=DATA_ROOT \\
+        --pipelines=sample,ingest,clip,visual_label,audio_label,merge_labels
+
+Every network is trained there (`train`) and judged on the sample benchmark and on ESC-10 (`transfer_eval`), in two runs
+of an MLflow store that holds nothing else. What that holds already is not made again; a run that was killed is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import mlflow
+import yaml
+from ablation_table import ESC10, EXPERIMENT, TRAINED, Row, finished, render, settings_of, write_table
+
+PROJECT = Path(__file__).parents[1]
+UNSTABLE = {"train.learning_rate": "0.0001"}
+"""For networks without batch norm; see `TrainParams.learning_rate`."""
+ROWS = (
+    Row("vggish_plus", "`vggish_plus`", {}),
+    Row("no_input_norm", "`input_norm: false`", {"train.vggish_plus.input_norm": "false"}),
+    Row(
+        "no_batch_norm", "`batch_norm: false`, learning rate 1e-4", {"train.vggish_plus.batch_norm": "false"} | UNSTABLE
+    ),
+    Row("mean", "`pooling: mean`", {"train.vggish_plus.pooling": "mean"}),
+    Row("attention", "`pooling: attention`", {"train.vggish_plus.pooling": "attention"}),
+    Row("patch", "`context: patch`", {"train.vggish_plus.context": "patch"}),
+    Row(
+        "flat",
+        "`pooling: flat`, `context: patch`",
+        {"train.vggish_plus.pooling": "flat", "train.vggish_plus.context": "patch"},
+    ),
+    Row("wide", "`width: 64`", {"train.vggish_plus.width": "64"}),
+    Row("vggish", "`vggish`, learning rate 1e-4", {"train.model": "vggish"} | UNSTABLE),
+    Row("mobilenet_v2", "`mobilenet_v2`", {"train.model": "mobilenet_v2"}),
+)
+"""The full network, then with one option changed, then others; the 4096-wide layers need a patch, so that is two."""
+
+
+def copy_configuration(store: Path) -> None:
+    """Copy `conf/` into the store, so that it stays what it was, and have it track there."""
+    shutil.rmtree(store / "conf", ignore_errors=True)
+    shutil.copytree(PROJECT / "conf", store / "conf")
+    tracking = {"server": {"mlflow_tracking_uri": uri(store)}, "tracking": {"experiment": {"name": EXPERIMENT}}}
+    for env in ("sample", "onnx"):
+        (store / "conf" / env / "mlflow.yml").write_text(yaml.safe_dump(tracking))
+
+
+def uri(store: Path) -> str:
+    """Where MLflow keeps the runs of a store."""
+    return f"sqlite:///{store}/mlflow.db"
+
+
+def make_run(row: Row, seed: int, epochs: int, data_root: Path, esc10: Path, store: Path) -> None:
+    """Train a row with a seed, and judge it on both benchmarks, in a folder that is removed in the end."""
+    made = store / "run"
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
+    for layer in ("01_raw", "03_primary", "05_model_input"):
+        (made / layer).symlink_to((data_root / layer).resolve())
+    settings = settings_of(row, seed, epochs)
+    tags = {"row": row.name, "settings": json.dumps(settings)}
+    judged = {name: settings[name] for name in ("train.model", "transfer_eval.random_seed") if name in settings}
+    kedro_run(
+        "sample", ["train", "transfer_eval"], settings | {"data_root": str(made)}, tags | {"part": TRAINED}, store
+    )
+    places = {"data_root": str(made), "esc10": str(esc10.resolve())}
+    kedro_run("onnx", ["transfer_eval"], judged | places, tags | {"part": ESC10}, store)
+    shutil.rmtree(made)
+
+
+def kedro_run(
+    env: str, pipelines: Sequence[str], params: Mapping[str, str], tags: Mapping[str, str], store: Path
+) -> None:
+    """Run pipelines up to the accuracies, without plots and report; what they print goes to a log in the store.
+
+    Raises:
+        SystemExit: naming the log, if the run fails.
+    """
+    command = [
+        *(sys.executable, "-m", "kedro", "run", "--env", env, "--conf-source", str(store / "conf")),
+        f"--pipelines={','.join(pipelines)}",
+        "--to-nodes=probe_folds",
+        f"--params={','.join(f'{name}={value}' for name, value in params.items())}",
+    ]
+    log = store / "run.log"
+    with log.open("w") as output:
+        tagging = os.environ | {"MLFLOW_RUN_CONTEXT": json.dumps(dict(tags))}
+        failed = subprocess.call(command, cwd=PROJECT, env=tagging, stdout=output, stderr=subprocess.STDOUT)
+    if failed:
+        raise SystemExit(
+            f"a run of {tags['row']} failed: its end is in {log}; the others are kept, start again to go on"
+        )
+
+
+def make_missing(rows: Sequence[Row], seeds: Sequence[int], options: argparse.Namespace) -> None:
+    """Make all runs that the store lacks, seed by seed, so that a store that grows can be read at any time."""
+    copy_configuration(options.store)
+    wanted = [(row, seed) for seed in seeds for row in rows]
+    for at, (row, seed) in enumerate(wanted, 1):
+        if finished(settings_of(row, seed, options.epochs)) is None:
+            started = time.monotonic()
+            make_run(row, seed, options.epochs, options.data_root, options.esc10, options.store)
+            spent = f"{time.monotonic() - started:.0f} s"
+        else:
+            spent = "is there"
+        print(f"{at}/{len(wanted)} {row.name}, seed {seed}: {spent}", file=sys.stderr, flush=True)
+
+
+def open_store(store: Path) -> None:
+    """Have MLflow read and write in the folder, artifacts too."""
+    store.mkdir(parents=True, exist_ok=True)
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    mlflow.set_tracking_uri(uri(store))
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        mlflow.create_experiment(EXPERIMENT, artifact_location=(store / "artifacts").as_uri())
+
+
+def choose_rows(names: str) -> list[Row]:
+    """Rows by name, in the order of `ROWS`, the full network always among them.
+
+    Raises:
+        SystemExit: if there is no such row.
+    """
+    wanted, known = {*names.split(","), ROWS[0].name}, [row.name for row in ROWS]
+    if not wanted <= {*known}:
+        raise SystemExit(f"--rows: no row {', '.join(sorted(wanted - {*known}))}; there are {', '.join(known)}")
+    return [row for row in ROWS if row.name in wanted]
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data_root", type=Path, help="of the sample world, with clips and labels")
+    parser.add_argument("--esc10", type=Path, help="folder of ESC-10, in ESC-50's layout")
+    parser.add_argument("--store", type=Path, default=Path("ablation"), help="folder for the runs: `ablation`")
+    parser.add_argument("--seeds", default="0,1,2", help="joined by commas: `0,1,2`")
+    parser.add_argument("--epochs", type=int, default=12, help="of each training: 12")
+    parser.add_argument("--rows", default=",".join(row.name for row in ROWS), help="which, joined by commas: all")
+    parser.add_argument("--out", type=Path, default=PROJECT / "docs/ablation.md", help="page to write the tables in")
+    parser.add_argument("--table-only", action="store_true", help="make no run, read those that are there")
+    options = parser.parse_args(arguments)
+    options.store = options.store.resolve()
+    rows, seeds = choose_rows(options.rows), [int(seed) for seed in options.seeds.split(",")]
+    open_store(options.store)
+    if not options.table_only:
+        if options.esc10 is None:
+            parser.error("--esc10 is needed to make runs: name the folder of ESC-10")
+        make_missing(rows, seeds, options)
+    write_table(options.out, render(rows, seeds, options.epochs))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

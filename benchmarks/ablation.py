@@ -46,6 +46,13 @@ ROWS = (
         {"train.vggish_plus.pooling": "flat", "train.vggish_plus.context": "patch"},
     ),
     Row("wide", "`width: 64`", {"train.vggish_plus.width": "64"}),
+    Row("no_average", "`ema_decay: 0`", {"train.ema_decay": "0"}),
+    Row("mixup", "`mixup_alpha: 0.3`", {"train.mixup_alpha": "0.3"}),
+    Row(
+        "masks",
+        "`spec_augment` of two masks each",
+        {"train.spec_augment.time_masks": "2", "train.spec_augment.band_masks": "2"},
+    ),
     Row("vggish", "`vggish`, learning rate 1e-4", {"train.model": "vggish"} | UNSTABLE),
     Row("mobilenet_v2", "`mobilenet_v2`", {"train.model": "mobilenet_v2"}),
 )

@@ -228,7 +228,7 @@ def test_steps_and_epochs_are_told_to_listeners(tmp_path: Path) -> None:
     with events.listening(lambda metrics, step: seen.append((set(metrics), step))):
         train(tone_params(report_steps=3), tmp_path / "state")
     step_names = {"step.train_loss", "step.learning_rate", "step.clips_per_s"}
-    epoch_names = {"epoch.train_loss", "epoch.validation_loss", "epoch.validation_map"}
+    epoch_names = {f"epoch.{name}" for name in ("train_loss", "validation_loss", "validation_map", "clips_per_s")}
     first = [(step_names, 3), (epoch_names, 3)]  # what is sent after step 3 is read with the rest of the epoch
     assert seen == [*first, (step_names, 7), (epoch_names, 7)]
 

@@ -78,7 +78,7 @@ class _Training:
                 "share"
             )
         self.last_stored = self.progress.step
-        self.told = (time.perf_counter(), 0)
+        self.told = self.epoch_began = (time.perf_counter(), 0)
         self.clips_done = 0
 
     def run(self) -> Progress:
@@ -102,6 +102,7 @@ class _Training:
         """Take the steps that remain of the epoch."""
         progress = self.progress
         epoch, first = divmod(progress.step, self.steps_per_epoch)
+        self.epoch_began = (time.perf_counter(), self.clips_done)
         with closing(self.data.train.batches(epoch, first, self.reader)) as batches:
             for batch in on_device(batches, self.learner, progress.step):
                 rate = self._learning_rate(progress.step)
@@ -120,6 +121,8 @@ class _Training:
         """Validate, and give the epoch's row of the history."""
         self.book.settle()
         self._report(None)
+        began, clips_before = self.epoch_began
+        clips_per_s = (self.clips_done - clips_before) / (time.perf_counter() - began)
         epoch, last_step = self.progress.step // self.steps_per_epoch - 1, self.progress.step - 1
         train_loss = self.book.close()
         validation_loss, validation_map = self._validate()
@@ -130,9 +133,8 @@ class _Training:
             "validation_map": validation_map,
             "learning_rate": self._learning_rate(last_step),
         }
-        self._emit(
-            {f"epoch.{name}": row[name] for name in ("train_loss", "validation_loss", "validation_map")}, last_step
-        )
+        told = {f"epoch.{name}": row[name] for name in ("train_loss", "validation_loss", "validation_map")}
+        self._emit({**told, "epoch.clips_per_s": clips_per_s}, last_step)
         self.progress.add_epoch(row, self.learner.average.model)
         stalled = self.params.patience is not None and epoch - self.progress.best["epoch"] >= self.params.patience
         self.progress.finished = stalled or self.progress.step == self.steps

@@ -39,6 +39,7 @@ ROWS = (
     ),
     Row("mean", "`pooling: mean`", {"train.vggish_plus.pooling": "mean"}),
     Row("attention", "`pooling: attention`", {"train.vggish_plus.pooling": "attention"}),
+    Row("mean_band", "`keep_bands: false`", {"train.vggish_plus.keep_bands": "false"}),
     Row("patch", "`context: patch`", {"train.vggish_plus.context": "patch"}),
     Row(
         "flat",

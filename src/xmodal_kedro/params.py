@@ -383,8 +383,10 @@ class VGGishPlusParams(Params):
     batch_norm: bool = True
     """Whether each convolution is followed by batch norm."""
     pooling: Literal["flat", "mean", "mean_max", "attention"] = "mean_max"
-    """How maps become an embedding: `flat` is VGGish's own, two layers of 4096 units over a patch; `mean` is over time
-    and frequency; `mean_max` joins mean and maximum over time; `attention` is a mean with weights that are learnt."""
+    """How maps become an embedding: `flat` is VGGish's own, layers of 4096 units over a patch; the others are over
+    time: `mean`, `mean_max` joins mean and maximum, `attention` is a mean with weights that are learnt."""
+    keep_bands: bool = True
+    """Whether each of the four bands that are left is pooled by itself, not their mean. `flat` always keeps them."""
     context: Literal["patch", "clip"] = "clip"
     """What is pooled over: the whole `clip`, or a `patch` of 0.96 s, whose embeddings are then averaged."""
     width: int = Field(32, ge=1)

@@ -47,7 +47,7 @@ def test_the_random_network_depends_on_its_seed_alone_and_leaves_the_generator_a
 
 
 def test_the_random_network_has_the_options_of_the_trained_one() -> None:
-    card = CARD | {"training": {"vggish_plus": {"pooling": "mean", "width": 8}}}
+    card = CARD | {"training": {"vggish_plus": {"pooling": "mean", "keep_bands": False, "width": 8}}}
     assert random_network(card, 0).embedding_size == 64
 
 

@@ -13,35 +13,30 @@ from xmodal_kedro.params import VGGishPlusParams
 
 NOTHING = VGGishPlusParams(input_norm=False, batch_norm=False, pooling="flat", context="patch", width=64)
 SMALL = [
-    VGGishPlusParams(input_norm=norms, batch_norm=norms, pooling=pooling, context=context, width=2)
+    VGGishPlusParams(
+        input_norm=norms, batch_norm=norms, pooling=pooling, context=context, keep_bands=not norms, width=2
+    )
     for norms, pooling, context in product([False, True], ["flat", "mean", "mean_max", "attention"], ["patch", "clip"])
     if (pooling, context) != ("flat", "clip")
 ]
-"""Every pooling with every context, with and without norms."""
+"""Every pooling with every context, with norms and without, over all bands and band by band."""
 
 
 def name_of(options: VGGishPlusParams) -> str:
     return f"{options.pooling}-{options.context}-{'normed' if options.batch_norm else 'plain'}"
 
 
-def test_without_any_improvement_it_is_vggish() -> None:
-    vggish, plus = build("vggish", 3).eval(), build("vggish_plus", 3, NOTHING).eval()
-    weights = [*vggish.state_dict().values()]
-    assert [value.shape for value in plus.state_dict().values()] == [value.shape for value in weights]
-    assert sum(value.numel() for value in plus.parameters()) == 72_141_184 + 3 * 129
-    plus.load_state_dict(dict(zip(plus.state_dict(), weights, strict=True)))
+def test_without_any_improvement_it_is_vggish_to_the_bit() -> None:
+    torch.manual_seed(0)
+    vggish = build("vggish", 3).eval()
+    torch.manual_seed(0)
+    plus = build("vggish_plus", 3, NOTHING).eval()
+    for ours, published in zip(plus.state_dict().values(), vggish.state_dict().values(), strict=True):
+        assert torch.equal(ours, published)
     log_mel = torch.randn(2, 200, 64)
     with torch.inference_mode():
         for ours, published in zip(plus(log_mel), vggish(log_mel), strict=True):
             torch.testing.assert_close(ours, published)
-
-
-def test_without_any_improvement_it_starts_from_the_same_weights_as_vggish() -> None:
-    started = []
-    for build_one in (lambda: build("vggish", 3), lambda: build("vggish_plus", 3, NOTHING)):
-        torch.manual_seed(0)
-        started.append([weight.std().item() for weight in build_one().parameters()])
-    assert started[0] == pytest.approx(started[1], rel=0.1)
 
 
 @pytest.mark.parametrize("options", SMALL, ids=name_of)
@@ -69,7 +64,7 @@ def test_a_sound_is_embedded_alike_whatever_its_batch(options: VGGishPlusParams)
     model = build("vggish_plus", 5, options).eval()
     log_mel = torch.randn(3, 130, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(model(log_mel)[1][1:2], model(log_mel[1:2])[1], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(model(log_mel)[1][1:2], model(log_mel[1:2])[1], rtol=1e-3, atol=1e-4)
 
 
 def test_a_patch_is_a_whole_context_of_its_own() -> None:
@@ -87,7 +82,7 @@ def test_a_patch_is_a_whole_context_of_its_own() -> None:
 
 def test_attention_starts_as_the_mean_and_can_pick_out_a_moment() -> None:
     torch.manual_seed(0)
-    pool = build("vggish_plus", 5, VGGishPlusParams(pooling="attention", width=2)).pool
+    pool = build("vggish_plus", 5, VGGishPlusParams(pooling="attention", keep_bands=False, width=2)).pool
     maps = torch.rand(1, 16, 7, 4)
     values = pool.transform(maps.mean(3)).relu()
     torch.testing.assert_close(pool(maps), values.mean(2))
@@ -97,17 +92,26 @@ def test_attention_starts_as_the_mean_and_can_pick_out_a_moment() -> None:
     torch.testing.assert_close(pool(maps), values[:, :, loudest])
 
 
+@pytest.mark.parametrize("pooling", ["mean", "mean_max", "attention"])
+def test_an_embedding_tells_bands_apart_only_where_they_are_kept(pooling: str) -> None:
+    maps = torch.rand(1, 16, 6, 4)
+    for keep_bands in (True, False):
+        pool = build("vggish_plus", 5, VGGishPlusParams(pooling=pooling, keep_bands=keep_bands, width=2)).pool
+        assert torch.allclose(pool(maps), pool(maps.flip(3)), atol=1e-6) is not keep_bands
+
+
 @pytest.mark.parametrize(
     ("options", "weights"),
     [
-        ({}, 1_128_933),
-        ({"input_norm": False}, 1_128_933),
-        ({"batch_norm": False}, 1_128_069),
-        ({"pooling": "mean"}, 1_127_653),
-        ({"pooling": "attention"}, 1_259_237),
+        ({}, 1_136_613),
+        ({"input_norm": False}, 1_136_613),
+        ({"batch_norm": False}, 1_135_749),
+        ({"pooling": "mean"}, 1_131_493),
+        ({"pooling": "attention"}, 3_230_693),
+        ({"keep_bands": False}, 1_128_933),
         ({"pooling": "flat", "context": "patch"}, 43_602_661),
-        ({"context": "patch"}, 1_128_933),
-        ({"width": 64}, 4_506_565),
+        ({"context": "patch"}, 1_136_613),
+        ({"width": 64}, 4_521_925),
     ],
     ids=str,
 )

@@ -5,8 +5,6 @@ What each is worth, with deviations over seeds: docs/ablation.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -32,7 +30,9 @@ class VGGishPlus(Backbone):
             *block(2 * width, 4 * width, 2, options.batch_norm),
             *block(4 * width, 8 * width, 2, options.batch_norm),
         )
-        self.pool = POOLINGS[options.pooling](8 * width)
+        self.pool = (
+            Flat(8 * width) if options.pooling == "flat" else OVER_TIME[options.pooling](8 * width, options.keep_bands)
+        )
         self.embedding_size = self.pool.embedding_size
         self.classify = nn.Linear(self.embedding_size, classes)
         self.apply(initialise)
@@ -95,55 +95,59 @@ class Flat(Pooling):
         return embedding_BE.relu()
 
 
-class Mean(Pooling):
-    """The mean over time and frequency: Lin et al., "Network in network" (2014)."""
+class OverTime(Pooling):
+    """Poolings over time, for sounds of any length: of the mean of all bands, or of each band by itself.
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.embedding_size = channels
-
-    def forward(self, maps_BCFM: Tensor) -> Tensor:
-        return maps_BCFM.mean((2, 3))
-
-
-class MeanMax(Pooling):
-    """The mean over frequency, then mean and maximum over time side by side: lasting sounds, and short ones.
-
-    After Kong et al., "PANNs" (2020), who add the two.
+    A convolution hardly knows at which pitch it is; bands side by side in the embedding tell.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, keep_bands: bool) -> None:
         super().__init__()
-        self.embedding_size = 2 * channels
+        self.keep_bands = keep_bands
+        self.rows = channels * (MEL_BANDS // 16) if keep_bands else channels
+        self.embedding_size = self.rows
 
     def forward(self, maps_BCFM: Tensor) -> Tensor:
-        maps_BCF = maps_BCFM.mean(3)
-        return torch.cat([maps_BCF.mean(2), maps_BCF.amax(2)], dim=1)
+        return self.pool(maps_BCFM.transpose(2, 3).flatten(1, 2) if self.keep_bands else maps_BCFM.mean(3))
+
+    def pool(self, rows_BRF: Tensor) -> Tensor:
+        raise NotImplementedError
 
 
-class Attention(Pooling):
-    """The mean over frequency, then a mean over time whose weights each channel learns.
+class Mean(OverTime):
+    """The mean: Lin et al., "Network in network" (2014)."""
+
+    def pool(self, rows_BRF: Tensor) -> Tensor:
+        return rows_BRF.mean(2)
+
+
+class MeanMax(OverTime):
+    """Mean and maximum side by side, for lasting sounds and short ones; Kong et al., "PANNs" (2020), add the two."""
+
+    def __init__(self, channels: int, keep_bands: bool) -> None:
+        super().__init__(channels, keep_bands)
+        self.embedding_size = 2 * self.rows
+
+    def pool(self, rows_BRF: Tensor) -> Tensor:
+        return torch.cat([rows_BRF.mean(2), rows_BRF.amax(2)], dim=1)
+
+
+class Attention(OverTime):
+    """A mean whose weights each row learns; it starts out as the plain mean.
 
     The feature-level attention of Kong et al., "Weakly labelled AudioSet tagging with attention neural networks"
-    (2019). It starts out as the plain mean.
+    (2019).
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.embedding_size = channels
-        self.attend = nn.Conv1d(channels, channels, 1)
+    def __init__(self, channels: int, keep_bands: bool) -> None:
+        super().__init__(channels, keep_bands)
+        self.attend = nn.Conv1d(self.rows, self.rows, 1)
         nn.init.zeros_(self.attend.weight)
-        self.transform = nn.Conv1d(channels, channels, 1)
+        self.transform = nn.Conv1d(self.rows, self.rows, 1)
 
-    def forward(self, maps_BCFM: Tensor) -> Tensor:
-        maps_BCF = maps_BCFM.mean(3)
-        weights_BCF = self.attend(maps_BCF).softmax(2)
-        return (weights_BCF * self.transform(maps_BCF).relu()).sum(2)
+    def pool(self, rows_BRF: Tensor) -> Tensor:
+        weights_BRF = self.attend(rows_BRF).softmax(2)
+        return (weights_BRF * self.transform(rows_BRF).relu()).sum(2)
 
 
-POOLINGS: dict[str, Callable[[int], Pooling]] = {
-    "flat": Flat,
-    "mean": Mean,
-    "mean_max": MeanMax,
-    "attention": Attention,
-}
+OVER_TIME: dict[str, type[OverTime]] = {"mean": Mean, "mean_max": MeanMax, "attention": Attention}

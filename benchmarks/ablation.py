@@ -1,7 +1,7 @@
 """What each option of `vggish_plus` is worth: the real pipelines, one option changed at a time, several seeds each.
 
 python benchmarks/ablation.py DATA_ROOT --esc10 FOLDER [--store FOLDER] [--seeds 0,1,2] [--epochs N] [--rows NAMES]
-    [--out docs/ablation.md] [--table-only]
+    [--set NAME=VALUE,...] [--out docs/ablation.md] [--table-only]
 
 DATA_ROOT holds the sample world with its clips and labels, which this makes:
 
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -159,17 +160,20 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--seeds", default="0,1,2", help="joined by commas: `0,1,2`")
     parser.add_argument("--epochs", type=int, default=12, help="of each training: 12")
     parser.add_argument("--rows", default=",".join(row.name for row in ROWS), help="which, joined by commas: all")
+    parser.add_argument("--set", default="", help="run parameters of every row, such as `train.vggish_plus.width=16`")
     parser.add_argument("--out", type=Path, default=PROJECT / "docs/ablation.md", help="page to write the tables in")
     parser.add_argument("--table-only", action="store_true", help="make no run, read those that are there")
     options = parser.parse_args(arguments)
     options.store = options.store.resolve()
-    rows, seeds = choose_rows(options.rows), [int(seed) for seed in options.seeds.split(",")]
+    common: dict[str, str] = dict(setting.split("=") for setting in options.set.split(",") if setting)
+    rows = [replace(row, settings={**common, **row.settings}) for row in choose_rows(options.rows)]
+    seeds = [int(seed) for seed in options.seeds.split(",")]
     open_store(options.store)
     if not options.table_only:
         if options.esc10 is None:
             parser.error("--esc10 is needed to make runs: name the folder of ESC-10")
         make_missing(rows, seeds, options)
-    write_table(options.out, render(rows, seeds, options.epochs))
+    write_table(options.out, render(rows, seeds, options.epochs, common))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import mlflow
@@ -96,7 +97,9 @@ def _latest(part: str, settings: Mapping[str, str]) -> Any:
     return None if same.empty else same.iloc[0]
 
 
-def render(rows: Sequence[Row], seeds: Sequence[int], epochs: int) -> str:
+def render(
+    rows: Sequence[Row], seeds: Sequence[int], epochs: int, common: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Both tables in Markdown: figures, and differences from the first row, seed by seed.
 
     Raises:
@@ -112,7 +115,8 @@ def render(rows: Sequence[Row], seeds: Sequence[int], epochs: int) -> str:
     first, full = whole[0]
     return "\n".join(
         [
-            f"Seeds {', '.join(map(str, seeds))}; {epochs} epochs; {describe_machine()}. Mean ± deviation over seeds.",
+            f"Seeds {', '.join(map(str, seeds))}; {epochs} epochs{_all_have(common)}; {describe_machine()}. "
+            "Mean ± deviation over seeds.",
             "",
             *_table(
                 ["", "parameters", "clips/s", "validation mAP", "sample benchmark", "ESC-10", "ESC-10, untrained"],
@@ -127,6 +131,10 @@ def render(rows: Sequence[Row], seeds: Sequence[int], epochs: int) -> str:
             ),
         ]
     )
+
+
+def _all_have(common: Mapping[str, str]) -> str:
+    return "".join(f"; `{name}: {value}`" for name, value in common.items())
 
 
 def _figures_of(row: Row, figures: Sequence[Figures]) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -95,6 +98,29 @@ def test_two_processes_take_the_same_steps_as_one_and_a_killed_one_is_started_ag
         assert theirs == pytest.approx(ours, abs=1e-4)
     for name, weight in plain_weights(alone.model).items():
         torch.testing.assert_close(plain_weights(together.model)[name], weight, atol=2e-3, rtol=1e-3)
+
+
+def be_a_machine(params: TrainParams, folder: Path, outcome: Path) -> None:
+    torch.set_num_threads(1)
+    outcome.write_text(json.dumps(train(params, folder)[0].history))
+
+
+def test_two_machines_meet_and_both_have_the_outcome(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        rendezvous = f"localhost:{free.getsockname()[1]}"
+    params = tone_params(nodes=2, rendezvous=rendezvous, **SETTINGS)
+    outcomes = [tmp_path / "one.json", tmp_path / "other.json"]
+    spawn = multiprocessing.get_context("spawn")
+    machines = [spawn.Process(target=be_a_machine, args=(params, tmp_path / "state", outcome)) for outcome in outcomes]
+    for machine in machines:
+        machine.start()
+    alone, _ = train(tone_params(**SETTINGS), tmp_path / "alone")
+    for machine in machines:
+        machine.join(200)
+    one, other = (json.loads(outcome.read_text()) for outcome in outcomes)
+    assert one == other
+    assert all(ours == pytest.approx(theirs, abs=1e-4) for ours, theirs in zip(one, alone.history, strict=True))
 
 
 def test_an_error_that_no_new_start_would_mend_is_raised_as_it_was(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def launch(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) ->
         ValueError, FloatingPointError, MemoryError: as a process raised it.
         RuntimeError: if processes died more often than `params.restarts` allows.
     """
+    # A store that outlives a start keeps the addresses of those that died, and the new ones wait for them for ever.
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     exchange = _Exchange()
     config = LaunchConfig(
         min_nodes=params.nodes,

@@ -57,15 +57,9 @@ def train(params: TrainParams, folder: Path) -> tuple[Fitted, dict[int, float]]:
 
 
 def ranks() -> list[psutil.Process]:
-    """The processes that train for this one, not those that help multiprocessing."""
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if "spawn_main" in " ".join(child.cmdline()):
-                found.append(child)
-        except psutil.NoSuchProcess:
-            continue
-    return found
+    """The processes that train for this one: what its server of forks has forked."""
+    children = psutil.Process().children()
+    return [rank for child in children if "forkserver" in " ".join(child.cmdline()) for rank in child.children()]
 
 
 @contextmanager
@@ -111,8 +105,8 @@ def test_two_machines_meet_and_both_have_the_outcome(tmp_path: Path) -> None:
         rendezvous = f"localhost:{free.getsockname()[1]}"
     params = tone_params(nodes=2, rendezvous=rendezvous, **SETTINGS)
     outcomes = [tmp_path / "one.json", tmp_path / "other.json"]
-    spawn = multiprocessing.get_context("spawn")
-    machines = [spawn.Process(target=be_a_machine, args=(params, tmp_path / "state", outcome)) for outcome in outcomes]
+    forks = multiprocessing.get_context("forkserver")
+    machines = [forks.Process(target=be_a_machine, args=(params, tmp_path / "state", outcome)) for outcome in outcomes]
     for machine in machines:
         machine.start()
     alone, _ = train(tone_params(**SETTINGS), tmp_path / "alone")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -15,25 +17,32 @@ class WeightAverage:
     TensorFlow's `ExponentialMovingAverage` has it.
 
     Args:
-        model: a copy of the network, which will hold the average; its device and memory format are the network's.
+        source: the network that learns.
         decay: by step; 0 makes the average the weights themselves.
+
+    Attributes:
+        model: a network with the averaged weights, in evaluation mode.
     """
 
-    def __init__(self, model: Backbone, decay: float) -> None:
-        self.model = model.eval().requires_grad_(False)
+    def __init__(self, source: Backbone, decay: float) -> None:
+        self.model = copy.deepcopy(source).eval().requires_grad_(False)
         self._decay = decay
+        self._averages, self._counts = _parts(self.model)
+        self._latest, self._latest_counts = _parts(source)
 
     @torch.no_grad()
-    def update(self, model: Backbone, step: int) -> None:
+    def update(self, step: int) -> None:
         """Take in the weights after `step`."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        averaged, latest = _fractions(self.model), _fractions(model)
-        torch._foreach_lerp_(averaged, latest, 1 - decay)
-        for ours, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
-            if not ours.is_floating_point():
-                ours.copy_(theirs)
+        torch._foreach_lerp_(self._averages, self._latest, 1 - decay)
+        if self._counts:
+            torch._foreach_copy_(self._counts, self._latest_counts)
 
 
-def _fractions(model: Backbone) -> list[Tensor]:
-    """Weights and statistics; not counts."""
-    return [*model.parameters(), *(buffer for buffer in model.buffers() if buffer.is_floating_point())]
+def _parts(model: Backbone) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights and statistics, and what is counted."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return (
+        [tensor for tensor in tensors if tensor.is_floating_point()],
+        [tensor for tensor in tensors if not tensor.is_floating_point()],
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -74,7 +73,7 @@ class Learner:
         if ranks.count > 1:
             model = sync_batch_norm(model, device)
         self.model: Backbone = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = WeightAverage(copy.deepcopy(self.model), params.ema_decay)
+        self.average = WeightAverage(self.model, params.ema_decay)
         groups = decay_groups(self.model, params.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
         self._weights = [weight for group in groups for weight in group["params"]]
@@ -134,7 +133,7 @@ class Learner:
         if self.params.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self._weights, self.params.gradient_clip)
         self.optimiser.step()
-        self.average.update(self.model, step)
+        self.average.update(step)
         return loss
 
     @torch.inference_mode()

@@ -85,3 +85,11 @@ def test_patches_are_the_frames_they_cover() -> None:
 def test_refuses_fewer_frames_than_a_patch() -> None:
     with pytest.raises(ValueError, match=r"95 frames.*15600 samples"):
         frame_patches(torch.zeros(1, 95, 64), 96, 48)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_gpu_gives_what_a_cpu_gives() -> None:
+    audio = torch.randn(4, 64_000) * torch.tensor([1.0, 0.1, 1e-3, 0.0])[:, None]
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        ours = LogMel(0.001).to("cuda")(audio.to("cuda")).cpu()
+    torch.testing.assert_close(ours, LogMel(0.001)(audio), rtol=0, atol=1e-4)

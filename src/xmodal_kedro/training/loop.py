@@ -74,10 +74,10 @@ class _Training:
         if len(set(ranks.gathered(self.progress.step))) > 1:
             raise OSError(
                 f"the machines do not see the same checkpoints in {checkpoints.path}: put data_root on storage that "
-                "they "
-                "share"
+                "they share"
             )
         self.last_stored = self.progress.step
+        self.epoch_starts = 0
         self.told = self.epoch_began = (time.perf_counter(), 0)
         self.clips_done = 0
 
@@ -102,6 +102,7 @@ class _Training:
         """Take the steps that remain of the epoch."""
         progress = self.progress
         epoch, first = divmod(progress.step, self.steps_per_epoch)
+        self.epoch_starts = epoch * self.steps_per_epoch
         self.epoch_began = (time.perf_counter(), self.clips_done)
         with closing(self.data.train.batches(epoch, first, self.reader)) as batches:
             for batch in on_device(batches, self.learner, progress.step):
@@ -166,10 +167,7 @@ class _Training:
         """Tell of the steps whose losses have come."""
         if not self.book.window:
             return
-        booked = self.progress.step - self.progress.step % self.steps_per_epoch
-        if self.progress.step % self.steps_per_epoch == 0:
-            booked -= self.steps_per_epoch
-        step = booked + self.book.steps - 1
+        step = self.epoch_starts + self.book.steps - 1
         (before, clips_before), now = self.told, time.perf_counter()
         metrics = {
             "step.train_loss": self.book.report(),

@@ -47,8 +47,9 @@ def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> Tar
     Raises:
         ValueError: if the shard cannot be read, or a target is not in the vocabulary.
     """
-    with reading("labels", key, labels):
-        table = labels(["clip_id", "split", "targets", "weights"])
+    with reading("labels", key, labels), labels.open() as parquet:
+        # Small columns: to share them out to threads would take longer than to read them.
+        table = parquet.read(["clip_id", "split", "targets", "weights"], use_threads=False)
         kept = pc.and_(pc.equal(table["split"], split), pc.greater(pc.list_value_length(table["targets"]), 0))
         table = table.filter(kept).combine_chunks()
     lengths = pc.list_value_length(table["targets"]).to_numpy()

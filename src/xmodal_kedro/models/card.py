@@ -6,11 +6,11 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
-import torchvision
 from torch import Tensor
 
 import xmodal_kedro
@@ -57,7 +57,7 @@ def describe(
             "python": platform.python_version(),
             "numpy": np.__version__,
             "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "torchvision": version("torchvision"),
         },
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from xmodal_kedro.models.backbone import Backbone, BandNorm
@@ -33,9 +32,11 @@ class MobileNetV2(Backbone):
     embedding_size = 1280
 
     def __init__(self, classes: int) -> None:
+        from torchvision.models import mobilenet_v2  # takes seconds, which other networks need not
+
         super().__init__()
         self.stem = BandNorm()
-        self.features = torchvision.models.mobilenet_v2(weights=None).features
+        self.features = mobilenet_v2(weights=None).features
         self.features[0][0] = nn.Conv2d(1, 32, 3, stride=2, padding=1, bias=False)
         nn.init.kaiming_normal_(self.features[0][0].weight, mode="fan_out")
         for block in self.features[1:-1]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torchvision
 from torch import Tensor, nn
 
 from xmodal_kedro.models.backbone import Backbone, BandNorm
@@ -18,9 +17,11 @@ class ResNet50(Backbone):
     embedding_size = 2048
 
     def __init__(self, classes: int) -> None:
+        from torchvision.models import resnet50  # takes seconds, which other networks need not
+
         super().__init__()
         self.stem = BandNorm()
-        self.network = torchvision.models.resnet50(weights=None)
+        self.network = resnet50(weights=None)
         self.network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(self.network.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.network.fc = nn.Identity()

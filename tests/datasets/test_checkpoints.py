@@ -43,6 +43,14 @@ def test_a_spoilt_one_gives_way_to_the_one_before(folder: CheckpointFolder) -> N
     assert (folder.load() or ({}, {}))[1] == {"step": 1}
 
 
+def test_a_spoilt_one_does_not_count_as_one_of_the_latest(folder: CheckpointFolder) -> None:
+    save(folder, 5, kept=1)
+    save(folder, 10, kept=2)
+    folder._fs.pipe_file(folder._file(10), b"spoilt")
+    save(folder, 6, kept=1)
+    assert folder._steps() == [6] and (folder.load() or ({}, {}))[1] == {"step": 6}
+
+
 def test_where_none_can_be_read_the_error_names_the_folder(folder: CheckpointFolder) -> None:
     save(folder, 1)
     folder._fs.pipe_file(folder._file(1), b"")

@@ -42,6 +42,13 @@ def test_a_clip_shard_without_labels_is_an_error_that_names_it() -> None:
         gather(CLIPS, one, VOCABULARY, tone_params())
 
 
+def test_batches_too_small_to_share_are_an_error() -> None:
+    with pytest.raises(
+        ValueError, match=r"of the 20 labelled clips to train on leaves less than 2 to each of train\.dev"
+    ):
+        gather(CLIPS, LABELS, VOCABULARY, tone_params(devices=2, accumulate=2, batch_size=8))
+
+
 def test_validation_takes_no_more_clips_than_asked_for_and_a_row_group() -> None:
     data = gather(CLIPS, LABELS, VOCABULARY, tone_params(validation_clips=2))
     assert 2 <= data.validation.groups.clips < len(clip_ids("validation", 32))

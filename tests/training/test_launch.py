@@ -94,6 +94,14 @@ def test_two_processes_take_the_same_steps_as_one_and_a_killed_one_is_started_ag
         torch.testing.assert_close(plain_weights(together.model)[name], weight, atol=2e-3, rtol=1e-3)
 
 
+def test_each_process_takes_as_many_parts_of_a_step(tmp_path: Path) -> None:
+    plain = {"vggish_plus": {"width": 4, "batch_norm": False, "input_norm": False}, "learning_rate": 1e-4}
+    settings = {"epochs": 1, "batch_size": 15, "report_steps": 1, **plain}
+    _, losses = train(tone_params(**settings), tmp_path / "alone")
+    _, shared = train(tone_params(devices=2, accumulate=3, **settings), tmp_path / "together")
+    assert shared == pytest.approx(losses, abs=1e-5)
+
+
 def be_a_machine(params: TrainParams, folder: Path, outcome: Path) -> None:
     torch.set_num_threads(1)
     outcome.write_text(json.dumps(train(params, folder)[0].history))

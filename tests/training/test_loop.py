@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +116,32 @@ def test_a_training_killed_at_any_step_goes_on_to_the_bits_of_an_unbroken_one(
     assert_same_weights(unbroken.fitted, resumed.fitted)
     assert resumed.fitted.history == unbroken.fitted.history and resumed.fitted.best == unbroken.fitted.best
     assert resumed.losses.items() <= unbroken.losses.items() and max(resumed.losses) == max(unbroken.losses)
+
+
+def train_until_killed(params: TrainParams, folder: Path, step: int) -> None:
+    """Ends by signal 9 when the loss of `step` is told, which is one step later."""
+    torch.set_num_threads(1)
+
+    def kill(_: Mapping[str, float], told: int) -> None:
+        if told == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with events.listening(kill):
+        train(params, folder)
+
+
+@pytest.mark.parametrize("step", [2, 4, 9])
+def test_a_training_killed_by_signal_9_goes_on_to_the_bits_of_an_unbroken_one(tmp_path: Path, step: int) -> None:
+    params = tone_params(epochs=3, mixup_alpha=0.3, checkpoint_steps=3, report_steps=1, **MASKS)
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload([__name__])
+    victim = forks.Process(target=train_until_killed, args=(params, tmp_path / "broken", step))
+    victim.start()
+    victim.join()
+    assert victim.exitcode == -signal.SIGKILL
+    unbroken, resumed = train(params, tmp_path / "unbroken"), train(params, tmp_path / "broken")
+    assert_same_weights(unbroken, resumed)
+    assert resumed.history == unbroken.history and resumed.best == unbroken.best
 
 
 def test_a_training_killed_twice_goes_on_to_the_same_bits(tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ class Draws:
     frames_BM2: Tensor
     bands_BM2: Tensor
 
+    def between(self, first: int, last: int) -> Draws:
+        """Those of clips `first` to `last` (exclusive)."""
+        return Draws(*(value[first:last] for value in vars(self).values()))
+
 
 def draw(
     parts: Sequence[tuple[int, int]],

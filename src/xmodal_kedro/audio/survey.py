@@ -122,8 +122,7 @@ def reading(what: str, key: str, shard: LoadShard) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         raise ValueError(
             f"{what} of {key} cannot be read ({error}): delete {shard.path} and run the pipeline that makes {what} "
-            "again; "
-            "training goes on from its last checkpoint"
+            "again; training goes on from its last checkpoint"
         ) from error
 
 

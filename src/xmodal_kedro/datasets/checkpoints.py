@@ -61,7 +61,10 @@ class CheckpointFolder:
                 save_file(tensors, partial_path, metadata)
             else:
                 self._fs.pipe_file(partial_path, save(tensors, metadata))
-        for old in self._steps()[:-kept]:
+        steps = self._steps()
+        spoilt = [later for later in steps if later > step]  # else training would have gone on from it
+        earlier = [other for other in steps if other <= step]
+        for old in [*spoilt, *earlier[:-kept]]:
             self._fs.rm_file(self._file(old))
 
     def clear(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import platform
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -97,7 +98,9 @@ class TrackingHooks(MlflowHook):
             "store": self.mlflow_config.server.mlflow_tracking_uri,
             "experiment": self.mlflow_config.tracking.experiment.name,
         }
-        unfinished = UnfinishedRun(location(catalog[WEIGHTS]), describe_work(pipeline, catalog, setting))
+        shared = "params:train" in pipeline.inputs() and catalog.load("params:train").nodes > 1
+        machine = f"{platform.node()}-" if shared else ""
+        unfinished = UnfinishedRun(location(catalog[WEIGHTS]), describe_work(pipeline, catalog, setting), machine)
         self.mlflow_config.tracking.run.id = unfinished.find()
         return unfinished
 

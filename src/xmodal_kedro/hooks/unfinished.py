@@ -34,11 +34,12 @@ class UnfinishedRun:
     Args:
         weights: path or URL of the model's weights.
         work: 32 hex digits that stand for what is done, see `describe_work`.
+        machine: begins the file's name where several machines do the same work, each in an MLflow run of its own.
     """
 
-    def __init__(self, weights: str, work: str) -> None:
+    def __init__(self, weights: str, work: str, machine: str = "") -> None:
         self._fs, path = fsspec.url_to_fs(weights)
-        self._path = posixpath.join(posixpath.dirname(path), NOTE_NAME)
+        self._path = posixpath.join(posixpath.dirname(path), f"{machine}{NOTE_NAME}")
         self._work = work
 
     def find(self) -> str | None:

@@ -174,10 +174,8 @@ class Keeper:
         more = [f"and {len(shown) - MOST_DIFFERENCES_SHOWN} more"] if len(shown) > MOST_DIFFERENCES_SHOWN else []
         return (
             f"an unfinished training is stored in {self._checkpoints.path} (step {notes.get('step')}), and it is not "
-            "this "
-            f"one: {'; '.join([*shown[:MOST_DIFFERENCES_SHOWN], *more])}. Set that back to go on with it, or delete "
-            "that "
-            "folder to start anew"
+            f"this one: {'; '.join([*shown[:MOST_DIFFERENCES_SHOWN], *more])}. Set that back to go on with it, or "
+            "delete that folder to start anew"
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from xmodal_kedro.audio.order import RowGroups
+from xmodal_kedro.audio.order import RowGroups, even_sizes
 from xmodal_kedro.audio.stream import ClipStream
 from xmodal_kedro.audio.survey import Split, survey
 from xmodal_kedro.handles import Shards
@@ -53,8 +53,8 @@ def gather(clips: Shards, labels: Shards, label_vocabulary: pd.DataFrame, params
     if unpaired:
         lacking = "labels" if unpaired[0] in clips else "clips"
         raise ValueError(
-            f"the shard {unpaired[0]} has no {lacking}: run the pipelines visual_label, audio_label and merge_labels "
-            "again"
+            f"the shard {unpaired[0]} has no {lacking}: run the pipelines visual_label, audio_label and "
+            "merge_labels again"
         )
     classes = label_vocabulary.sort_values("index")["name"].tolist()
     found = survey(clips, labels, len(classes))
@@ -65,6 +65,14 @@ def gather(clips: Shards, labels: Shards, label_vocabulary: pd.DataFrame, params
     if not found["validation"].clips:
         raise ValueError(
             "labels hold no labelled clip to validate on: raise merge_labels.validation_fraction, or add videos"
+        )
+
+    least = 2 * params.devices * params.nodes * params.accumulate
+    smallest = min(even_sizes(found["train"].clips, params.batch_size))
+    if smallest < least:
+        raise ValueError(
+            f"a batch of {smallest} of the {found['train'].clips} labelled clips to train on leaves less than 2 to "
+            "each of train.devices x train.nodes x train.accumulate: lower these"
         )
 
     def stream(split: Split, groups: RowGroups) -> ClipStream:

@@ -10,10 +10,11 @@ from xmodal_kedro.handles import Checkpoints
 from xmodal_kedro.models import Backbone, build
 from xmodal_kedro.models.device import check_devices
 from xmodal_kedro.params import TrainParams
-from xmodal_kedro.training.checkpoint import stored_progress
+from xmodal_kedro.training.checkpoint import Progress, stored_progress
 from xmodal_kedro.training.data import TrainingData
 from xmodal_kedro.training.launch import launch
 from xmodal_kedro.training.loop import train
+from xmodal_kedro.training.memory import explain_shortage
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,27 @@ def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fi
     With `params.devices` or `params.nodes`, other processes do the work, and this one relays what they tell.
 
     Raises:
-        As `loop.train`, and RuntimeError if processes died more often than `params.restarts` allows.
+        As `loop.train`; MemoryError, naming a batch that would fit, if one does not; RuntimeError if processes died
+        more
+            often than `params.restarts` allows.
     """
     check_devices(params.device, params.devices)
-    if params.devices * params.nodes == 1:
-        progress = train(data, params, checkpoints)
-    else:
-        launch(data, params, checkpoints)
-        progress = stored_progress(checkpoints)
+    progress = _train(data, params, checkpoints)
+    if progress is None:
+        gpu = torch.device("cuda", torch.cuda.current_device())
+        raise MemoryError(explain_shortage(params, len(data.classes), gpu))
     with torch.random.fork_rng(devices=[]):
         model = build(params.model, len(data.classes), params.vggish_plus).eval()
     model.load_state_dict(progress.best_weights)
     return Fitted(model, progress.best, progress.history)
+
+
+def _train(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Progress | None:
+    """None if a batch does not fit a GPU; what was in its memory is free then, as no error holds on to it."""
+    try:
+        if params.devices * params.nodes == 1:
+            return train(data, params, checkpoints)
+        launch(data, params, checkpoints)
+    except torch.OutOfMemoryError:
+        return None
+    return stored_progress(checkpoints)

@@ -37,8 +37,6 @@ _LOOK_S = 0.2
 """Seconds between two looks at whether the launcher has ended."""
 _BACKLOG = 64
 """Processes that may call at once."""
-_FINAL_ERRORS = (ValueError, FloatingPointError, MemoryError)
-"""Errors that another start would meet again."""
 
 
 def launch(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> None:
@@ -47,7 +45,7 @@ def launch(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) ->
     The outcome is in the checkpoints.
 
     Raises:
-        ValueError, FloatingPointError, MemoryError: as a process raised it.
+        Exception: as a process raised it, if another start would meet it again.
         RuntimeError: if processes died more often than `params.restarts` allows.
     """
     # A store that outlives a start keeps the addresses of those that died, and the new ones wait for them for ever.
@@ -87,8 +85,9 @@ def launch(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) ->
         raise exchange.error
     if failures and isinstance(failures[0], ChildFailedError):
         rank, first = failures[0].get_first_failure()
+        message = first.message["message"] if isinstance(first.message, dict) else first.message
         raise RuntimeError(
-            f"process {rank} of training died ({first.message}), the last of {params.restarts + 1} times: "
+            f"process {rank} of training died ({message}), the last of {params.restarts + 1} times: "
             "look above for why; the same command goes on from the last checkpoint"
         ) from failures[0]
     if failures:
@@ -110,9 +109,16 @@ def run_rank(address: str, key: bytes, data: TrainingData, params: TrainParams, 
         try:
             with events.listening(lambda metrics, step: line.send((dict(metrics), step))):
                 train(data, params, checkpoints, ranks)
-        except _FINAL_ERRORS as error:
+        except Exception as error:
+            if _is_passing(error):
+                raise
             line.send(error)
-            raise
+            os._exit(1)  # at once, as the others wait for this process
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether another start may not meet it again: what collectives raise when another process has died."""
+    return isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError)
 
 
 def _end_with(line: Connection) -> None:
@@ -149,6 +155,8 @@ class _Exchange:
     def close(self) -> None:
         """Cut all lines."""
         self._closed = True
+        with suppress(OSError, EOFError):
+            Client(self.address, authkey=self.key).close()  # wakes who accepts
         self._listener.close()
         for line in self._lines:
             line.close()

@@ -59,6 +59,9 @@ class Learner:
         steps_per_epoch: for the pace of batch norm.
         device: where all of it lives.
         ranks: who else takes the same steps on other parts of the same batches.
+
+    Attributes:
+        copies: stream of the device on which batches come; None on a CPU.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Learner:
         self.average = WeightAverage(self.model, params.ema_decay)
         groups = decay_groups(self.model, params.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
+        self.copies = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._weights = [weight for group in groups for weight in group["params"]]
         self._parallel: DistributedDataParallel | None = None
         if ranks.count > 1:
@@ -86,7 +90,8 @@ class Learner:
                 gradient_as_bucket_view=True,
             )
         network = self._parallel or self.model
-        self._network = torch.compile(network) if params.compile else network
+        # Of a network for any size of batch, half of what compiling gains is lost; an epoch has two sizes.
+        self._network = torch.compile(network, dynamic=False) if params.compile else network
 
     def prepare(self, batch: Batch, step: int | None) -> Prepared:
         """Move a batch to the device, which is not waited for.
@@ -120,13 +125,9 @@ class Learner:
             group["lr"] = rate
         self.optimiser.zero_grad()
         loss = torch.zeros((), device=self.device)
-        log_mel_BFM, targets_BC = self._augmented(batch)
-        chunks = list(
-            zip(log_mel_BFM.chunk(self.params.accumulate), targets_BC.chunk(self.params.accumulate), strict=True)
-        )
-        for at, (log_mel, targets) in enumerate(chunks, start=1):
-            with self._gradients_wait(at < len(chunks)):
-                part = self._summed_loss(log_mel, targets) / (batch.clips * targets.shape[1])
+        for at, (log_mel_BFM, targets_BC) in enumerate(self._parts(batch), start=1):
+            with self._gradients_wait(at < self.params.accumulate):
+                part = self._summed_loss(log_mel_BFM, targets_BC) / (batch.clips * targets_BC.shape[1])
                 # DDP takes the mean over ranks where the sum is wanted.
                 (part * self.ranks.count).backward()
             loss += part.detach()
@@ -151,14 +152,17 @@ class Learner:
     def _masks(self) -> bool:
         return self.params.spec_augment.time_masks > 0 or self.params.spec_augment.band_masks > 0
 
-    def _augmented(self, batch: Prepared) -> tuple[Tensor, Tensor]:
+    def _parts(self, batch: Prepared) -> Iterator[tuple[Tensor, Tensor]]:
+        """Spectrograms and targets of each of `accumulate` parts, made when it is its turn; as many on every rank."""
         audio_BT, targets_BC = _waveforms(batch.audio), batch.targets
         if batch.draws is not None and self.params.mixup_alpha > 0:
             audio_BT, targets_BC = mixup(audio_BT, targets_BC, batch.draws)
-        log_mel_BFM = self.log_mel(audio_BT)
-        if batch.draws is not None and self._masks:
-            log_mel_BFM = mask(log_mel_BFM, batch.draws)
-        return log_mel_BFM, targets_BC
+        parts = np.array_split(np.arange(len(audio_BT)), self.params.accumulate)
+        for first, last in ((int(part[0]), int(part[-1]) + 1) for part in parts):
+            log_mel_BFM = self.log_mel(audio_BT[first:last])
+            if batch.draws is not None and self._masks:
+                log_mel_BFM = mask(log_mel_BFM, batch.draws.between(first, last))
+            yield log_mel_BFM, targets_BC[first:last]
 
     def _summed_loss(self, log_mel_BFM: Tensor, targets_BC: Tensor) -> Tensor:
         with mixed_precision(self.device):

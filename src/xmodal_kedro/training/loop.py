@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from xmodal_kedro.training.checkpoint import Keeper, Progress, identify
 from xmodal_kedro.training.data import TrainingData
 from xmodal_kedro.training.learner import Learner
 from xmodal_kedro.training.losses import LossBook
-from xmodal_kedro.training.memory import explain_shortage
 from xmodal_kedro.training.metrics import mean_average_precision
 from xmodal_kedro.training.ranks import ALONE, Ranks
 from xmodal_kedro.training.schedule import learning_rate
@@ -39,22 +37,16 @@ def train(data: TrainingData, params: TrainParams, checkpoints: Checkpoints, ran
 
     Raises:
         ValueError: if CUDA is asked for and absent, the stored state is of another, unfinished training, or a shard
-        cannot
-            be read.
+            cannot be read.
         FloatingPointError: if the loss is no longer finite, naming the clips of the batch.
-        MemoryError: if a batch does not fit the GPU, naming one that would.
+        torch.OutOfMemoryError: if a batch does not fit the GPU.
         OSError: if the state cannot be stored.
     """
     device = choose_device(params.device, "train.device")
     if device.type == "cuda":
         device = torch.device("cuda", ranks.local)
     with _algorithms(params, device), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            return _Training(data, params, checkpoints, device, ranks).run()
-        except torch.OutOfMemoryError:
-            pass  # what the frames of the error hold is free only from here on
-        gc.collect()
-        raise MemoryError(explain_shortage(params, len(data.classes), device))
+        return _Training(data, params, checkpoints, device, ranks).run()
 
 
 class _Training:
@@ -150,8 +142,9 @@ class _Training:
         logits, targets = [], []
         with closing(self.data.validation.batches(reader=self.reader)) as batches:
             for batch in on_device(batches, self.learner, None):
-                logits.append(self.learner.predict(batch))
-                targets.append(batch.targets)
+                if len(batch.clip_ids):  # the last one may be too small for all ranks
+                    logits.append(self.learner.predict(batch))
+                    targets.append(batch.targets)
         classes = len(self.data.classes)
         mine = [torch.cat([torch.zeros(0, classes), *(part.cpu() for part in parts)]) for parts in (logits, targets)]
         gathered = self.ranks.gathered_by_leader(mine)

@@ -63,8 +63,7 @@ class LossBook:
                     everyone = [clip_id for part in self.ranks.gathered(ids) for clip_id in part]
                     raise FloatingPointError(
                         f"the training loss became {loss} on clips {', '.join(everyone)}: lower train.learning_rate, "
-                        "or "
-                        "look at these clips; the last checkpoint was stored before"
+                        "or look at these clips; the last checkpoint was stored before"
                     )
                 self.total += loss
                 self.steps += 1

@@ -1,8 +1,10 @@
-"""What to do when a batch does not fit a GPU: measured, not guessed."""
+"""What to do when a batch does not fit a GPU: tried, not guessed."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -10,76 +12,78 @@ from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.training.learner import Learner, Prepared
 
-TRIED_CLIPS = (2, 10)
-"""Batches whose memory tells what the weights take and what a clip takes."""
-HEADROOM = 0.95
-"""Share of the memory that may be planned with: fragments take the rest."""
-STEP = 8
-"""Batch sizes are rounded down to multiples of this."""
+TRIAL_STEPS = 2
+"""The second one has the optimiser's moments beside all else."""
 
 
 def explain_shortage(params: TrainParams, classes: int, device: torch.device) -> str:
-    """One sentence that says which batch would fit, by steps of small ones on the GPU. Its memory must be free again.
+    """One sentence that says which batch would fit, found by trying. The GPU's memory must be free again.
 
     Args:
         params: what did not fit.
         classes: number of logits.
         device: the GPU.
     """
-    torch.cuda.empty_cache()
-    free_bytes, total_bytes = torch.cuda.mem_get_info(device)
-    fits = largest_batch(_measure(params, classes, device), free_bytes)
-    ranks = params.devices * params.nodes
-    return advice(params.batch_size, params.accumulate, ranks, fits, torch.cuda.get_device_name(device), total_bytes)
+    asked = clips_at_a_time(params)
+    fits = largest_batch(partial(_fits, params, classes, device), asked)
+    _, total_bytes = torch.cuda.mem_get_info(device)
+    return advice(params, fits, torch.cuda.get_device_name(device), total_bytes)
 
 
-def _measure(params: TrainParams, classes: int, device: torch.device) -> Callable[[int], int]:
-    whole = params.model_copy(update={"accumulate": 1, "compile": False})
-    learner = Learner(whole, classes, 1, device)
-    samples = round(params.clip_s * CLIP_SAMPLE_RATE_HZ)
-
-    def peak_bytes(clips: int) -> int:
-        audio_BT = torch.zeros((clips, samples), dtype=torch.int16, device=device)
-        targets_BC = torch.zeros((clips, classes), device=device)
-        torch.cuda.reset_peak_memory_stats(device)
-        learner.step(Prepared(audio_BT, targets_BC, clips, None, []), 0, 0.0)
-        return torch.cuda.max_memory_allocated(device)
-
-    return peak_bytes
+def clips_at_a_time(params: TrainParams) -> int:
+    """Most clips that go through the network of one device at once."""
+    return -(-params.batch_size // (params.devices * params.nodes * params.accumulate))
 
 
-def largest_batch(peak_bytes: Callable[[int], int], available_bytes: int) -> int:
-    """The largest batch that fits, on the line through two small ones; 0 where even the smaller does not.
+def largest_batch(fits: Callable[[int], bool], asked: int) -> int:
+    """A batch smaller than `asked` that fits, not much smaller than the largest that does; 0 where not even two clips
+    do.
 
     Args:
-        peak_bytes: measures the most memory that a step of so many clips takes.
-        available_bytes: memory there is.
+        fits: tries a step of so many clips.
+        asked: what did not fit.
     """
-    few, more = TRIED_CLIPS
-    try:
-        small, large = peak_bytes(few), peak_bytes(more)
-    except torch.OutOfMemoryError:
+    clips = asked // 2
+    while clips >= 2 and not fits(clips):
+        clips //= 2
+    if clips < 2:
         return 0
-    of_a_clip = max(1.0, (large - small) / (more - few))
-    clips = int((HEADROOM * available_bytes - small) / of_a_clip) + few
-    return max(few, clips - clips % STEP)
+    more = clips + clips // 2
+    return more if clips < more < asked and fits(more) else clips
 
 
-def advice(batch_size: int, accumulate: int, ranks: int, fits: int, gpu: str, total_bytes: int) -> str:
+def advice(params: TrainParams, fits: int, gpu: str, total_bytes: int) -> str:
     """One sentence that says what to set.
 
     Args:
-        batch_size, accumulate, ranks: what was asked for.
+        params: what did not fit.
         fits: clips that fit at a time on one device; 0 if none do.
         gpu: its name.
         total_bytes: its memory.
     """
-    asked = -(-batch_size // (ranks * accumulate))
-    head = f"{asked} clips at a time do not fit the {total_bytes / 2**30:.0f} GiB of {gpu}: "
-    if fits < 2:
-        return head + "not even a few would; shorten train.clip_s, or train a smaller train.model"
-    parts = -(-batch_size // (ranks * fits))
+    head = f"{clips_at_a_time(params)} clips at a time do not fit the {total_bytes / 2**30:.0f} GiB of {gpu}: "
+    if fits == 0:
+        return head + "not even two would; shorten train.clip_s, or train a smaller train.model"
+    ranks = params.devices * params.nodes
     return head + (
-        f"about {fits} would; set train.batch_size to {fits * ranks * accumulate}, or keep it at {batch_size} and set "
-        f"train.accumulate to {parts}"
+        f"{fits} would; set train.batch_size to {fits * ranks * params.accumulate}, or keep it at {params.batch_size} "
+        f"and set train.accumulate to {-(-params.batch_size // (ranks * fits))}"
     )
+
+
+def _fits(params: TrainParams, classes: int, device: torch.device, clips: int) -> bool:
+    whole = params.model_copy(update={"accumulate": 1, "compile": False})
+    samples = round(params.clip_s * CLIP_SAMPLE_RATE_HZ)
+    try:
+        learner = Learner(whole, classes, 1, device)
+        audio_BT = torch.zeros((clips, samples), dtype=torch.int16, device=device)
+        targets_BC = torch.zeros((clips, classes), device=device)
+        for step in range(TRIAL_STEPS):
+            learner.step(Prepared(audio_BT, targets_BC, clips, None, []), step, 0.0)
+    except torch.OutOfMemoryError:
+        return False
+    finally:
+        learner = None  # type: ignore[assignment]
+        gc.collect()
+        torch.cuda.empty_cache()
+    return True

@@ -67,7 +67,5 @@ def joined(device_type: str) -> Iterator[Ranks]:
     if device_type == "cuda":
         torch.cuda.set_device(ranks.local)
     dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
-    try:
-        yield ranks
-    finally:
-        dist.destroy_process_group()
+    yield ranks
+    dist.destroy_process_group()  # after an error, others may be waiting for this process, and it would for them

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 from train_ways import Step, Timer
 
@@ -70,11 +69,11 @@ def group(events: Any, on_gpu: bool) -> dict[str, float]:
     spent: dict[str, float] = defaultdict(float)
     kernels_us = 0.0
     for event in events:
-        if event.device_type != DeviceType.CPU:
-            # Ranges that are drawn along the GPU's time are no kernels.
-            kernels_us += 0.0 if getattr(event, "is_user_annotation", False) else event.time_range.elapsed_us()
+        if event.device_type.name != "CPU":
+            kernels_us += 0.0 if event.is_user_annotation else event.time_range.elapsed_us()
         elif on_gpu:
-            for kernel in event.kernels:
+            # A range that bears the operation's own name is drawn along the GPU's time and is no kernel.
+            for kernel in (kernel for kernel in event.kernels if kernel.name != event.name):
                 spent[kind_of([kernel.name] if kernel.name.startswith("triton") else _around(event))] += kernel.duration
         else:
             spent[kind_of(_around(event))] += event.self_cpu_time_total

@@ -50,7 +50,11 @@ from xmodal_kedro.training.learner import Learner
 
 BATCHES = {"cuda": "256,512,1024", "cpu": "32"}
 STEPS = {"cuda": 30, "cpu": 1}
-"""Steps of one round."""
+"""Steps of one round..."""
+STEPS_FROM_SHARDS = {"cuda": 200, "cpu": 1}
+"""...of which a loader that falls behind needs many to show it..."""
+LEAD_IN = {"cuda": 20, "cpu": 0}
+"""...after some that use up what it has read meanwhile. On a CPU it is a thousandth of a step."""
 ROUNDS = {"cuda": 7, "cpu": 3}
 SHARDS = {"cuda": (10, 2_048), "cpu": (2, 512)}
 """Shards that are stored, and clips of each..."""
@@ -66,7 +70,7 @@ class Measured:
     """One network in one way.
 
     Attributes:
-        seconds: a step, by way and round; empty if the GPU's memory was too small.
+        seconds: a step, by way and round; without the ways for which the GPU's memory was too small.
         peak_bytes: most memory of the GPU that the step took; 0 on a CPU.
         shares: milliseconds of a step by kind of work; empty where they were not asked for.
     """
@@ -104,7 +108,9 @@ def measure(
 def _measure(
     model: str, batch_size: int, compiled: bool, corpus: Corpus, device: torch.device, rounds: int, profiled: bool
 ) -> Measured:
-    timer, steps = Timer(device), dict.fromkeys(WAYS, STEPS[device.type])
+    torch._dynamo.reset()  # type: ignore[no-untyped-call, unused-ignore]
+    timer = Timer(device)
+    steps = dict.fromkeys(WAYS, STEPS[device.type]) | {"from shards": STEPS_FROM_SHARDS[device.type]}
     learner = Learner(params_of(model, batch_size, compiled), CLASSES, STEPS_PER_EPOCH, device)
     step = step_only(learner)
     peak_bytes = 0
@@ -115,13 +121,23 @@ def _measure(
     losses = from_shards(learner, corpus)
     ways: dict[str, Step] = {"step": step, "front end": front_end_only(learner), "from shards": partial(next, losses)}
     if not compiled:
-        ways["plain loop"] = PlainLoop(model, batch_size, device).step
+        ways |= plain_loop(model, batch_size, device)
     try:
-        seconds = in_turn(ways, steps, timer, rounds)
+        seconds = in_turn(ways, steps, timer, rounds, LEAD_IN[device.type])
     finally:
         losses.close()
     shares = kernel_shares.profile_steps(learner, step, steps["step"]) if profiled else {}
     return Measured(model, batch_size, compiled, seconds, peak_bytes, shares)
+
+
+def plain_loop(model: str, batch_size: int, device: torch.device) -> dict[str, Step]:
+    """The usual loop; nothing if it does not fit the GPU, of whose memory it takes more than ours."""
+    loop = PlainLoop(model, batch_size, device)
+    try:
+        loop.step()
+    except torch.OutOfMemoryError:
+        return {}
+    return {"plain loop": loop.step}
 
 
 def describe(found: Sequence[Measured], machine: Machine, asked: dict[str, Asked]) -> str:
@@ -134,7 +150,7 @@ def describe(found: Sequence[Measured], machine: Machine, asked: dict[str, Asked
         if not one.seconds:
             rows.append([name, f"{one.batch_size}", "out of memory", *[""] * (len(header) - 3)])
             continue
-        plain = ["", ""]
+        plain = ["", ""] if one.compiled else ["out of memory", ""]
         if "plain loop" in one.seconds:
             plain = [_rounded(one.speed("plain loop")), f"{one.ratio('plain loop', 'step'):.2f}"]
         limits = [asked[one.model].compute_limit(machine), asked[one.model].memory_limit(machine)]

@@ -158,17 +158,22 @@ def log_mel_ways(duration_s: float, device: torch.device) -> dict[str, Step]:
     return {"this project": lambda: ours(sound_1T), "torchaudio": lambda: torch.log(theirs(sound_1T) + 0.01)}
 
 
-def in_turn(ways: dict[str, Step], steps: dict[str, int], timer: Timer, rounds: int) -> dict[str, list[float]]:
+def in_turn(
+    ways: dict[str, Step], steps: dict[str, int], timer: Timer, rounds: int, lead_in: int = 0
+) -> dict[str, list[float]]:
     """Seconds a step of each way, round by round, the first way another one each time.
 
-    Before that each takes steps that do not count: on a GPU, as many again, as algorithms are chosen on the way.
+    Before that each takes a step that does not count. Before each round it takes `lead_in` such steps: a loader has
+    read ahead while others had their turn.
     """
     names = list(ways)
     for name in names:
-        timer(ways[name], steps[name] if timer.device.type == "cuda" else 1)
+        timer(ways[name], 1)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in _rotated(names, turn):
+            if lead_in:
+                timer(ways[name], lead_in)
             seconds[name].append(timer(ways[name], steps[name]))
     return seconds
 

@@ -30,6 +30,13 @@ def test_each_kind_of_file_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".partial*"))
 
 
+def test_weights_are_kept_in_any_storage() -> None:
+    weights = WeightsDataset(filepath="memory://models/w.safetensors", backend="torch")
+    for value in (1.0, 2.0):
+        weights.save({"layer.weight": torch.full((2, 3), value)})
+    assert torch.equal(weights.load()["layer.weight"], torch.full((2, 3), 2.0))
+
+
 def test_a_save_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
     dataset = JsonDataset(filepath=str(tmp_path / "v.json"))
     dataset.save({"epoch": 1})

@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from tests.hooks.runs import FAULTS, STEPS, TRAIN, Tracked, catalog_of
 from tests.project import PROJECT
 from tests.tones import VOCABULARY, tone_params, tone_shards
-from xmodal_kedro.hooks.unfinished import NOTE_NAME
+from xmodal_kedro.hooks.unfinished import NOTE_NAME, UnfinishedRun
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -179,3 +179,12 @@ def test_a_run_that_the_user_chose_stands(tracked: Tracked, tmp_path: Path) -> N
     tracked.settings["tracking"]["run"]["id"] = chosen
     tracked.run(catalog_of(tmp_path))
     assert statuses(tracked) == ["FINISHED", "FAILED"]
+
+
+def test_machines_that_share_a_training_keep_a_note_each(tmp_path: Path) -> None:
+    weights = str(tmp_path / "weights.safetensors")
+    one, other = (UnfinishedRun(weights, "work", machine) for machine in ("one-", "other-"))
+    one.write("1")
+    other.write("2")
+    one.forget("1")
+    assert [path.name for path in tmp_path.iterdir()] == [f"other-{NOTE_NAME}"]

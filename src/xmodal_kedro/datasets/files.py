@@ -13,7 +13,7 @@ from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
 from kedro_datasets_experimental.safetensors import SafetensorsDataset
 
-from xmodal_kedro.datasets.storage import sweep, whole_file
+from xmodal_kedro.datasets.storage import is_local, sweep, whole_file
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -85,5 +85,18 @@ class HtmlDataset(WholeFile, TextDataset):
     """A page of HTML."""
 
 
-class WeightsDataset(WholeFile, SafetensorsDataset):
+class _AnywhereSafetensors(SafetensorsDataset):
+    """`SafetensorsDataset`, whose own `save` knows files of this machine alone."""
+
+    def save(self, data: Any) -> None:
+        from safetensors.torch import save, save_file
+
+        path = str(self._filepath)
+        if is_local(self._fs):  # straight to the disk, without the whole file in memory
+            save_file(data, path)
+        else:
+            self._fs.pipe_file(path, save(data))
+
+
+class WeightsDataset(WholeFile, _AnywhereSafetensors):
     """Named tensors as safetensors: loading runs no code."""

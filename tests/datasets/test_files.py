@@ -6,7 +6,6 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
-from xmodal_kedro.datasets.checkpoints import CheckpointDataset, CheckpointFile
 from xmodal_kedro.datasets.files import HtmlDataset, JsonDataset, PlotDataset, TableDataset, WeightsDataset
 
 
@@ -61,20 +60,3 @@ def test_a_place_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path)
 def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"v.json is missing: run the pipeline that makes it first"):
         JsonDataset(filepath=str(tmp_path / "v.json")).load()
-
-
-@pytest.mark.parametrize("place", ["local", "memory"])
-def test_a_checkpoint_is_the_last_one_saved(tmp_path: Path, place: str) -> None:
-    root = str(tmp_path) if place == "local" else f"memory://{tmp_path}"
-
-    def checkpoints() -> CheckpointFile:
-        return CheckpointDataset(filepath=f"{root}/deep/c.safetensors").load()
-
-    assert checkpoints().load() is None
-    for epoch in (1, 2):
-        checkpoints().save({"weight": torch.full((3,), float(epoch))}, {"epoch": epoch, "best": {"map": 0.5}})
-    found = checkpoints().load()
-    assert found is not None
-    tensors, state = found
-    assert torch.equal(tensors["weight"], torch.full((3,), 2.0))
-    assert state == {"epoch": 2, "best": {"map": 0.5}}

@@ -36,7 +36,7 @@ class Trained:
     def __init__(self, folder: Path) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            model = build("vggish_plus", len(TONES_HZ)).eval()
+            model = build("vggish_plus", len(TONES_HZ), tone_params().vggish_plus).eval()
         self.card = describe(model, list(TONES_HZ), tone_params(log_offset=0.02), "abc", {"epoch": 0})
         self.weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
         self.weights_file, self.card_file = folder / "weights.safetensors", folder / "card.json"
@@ -83,7 +83,8 @@ def assert_answers(answers: pd.DataFrame, sounds: list[np.ndarray], trained: Tra
     assert len(answers) == len(sounds)
     for (_, row), audio in zip(answers.iterrows(), sounds, strict=True):
         scores, embedding = trained.ask(audio)
-        np.testing.assert_allclose(row["embedding"], embedding, rtol=0, atol=1e-6)
+        # Embeddings are no probabilities: a sound in a batch and one alone differ by rounding in their own measure.
+        np.testing.assert_allclose(row["embedding"], embedding, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose([row["scores"][name] for name in TONES_HZ], scores, rtol=0, atol=1e-6)
 
 

@@ -63,10 +63,10 @@ def test_a_step_does_not_wait_for_the_device() -> None:
     learner.step(prepared[0], 0, 1e-3)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for step, batch in enumerate(prepared[1:], start=1):
-            learner.step(batch, step, 1e-3)
+        losses = [learner.step(batch, step, 1e-3) for step, batch in enumerate(prepared[1:], start=1)]
     finally:
         torch.cuda.set_sync_debug_mode("default")
+    assert losses and all(loss.isfinite() for loss in losses)
 
 
 def test_a_batch_that_does_not_fit_is_told_with_one_that_would(tmp_path: Path) -> None:

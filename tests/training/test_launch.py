@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from tests.tones import VOCABULARY, tone_params, tone_shards
-from xmodal_kedro import events
+from tests.training.told import losses_told
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import plain_weights
@@ -46,13 +46,7 @@ def _one_thread() -> Iterator[None]:
 
 def train(params: TrainParams, folder: Path) -> tuple[Fitted, dict[int, float]]:
     """What came of it, and the loss of every step."""
-    losses: dict[int, float] = {}
-
-    def note(metrics: Mapping[str, float], step: int) -> None:
-        if "step.train_loss" in metrics:
-            losses[step] = metrics["step.train_loss"]
-
-    with events.listening(note):
+    with losses_told() as losses:
         return fit(gather(CLIPS, LABELS, VOCABULARY, params), params, CheckpointFolder(str(folder))), losses
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.tones import VOCABULARY, tone_params, tone_shards
+from tests.training.told import losses_told
 from xmodal_kedro import events
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
@@ -65,13 +66,7 @@ class Told:
 
 
 def told(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Told:
-    losses: dict[int, float] = {}
-
-    def note(metrics: Mapping[str, float], step: int) -> None:
-        if "step.train_loss" in metrics:
-            losses[step] = metrics["step.train_loss"]
-
-    with events.listening(note):
+    with losses_told() as losses:
         return Told(train(params, checkpoint), losses)
 
 

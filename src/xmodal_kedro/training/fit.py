@@ -32,9 +32,9 @@ def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fi
     With `params.devices` or `params.nodes`, other processes do the work, and this one relays what they tell.
 
     Raises:
-        As `loop.train`; MemoryError, naming a batch that would fit, if one does not; RuntimeError if processes died
-        more
-            often than `params.restarts` allows.
+        MemoryError: if a batch does not fit the GPU, naming one that would.
+        RuntimeError: if processes died more often than `params.restarts` allows.
+        ValueError, FloatingPointError, OSError: as `loop.train`.
     """
     check_devices(params.device, params.devices)
     progress = _train(data, params, checkpoints)

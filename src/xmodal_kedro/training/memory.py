@@ -36,8 +36,7 @@ def clips_at_a_time(params: TrainParams) -> int:
 
 
 def largest_batch(fits: Callable[[int], bool], asked: int) -> int:
-    """A batch smaller than `asked` that fits, not much smaller than the largest that does; 0 where not even two clips
-    do.
+    """A batch smaller than `asked` that fits, if not quite the largest that does; 0 where not even two clips do.
 
     Args:
         fits: tries a step of so many clips.

@@ -1,0 +1,21 @@
+"""What a training tells of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from xmodal_kedro import events
+
+
+@contextmanager
+def losses_told() -> Iterator[dict[int, float]]:
+    """The losses that are told in the block, by step."""
+    losses: dict[int, float] = {}
+
+    def note(metrics: Mapping[str, float], step: int) -> None:
+        if "step.train_loss" in metrics:
+            losses[step] = metrics["step.train_loss"]
+
+    with events.listening(note):
+        yield losses

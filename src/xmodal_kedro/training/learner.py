@@ -90,7 +90,7 @@ class Learner:
                 gradient_as_bucket_view=True,
             )
         network = self._parallel or self.model
-        # A program for each of an epoch's two sizes of batch; else torch makes one for any size when it meets the second.
+        # A program for each of an epoch's two sizes of batch; else torch makes one for all when it meets the second.
         self._network = torch.compile(network, dynamic=False) if params.compile else network
 
     def prepare(self, batch: Batch, step: int | None) -> Prepared:

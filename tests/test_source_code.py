@@ -53,6 +53,14 @@ def test_code_that_it_does_not_use_and_typed_parameters_do_not_count(package: Pa
     assert digest() == before
 
 
+def test_nothing_is_imported_to_find_the_code(package: Path) -> None:
+    (package / "jobs.py").write_text("def job():\n    from invented.deep.base import FACTOR\n    return FACTOR\n")
+    (package / "deep" / "base.py").write_text("raise RuntimeError('imported')\n")
+    before = digest()
+    (package / "deep" / "base.py").write_text("raise RuntimeError('imported again')\n")
+    assert digest() != before
+
+
 def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
     before = digest()
     (package / "deep" / "base.py").write_text('"""Numbers."""\n# said otherwise\n\nFACTOR   =   2\n"""Twice."""\n')

@@ -70,10 +70,19 @@ def _imported(tree: ast.Module, module: str, path: Path) -> Iterator[str]:
 
 
 def _source_of(module: str) -> Path | None:
+    """The file of a module; None of an attribute of one, or where there is no source.
+
+    Found by name: to ask for the spec of `a.b.c` would import `a.b`, and with it whatever that needs.
+    """
+    top, *parts = module.split(".")
     try:
-        spec = importlib.util.find_spec(module)
+        spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+    if spec is None:
         return None
-    return Path(spec.origin)
+    places = [Path(folder, *parts) for folder in spec.submodule_search_locations or ()]
+    files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
+    if not parts and spec.origin is not None:
+        files = [Path(spec.origin)]
+    return next((file for file in files if file.suffix == ".py" and file.is_file()), None)

@@ -17,6 +17,15 @@ def test_gives_logits_and_an_embedding_for_any_sound_of_a_patch_or_more(name: st
 
 
 @pytest.mark.parametrize("name", BACKBONES)
+def test_the_embedding_is_pooled_from_what_it_tells_over_time(name: str) -> None:
+    model, log_mel = build(name, classes=5).eval(), torch.randn(2, 250, 64)
+    with torch.inference_mode():
+        parts, (_, embedding) = model.over_time(log_mel), model(log_mel)
+    assert parts.shape[1] > 1
+    torch.testing.assert_close(parts.mean(1), embedding[:, : parts.shape[2]], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
 def test_every_weight_learns(name: str) -> None:
     model = build(name, classes=5)
     model(torch.randn(4, 96, 64))[0].square().sum().backward()

@@ -11,12 +11,23 @@ class Backbone(nn.Module):
     """A network over log-mel spectrograms that gives class logits and an embedding.
 
     `forward(log_mel_BFM)` takes float [batch, frames >= 96, 64] and returns `(logits_BC, embedding_BE)`: scores
-    before the sigmoid, and `embedding_size` numbers that stand for the whole sound.
+    before the sigmoid, and `embedding_size` numbers that stand for the whole sound. It is `conclude(over_time(...))`.
     """
 
     embedding_size: int
 
     def forward(self, log_mel_BFM: Tensor) -> tuple[Tensor, Tensor]:
+        return self.conclude(self.over_time(log_mel_BFM))
+
+    def over_time(self, log_mel_BFM: Tensor) -> Tensor:
+        """What the embedding is pooled from: [batch, steps, features], one step after the other in time.
+
+        A probe that pools it itself hears of a short event as well as of a lasting sound, however the network pools.
+        """
+        raise NotImplementedError
+
+    def conclude(self, parts_BSE: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and embedding, from what `over_time` gives."""
         raise NotImplementedError
 
 

@@ -44,6 +44,9 @@ class MobileNetV2(Backbone):
                 block.conv[1][0] = StridedDepthwise(block.conv[1][0].in_channels)
         self.classify = nn.Sequential(nn.Dropout(0.2), nn.Linear(self.embedding_size, classes))
 
-    def forward(self, log_mel_BFM: Tensor) -> tuple[Tensor, Tensor]:
-        embedding_BE = self.features(self.stem(log_mel_BFM)).mean((2, 3))
+    def over_time(self, log_mel_BFM: Tensor) -> Tensor:
+        return self.features(self.stem(log_mel_BFM)).mean(3).transpose(1, 2)
+
+    def conclude(self, parts_BSE: Tensor) -> tuple[Tensor, Tensor]:
+        embedding_BE = parts_BSE.mean(1)
         return self.classify(embedding_BE), embedding_BE

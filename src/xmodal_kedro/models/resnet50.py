@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import Tensor, nn
 
 from xmodal_kedro.models.backbone import Backbone, BandNorm
@@ -21,12 +23,16 @@ class ResNet50(Backbone):
 
         super().__init__()
         self.stem = BandNorm()
-        self.network = resnet50(weights=None)
-        self.network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
-        nn.init.kaiming_normal_(self.network.conv1.weight, mode="fan_out", nonlinearity="relu")
-        self.network.fc = nn.Identity()
+        network = resnet50(weights=None)
+        network.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+        layers = {name: layer for name, layer in network.named_children() if name not in ("avgpool", "fc")}
+        self.network = nn.Sequential(OrderedDict(layers))
         self.classify = nn.Linear(self.embedding_size, classes)
 
-    def forward(self, log_mel_BFM: Tensor) -> tuple[Tensor, Tensor]:
-        embedding_BE = self.network(self.stem(log_mel_BFM))
+    def over_time(self, log_mel_BFM: Tensor) -> Tensor:
+        return self.network(self.stem(log_mel_BFM)).mean(3).transpose(1, 2)
+
+    def conclude(self, parts_BSE: Tensor) -> tuple[Tensor, Tensor]:
+        embedding_BE = parts_BSE.mean(1)
         return self.classify(embedding_BE), embedding_BE

@@ -47,12 +47,15 @@ class VGGish(Backbone):
         self.apply(initialise)
         nn.init.normal_(self.classify.weight, std=0.01)
 
-    def forward(self, log_mel_BFM: Tensor) -> tuple[Tensor, Tensor]:
+    def over_time(self, log_mel_BFM: Tensor) -> Tensor:
         patches_BPFM = frame_patches(log_mel_BFM, PATCH_FRAMES, PATCH_FRAMES)
         batch, patches = patches_BPFM.shape[:2]
         features_NCFM = self.features(patches_BPFM.reshape(batch * patches, 1, PATCH_FRAMES, MEL_BANDS))
         flat_NE = features_NCFM.permute(0, 2, 3, 1).flatten(1)
-        embedding_BE = self.embed(flat_NE).unflatten(0, (batch, patches)).mean(1)
+        return self.embed(flat_NE).unflatten(0, (batch, patches))
+
+    def conclude(self, parts_BSE: Tensor) -> tuple[Tensor, Tensor]:
+        embedding_BE = parts_BSE.mean(1)
         return self.classify(embedding_BE.relu()), embedding_BE
 
 

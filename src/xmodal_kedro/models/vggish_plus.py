@@ -38,17 +38,17 @@ class VGGishPlus(Backbone):
         self.apply(initialise)
         nn.init.normal_(self.classify.weight, std=0.01)
 
-    def forward(self, log_mel_BFM: Tensor) -> tuple[Tensor, Tensor]:
-        embedding_BE = self._embed_patches(log_mel_BFM) if self.patches else self._embed(log_mel_BFM)
-        return self.classify(self.pool.activate(embedding_BE)), embedding_BE
-
-    def _embed(self, log_mel_BFM: Tensor) -> Tensor:
-        return self.pool(self.features(self.stem(log_mel_BFM)))
-
-    def _embed_patches(self, log_mel_BFM: Tensor) -> Tensor:
-        """The mean of the embeddings of 0.96 s patches, each embedded as if it were alone."""
+    def over_time(self, log_mel_BFM: Tensor) -> Tensor:
+        if not self.patches:
+            return self.pool.rows(self.features(self.stem(log_mel_BFM))).transpose(1, 2)
+        # Patches of 0.96 s, each embedded as if it were alone.
         patches_BPFM = frame_patches(log_mel_BFM)
-        return self._embed(patches_BPFM.flatten(0, 1)).unflatten(0, patches_BPFM.shape[:2]).mean(1)
+        maps_NCFM = self.features(self.stem(patches_BPFM.flatten(0, 1)))
+        return self.pool(maps_NCFM).unflatten(0, patches_BPFM.shape[:2])
+
+    def conclude(self, parts_BSE: Tensor) -> tuple[Tensor, Tensor]:
+        embedding_BE = parts_BSE.mean(1) if self.patches else self.pool.pool(parts_BSE.transpose(1, 2))
+        return self.classify(self.pool.activate(embedding_BE)), embedding_BE
 
 
 def block(inputs: int, outputs: int, convolutions: int, batch_norm: bool) -> list[nn.Module]:
@@ -71,6 +71,14 @@ class Pooling(nn.Module):
     def activate(self, embedding_BE: Tensor) -> Tensor:
         """What the classifier sees of an embedding."""
         return embedding_BE
+
+    def rows(self, maps_BCFM: Tensor) -> Tensor:
+        """What is pooled over time: [batch, rows, frames / 16]."""
+        raise NotImplementedError
+
+    def pool(self, rows_BRF: Tensor) -> Tensor:
+        """The embedding, from these rows."""
+        raise NotImplementedError
 
 
 class Flat(Pooling):
@@ -104,14 +112,14 @@ class OverTime(Pooling):
     def __init__(self, channels: int, keep_bands: bool) -> None:
         super().__init__()
         self.keep_bands = keep_bands
-        self.rows = channels * (MEL_BANDS // 16) if keep_bands else channels
-        self.embedding_size = self.rows
+        self.row_count = channels * (MEL_BANDS // 16) if keep_bands else channels
+        self.embedding_size = self.row_count
 
     def forward(self, maps_BCFM: Tensor) -> Tensor:
-        return self.pool(maps_BCFM.transpose(2, 3).flatten(1, 2) if self.keep_bands else maps_BCFM.mean(3))
+        return self.pool(self.rows(maps_BCFM))
 
-    def pool(self, rows_BRF: Tensor) -> Tensor:
-        raise NotImplementedError
+    def rows(self, maps_BCFM: Tensor) -> Tensor:
+        return maps_BCFM.transpose(2, 3).flatten(1, 2) if self.keep_bands else maps_BCFM.mean(3)
 
 
 class Mean(OverTime):
@@ -126,7 +134,7 @@ class MeanMax(OverTime):
 
     def __init__(self, channels: int, keep_bands: bool) -> None:
         super().__init__(channels, keep_bands)
-        self.embedding_size = 2 * self.rows
+        self.embedding_size = 2 * self.row_count
 
     def pool(self, rows_BRF: Tensor) -> Tensor:
         return torch.cat([rows_BRF.mean(2), rows_BRF.amax(2)], dim=1)
@@ -141,9 +149,9 @@ class Attention(OverTime):
 
     def __init__(self, channels: int, keep_bands: bool) -> None:
         super().__init__(channels, keep_bands)
-        self.attend = nn.Conv1d(self.rows, self.rows, 1)
+        self.attend = nn.Conv1d(self.row_count, self.row_count, 1)
         nn.init.zeros_(self.attend.weight)
-        self.transform = nn.Conv1d(self.rows, self.rows, 1)
+        self.transform = nn.Conv1d(self.row_count, self.row_count, 1)
 
     def pool(self, rows_BRF: Tensor) -> Tensor:
         weights_BRF = self.attend(rows_BRF).softmax(2)

@@ -13,7 +13,6 @@ from code"): nothing is ever unpickled. It needs this package installed where it
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -27,13 +26,12 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from scipy.signal import resample_poly
 from torch import Tensor
 
 from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
-from xmodal_kedro.models.card import load_model
 from xmodal_kedro.models.device import choose_device
+from xmodal_kedro.models.files import read_model
 
 AUDIO_COLUMN = "audio"
 BATCH_SOUNDS = 32
@@ -53,9 +51,9 @@ class WaveformModel(PythonModel):
         Raises:
             ValueError: if they do not belong together.
         """
-        self._card = json.loads(Path(context.artifacts["card"]).read_text())
+        network, self._card = read_model(Path(context.artifacts["weights"]), Path(context.artifacts["card"]))
         self._device = choose_device("auto", "device")
-        self._network = load_model(self._card, load_file(context.artifacts["weights"])).to(self._device)
+        self._network = network.to(self._device)
         self._log_mel = LogMel(self._card["front_end"]["log_offset"]).to(self._device)
 
     # Of the hints that MLflow takes for `model_input`, it checks nothing by this one.

@@ -42,7 +42,8 @@ class Question:
     @property
     def fingerprint(self) -> str:
         """Of what the labels depend on: not of what its classes stand for, nor of threads and batches."""
-        card = self.card.model_dump(exclude={"sounds", "ontology", "weights", "revision", "labels"})
+        unseen = {"sounds", "ontology", "weights", "revision", "labels"}
+        card = self.card.model_dump(exclude={**dict.fromkeys(unseen, True), "output": {"embedding"}})
         params = self.params.model_dump(include={"pooling", "top_k", "min_score", "device"})
         return hashlib.sha256(json.dumps([card, params], sort_keys=True).encode()).hexdigest()
 

@@ -48,15 +48,29 @@ class OnnxTeacher:
 
     def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """float32 [len(rows), classes]; a model of fixed batch size is fed in pieces of it, the last one padded."""
-        step = self._fixed_batch or len(rows)
-        outputs = [self._run(rows[at : at + step], step) for at in range(0, len(rows), step)]
-        return _activate(np.concatenate(outputs).astype(np.float32) * np.float32(self._output.scale), self._output)
+        (raw_BC,) = self._run(rows, [self._output.tensor])
+        return self._scores(raw_BC)
 
-    def _run(self, piece: Sequence[NDArray[Any]], step: int) -> NDArray[Any]:
+    def embed(self, rows: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Embeddings [len(rows), size] and scores [len(rows), classes], both float32.
+
+        Only of a teacher whose card names `output.embedding`.
+        """
+        embedding_BE, raw_BC = self._run(rows, [self._output.embedding, self._output.tensor])
+        return embedding_BE.astype(np.float32), self._scores(raw_BC)
+
+    def _scores(self, raw_BC: NDArray[Any]) -> NDArray[np.float32]:
+        return _activate(raw_BC.astype(np.float32) * np.float32(self._output.scale), self._output)
+
+    def _run(self, rows: Sequence[NDArray[Any]], outputs: list[str]) -> list[NDArray[Any]]:
+        step = self._fixed_batch or len(rows)
+        pieces = [self._run_piece(rows[at : at + step], step, outputs) for at in range(0, len(rows), step)]
+        return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+
+    def _run_piece(self, piece: Sequence[NDArray[Any]], step: int, outputs: list[str]) -> list[NDArray[Any]]:
         batch = np.zeros((step, *piece[0].shape), self._dtype)
         np.stack(piece, out=batch[: len(piece)], casting="same_kind")
-        (output,) = self._session.run([self._output.tensor], {self._input.tensor: batch})
-        return output[: len(piece)]
+        return [output[: len(piece)] for output in self._session.run(outputs, {self._input.tensor: batch})]
 
 
 def _open_session(card: TeacherCard, weights: bytes, device: Device, threads: int) -> ort.InferenceSession:
@@ -115,10 +129,16 @@ def _shape_fields(spec: TeacherInput) -> str:
 
 def _check_output(card: TeacherCard, session: ort.InferenceSession, classes: int) -> None:
     outputs = {tensor.name: tensor for tensor in session.get_outputs()}
-    if card.output.tensor not in outputs:
+    named = {"output.tensor": card.output.tensor, "output.embedding": card.output.embedding or card.output.tensor}
+    for field, tensor in named.items():
+        if tensor not in outputs:
+            raise ValueError(
+                f"{card.weights!r} has no output {tensor!r}, only {list(outputs)}: set {field} in the teacher's card"
+            )
+    if card.output.embedding and len(outputs[card.output.embedding].shape) != 2:
         raise ValueError(
-            f"{card.weights!r} has no output {card.output.tensor!r}, only {list(outputs)}: set output.tensor in the "
-            "teacher's card"
+            f"{card.weights!r} gives {card.output.embedding!r} of shape {list(outputs[card.output.embedding].shape)}, "
+            "not [batch, size]: set output.embedding in the teacher's card to another tensor, or leave it out"
         )
     shape = outputs[card.output.tensor].shape
     if not _fits(shape[1:], (classes,)):

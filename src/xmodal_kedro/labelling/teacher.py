@@ -89,7 +89,7 @@ def teacher_classes(card: TeacherCard, folder: Folder) -> tuple[ClassName, ...]:
         FileNotFoundError: see `teacher_files`.
         ValueError: naming the file or the card's field that is wrong.
     """
-    return tuple(named for named in _all_classes(card, teacher_files(card, folder)) if named.label not in card.ignore)
+    return tuple(named for named in scored_classes(card, teacher_files(card, folder)) if named.label not in card.ignore)
 
 
 def check_teacher(card: TeacherCard, folder: Folder, device: Device = "auto", inference_threads: int = 1) -> None:
@@ -154,7 +154,7 @@ def open_teacher(card: TeacherCard, files: TeacherFiles, device: Device, inferen
     Raises:
         ValueError: card, weights and class list do not fit each other; names the field and the remedy.
     """
-    labels = tuple(named.label for named in _all_classes(card, files))
+    labels = tuple(named.label for named in scored_classes(card, files))
     if card.backend == "transformers":
         from xmodal_kedro.labelling.transformers_backend import TransformersTeacher
 
@@ -173,7 +173,12 @@ def open_teacher(card: TeacherCard, files: TeacherFiles, device: Device, inferen
     return SampleTeacher(card, weights, labels)
 
 
-def _all_classes(card: TeacherCard, files: TeacherFiles) -> tuple[ClassName, ...]:
+def scored_classes(card: TeacherCard, files: TeacherFiles) -> tuple[ClassName, ...]:
+    """All classes of a teacher, in the order of its scores, those included that are never given as a label.
+
+    Raises:
+        ValueError: naming the file or the card's field that is wrong.
+    """
     classes = read_class_list(files.class_list) if files.class_list else named_classes(files.weights, card)
     unknown = sorted(set(card.ignore) - {named.label for named in classes})
     if unknown:

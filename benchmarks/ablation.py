@@ -80,7 +80,7 @@ def make_run(row: Row, seed: int, epochs: int, data_root: Path, esc10: Path, sto
     made = store / "run"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir()
-    for layer in ("01_raw", "03_primary", "05_model_input"):
+    for layer in ("01_raw", "02_intermediate", "03_primary", "04_feature", "05_model_input"):
         (made / layer).symlink_to((data_root / layer).resolve())
     settings = settings_of(row, seed, epochs)
     tags = {"row": row.name, "settings": json.dumps(settings)}
@@ -88,7 +88,7 @@ def make_run(row: Row, seed: int, epochs: int, data_root: Path, esc10: Path, sto
     kedro_run(
         "sample", ["train", "transfer_eval"], settings | {"data_root": str(made)}, tags | {"part": TRAINED}, store
     )
-    places = {"data_root": str(made), "esc10": str(esc10.resolve())}
+    places = {"data_root": str(made), "esc10": str(esc10.resolve()), "audio_teacher.output.embedding": ""}
     kedro_run("onnx", ["transfer_eval"], judged | places, tags | {"part": ESC10}, store)
     shutil.rmtree(made)
 
@@ -104,7 +104,7 @@ def kedro_run(
     command = [
         *(sys.executable, "-m", "kedro", "run", "--env", env, "--conf-source", str(store / "conf")),
         f"--pipelines={','.join(pipelines)}",
-        "--to-nodes=probe_folds",
+        "--to-nodes=measure",
         f"--params={','.join(f'{name}={value}' for name, value in params.items())}",
     ]
     log = store / "run.log"

@@ -77,9 +77,9 @@ def finished(settings: Mapping[str, str]) -> Figures | None:
         parameters=card["parameter_count"],
         clips_per_s=statistics.median(speed.value for speed in speeds),
         validation_map=100 * card["best"]["validation_map"],
-        sample=100 * trained["metrics.esc50.pretrained.accuracy"],
-        esc10=100 * esc10["metrics.esc10.pretrained.accuracy"],
-        random_esc10=100 * esc10["metrics.esc10.random.accuracy"],
+        sample=100 * trained["metrics.esc50.linear_probe.pretrained.accuracy"],
+        esc10=100 * esc10["metrics.esc10.linear_probe.pretrained.accuracy"],
+        random_esc10=100 * esc10["metrics.esc10.linear_probe.random.accuracy"],
         data=card["data_fingerprint"],
     )
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "pipelines": {"media", "duplicates", "labelling", "training", "benchmarks", "sample", "audio", "models"}
     | FOUNDATION,
     "sample": {"media", "labelling", "audio"} | FOUNDATION,
-    "benchmarks": {"media", "audio", "models"} | FOUNDATION,
+    "benchmarks": {"media", "duplicates", "labelling", "training", "audio", "models"} | FOUNDATION,
     "training": {"audio", "models"} | FOUNDATION,
     "labelling": {"audio", "models"} | FOUNDATION,
     "media": FOUNDATION,
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "models": {"audio"} | FOUNDATION,
     "datasets": {"handles", "source_code"},
     "waveform_model": {"audio", "models"},
+    "hear": {"audio", "models"},
     "schemas": {"pcm", "reasons"},
     "shard_checks": {"schemas"},
     "params": set(),

@@ -71,7 +71,7 @@ def error_of(
         ({"clp": {"min_s": 9.0}, "model": "vggish"}, "--params names nothing of this project: clp, model; it takes"),
         (
             {"transfer_eval": {"benchmark": "esc11"}},
-            "'transfer_eval': benchmark is 'esc11': Input should be 'esc50' or",
+            "'transfer_eval': benchmark is 'esc11': Input should be 'esc50', 'esc10'",
         ),
     ],
 )

@@ -117,18 +117,18 @@ def test_no_recording_is_on_both_sides_of_the_split_though_it_is_in_two_files(
     assert all(group_of[id_of[name]] == group_of[id_of[copy_of[name]]] for name in clipped)
 
 
-def test_the_result_has_every_fold_pretrained_and_random(data: Path) -> None:
-    results = pd.read_parquet(data / "07_model_output" / MODEL / "transfer_results.parquet")
-    assert sorted(zip(results["initialisation"], results["fold"], strict=True)) == [
-        (initialisation, fold) for initialisation in ("pretrained", "random") for fold in range(1, 6)
-    ]
-    metrics = json.loads((data / "08_reporting" / MODEL / "transfer_metrics.json").read_text())
-    means = results.groupby("initialisation")["value"].mean()
-    assert any(value == pytest.approx(means["pretrained"]) for value in metrics.values())
+def test_the_result_has_every_fold_of_the_network_and_of_what_it_is_compared_with(data: Path) -> None:
+    results = pd.read_parquet(data / "07_model_output" / MODEL / "esc50" / "transfer_results.parquet")
+    probes = results[results["protocol"] == "linear_probe"]
+    folds = probes.groupby("representation")["fold"].apply(sorted).to_dict()
+    assert folds == {name: [1, 2, 3, 4, 5] for name in ("log_mel", "pretrained", "random")}
+    metrics = json.loads((data / "08_reporting" / MODEL / "esc50" / "transfer_metrics.json").read_text())
+    means = probes.groupby("representation")["value"].mean()
+    assert metrics["esc50.linear_probe.pretrained.accuracy"] == pytest.approx(means["pretrained"])
 
 
 def test_the_report_is_one_file_that_needs_no_network(data: Path) -> None:
-    report = (data / "08_reporting" / MODEL / "report.html").read_text()
+    report = (data / "08_reporting" / MODEL / "esc50" / "report.html").read_text()
     assert "<html" in report
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']https?:", report)
 

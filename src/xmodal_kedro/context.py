@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import click
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.validation.exceptions import ParameterValidationError
 
-PLACES = {"source", "teachers", "esc10", "esc50", "truth", "data_root"}
-"""Run parameters that the catalog reads, not a node."""
+from xmodal_kedro.params import BenchmarkName
+
+PLACES = {"source", "teachers", "truth", "data_root", *get_args(BenchmarkName)}
+"""Run parameters that the catalog reads, not a node; the folder of a benchmark is told under its name."""
 
 WHO_FAILED = re.compile(r"Failed to instantiate \w+ for parameter '\w+': ")
 

@@ -373,18 +373,33 @@ class TrainingHistory(Table):
     learning_rate: Series[float] = pa_checks.Field(ge=0)
 
 
-class BenchmarkEmbeddings(Table):
-    """What the trained network and its random twin make of one benchmark clip: lists of float32."""
+class BenchmarkSounds(Table):
+    """A sound of a benchmark, decoded."""
 
     file: Series[str] = pa_checks.Field(unique=True)
-    fold: Series[int] = pa_checks.Field(ge=1)
-    category: Series[str]
-    pretrained: Series[object]
-    random: Series[object]
+    audio: Series[bytes]
+    """int16 PCM, 16 kHz mono."""
+    rms_dbfs: Series[float] = pa_checks.Field(le=0.1)
 
-    @pa_checks.dataframe_check(error="both networks must give embeddings of one size")
-    def sizes_agree(cls, embeddings: Any) -> Any:
-        return embeddings["pretrained"].map(len) == embeddings["random"].map(len)
+
+BENCHMARK_SOUNDS_ARROW = pa.schema([("file", pa.string()), ("audio", pa.binary()), ("rms_dbfs", pa.float64())])
+
+
+class BenchmarkEmbeddings(Table):
+    """What one representation makes of a benchmark's sound: lists of float32."""
+
+    file: Series[str] = pa_checks.Field(unique=True)
+    embedding: Series[object]
+    scores: Series[object]
+    """Of the classes of who listened; empty where nobody scores."""
+
+
+BENCHMARK_EMBEDDINGS_ARROW = pa.schema(
+    [("file", pa.string()), ("embedding", pa.list_(pa.float32())), ("scores", pa.list_(pa.float32()))]
+)
+
+PROTOCOLS = ["linear_probe", "fine_tune", "zero_shot"]
+REPRESENTATIONS = ["pretrained", "random", "scratch", "log_mel", "teacher"]
 
 
 class TransferResults(Table):
@@ -392,22 +407,46 @@ class TransferResults(Table):
 
     benchmark: Series[str]
     model: Series[str]
-    initialisation: Series[str] = pa_checks.Field(isin=["pretrained", "random"])
-    protocol: Series[str] = pa_checks.Field(isin=["linear_probe"])
+    protocol: Series[str] = pa_checks.Field(isin=PROTOCOLS)
+    representation: Series[str] = pa_checks.Field(isin=REPRESENTATIONS)
+    """`pretrained`: of the trained network; others are what it is compared with."""
     fold: Series[int] = pa_checks.Field(ge=1)
     metric: Series[str]
     value: Series[float] = pa_checks.Field(ge=0, le=1)
 
 
 class TransferPredictions(Table):
-    """What one linear probe said of one test clip of a benchmark."""
+    """What one test clip of a benchmark was called."""
 
-    benchmark: Series[str]
-    initialisation: Series[str] = pa_checks.Field(isin=["pretrained", "random"])
+    protocol: Series[str] = pa_checks.Field(isin=PROTOCOLS)
+    representation: Series[str] = pa_checks.Field(isin=REPRESENTATIONS)
     fold: Series[int] = pa_checks.Field(ge=1)
     file: Series[str]
     truth: Series[str]
     predicted: Series[str]
+
+
+PREDICTIONS_ARROW = pa.schema(
+    [(name, pa.int64() if name == "fold" else pa.string()) for name in TransferPredictions.to_schema().columns]
+)
+
+
+class TransferGains(Table):
+    """How far the trained network is ahead of what it is compared with."""
+
+    benchmark: Series[str]
+    model: Series[str]
+    protocol: Series[str] = pa_checks.Field(isin=PROTOCOLS)
+    over: Series[str] = pa_checks.Field(isin=REPRESENTATIONS)
+    metric: Series[str]
+    gain: Series[float] = pa_checks.Field(ge=-1, le=1)
+    """Mean over folds."""
+    low: Series[float]
+    high: Series[float]
+    """Ends of its 95 % confidence interval."""
+    p_value: Series[float] = pa_checks.Field(ge=0, le=1)
+    """Of no gain, two-sided."""
+    folds: Series[int] = pa_checks.Field(ge=1)
 
 
 class Truth(Table):

@@ -54,11 +54,13 @@ def log_runs(
     with mlflow.start_run(tags={"row": name, "part": ablation.TRAINED, "settings": settings}) as run:
         speeds = [Metric("epoch.clips_per_s", speed, 0, step) for step, speed in enumerate([1.0, 30.0, 20.0])]
         mlflow.MlflowClient().log_batch(run.info.run_id, metrics=speeds)
-        mlflow.log_metric("esc50.pretrained.accuracy", accuracy)
+        mlflow.log_metric("esc50.linear_probe.pretrained.accuracy", accuracy)
         card = {"parameter_count": 1234, "best": {"validation_map": accuracy / 2}, "data_fingerprint": data}
         mlflow.log_dict(card, "card.json")
     mlflow.start_run(tags={"row": name, "part": ablation.ESC10, "settings": settings})
-    mlflow.log_metrics({"esc10.pretrained.accuracy": accuracy - 0.1, "esc10.random.accuracy": 0.25})
+    mlflow.log_metrics(
+        {"esc10.linear_probe.pretrained.accuracy": accuracy - 0.1, "esc10.linear_probe.random.accuracy": 0.25}
+    )
     mlflow.end_run(esc10_status)
 
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xmodal_kedro.benchmarks.probe import choose_strength, fit_probe, fit_probes, predict_folds, probe_benchmark
+from xmodal_kedro.benchmarks.benchmark import Split, rotate
+from xmodal_kedro.benchmarks.probe import choose_strength, fit_probe, fit_probes, inner_folds, predict_splits
 
 STRENGTHS = (0.001, 0.1, 1.0)
 
@@ -19,6 +19,17 @@ def blobs(dimensions: int, per_fold: int = 12, spread: float = 1.0) -> tuple[np.
     centres = rng.normal(size=(3, dimensions))
     embeddings = centres[np.searchsorted(["a", "b", "c"], truths)] + spread * rng.normal(size=(len(folds), dimensions))
     return embeddings, truths, folds
+
+
+def predict_folds(
+    embeddings: np.ndarray, truths: np.ndarray, folds: np.ndarray, strengths: tuple[float, ...]
+) -> np.ndarray:
+    """Names of all clips, each from the split that it is tested in."""
+    splits = rotate(folds)
+    names = np.empty_like(truths)
+    for split, predicted in zip(splits, predict_splits(embeddings, truths, folds, splits, strengths), strict=True):
+        names[split.test] = predicted
+    return names
 
 
 @pytest.mark.parametrize("dimensions", [6, 200])
@@ -70,13 +81,21 @@ def test_noise_is_told_apart_no_better_than_by_chance() -> None:
     assert np.mean(predict_folds(noise, truths, folds, (0.01,)) == truths) == pytest.approx(1 / 3, abs=0.1)
 
 
-def test_every_clip_is_predicted_once_for_each_initialisation() -> None:
+def test_a_split_need_not_be_a_fold_and_clips_may_be_in_neither_part() -> None:
     embeddings, truths, folds = blobs(6)
-    files = [f"{position}.wav" for position in range(len(folds))]
-    table = pd.DataFrame({"file": files, "fold": folds, "category": truths})
-    noise = np.random.default_rng(0).normal(size=embeddings.shape)
-    table = table.assign(pretrained=list(embeddings), random=list(noise))
-    predictions = probe_benchmark(table, "esc10", (0.1,))
-    assert predictions.groupby("initialisation")["file"].apply(list).to_dict() == {"pretrained": files, "random": files}
-    right = (predictions["truth"] == predictions["predicted"]).groupby(predictions["initialisation"]).mean()
-    assert right["pretrained"] > 0.7 > right["random"]
+    split = Split(1, np.flatnonzero(folds < 4), np.flatnonzero(folds == 5))
+    groups = np.arange(len(truths))
+    (names,) = predict_splits(embeddings, truths, groups, [split], STRENGTHS)
+    probe = fit_probe(embeddings[folds < 4], truths[folds < 4], groups[folds < 4], STRENGTHS)
+    assert list(names) == list(probe.predict(embeddings[folds == 5]))
+
+
+@pytest.mark.parametrize(("groups", "parts"), [(4, 4), (30, 5)])
+def test_what_is_held_out_to_choose_is_every_clip_once_and_whole_groups(groups: int, parts: int) -> None:
+    truths = np.tile(np.array(["a", "b", "c"]), 40)
+    groups_N = np.random.default_rng(0).integers(groups, size=120)
+    held_out = np.stack(list(inner_folds(truths, groups_N)))
+    assert len(held_out) == parts
+    assert (held_out.sum(0) == 1).all()
+    for group in np.unique(groups_N):
+        assert (held_out[:, groups_N == group] == held_out[:, groups_N == group][:, :1]).all()

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pyarrow as pa
@@ -11,23 +12,28 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from tests.fakes import MemoryShard
-from xmodal_kedro.benchmarks.compare import fold_accuracies, summarise
-from xmodal_kedro.benchmarks.plots import confusion_matrix
+from xmodal_kedro.benchmarks.benchmark import rotate
+from xmodal_kedro.benchmarks.compare import all_gains, fold_values
+from xmodal_kedro.benchmarks.plots import class_gains, confusion_matrix, gain_intervals
 from xmodal_kedro.benchmarks.report import ReportInputs, render
 from xmodal_kedro.benchmarks.source_sections import near_duplicates
 from xmodal_kedro.media.outcomes import plot_outcomes
 
 
 def predictions(clips_per_fold: int) -> pd.DataFrame:
-    """ESC-10 in ten classes: pretrained misses two clips of each fold, random four."""
+    """ESC-10 in ten classes: pretrained misses two clips of a fold, random four, and zero-shot knows five classes."""
     rows = []
-    for initialisation, misses in (("pretrained", 2), ("random", 4)):
+    for protocol, representation, misses, classes in (
+        ("linear_probe", "pretrained", 2, 10),
+        ("linear_probe", "random", 4, 10),
+        ("zero_shot", "pretrained", 3, 5),
+    ):
         for fold in range(1, 6):
-            for clip in range(clips_per_fold):
+            for clip in [clip for clip in range(clips_per_fold) if clip % 10 < classes]:
                 truth = f"class_{clip % 10}"
                 predicted = "class_9" if clip < misses else truth
-                rows.append(("esc10", initialisation, fold, f"{fold}-{clip}.ogg", truth, predicted))
-    return pd.DataFrame(rows, columns=["benchmark", "initialisation", "fold", "file", "truth", "predicted"])
+                rows.append((protocol, representation, fold, f"{fold}-{clip}.ogg", truth, predicted))
+    return pd.DataFrame(rows, columns=["protocol", "representation", "fold", "file", "truth", "predicted"])
 
 
 def clip_shard(*spans_s: tuple[float, float]) -> MemoryShard:
@@ -46,6 +52,10 @@ def duplicates(groups: dict[str, list[str]]) -> pd.DataFrame:
 
 def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
     told = predictions(clips_per_fold)
+    named = {"benchmark": "esc10", "model": "vggish_plus"}
+    values = fold_values(told, ["accuracy"]).assign(**named)
+    folds = np.repeat(np.arange(1, 6), clips_per_fold)
+    gains = all_gains(values, told, rotate(folds), ["accuracy"]).assign(**named)
     epochs = [0, 1]
     videos = pd.DataFrame({"video_id": ["a", "b", "c", "d"], "duration_s": [3600.0, 1800.0, 60.0, 900.0]})
     rejected = pd.DataFrame({"uri": ["x.mp4", "y.mp4"], "reason": ["no_audio", "no_audio"], "detail": ""})
@@ -77,13 +87,20 @@ def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
             "parameter_count": 1_234_567,
             "embedding_size": 512,
             "best": {"epoch": 1, "validation_map": 0.25},
+            "weights_digest": "d1ce",
+            "data_fingerprint": "f00d",
+            "versions": {"torch": "2.11.0"},
         },
         training_history=pd.DataFrame({"epoch": epochs, "validation_map": [0.2, 0.25]}),
         training_curves=go.Figure(go.Scatter(x=epochs, y=[0.5, 0.4], name="training loss")),
-        transfer_results=pd.DataFrame({"benchmark": ["esc10"]}),
+        leak_check={"sources": 4, "sounds": 400, "silent_sounds": 0},
+        transfer_results=values,
         transfer_predictions=told,
-        transfer_metrics=summarise("esc10", fold_accuracies(told)),
+        transfer_gains=gains,
         confusion_matrix=confusion_matrix(told),
+        gain_intervals=gain_intervals(gains),
+        class_gains=class_gains(told),
+        embedding_map=go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="markers")),
     )
 
 
@@ -97,14 +114,37 @@ def table_rows(page: str) -> list[list[str]]:
     ]
 
 
-def test_folds_mean_and_gain_stand_in_the_result_table() -> None:
+def test_every_comparison_stands_in_one_table_with_its_gain_and_how_sure_that_is() -> None:
     rows = table_rows(without_plotly(render(report_inputs())))
-    assert ["Fold 1", "97.5", "95.0", "+2.5"] in rows
-    assert ["Mean", "97.5 ± 0.0", "95.0 ± 0.0", "+2.5 ± 0.0"] in rows
+    assert ["pretrained, linear probe", "97.5 ± 0.0", "", "", ""] in rows
+    assert ["random weights, linear probe", "95.0 ± 0.0", "+2.5", "+2.5 to +2.5", "&lt; 0.001"] in rows
+
+
+def test_folds_stand_in_a_table_of_their_own() -> None:
+    assert ["Fold 1", "97.5", "95.0"] in table_rows(without_plotly(render(report_inputs())))
+
+
+def test_a_protocol_that_asks_about_some_classes_says_how_many() -> None:
+    rows = table_rows(without_plotly(render(report_inputs())))
+    assert any(row[0] == "pretrained, zero-shot (200 clips of 5 classes)" for row in rows)
 
 
 def test_random_is_told_to_be_a_fresh_initialisation_not_the_start_of_this_training() -> None:
-    assert "Random is the same network at random initialisation" in without_plotly(render(report_inputs()))
+    page = without_plotly(render(report_inputs()))
+    assert "Random weights are the same network at random initialisation" in page.replace("\n", " ")
+
+
+def test_what_was_looked_through_for_leaks_is_told_and_silent_sounds_where_there_are_some() -> None:
+    page = without_plotly(render(report_inputs()))
+    assert "None of the 400 sounds was found among the 4 sources of training" in page
+    assert "silent; they are judged" not in page
+    silent = replace(report_inputs(), leak_check={"sources": 4, "sounds": 400, "silent_sounds": 3})
+    assert "3 sounds are silent; they are judged like all others" in without_plotly(render(silent))
+
+
+def test_the_provenance_names_the_hashes_of_weights_and_data() -> None:
+    rows = table_rows(without_plotly(render(report_inputs())))
+    assert ["Weights", "d1ce"] in rows and ["Clips, labels and vocabulary", "f00d"] in rows
 
 
 def test_every_source_is_counted_in_one_row_with_its_reason() -> None:
@@ -181,7 +221,10 @@ def test_the_page_needs_no_network_and_holds_plotly_once() -> None:
 
 def test_the_figures_are_there_and_equal_inputs_give_equal_pages() -> None:
     page = render(report_inputs())
-    names = ("confusion-matrix", "source-outcomes", "label-histogram", "training-curves")
+    names = (
+        *("gain-intervals", "class-gains", "confusion-matrix", "embedding-map"),
+        *("source-outcomes", "label-histogram", "training-curves"),
+    )
     assert all(f'id="{name}"' in page for name in names)
     assert page == render(report_inputs())
 
@@ -216,5 +259,5 @@ def test_the_markup_is_balanced() -> None:
 @pytest.mark.parametrize(("gain", "shown"), [(0.0123, "+1.2"), (-0.0123, "−1.2"), (-1e-9, "0.0")])
 def test_gains_carry_their_sign_unless_they_round_to_nothing(gain: float, shown: str) -> None:
     inputs = report_inputs()
-    page = render(replace(inputs, transfer_metrics=inputs.transfer_metrics | {"esc10.gain": gain}))
+    page = render(replace(inputs, transfer_gains=inputs.transfer_gains.assign(gain=gain)))
     assert f"<dt>Gain</dt><dd>{shown}<small>" in page

@@ -3,50 +3,84 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import wave
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from tests.benchmarks.sounds import write_benchmark
+from tests.benchmarks.test_leaks import moving, signed
 from tests.benchmarks.test_report import report_inputs
-from tests.fakes import folder_of
+from tests.fakes import MemoryShard, folder_of, shard_of
 from xmodal_kedro.handles import Folder
 from xmodal_kedro.models import build
 from xmodal_kedro.models.card import describe
-from xmodal_kedro.params import TrainParams, TransferParams
+from xmodal_kedro.params import (
+    AudioTeacherCard,
+    FineTuneParams,
+    NearDuplicateParams,
+    TrainParams,
+    TransferParams,
+    VGGishPlusParams,
+)
 from xmodal_kedro.pipelines.transfer_eval import create_pipeline
-from xmodal_kedro.pipelines.transfer_eval.nodes import embed_benchmark, probe_folds
-from xmodal_kedro.schemas import BenchmarkEmbeddings, TransferPredictions, TransferResults
+from xmodal_kedro.pipelines.transfer_eval.nodes import embed_sounds, probe_folds
+from xmodal_kedro.schemas import TransferGains, TransferPredictions, TransferResults
+
+SMALL = TrainParams(model="vggish_plus", vggish_plus=VGGishPlusParams(width=4), clip_s=1.0)
+TEACHER: dict[str, Any] = {
+    "backend": "onnx",
+    "weights": "yamnet_patches.onnx",
+    "labels": "yamnet_class_map.csv",
+    "input": {"kind": "log_mel", "log_offset": 0.001},
+}
 
 
 class Kept(MemoryDataset):
-    """Still there after the run."""
+    """Still there after the run; the jobs of shards are run as they are saved."""
+
+    def save(self, data: Any) -> None:
+        is_jobs = isinstance(data, dict) and all(callable(job) for job in data.values())
+        super().save({key: shard_of(job) for key, job in data.items()} if is_jobs else data)
 
     def _release(self) -> None:
         pass
 
 
-def run(folder: Folder, params: TransferParams) -> dict:
+def run(
+    folder: Folder,
+    params: TransferParams,
+    card: AudioTeacherCard | None = None,
+    teacher: Folder | None = None,
+    heard: dict[str, MemoryShard] | None = None,
+) -> dict:
     """The whole pipeline with an untrained network in place of a trained one; what it gives, by name."""
     torch.manual_seed(1)
-    model = build("vggish_plus", 2)
-    best = {"epoch": 1, "validation_map": 0.25}
-    card = describe(model, ["dog", "rain"], TrainParams(model="vggish_plus"), "0" * 32, best)
+    model = build("vggish_plus", 2, SMALL.vggish_plus)
     reported = {name: value for name, value in vars(report_inputs()).items() if not name.startswith("transfer_")}
+    made = create_pipeline().all_outputs()
     inputs = reported | {
         "benchmark_files": folder,
         "model_weights": model.state_dict(),
-        "model_card": card,
+        "model_card": describe(model, ["dog", "rain"], SMALL, "0" * 32, {"epoch": 1, "validation_map": 0.25}),
+        "videos": reported["videos"].assign(uri=["a.mp4", "b.mp4", "c.mp4", "d.mp4"]),
+        "signatures": heard or {},
+        "audio_teacher_files": teacher or Folder("nowhere", {}),
+        "params:audio_teacher": card or AudioTeacherCard.model_validate(TEACHER),
+        "params:near_duplicates": NearDuplicateParams(),
         "params:transfer_eval": params,
     }
-    del inputs["confusion_matrix"]
+    inputs = {name: value for name, value in inputs.items() if name not in made}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()})
-    made = create_pipeline().all_outputs()
     for name in made:
         catalog[name] = Kept(copy_mode="assign")
     SequentialRunner().run(create_pipeline(), catalog)
@@ -55,12 +89,23 @@ def run(folder: Folder, params: TransferParams) -> dict:
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    folder = write_benchmark(tmp_path_factory.mktemp("benchmark") / "tones")
-    return run(folder, TransferParams(regularisation=(0.01, 0.1), batch_size=4, device="cpu"))
+    """All protocols on tones, `dog` in the place of `low`."""
+    root = tmp_path_factory.mktemp("benchmark") / "tones"
+    write_benchmark(root)
+    metadata = root / "meta" / "esc50.csv"
+    metadata.write_text(metadata.read_text().replace(",low,", ",dog,").replace(",middle,", ",rain,"))
+    params = TransferParams(
+        protocols=("linear_probe", "fine_tune", "zero_shot"),
+        regularisation=(0.01, 0.1),
+        fine_tune=FineTuneParams(epochs=1, batch_size=4),
+        batch_size=4,
+        device="cpu",
+    )
+    return run(folder_of(root), params)
 
 
 def test_the_parameters_are_typed_for_kedro_without_loading_heavy_libraries() -> None:
-    assert get_type_hints(embed_benchmark)["transfer_eval"] is TransferParams
+    assert get_type_hints(embed_sounds)["transfer_eval"] is TransferParams
     assert get_type_hints(probe_folds)["transfer_eval"] is TransferParams
     heavy = "{'torch', 'sklearn', 'plotly'}"
     code = f"import sys, xmodal_kedro.pipelines.transfer_eval; sys.exit(bool({heavy} & sys.modules.keys()))"
@@ -69,31 +114,78 @@ def test_the_parameters_are_typed_for_kedro_without_loading_heavy_libraries() ->
 
 def test_tables_are_valid_and_survive_parquet(outputs: dict, tmp_path: Path) -> None:
     schemas = {
-        "benchmark_embeddings": BenchmarkEmbeddings,
-        "transfer_results": TransferResults,
+        "probe_predictions": TransferPredictions,
+        "zero_shot_predictions": TransferPredictions,
         "transfer_predictions": TransferPredictions,
+        "transfer_results": TransferResults,
+        "transfer_gains": TransferGains,
     }
     for name, schema in schemas.items():
         outputs[name].to_parquet(tmp_path / name)
         assert len(schema.validate(pd.read_parquet(tmp_path / name))) == len(outputs[name])
 
 
-def test_every_fold_has_a_result_for_both_initialisations(outputs: dict) -> None:
+def test_every_protocol_has_its_comparisons_and_every_fold_a_result(outputs: dict) -> None:
     results = outputs["transfer_results"]
-    assert sorted(zip(results["initialisation"], results["fold"], strict=True)) == [
-        (initialisation, fold) for initialisation in ("pretrained", "random") for fold in range(1, 6)
+    folds = results.groupby(["protocol", "representation"])["fold"].apply(list).to_dict()
+    assert set(folds) == {
+        *(("linear_probe", name) for name in ("pretrained", "random", "log_mel")),
+        *(("fine_tune", name) for name in ("pretrained", "scratch")),
+        ("zero_shot", "pretrained"),
+    }
+    assert all(told == [1, 2, 3, 4, 5] for told in folds.values())
+    assert set(zip(outputs["transfer_gains"]["protocol"], outputs["transfer_gains"]["over"], strict=True)) == {
+        ("linear_probe", "random"),
+        ("linear_probe", "log_mel"),
+        ("fine_tune", "scratch"),
+    }
+
+
+def test_means_are_those_of_the_folds(outputs: dict) -> None:
+    results = outputs["transfer_results"]
+    probe = results[(results["protocol"] == "linear_probe") & (results["representation"] == "pretrained")]
+    mean = outputs["transfer_metrics"]["esc50.linear_probe.pretrained.accuracy"]
+    assert mean == pytest.approx(probe["value"].mean())
+
+
+def test_zero_shot_asks_about_the_classes_that_the_network_has(outputs: dict) -> None:
+    assert set(outputs["zero_shot_predictions"]["truth"]) == {"dog", "rain"}
+
+
+def test_a_probe_by_hand_on_the_same_embeddings_calls_clips_the_same(outputs: dict) -> None:
+    shards = [shard() for key, shard in outputs["benchmark_embeddings"].items() if key.startswith("pretrained")]
+    rows = [row for shard in shards for row in shard.to_pylist()]
+    vectors = {row["file"]: row["embedding"] for row in rows}
+    told = outputs["probe_predictions"]
+    told = told[told["representation"] == "pretrained"]
+    fold = told[told["fold"] == 1]
+    rest = told[told["fold"] != 1]
+    by_hand = [
+        make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+        .fit(np.array([vectors[file] for file in rest["file"]]), rest["truth"])
+        .predict(np.array([vectors[file] for file in fold["file"]]))
+        .tolist()
+        for strength in (0.01, 0.1)
     ]
-    mean = results.groupby("initialisation")["value"].mean()
-    assert outputs["transfer_metrics"]["esc50.pretrained.accuracy"] == pytest.approx(mean["pretrained"])
+    assert fold["predicted"].tolist() in by_hand
 
 
 def test_the_report_speaks_of_this_run(outputs: dict) -> None:
-    accuracy = outputs["transfer_metrics"]["esc50.pretrained.accuracy"]
+    accuracy = outputs["transfer_metrics"]["esc50.linear_probe.pretrained.accuracy"]
     assert re.search(rf"<dt>Pretrained</dt><dd>{100 * accuracy:.1f} %", outputs["transfer_report"])
     assert "15 clips of 3 classes" in outputs["transfer_report"]
 
 
-def test_real_sounds_are_told_apart_well_above_chance_even_by_random_weights(real_data: Path, tmp_path: Path) -> None:
+def test_a_benchmark_that_training_has_heard_gives_no_figure(tmp_path: Path) -> None:
+    write_benchmark(tmp_path)
+    planted = moving(4, 1)
+    write_pcm(tmp_path / "audio" / "1-0.wav", planted)
+    heard = {"0": signed({"b": np.concatenate([moving(3, 2), planted])})}
+    with pytest.raises(ValueError, match="training has heard the benchmark esc50: .* b.mp4 and audio/1-0.wav"):
+        run(folder_of(tmp_path), TransferParams(regularisation=(0.1,), device="cpu"), heard=heard)
+
+
+def test_real_sounds_are_told_apart_as_well_as_the_anchors_say(real_data: Path, tmp_path: Path) -> None:
     """Two clips of each class and fold of ESC-10: 100 clips, chance is 10 %."""
     whole = folder_of(real_data / "esc10")
     few = pd.read_csv(whole.file("meta/esc50.csv").path).groupby(["category", "fold"]).head(2)
@@ -101,5 +193,18 @@ def test_real_sounds_are_told_apart_well_above_chance_even_by_random_weights(rea
     few.to_csv(tmp_path / "meta" / "esc50.csv", index=False)
     files = {name: whole[name] for name in "audio/" + few["filename"]}
     folder = Folder(str(tmp_path), dict(folder_of(tmp_path)) | files)
-    metrics = run(folder, TransferParams(benchmark="esc10", regularisation=(0.01,), device="cpu"))["transfer_metrics"]
-    assert metrics["esc10.random.accuracy"] > 0.35
+    card = AudioTeacherCard.model_validate(TEACHER | {"output": {"tensor": "scores", "embedding": "embedding"}})
+    params = TransferParams(benchmark="esc10", regularisation=(0.01,), device="cpu")
+    metrics = run(folder, params, card, folder_of(real_data / "teachers"))["transfer_metrics"]
+    assert metrics["esc10.linear_probe.random.accuracy"] > 0.35
+    assert metrics["esc10.linear_probe.log_mel.accuracy"] > 0.55
+    assert metrics["esc10.linear_probe.teacher.accuracy"] > 0.85
+    assert metrics["esc10.zero_shot.teacher.accuracy"] > 0.85
+
+
+def write_pcm(path: Path, sound: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(sound.astype("<i2").tobytes())

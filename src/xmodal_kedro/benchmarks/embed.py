@@ -1,101 +1,100 @@
-"""Embeddings of benchmark sounds by frozen networks."""
+"""Embeddings of a benchmark's sounds: each representation of each shard of sounds is made once, and kept."""
 
 from __future__ import annotations
 
-import logging
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-import torch
+import pyarrow as pa
 from numpy.typing import NDArray
-from torch import Tensor
 
-from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
-from xmodal_kedro.handles import FileRef
-from xmodal_kedro.media.decode import read_audio
-from xmodal_kedro.models import Backbone
-from xmodal_kedro.models.card import build_network
-from xmodal_kedro.pcm import INT16_FULL_SCALE
-
-logger = logging.getLogger(__name__)
+from xmodal_kedro.benchmarks.representations import Representation
+from xmodal_kedro.benchmarks.sounds import stored_sounds
+from xmodal_kedro.handles import LoadShard, ShardJobs, Shards
+from xmodal_kedro.schemas import BENCHMARK_EMBEDDINGS_ARROW
 
 
-def random_network(card: Mapping[str, Any], seed: int) -> Backbone:
-    """The network of a model card at random initialisation: the baseline that pretraining has to beat.
+def embed_benchmark(sounds: Shards, representations: Mapping[str, Representation], batch_size: int) -> ShardJobs:
+    """One job for each representation of each shard.
 
-    Its batch norms keep their initial statistics (mean 0, variance 1), so they pass activations on as they are: it
-    has seen no sound at all, not even to count its levels. Torch's global generator is left as it was.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build_network(card).eval()
-
-
-def embed_files(
-    files: Sequence[FileRef],
-    networks: Mapping[str, Backbone],
-    log_offset: float,
-    batch_size: int,
-    device: torch.device,
-) -> dict[str, NDArray[np.float32]]:
-    """Embed every sound with every network; each file is decoded once.
-
-    A network hears the whole sound at once and pools over time as it did in training, so an embedding stands for a
-    clip of any length. `batch_size` files are in memory at a time; only sounds of equal length share a forward pass,
-    since padding would be heard. All in float32, so that a batch's neighbours and the device change little.
+    A job depends on what is represented and by whom, so that other weights leave a teacher's embeddings as they are.
 
     Args:
-        files: sounds of any format and length; shorter than 0.96 s they get silence at the end.
-        networks: by name, in evaluation mode.
-        log_offset: of the front end that the networks were trained with.
-        device: where log-mel and networks run.
+        sounds: as `schemas.BenchmarkSounds`.
+        representations: by name.
+        batch_size: sounds in memory.
+    """
+    return {
+        f"{name}-{key}": partial(embed_shard, shard, representation, Batch(batch_size))
+        for name, representation in representations.items()
+        for key, shard in sounds.items()
+    }
 
-    Returns:
-        By name of the network, float32 [files, embedding size], in the order of `files`.
+
+class Batch:
+    """How many sounds share a batch, which is no part of what comes out."""
+
+    fingerprint = "batch"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+def embed_shard(sounds: LoadShard, representation: Representation, batch: Batch) -> Iterator[pa.Table]:
+    """The sounds of a shard, represented: `schemas.BenchmarkEmbeddings`, a table for each batch."""
+    for part in stored_sounds(sounds, batch.size):
+        names, audio = zip(*part, strict=True)
+        embeddings_NE, scores_NC = representation(audio)
+        yield pa.table([pa.array(names), _lists(embeddings_NE), _lists(scores_NC)], schema=BENCHMARK_EMBEDDINGS_ARROW)
+
+
+class Embedded(NamedTuple):
+    """One representation of all sounds of a benchmark, in a given order.
+
+    Attributes:
+        embeddings: float64 [sounds, size].
+        scores: float32 [sounds, classes].
+    """
+
+    embeddings: NDArray[np.float64]
+    scores: NDArray[np.float32]
+
+
+def representations_of(embeddings: Shards) -> list[str]:
+    """Names of the representations that are there, in order."""
+    return list(dict.fromkeys(key.rpartition("-")[0] for key in embeddings))
+
+
+def gather(embeddings: Shards, representation: str, files: Sequence[str]) -> Embedded:
+    """Load one representation.
+
+    Args:
+        embeddings: as `embed_benchmark` makes them.
+        representation: its name.
+        files: of the benchmark's sounds, in the order wanted.
 
     Raises:
-        ValueError: naming the file, if one cannot be decoded.
+        ValueError: if the sounds are not those of the benchmark.
     """
-    front_end = LogMel(log_offset).to(device)
-    for network in networks.values():
-        network.to(device)
-    rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in networks}
-    with torch.inference_mode():
-        for start in range(0, len(files), batch_size):
-            sounds = [_read(file) for file in files[start : start + batch_size]]
-            for name, embeddings in _embed_batch(sounds, networks, front_end, device).items():
-                rows[name].append(embeddings)
-            logger.info("embedded %d of %d benchmark sounds", start + len(sounds), len(files))
-    return {name: np.concatenate(parts) for name, parts in rows.items()}
+    tables = [shard() for key, shard in embeddings.items() if key.rpartition("-")[0] == representation]
+    table = pa.concat_tables(tables)
+    place = {file: position for position, file in enumerate(table["file"].to_pylist())}
+    if place.keys() != set(files):
+        raise ValueError(
+            "benchmark_embeddings are not of the benchmark's sounds: run the pipeline transfer_eval from its beginning"
+        )
+    order = [place[file] for file in files]
+    return Embedded(_matrix(table["embedding"])[order].astype(np.float64), _matrix(table["scores"])[order])
 
 
-def _read(file: FileRef) -> NDArray[np.int16]:
-    try:
-        sound = read_audio(file.path)
-    except ValueError as error:
-        raise ValueError(f"{error}: replace {file.name} from the benchmark's archive") from error
-    shortfall = samples_for_frames(PATCH_FRAMES) - len(sound)
-    return np.pad(sound, (0, max(0, shortfall)))
+def _lists(rows_NE: NDArray[np.float32]) -> pa.Array:
+    offsets = np.arange(len(rows_NE) + 1, dtype=np.int32) * rows_NE.shape[1]
+    return pa.ListArray.from_arrays(offsets, pa.array(rows_NE.ravel(), pa.float32()))
 
 
-def _embed_batch(
-    sounds: Sequence[NDArray[np.int16]], networks: Mapping[str, Backbone], front_end: LogMel, device: torch.device
-) -> dict[str, NDArray[np.float32]]:
-    embeddings = {name: np.empty((len(sounds), net.embedding_size), np.float32) for name, net in networks.items()}
-    for positions, audio_BT in _equal_lengths(sounds):
-        log_mel_BFM = front_end(audio_BT.to(device).float() / INT16_FULL_SCALE)
-        for name, network in networks.items():
-            _, embedding_BE = network(log_mel_BFM)
-            embeddings[name][positions] = embedding_BE.float().cpu().numpy()
-    return embeddings
-
-
-def _equal_lengths(sounds: Sequence[NDArray[np.int16]]) -> Iterator[tuple[list[int], Tensor]]:
-    """Positions and int16 audio [batch, samples] of the sounds of each length."""
-    groups: dict[int, list[int]] = defaultdict(list)
-    for position, sound in enumerate(sounds):
-        groups[len(sound)].append(position)
-    for positions in groups.values():
-        yield positions, torch.from_numpy(np.stack([sounds[position] for position in positions]))
+def _matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    matrix: NDArray[np.float32] = values.reshape(len(column), -1) if len(values) else np.zeros((len(column), 0), "f4")
+    return matrix

@@ -5,18 +5,35 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from xmodal_kedro.benchmarks.compare import PRETRAINED
+from xmodal_kedro import page
+from xmodal_kedro.benchmarks import compare
+from xmodal_kedro.benchmarks.representations import PRETRAINED, RANDOM, SCRATCH
+
+PROTOCOLS = ("linear_probe", "fine_tune", "zero_shot")
+"""In the order in which the first that was run stands for the others."""
+NAMES = {
+    "linear_probe": "linear probe",
+    "fine_tune": "fine-tuned",
+    "zero_shot": "zero-shot",
+    "pretrained": "pretrained",
+    "random": "random weights",
+    "scratch": "from scratch",
+    "log_mel": "log-mel statistics",
+    "teacher": "audio teacher",
+}
+"""Of protocols and representations, for readers."""
 
 FEW_CLASSES = 20
 """Classes up to which a confusion matrix has room for counts and slanted names."""
 
 
 def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
-    """Clips by true class (rows) and by what the pretrained network's probes called them (columns), over all folds.
+    """Clips by true class (rows) and by what the pretrained network called them (columns), over all folds.
 
     Colour is the share of the row, so that classes of different size compare.
     """
-    pretrained = predictions[predictions["initialisation"] == PRETRAINED]
+    pretrained = main_predictions(predictions)
+    pretrained = pretrained[pretrained["representation"] == PRETRAINED]
     classes = sorted(pretrained["truth"].unique())
     counts = pd.crosstab(pretrained["truth"], pretrained["predicted"]).reindex(
         index=classes, columns=classes, fill_value=0
@@ -46,3 +63,68 @@ def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title="true", autorange="reversed", dtick=1, showgrid=False, scaleanchor="x")
     figure.update_layout(template="plotly_white", width=side, height=side)
     return figure
+
+
+def gain_intervals(gains: pd.DataFrame) -> go.Figure:
+    """How far the pretrained network is ahead of each comparison, in points, with 95 % confidence intervals.
+
+    Args:
+        gains: as `schemas.TransferGains`; those of the first metric are shown.
+    """
+    shown = gains[gains["metric"] == gains["metric"].iloc[0]] if len(gains) else gains
+    figure = go.Figure(
+        go.Scatter(
+            x=(100 * shown["gain"]).tolist(),
+            y=(shown["over"].map(NAMES) + ", " + shown["protocol"].map(NAMES)).tolist(),
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": (100 * (shown["high"] - shown["gain"])).tolist(),
+                "arrayminus": (100 * (shown["gain"] - shown["low"])).tolist(),
+                "thickness": 2,
+                "width": 5,
+            },
+            mode="markers",
+            marker={"size": 11, "color": page.ACCENT},
+            hovertemplate="%{y}: %{x:+.1f} points<extra></extra>",
+        )
+    )
+    figure.add_vline(x=0, line={"color": page.INK, "width": 1})
+    figure.update_xaxes(title="points ahead of", zeroline=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    figure.update_layout(template="plotly_white", height=120 + 44 * len(shown), showlegend=False)
+    return figure
+
+
+def class_gains(predictions: pd.DataFrame) -> go.Figure:
+    """On each class, how many more of its clips the pretrained network gets right than without pretraining, in points.
+
+    Args:
+        predictions: as `schemas.TransferPredictions`.
+    """
+    told = main_predictions(predictions)
+    other = next((name for name in (RANDOM, SCRATCH) if (told["representation"] == name).any()), None)
+    if other is None:  # zero-shot alone: there is nothing to be ahead of
+        return go.Figure()
+    table = compare.class_gains(told, told["protocol"].iloc[0], other)
+    names = [page.shortened(name.replace("_", " ")) for name in table["category"]]
+    figure = go.Figure(
+        go.Bar(
+            x=(100 * table["gain"]).tolist(),
+            y=names,
+            orientation="h",
+            marker={"color": [page.ACCENT if gain >= 0 else page.WARM for gain in table["gain"]]},
+            customdata=(100 * table[["pretrained", "other"]]).to_numpy().round(1).tolist(),
+            hovertemplate="%{y}: %{customdata[0]} % right, %{customdata[1]} % without pretraining<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title=f"points ahead of {NAMES[other]}")
+    figure.update_yaxes(autorange="reversed", dtick=1, showgrid=False, type="category")
+    figure.update_layout(template="plotly_white", height=110 + 22 * len(table), showlegend=False)
+    return figure
+
+
+def main_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Those of the protocol that stands for the others: the first of `PROTOCOLS` that was run."""
+    found = set(predictions["protocol"])
+    return predictions[predictions["protocol"] == next((name for name in PROTOCOLS if name in found), "")]

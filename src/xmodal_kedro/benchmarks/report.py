@@ -10,13 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from xmodal_kedro import page
-from xmodal_kedro.benchmarks.compare import PRETRAINED, RANDOM, fold_accuracies
-from xmodal_kedro.benchmarks.esc50 import COMPLETE
-from xmodal_kedro.benchmarks.published import PUBLISHED
+from xmodal_kedro.benchmarks.result_sections import Results
 from xmodal_kedro.benchmarks.source_sections import learnt_from, near_duplicates
 from xmodal_kedro.handles import Shards
-
-TITLES = {"esc50": "ESC-50", "esc10": "ESC-10"}
 
 
 @dataclass(frozen=True)
@@ -37,20 +33,27 @@ class ReportInputs:
     model_card: dict[str, Any]
     training_history: pd.DataFrame
     training_curves: go.Figure
+    leak_check: dict[str, int]
     transfer_results: pd.DataFrame
     transfer_predictions: pd.DataFrame
-    transfer_metrics: dict[str, float]
+    transfer_gains: pd.DataFrame
     confusion_matrix: go.Figure
+    gain_intervals: go.Figure
+    class_gains: go.Figure
+    embedding_map: go.Figure
 
 
 def render(inputs: ReportInputs) -> str:
     """One HTML page that needs nothing beside it."""
     title = f"What {inputs.model_card['model']} learnt from unlabelled videos"
+    results = Results(inputs.transfer_results, inputs.transfer_predictions, inputs.transfer_gains, inputs.leak_check)
     parts = [
-        _opening(title, inputs),
-        _result(inputs),
-        _published(inputs),
-        _confusion(inputs),
+        f"<header><h1>{escape(title)}</h1>{results.opening()}</header>",
+        results.comparisons(inputs.gain_intervals),
+        results.folds(),
+        results.published(),
+        results.classes(inputs.class_gains, inputs.confusion_matrix),
+        _embedding_map(inputs),
         learnt_from(
             inputs.videos,
             inputs.rejected_videos,
@@ -63,109 +66,19 @@ def render(inputs: ReportInputs) -> str:
         near_duplicates(inputs.near_duplicates),
         _labels(inputs),
         _training(inputs),
+        _provenance(inputs),
     ]
     return page.page(title, parts)
 
 
-def _benchmark(inputs: ReportInputs) -> str:
-    return str(inputs.transfer_results["benchmark"].iloc[0])
-
-
-def _is_complete(inputs: ReportInputs) -> bool:
-    """Whether the published benchmark was evaluated, and not another folder in its layout."""
-    predictions = inputs.transfer_predictions
-    return (predictions["file"].nunique(), predictions["truth"].nunique()) == COMPLETE[_benchmark(inputs)]
-
-
-def _opening(title: str, inputs: ReportInputs) -> str:
-    name, metrics = _benchmark(inputs), inputs.transfer_metrics
-    predictions = inputs.transfer_predictions
-    what = TITLES[name] if _is_complete(inputs) else f"sounds in the layout of {TITLES[name]}"
-    lead = (
-        f"Judged on {what}: {predictions['file'].nunique()} clips of {predictions['truth'].nunique()} classes, by a "
-        "linear model on frozen embeddings."
-    )
-
-    def accuracy(initialisation: str) -> tuple[str, str]:
-        mean, deviation = (metrics[f"{name}.{initialisation}.{key}"] for key in ("accuracy", "accuracy_std"))
-        return f"{100 * mean:.1f} %", f"± {100 * deviation:.1f} over folds"
-
-    figures = [
-        ("Pretrained", *accuracy(PRETRAINED)),
-        ("Random weights", *accuracy(RANDOM)),
-        ("Gain", _points(metrics[f"{name}.gain"]), f"points, ± {100 * metrics[f'{name}.gain_std']:.1f} over folds"),
-        ("p-value", _p_value(metrics[f"{name}.p_value"]), "corrected paired t-test"),
-    ]
-    return f"<header><h1>{escape(title)}</h1>{page.paragraph(lead, 'lead')}{page.headline(figures)}</header>"
-
-
-def _result(inputs: ReportInputs) -> str:
-    name, metrics = _benchmark(inputs), inputs.transfer_metrics
-    accuracies = fold_accuracies(inputs.transfer_predictions)
-    one_class = inputs.transfer_predictions["truth"].value_counts(normalize=True).max()
-    rows = [
-        (
-            f"Fold {fold}",
-            f"{100 * row[PRETRAINED]:.1f}",
-            f"{100 * row[RANDOM]:.1f}",
-            _points(row[PRETRAINED] - row[RANDOM]),
-        )
-        for fold, row in accuracies.iterrows()
-    ]
-
-    def total(key: str, deviation: str, signed: bool = False) -> str:
-        mean = _points(metrics[f"{name}.{key}"]) if signed else f"{100 * metrics[f'{name}.{key}']:.1f}"
-        return f"{mean} ± {100 * metrics[f'{name}.{deviation}']:.1f}"
-
-    mean = (
-        "Mean",
-        total(f"{PRETRAINED}.accuracy", f"{PRETRAINED}.accuracy_std"),
-        total(f"{RANDOM}.accuracy", f"{RANDOM}.accuracy_std"),
-        total("gain", "gain_std", signed=True),
-    )
+def _embedding_map(inputs: ReportInputs) -> str:
     return page.section(
-        "Accuracy, fold by fold",
+        "Map of the embedding",
         page.paragraph(
-            "Percent of test clips classified correctly. Each fold is tested by a logistic regression on standardised "
-            "embeddings, fitted on the other folds, its regularisation chosen on those alone. Random is the same "
-            f"network at random initialisation; ± is the standard deviation over folds. Always naming one class would "
-            f"score {100 * one_class:.1f} at most."
+            "Each point is a sound of the benchmark, coloured by its class, which the network was never told. Points "
+            "that are close have embeddings that are close (t-SNE); how far apart others are means little."
         ),
-        page.table(("Test fold", "Pretrained", "Random", "Gain"), [*rows, mean], numbers=(1, 2, 3), totals=1),
-        page.paragraph(
-            f"p = {_p_value(metrics[f'{name}.p_value'])} for a gain of zero, by the paired t-test over folds with "
-            "Nadeau and Bengio's correction for training sets that overlap.",
-            "soft",
-        ),
-    )
-
-
-def _published(inputs: ReportInputs) -> str:
-    name = _benchmark(inputs)
-    if not _is_complete(inputs):
-        return page.section(
-            "Published results",
-            page.paragraph(
-                f"None is shown: these sounds have the layout of {TITLES[name]} but are not {TITLES[name]}, so its "
-                "published accuracies do not compare."
-            ),
-        )
-    rows = [(item.system, item.protocol, f"{item.accuracy_percent:g}", item.source) for item in PUBLISHED[name]]
-    return page.section(
-        "Published results",
-        page.paragraph(f"Accuracies on {TITLES[name]} in percent, as their sources give them; none was measured here."),
-        page.table(("System", "Protocol", "Accuracy", "Source"), rows, numbers=(2,)),
-    )
-
-
-def _confusion(inputs: ReportInputs) -> str:
-    return page.section(
-        "Confusion matrix",
-        page.paragraph(
-            "Test clips of all folds by true class (rows) and predicted class (columns), on the pretrained embeddings. "
-            "Colour is the share of the true class."
-        ),
-        page.figure(inputs.confusion_matrix, "confusion-matrix"),
+        page.figure(inputs.embedding_map, "embedding-map"),
     )
 
 
@@ -215,10 +128,18 @@ def _training(inputs: ReportInputs) -> str:
     )
 
 
-def _points(gain: float) -> str:
-    text = f"{100 * gain:+.1f}".replace("-", "−")
-    return "0.0" if text[1:] == "0.0" else text
-
-
-def _p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+def _provenance(inputs: ReportInputs) -> str:
+    card = inputs.model_card
+    rows = [
+        ("Weights", card["weights_digest"]),
+        ("Clips, labels and vocabulary", card["data_fingerprint"]),
+        *((f"Version of {name}", version) for name, version in card["versions"].items()),
+    ]
+    return page.section(
+        "Provenance",
+        page.paragraph(
+            "Hashes of what was trained and of what it was trained on: equal ones mean equal content. The MLflow run "
+            "of the training has the same hashes, the commit of the code, and all parameters."
+        ),
+        page.table((), rows, numbers=()),
+    )

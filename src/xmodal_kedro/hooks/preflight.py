@@ -57,7 +57,7 @@ def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
     """Inputs and parameters that do not fit each other or this machine."""
     checks: dict[str, Callable[[], None]] = {
         "visual_teacher_files": partial(_check_teacher, catalog, "visual"),
-        "audio_teacher_files": partial(_check_teacher, catalog, "audio"),
+        "audio_teacher_files": partial(_check_audio_teacher, catalog, labels="params:audio_label" in pipeline.inputs()),
         "benchmark_files": partial(_check_benchmark, catalog),
         "params:train": partial(_check_train, catalog),
         "params:transfer_eval": partial(_check_device, catalog, "transfer_eval"),
@@ -87,10 +87,26 @@ def _check_teacher(catalog: DataCatalog, modality: str) -> None:
         raise FileNotFoundError(f"{error}; or {_remedy(files, catalog[files])}") from error
 
 
-def _check_benchmark(catalog: DataCatalog) -> None:
-    from xmodal_kedro.benchmarks.esc50 import check_benchmark
+def _check_audio_teacher(catalog: DataCatalog, labels: bool) -> None:
+    """A teacher that does not label, but lends its embedding for comparison, matters where it has one."""
+    if labels:
+        _check_teacher(catalog, "audio")
+    elif (card := catalog.load("params:audio_teacher")).output.embedding:
+        from xmodal_kedro.labelling.teacher import check_teacher
 
-    check_benchmark(catalog.load("benchmark_files"), catalog.load("params:transfer_eval").benchmark)
+        check_teacher(card, catalog.load("audio_teacher_files"), catalog.load("params:transfer_eval").device)
+
+
+def _check_benchmark(catalog: DataCatalog) -> None:
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+
+    benchmark, place = catalog.load("params:transfer_eval").benchmark, location(catalog["benchmark_embeddings"])
+    if benchmark not in place.split("/"):
+        raise ValueError(
+            f"transfer_eval.benchmark is {benchmark}, but what is made of it would go to {place}: choose the benchmark "
+            "by `benchmark` in globals.yml or by --params transfer_eval.benchmark=NAME, which both follow"
+        )
+    read_benchmark(catalog.load("benchmark_files"), benchmark)
 
 
 def _check_train(catalog: DataCatalog) -> None:

@@ -20,11 +20,15 @@ def learning_rate(step: int, steps: int, params: TrainParams) -> float:
 
     Loshchilov and Hutter, "SGDR" (2017), one cycle; the rise after Goyal et al., "Large minibatch SGD" (2017).
     """
-    warmup = round(params.warmup_fraction * steps)
+    return params.learning_rate * pace(step, steps, params.warmup_fraction)
+
+
+def pace(step: int, steps: int, warmup_fraction: float) -> float:
+    """Share of the highest learning rate at a step; see `learning_rate`."""
+    warmup = round(warmup_fraction * steps)
     if step < warmup:
-        return params.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / (steps - warmup)
-    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Nodes of the pipeline `transfer_eval`."""
+"""Nodes of the pipeline `transfer_eval`: from a benchmark to what was predicted, and what that says."""
 
 from __future__ import annotations
 
@@ -6,100 +6,178 @@ from typing import Any
 
 import pandas as pd
 
-from xmodal_kedro.handles import Folder, Shards
-from xmodal_kedro.params import TransferParams
+from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.params import AudioTeacherCard, NearDuplicateParams, TransferParams
 
 
-def embed_benchmark(
-    benchmark_files: Folder, model_weights: dict[str, Any], model_card: dict[str, Any], transfer_eval: TransferParams
-) -> pd.DataFrame:
-    """Embed each clip of the benchmark with the trained network and with the same network at random initialisation."""
-    from xmodal_kedro.benchmarks.compare import PRETRAINED, RANDOM
-    from xmodal_kedro.benchmarks.embed import embed_files, random_network
-    from xmodal_kedro.benchmarks.esc50 import read_benchmark
+def decode_sounds(benchmark_files: Folder, transfer_eval: TransferParams) -> ShardJobs:
+    """Decode each sound of the benchmark, once for all that listen to it."""
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.benchmarks.sounds import decode_benchmark
+
+    return decode_benchmark(read_benchmark(benchmark_files, transfer_eval.benchmark))
+
+
+def sign_sounds(benchmark_sounds: Shards) -> ShardJobs:
+    """What is left of each sound after any re-encoding, to find it elsewhere by."""
+    from xmodal_kedro.benchmarks.leaks import sign_benchmark
+
+    return sign_benchmark(benchmark_sounds)
+
+
+def refuse_leaks(
+    benchmark_files: Folder,
+    benchmark_sounds: Shards,
+    benchmark_signatures: Shards,
+    videos: pd.DataFrame,
+    signatures: Shards,
+    near_duplicates: NearDuplicateParams,
+    transfer_eval: TransferParams,
+) -> dict[str, int]:
+    """Stop where training may have heard what it is judged on.
+
+    Returns:
+        What was looked through: sources and sounds, and how many of these are silent.
+    """
+    from xmodal_kedro.benchmarks import leaks
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.benchmarks.sounds import count_silent
+
+    name = transfer_eval.benchmark
+    benchmark = read_benchmark(benchmark_files, name)
+    found = leaks.find_leaks(name, benchmark, benchmark_signatures, videos, signatures, near_duplicates)
+    leaks.refuse_leaks(found, name)
+    return {"sources": len(videos), "sounds": len(benchmark.clips), "silent_sounds": count_silent(benchmark_sounds)}
+
+
+def embed_references(
+    benchmark_sounds: Shards,
+    audio_teacher_files: Folder,
+    audio_teacher: AudioTeacherCard,
+    transfer_eval: TransferParams,
+) -> ShardJobs:
+    """What every network is compared with: log-mel statistics, and the teacher's own embedding where it has one."""
+    from xmodal_kedro.benchmarks.embed import embed_benchmark
+    from xmodal_kedro.benchmarks.representations import LOG_MEL, TEACHER, LogMelStatistics, TeacherEmbedding
+    from xmodal_kedro.labelling.teacher import teacher_files
+
+    references: dict[str, Any] = {LOG_MEL: LogMelStatistics()}
+    if audio_teacher.output.embedding:
+        files = teacher_files(audio_teacher, audio_teacher_files)
+        references[TEACHER] = TeacherEmbedding(audio_teacher, files, transfer_eval.device)
+    return embed_benchmark(benchmark_sounds, references, transfer_eval.batch_size)
+
+
+def embed_sounds(
+    benchmark_sounds: Shards,
+    leak_check: dict[str, int],
+    model_weights: dict[str, Any],
+    model_card: dict[str, Any],
+    transfer_eval: TransferParams,
+) -> ShardJobs:
+    """Embed each sound with the trained network and with the same network at random initialisation."""
+    from xmodal_kedro.benchmarks.embed import embed_benchmark
+    from xmodal_kedro.benchmarks.representations import PRETRAINED, RANDOM, NetworkEmbedding, random_network
     from xmodal_kedro.models.card import load_model
     from xmodal_kedro.models.device import choose_device
 
-    benchmark = read_benchmark(benchmark_files, transfer_eval.benchmark)
     networks = {
         PRETRAINED: load_model(model_card, model_weights),
         RANDOM: random_network(model_card, transfer_eval.random_seed),
     }
     device = choose_device(transfer_eval.device, "transfer_eval.device")
     log_offset = model_card["front_end"]["log_offset"]
-    embeddings = embed_files(benchmark.audio, networks, log_offset, transfer_eval.batch_size, device)
-    return benchmark.clips.assign(**{name: list(rows) for name, rows in embeddings.items()})
+    represented = {name: NetworkEmbedding(network, log_offset, device) for name, network in networks.items()}
+    return embed_benchmark(benchmark_sounds, represented, transfer_eval.batch_size)
 
 
 def probe_folds(
-    benchmark_embeddings: pd.DataFrame, model_card: dict[str, Any], transfer_eval: TransferParams
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
-    """Probe each official fold with a linear model fitted on the others.
+    benchmark_files: Folder, benchmark_embeddings: Shards, reference_embeddings: Shards, transfer_eval: TransferParams
+) -> pd.DataFrame:
+    """What linear models on frozen embeddings call each test clip; none where that protocol is not asked for."""
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.benchmarks.predictions import no_predictions, probe_all
+
+    if "linear_probe" not in transfer_eval.protocols:
+        return no_predictions()
+    benchmark = read_benchmark(benchmark_files, transfer_eval.benchmark)
+    return probe_all(benchmark, {**benchmark_embeddings, **reference_embeddings}, transfer_eval.regularisation)
+
+
+def classify_zero_shot(
+    benchmark_files: Folder,
+    benchmark_embeddings: Shards,
+    reference_embeddings: Shards,
+    model_card: dict[str, Any],
+    audio_teacher_files: Folder,
+    audio_teacher: AudioTeacherCard,
+    transfer_eval: TransferParams,
+) -> pd.DataFrame:
+    """What the network's own classes, and the teacher's, call each test clip that they have a name for."""
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.benchmarks.predictions import classify_without_training, no_predictions
+    from xmodal_kedro.benchmarks.representations import PRETRAINED, TEACHER
+    from xmodal_kedro.labelling.teacher import scored_classes, teacher_files
+
+    if "zero_shot" not in transfer_eval.protocols:
+        return no_predictions()
+    classes = {PRETRAINED: model_card["classes"]}
+    if audio_teacher.output.embedding:
+        scored = scored_classes(audio_teacher, teacher_files(audio_teacher, audio_teacher_files))
+        classes[TEACHER] = [named.label for named in scored]
+    benchmark = read_benchmark(benchmark_files, transfer_eval.benchmark)
+    return classify_without_training(benchmark, {**benchmark_embeddings, **reference_embeddings}, classes)
+
+
+def fine_tune_folds(
+    benchmark_files: Folder,
+    benchmark_sounds: Shards,
+    leak_check: dict[str, int],
+    model_weights: dict[str, Any],
+    model_card: dict[str, Any],
+    transfer_eval: TransferParams,
+) -> ShardJobs:
+    """Train the whole network on each split, from pretrained weights and from random ones, where that is asked for."""
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.benchmarks.fine_tune import fine_tune_benchmark
+    from xmodal_kedro.models.card import load_model
+
+    if "fine_tune" not in transfer_eval.protocols:
+        return {}
+    load_model(model_card, model_weights)  # weights and card must fit each other
+    return fine_tune_benchmark(
+        read_benchmark(benchmark_files, transfer_eval.benchmark),
+        benchmark_sounds,
+        model_card,
+        model_weights,
+        transfer_eval.fine_tune,
+        transfer_eval.random_seed,
+        transfer_eval.device,
+    )
+
+
+def measure(
+    benchmark_files: Folder,
+    probe_predictions: pd.DataFrame,
+    zero_shot_predictions: pd.DataFrame,
+    fine_tune_predictions: Shards,
+    model_card: dict[str, Any],
+    transfer_eval: TransferParams,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, float]]:
+    """Count what was right.
 
     Returns:
-        Accuracy of every fold, what every clip was called, and the summary of pretrained against random.
+        Each measure of each fold; what each clip was called by each protocol; how far the trained network is ahead
+        of each comparison; and the summary of it all.
     """
-    from xmodal_kedro.benchmarks.compare import fold_accuracies, summarise
-    from xmodal_kedro.benchmarks.probe import probe_benchmark
+    from xmodal_kedro.benchmarks.catalogue import CATALOGUE, read_benchmark
+    from xmodal_kedro.benchmarks.compare import all_gains, fold_values, summarise
 
-    predictions = probe_benchmark(benchmark_embeddings, transfer_eval.benchmark, transfer_eval.regularisation)
-    accuracies = fold_accuracies(predictions)
-    results = accuracies.melt(var_name="initialisation", ignore_index=False).reset_index()
-    results = results.assign(
-        benchmark=transfer_eval.benchmark, model=model_card["model"], protocol="linear_probe", metric="accuracy"
-    )
-    return results, predictions, summarise(transfer_eval.benchmark, accuracies)
-
-
-def plot_confusion(transfer_predictions: pd.DataFrame) -> Any:
-    """Which classes the probes of the pretrained network confuse, as a plotly figure."""
-    from xmodal_kedro.benchmarks.plots import confusion_matrix
-
-    return confusion_matrix(transfer_predictions)
-
-
-def write_report(
-    videos: pd.DataFrame,
-    rejected_videos: pd.DataFrame,
-    clips: Shards,
-    unclipped_videos: pd.DataFrame,
-    cut_short_videos: pd.DataFrame,
-    near_duplicates: pd.DataFrame,
-    source_outcomes: Any,
-    labels: Shards,
-    label_vocabulary: pd.DataFrame,
-    label_metrics: dict[str, float],
-    label_histogram: Any,
-    model_card: dict[str, Any],
-    training_history: pd.DataFrame,
-    training_curves: Any,
-    transfer_results: pd.DataFrame,
-    transfer_predictions: pd.DataFrame,
-    transfer_metrics: dict[str, float],
-    confusion_matrix: Any,
-) -> str:
-    """Everything that a reader of the run wants to see, as one HTML page that needs no network."""
-    from xmodal_kedro.benchmarks.report import ReportInputs, render
-
-    return render(
-        ReportInputs(
-            videos,
-            rejected_videos,
-            clips,
-            unclipped_videos,
-            cut_short_videos,
-            near_duplicates,
-            source_outcomes,
-            labels,
-            label_vocabulary,
-            label_metrics,
-            label_histogram,
-            model_card,
-            training_history,
-            training_curves,
-            transfer_results,
-            transfer_predictions,
-            transfer_metrics,
-            confusion_matrix,
-        )
-    )
+    name = transfer_eval.benchmark
+    tuned = [shard().to_pandas() for shard in fine_tune_predictions.values()]
+    predictions = pd.concat([probe_predictions, zero_shot_predictions, *tuned], ignore_index=True)
+    measures = CATALOGUE[name].measures
+    values = fold_values(predictions, measures)
+    gains = all_gains(values, predictions, read_benchmark(benchmark_files, name).splits, measures)
+    named = {"benchmark": name, "model": model_card["model"]}
+    return values.assign(**named), predictions, gains.assign(**named), summarise(name, values, gains)

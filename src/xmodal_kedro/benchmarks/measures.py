@@ -1,0 +1,34 @@
+"""Measures of how often a classifier is right, by the names that benchmarks give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def accuracy(truth_N: NDArray, predicted_N: NDArray) -> float:
+    """Share of clips that are called what they are."""
+    return float(np.mean(truth_N == predicted_N))
+
+
+def class_accuracy(truth_N: NDArray, predicted_N: NDArray) -> float:
+    """Mean over classes of the share of their clips that are called so: DCASE's accuracy by scene."""
+    right_N = truth_N == predicted_N
+    return float(np.mean([right_N[truth_N == name].mean() for name in np.unique(truth_N)]))
+
+
+def class_precision(truth_N: NDArray, predicted_N: NDArray) -> float:
+    """Mean over classes of the share of clips called so that are so; 0 of a class that no clip is called."""
+    right_N = truth_N == predicted_N
+    called = [predicted_N == name for name in np.unique(truth_N)]
+    return float(np.mean([right_N[so_N].mean() if so_N.any() else 0.0 for so_N in called]))
+
+
+MEASURES: dict[str, Callable[[NDArray, NDArray], float]] = {
+    "accuracy": accuracy,
+    "class_accuracy": class_accuracy,
+    "class_precision": class_precision,
+}
+"""Of true and predicted class names [clips], 0..1."""

@@ -1,0 +1,124 @@
+"""Nodes of the pipeline `transfer_eval`: plots, and the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from xmodal_kedro.handles import Folder, Shards
+from xmodal_kedro.params import TransferParams
+
+REPORTED = (
+    "videos",
+    "rejected_videos",
+    "clips",
+    "unclipped_videos",
+    "cut_short_videos",
+    "near_duplicates",
+    "source_outcomes",
+    "labels",
+    "label_vocabulary",
+    "label_metrics",
+    "label_histogram",
+    "model_card",
+    "training_history",
+    "training_curves",
+    "leak_check",
+    "transfer_results",
+    "transfer_predictions",
+    "transfer_gains",
+    "confusion_matrix",
+    "gain_intervals",
+    "class_gains",
+    "embedding_map",
+)
+"""Inputs of the report, in the order of `write_report` and of `ReportInputs`."""
+
+
+def plot_confusion(transfer_predictions: pd.DataFrame) -> Any:
+    """Which classes the pretrained network confuses, as a plotly figure."""
+    from xmodal_kedro.benchmarks.plots import confusion_matrix
+
+    return confusion_matrix(transfer_predictions)
+
+
+def plot_gains(transfer_gains: pd.DataFrame) -> Any:
+    """Gains over each comparison with their confidence intervals, as a plotly figure."""
+    from xmodal_kedro.benchmarks.plots import gain_intervals
+
+    return gain_intervals(transfer_gains)
+
+
+def plot_class_gains(transfer_predictions: pd.DataFrame) -> Any:
+    """On which classes the pretrained network is ahead, as a plotly figure."""
+    from xmodal_kedro.benchmarks.plots import class_gains
+
+    return class_gains(transfer_predictions)
+
+
+def map_embeddings(benchmark_files: Folder, benchmark_embeddings: Shards, transfer_eval: TransferParams) -> Any:
+    """The benchmark's sounds where the pretrained embedding puts them, in two dimensions, as a plotly figure."""
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.benchmarks.embed import gather
+    from xmodal_kedro.benchmarks.embedding_map import draw_map
+    from xmodal_kedro.benchmarks.representations import PRETRAINED
+
+    clips = read_benchmark(benchmark_files, transfer_eval.benchmark).clips
+    embedded = gather(benchmark_embeddings, PRETRAINED, clips["file"].tolist())
+    return draw_map(embedded.embeddings, clips["category"].to_numpy(), clips["file"].to_numpy())
+
+
+def write_report(
+    videos: pd.DataFrame,
+    rejected_videos: pd.DataFrame,
+    clips: Shards,
+    unclipped_videos: pd.DataFrame,
+    cut_short_videos: pd.DataFrame,
+    near_duplicates: pd.DataFrame,
+    source_outcomes: Any,
+    labels: Shards,
+    label_vocabulary: pd.DataFrame,
+    label_metrics: dict[str, float],
+    label_histogram: Any,
+    model_card: dict[str, Any],
+    training_history: pd.DataFrame,
+    training_curves: Any,
+    leak_check: dict[str, int],
+    transfer_results: pd.DataFrame,
+    transfer_predictions: pd.DataFrame,
+    transfer_gains: pd.DataFrame,
+    confusion_matrix: Any,
+    gain_intervals: Any,
+    class_gains: Any,
+    embedding_map: Any,
+) -> str:
+    """Everything that a reader of the run wants to see, as one HTML page that needs no network."""
+    from xmodal_kedro.benchmarks.report import ReportInputs, render
+
+    return render(
+        ReportInputs(
+            videos,
+            rejected_videos,
+            clips,
+            unclipped_videos,
+            cut_short_videos,
+            near_duplicates,
+            source_outcomes,
+            labels,
+            label_vocabulary,
+            label_metrics,
+            label_histogram,
+            model_card,
+            training_history,
+            training_curves,
+            leak_check,
+            transfer_results,
+            transfer_predictions,
+            transfer_gains,
+            confusion_matrix,
+            gain_intervals,
+            class_gains,
+            embedding_map,
+        )
+    )

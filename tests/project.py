@@ -26,6 +26,7 @@ SMALL_WORLD: dict[str, dict[str, Any]] = {
     # Teachers of so few steps are sure of nothing.
     "merge_labels": {"min_clips": 2, "visual": {"threshold": 0.05}, "audio": {"threshold": 0.05}},
     "train": {"epochs": 1},
+    "compare": {"rules": ["visual_only", "union"], "seeds": 1},
 }
 """Parameters that make the sample world small enough for a test."""
 

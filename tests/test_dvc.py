@@ -38,13 +38,13 @@ def catalog() -> dict[str, Any]:
     return loader["catalog"]
 
 
-def location(name: str) -> str:
-    entry = catalog()[name]
-    return str(entry.get("path") or entry.get("filepath")).replace("ROOT", "${root}").replace("MODEL", "${item.model}")
+def location(name: str, stage: str) -> str:
+    entry, model = catalog()[name], "${item.model}" if stage in MATRIX else MODELS[0]
+    return str(entry.get("path") or entry.get("filepath")).replace("ROOT", "${root}").replace("MODEL", model)
 
 
-def tracked(names: set[str]) -> set[str]:
-    return {location(name) for name in names if not name.startswith("params:") and name not in UNTRACKED}
+def tracked(names: set[str], stage: str) -> set[str]:
+    return {location(name, stage) for name in names if not name.startswith("params:") and name not in UNTRACKED}
 
 
 def named(items: list[Any]) -> dict[str, Any]:
@@ -95,14 +95,14 @@ class TestStage:
         assert STAGES[name]["cmd"] == command + chosen
 
     def test_depends_on_the_pipelines_inputs_and_code(self, name: str) -> None:
-        assert set(STAGES[name]["deps"]) == tracked(PIPELINES[name].inputs()) | code_behind(name)
+        assert set(STAGES[name]["deps"]) == tracked(PIPELINES[name].inputs(), name) | code_behind(name)
 
     def test_makes_the_pipelines_outputs(self, name: str) -> None:
         declared = named(STAGES[name].get("outs", [])) | named(STAGES[name].get("metrics", []))
-        assert set(declared) == tracked(PIPELINES[name].all_outputs())
+        assert set(declared) == tracked(PIPELINES[name].all_outputs(), name)
 
     def test_does_not_let_dvc_delete_what_resumes(self, name: str) -> None:
-        folders = {location(key) for key in PIPELINES[name].all_outputs() - UNTRACKED if "path" in catalog()[key]}
+        folders = {location(key, name) for key in PIPELINES[name].all_outputs() - UNTRACKED if "path" in catalog()[key]}
         persisted = {path for path, options in named(STAGES[name]["outs"]).items() if options.get("persist")}
         assert persisted == folders
 

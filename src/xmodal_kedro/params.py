@@ -545,6 +545,20 @@ class TransferParams(Params):
     """`auto` takes CUDA where there is one."""
 
 
+class CompareParams(Params):
+    """`parameters/compare.yml`: which labels to learn from.
+
+    All else is as `train`, `merge_labels` and `transfer_eval` say.
+    """
+
+    rules: tuple[Literal["visual_only", "audio_only", "union", "agreement"], ...] = Field(
+        ("visual_only", "audio_only", "union", "agreement"), min_length=2
+    )
+    """Rules of merging to compare, in place of `merge_labels.rule`."""
+    seeds: int = Field(3, ge=1)
+    """Networks that are trained for each rule, from as many seeds: 0, 1, and so on, in place of `train.seed`."""
+
+
 class SampleParams(Params):
     """`conf/sample/parameters/sample.yml`: the built-in world."""
 

@@ -7,6 +7,7 @@ from kedro.pipeline import Pipeline
 from xmodal_kedro.pipelines import (
     audio_label,
     clip,
+    compare,
     ingest,
     label_check,
     merge_labels,
@@ -17,7 +18,7 @@ from xmodal_kedro.pipelines import (
 )
 
 MAIN_LINE = (ingest, clip, visual_label, audio_label, merge_labels, train, transfer_eval)
-BESIDE = (sample, label_check)
+BESIDE = (sample, label_check, compare)
 
 
 def register_pipelines() -> dict[str, Pipeline]:

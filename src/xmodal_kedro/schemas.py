@@ -449,6 +449,61 @@ class TransferGains(Table):
     folds: Series[int] = pa_checks.Field(ge=1)
 
 
+class RuleVocabularies(Table):
+    """The label vocabularies of several rules of merging, as in `LabelVocabulary`."""
+
+    rule: Series[str]
+    index: Series[int] = pa_checks.Field(ge=0)
+    name: Series[str]
+    modality: Series[str] = pa_checks.Field(isin=["visual", "audio", "both"])
+    clip_count: Series[int] = pa_checks.Field(gt=0)
+    audioset_id: Series[str]
+    parents: Series[str]
+    kept_share: Series[float] = pa_checks.Field(ge=0, le=1)
+
+
+class RulePredictions(Table):
+    """What a probe called a test clip, on the embedding of a network trained on the labels of one rule."""
+
+    rule: Series[str]
+    """Of merging; `untrained` for the network at random initialisation."""
+    seed: Series[int] = pa_checks.Field(ge=0)
+    fold: Series[int] = pa_checks.Field(ge=1)
+    file: Series[str]
+    truth: Series[str]
+    predicted: Series[str]
+
+
+RULE_PREDICTIONS_ARROW = pa.schema(
+    [(name, pa.int64() if name in ("seed", "fold") else pa.string()) for name in RulePredictions.to_schema().columns]
+)
+
+
+class RuleResults(Table):
+    """One fold of one benchmark, after training on the labels of one rule from one seed."""
+
+    rule: Series[str]
+    seed: Series[int] = pa_checks.Field(ge=0)
+    fold: Series[int] = pa_checks.Field(ge=1)
+    metric: Series[str]
+    value: Series[float] = pa_checks.Field(ge=0, le=1)
+
+
+class RuleGains(Table):
+    """How far one rule is ahead of another."""
+
+    rule: Series[str]
+    over: Series[str]
+    metric: Series[str]
+    gain: Series[float] = pa_checks.Field(ge=-1, le=1)
+    """Mean over seeds and folds."""
+    low: Series[float]
+    high: Series[float]
+    """Ends of its 95 % confidence interval, not adjusted for the number of pairs."""
+    p_value: Series[float] = pa_checks.Field(ge=0, le=1)
+    """Of no gain, two-sided, adjusted for the number of pairs (Holm)."""
+
+
 class Truth(Table):
     """What is known to be heard and seen in a part of a recording; never shown to labelling or training.
 

@@ -48,9 +48,11 @@ class TrackingHooks(MlflowHook):
         "training_history",
         "transfer_results",
         "transfer_report",
+        "compare_results",
+        "compare_report",
     )
-    METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics")
-    REPORTS = ("label_report", "label_check_report", "transfer_report")
+    METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics", "compare_metrics")
+    REPORTS = ("label_report", "label_check_report", "transfer_report", "compare_report")
 
     def __init__(self) -> None:
         super().__init__()

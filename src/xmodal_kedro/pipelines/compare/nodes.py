@@ -1,0 +1,214 @@
+"""Nodes of `compare`: from what both teachers said to what networks are worth that believed one, the other, or both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.params import CompareParams, MergeParams, NearDuplicateParams, TrainParams, TransferParams
+
+
+def match_classes(
+    visual_classes: pd.DataFrame, audio_classes: pd.DataFrame, sound_ontology: pd.DataFrame, merge_labels: MergeParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Find which classes of the teachers are one; that does not depend on the rule."""
+    from xmodal_kedro.labelling.match import match_classes as match
+
+    return match(visual_classes, audio_classes, sound_ontology, merge_labels)
+
+
+def survey_rules(
+    clips: Shards,
+    visual_labels: Shards,
+    audio_labels: Shards,
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    merge_labels: MergeParams,
+    compare: CompareParams,
+) -> ShardJobs:
+    """Count scores, and classes that occur together, for each rule."""
+    from xmodal_kedro.benchmarks.rules import jobs_by_rule, merge_params
+    from xmodal_kedro.labelling.class_map import ClassMap
+    from xmodal_kedro.labelling.counts import survey_jobs
+    from xmodal_kedro.labelling.plan import MergePlan
+
+    classes = ClassMap.of(candidate_classes, label_classes)
+    plans = {
+        rule: MergePlan.before_the_survey(classes, params)
+        for rule, params in merge_params(merge_labels, compare).items()
+    }
+    return jobs_by_rule({rule: survey_jobs(clips, visual_labels, audio_labels, plan) for rule, plan in plans.items()})
+
+
+def count_rules(
+    clips: Shards,
+    visual_labels: Shards,
+    audio_labels: Shards,
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    compare_surveys: Shards,
+    merge_labels: MergeParams,
+    compare: CompareParams,
+) -> ShardJobs:
+    """Count the targets that each rule makes, where its survey could not tell them."""
+    from xmodal_kedro.benchmarks.rules import jobs_by_rule, merge_params
+    from xmodal_kedro.labelling.class_map import ClassMap
+    from xmodal_kedro.labelling.counts import target_jobs
+
+    classes = ClassMap.of(candidate_classes, label_classes)
+    return jobs_by_rule(
+        {
+            rule: target_jobs(clips, visual_labels, audio_labels, _plan(rule, compare_surveys, classes, params))
+            for rule, params in merge_params(merge_labels, compare).items()
+        }
+    )
+
+
+def choose_classes(
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    compare_surveys: Shards,
+    compare_target_counts: Shards,
+    merge_labels: MergeParams,
+    compare: CompareParams,
+) -> pd.DataFrame:
+    """The vocabulary of each rule, one below the other."""
+    from xmodal_kedro.benchmarks.rules import merge_params, of_rule, told_of_rule
+    from xmodal_kedro.labelling.class_map import ClassMap
+    from xmodal_kedro.labelling.counts import LabelCounter
+    from xmodal_kedro.labelling.vocabulary import build_vocabulary
+
+    classes, tables = ClassMap.of(candidate_classes, label_classes), []
+    for rule, params in merge_params(merge_labels, compare).items():
+        survey = LabelCounter.sum_of(of_rule(compare_surveys, rule))
+        counted = of_rule(compare_target_counts, rule)
+        targets = LabelCounter.sum_of(counted) if counted else survey
+        vocabulary, _ = told_of_rule(rule, lambda: build_vocabulary(survey, targets, classes, params))  # noqa: B023
+        tables.append(vocabulary.assign(rule=rule))
+    return pd.concat(tables, ignore_index=True)
+
+
+def merge_rules(
+    clips: Shards,
+    visual_labels: Shards,
+    audio_labels: Shards,
+    candidate_classes: pd.DataFrame,
+    label_classes: pd.DataFrame,
+    compare_surveys: Shards,
+    compare_vocabularies: pd.DataFrame,
+    near_duplicates: pd.DataFrame,
+    merge_labels: MergeParams,
+    compare: CompareParams,
+) -> ShardJobs:
+    """Write the training targets of each rule; all rules split the videos alike."""
+    from xmodal_kedro.benchmarks.rules import jobs_by_rule, merge_params, vocabulary_of
+    from xmodal_kedro.labelling.class_map import ClassMap
+    from xmodal_kedro.labelling.merge import merge_jobs
+
+    classes, jobs = ClassMap.of(candidate_classes, label_classes), {}
+    for rule, params in merge_params(merge_labels, compare).items():
+        plan, vocabulary = _plan(rule, compare_surveys, classes, params), vocabulary_of(compare_vocabularies, rule)
+        jobs[rule] = merge_jobs(clips, visual_labels, audio_labels, plan, vocabulary, near_duplicates)
+    return jobs_by_rule(jobs)
+
+
+def _plan(rule: str, surveys: Shards, classes: Any, params: MergeParams) -> Any:
+    from xmodal_kedro.benchmarks.rules import of_rule
+    from xmodal_kedro.labelling import associations
+    from xmodal_kedro.labelling.counts import LabelCounter
+    from xmodal_kedro.labelling.plan import MergePlan
+
+    survey = LabelCounter.sum_of(of_rule(surveys, rule))
+    thresholds = associations.class_thresholds(survey, classes, params)
+    return MergePlan.of(classes, params, thresholds, associations.class_associations(survey, classes, params))
+
+
+def decode_sounds(benchmark_files: Folder, transfer_eval: TransferParams) -> ShardJobs:
+    """Decode each sound of the benchmark, once for all that listen to it."""
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.benchmarks.sounds import decode_benchmark
+
+    return decode_benchmark(read_benchmark(benchmark_files, transfer_eval.benchmark))
+
+
+def sign_sounds(benchmark_sounds: Shards) -> ShardJobs:
+    """What is left of each sound after any re-encoding, to find it elsewhere by."""
+    from xmodal_kedro.benchmarks.leaks import sign_benchmark
+
+    return sign_benchmark(benchmark_sounds)
+
+
+def refuse_leaks(
+    benchmark_files: Folder,
+    benchmark_signatures: Shards,
+    videos: pd.DataFrame,
+    signatures: Shards,
+    near_duplicates: NearDuplicateParams,
+    transfer_eval: TransferParams,
+) -> dict[str, int]:
+    """Stop where training may hear what it is judged on, before hours of it."""
+    from xmodal_kedro.benchmarks import leaks
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+
+    name = transfer_eval.benchmark
+    benchmark = read_benchmark(benchmark_files, name)
+    found = leaks.find_leaks(name, benchmark, benchmark_signatures, videos, signatures, near_duplicates)
+    leaks.refuse_leaks(found, name)
+    return {"sources": len(videos), "sounds": len(benchmark.clips)}
+
+
+def train_rules(
+    clips: Shards,
+    compare_labels: Shards,
+    compare_vocabularies: pd.DataFrame,
+    benchmark_files: Folder,
+    benchmark_sounds: Shards,
+    compare_leak_check: dict[str, int],
+    train: TrainParams,
+    transfer_eval: TransferParams,
+    compare: CompareParams,
+) -> ShardJobs:
+    """Train and judge a network for each rule and seed; a run that was killed goes on with those it lacks."""
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.benchmarks.rules import Question, trial_jobs
+
+    benchmark = read_benchmark(benchmark_files, transfer_eval.benchmark)
+    question = Question(benchmark, benchmark_sounds, transfer_eval)
+    return trial_jobs(clips, compare_labels, compare_vocabularies, question, train, compare)
+
+
+def judge_rules(
+    benchmark_files: Folder, compare_predictions: Shards, transfer_eval: TransferParams
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
+    """Count what was right, and test every pair of rules: results, gains, and the summary of both."""
+    from xmodal_kedro.benchmarks.catalogue import CATALOGUE, read_benchmark
+    from xmodal_kedro.benchmarks.rule_results import rule_gains, rule_values, summarise_rules
+
+    name = transfer_eval.benchmark
+    predictions = pd.concat([shard().to_pandas() for shard in compare_predictions.values()], ignore_index=True)
+    values = rule_values(predictions, CATALOGUE[name].measures)
+    gains = rule_gains(values, read_benchmark(benchmark_files, name).splits)
+    return values, gains, summarise_rules(name, values, compare_predictions)
+
+
+def plot_rules(compare_results: pd.DataFrame, compare_predictions: Shards) -> Any:
+    """What each rule is worth, over all and class by class, as a plotly figure."""
+    from xmodal_kedro.benchmarks.rule_results import plot_rules as plot
+
+    predictions = pd.concat([shard().to_pandas() for shard in compare_predictions.values()], ignore_index=True)
+    return plot(compare_results, predictions)
+
+
+def write_compare_report(
+    compare_results: pd.DataFrame,
+    compare_gains: pd.DataFrame,
+    compare_metrics: dict[str, float],
+    rule_accuracies: Any,
+    transfer_eval: TransferParams,
+) -> str:
+    """Which labels to learn from, as one HTML page that needs no network."""
+    from xmodal_kedro.benchmarks.rule_results import render_rules
+
+    return render_rules(transfer_eval.benchmark, compare_results, compare_gains, compare_metrics, rule_accuracies)

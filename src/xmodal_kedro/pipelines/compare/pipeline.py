@@ -1,0 +1,126 @@
+"""The pipeline `compare`: labels of both teachers to which of them, or what of both, a network learns most from."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import (
+    choose_classes,
+    count_rules,
+    decode_sounds,
+    judge_rules,
+    match_classes,
+    merge_rules,
+    plot_rules,
+    refuse_leaks,
+    sign_sounds,
+    survey_rules,
+    train_rules,
+    write_compare_report,
+)
+
+LABELS = ("clips", "visual_labels", "audio_labels")
+CLASSES = ("compare_candidate_classes", "compare_label_classes")
+RULES = ("params:merge_labels", "params:compare")
+
+
+def create_pipeline(**_kwargs: object) -> Pipeline:
+    """Merge by each rule, train on each, judge all on one benchmark, and say which is best."""
+    return Pipeline([*_merge(), *_train(), *_report()])
+
+
+def _merge() -> list[Node]:
+    return [
+        Node(
+            match_classes,
+            inputs=["visual_classes", "audio_classes", "sound_ontology", "params:merge_labels"],
+            outputs=list(CLASSES),
+            name="match_classes_of_rules",
+        ),
+        Node(survey_rules, inputs=[*LABELS, *CLASSES, *RULES], outputs="compare_surveys", name="survey_rules"),
+        Node(
+            count_rules,
+            inputs=[*LABELS, *CLASSES, "compare_surveys", *RULES],
+            outputs="compare_target_counts",
+            name="count_rules",
+        ),
+        Node(
+            choose_classes,
+            inputs=[*CLASSES, "compare_surveys", "compare_target_counts", *RULES],
+            outputs="compare_vocabularies",
+            name="choose_classes",
+        ),
+        Node(
+            merge_rules,
+            inputs=[*LABELS, *CLASSES, "compare_surveys", "compare_vocabularies", "near_duplicates", *RULES],
+            outputs="compare_labels",
+            name="merge_rules",
+        ),
+    ]
+
+
+def _train() -> list[Node]:
+    return [
+        Node(
+            decode_sounds,
+            inputs=["benchmark_files", "params:transfer_eval"],
+            outputs="benchmark_sounds",
+            name="decode_sounds",
+        ),
+        Node(sign_sounds, inputs="benchmark_sounds", outputs="benchmark_signatures", name="sign_sounds"),
+        Node(
+            refuse_leaks,
+            inputs=[
+                "benchmark_files",
+                "benchmark_signatures",
+                "videos",
+                "signatures",
+                "params:near_duplicates",
+                "params:transfer_eval",
+            ],
+            outputs="compare_leak_check",
+            name="refuse_leaks_of_rules",
+        ),
+        Node(
+            train_rules,
+            inputs=[
+                "clips",
+                "compare_labels",
+                "compare_vocabularies",
+                "benchmark_files",
+                "benchmark_sounds",
+                "compare_leak_check",
+                "params:train",
+                "params:transfer_eval",
+                "params:compare",
+            ],
+            outputs="compare_predictions",
+            name="train_rules",
+        ),
+    ]
+
+
+def _report() -> list[Node]:
+    return [
+        Node(
+            judge_rules,
+            inputs=["benchmark_files", "compare_predictions", "params:transfer_eval"],
+            outputs=["compare_results", "compare_gains", "compare_metrics"],
+            name="judge_rules",
+        ),
+        Node(
+            plot_rules, inputs=["compare_results", "compare_predictions"], outputs="rule_accuracies", name="plot_rules"
+        ),
+        Node(
+            write_compare_report,
+            inputs=[
+                "compare_results",
+                "compare_gains",
+                "compare_metrics",
+                "rule_accuracies",
+                "params:transfer_eval",
+            ],
+            outputs="compare_report",
+            name="write_compare_report",
+        ),
+    ]

@@ -1,0 +1,159 @@
+"""The pipeline `compare`: its labels are those of `merge_labels`, and its trials are what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from tests.benchmarks.test_report import without_plotly
+from tests.fakes import MemoryShard, shard_of
+from tests.labelling.merging import (
+    Corpus,
+    audio_classes,
+    corpus_of,
+    made,
+    merge,
+    merge_params,
+    near_duplicates,
+    ontology,
+    visual_classes,
+)
+from tests.tones import TONES_HZ, VOCABULARY, tone, tone_params, tone_shards
+from xmodal_kedro.benchmarks.benchmark import Benchmark, rotate
+from xmodal_kedro.benchmarks.rule_results import (
+    holm,
+    plot_rules,
+    render_rules,
+    rule_gains,
+    rule_values,
+    summarise_rules,
+)
+from xmodal_kedro.benchmarks.rules import Question, of_rule, trial_jobs, vocabulary_of
+from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.params import CompareParams, TransferParams
+from xmodal_kedro.pipelines.compare import nodes
+from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW, RuleGains, RulePredictions, RuleResults, RuleVocabularies
+
+RULES = ("visual_only", "audio_only", "union", "agreement")
+
+
+def small_corpus() -> Corpus:
+    rng = np.random.default_rng(4)
+    clips = {f"shard-{key}": [(f"{key}{clip}", f"v{key}{clip // 2}") for clip in range(8)] for key in range(3)}
+
+    def labels(names: tuple[str, ...]) -> dict[str, list[tuple[str, str, float]]]:
+        return {
+            key: [(clip, name, float(rng.uniform(0.2, 1))) for clip, _ in rows for name in rng.choice(names, 2, False)]
+            for key, rows in clips.items()
+        }
+
+    return corpus_of(clips, labels(("dog", "drum", "bell", "statue")), labels(("Dog", "Bark", "Drum", "Rain", "Bell")))
+
+
+def test_the_labels_of_each_rule_are_those_that_merge_labels_makes() -> None:
+    corpus, compare = small_corpus(), CompareParams(rules=RULES)
+    params = merge_params(visual_names="sounds", drop_silent=True, min_clips=2, validation_fraction=0.4)
+    labels = (corpus["clips"], corpus["visual"], corpus["audio"])
+    classes = nodes.match_classes(visual_classes(), audio_classes(), ontology(), params)
+    surveys = made(nodes.survey_rules(*labels, *classes, params, compare))
+    counts = made(nodes.count_rules(*labels, *classes, surveys, params, compare))
+    vocabularies = RuleVocabularies.validate(nodes.choose_classes(*classes, surveys, counts, params, compare))
+    groups = near_duplicates({})
+    merged = made(nodes.merge_rules(*labels, *classes, surveys, vocabularies, groups, params, compare))
+    for rule in RULES:
+        expected = merge(corpus, params.model_copy(update={"rule": rule}), groups)
+        pd.testing.assert_frame_equal(vocabulary_of(vocabularies, rule), expected.vocabulary)
+        assert {key: shard() for key, shard in of_rule(merged, rule).items()} == expected.tables
+
+
+def test_a_rule_without_classes_is_named() -> None:
+    corpus, compare = small_corpus(), CompareParams(rules=("visual_only", "audio_only"))
+    params = merge_params(min_clips=1000)
+    labels = (corpus["clips"], corpus["visual"], corpus["audio"])
+    classes = nodes.match_classes(visual_classes(), audio_classes(), ontology(), params)
+    surveys = made(nodes.survey_rules(*labels, *classes, params, compare))
+    with pytest.raises(ValueError, match=r"rule visual_only: .*; or take it out of compare.rules"):
+        nodes.choose_classes(*classes, surveys, {}, params, compare)
+
+
+def question() -> Question:
+    """Tones in three folds."""
+    rows, clips = [], []
+    for number in range(36):
+        category = list(TONES_HZ)[number % 3]
+        audio = tone(TONES_HZ[category], 1.2, seed=1000 + number)
+        rows.append({"file": f"{number}.wav", "audio": audio.tobytes(), "rms_dbfs": -15.0})
+        clips.append((f"{number}.wav", category, 1 + number // 3 % 3))
+    table = pd.DataFrame(clips, columns=["file", "category", "group"])
+    benchmark = Benchmark(table, (), rotate(table["group"].to_numpy()), complete=True)
+    sounds = {"0": MemoryShard(pa.Table.from_pylist(rows, schema=BENCHMARK_SOUNDS_ARROW))}
+    return Question(benchmark, sounds, TransferParams(benchmark="csv", regularisation=(0.01, 0.1), device="cpu"))
+
+
+def jobs(**changes: Any) -> dict[str, Any]:
+    """Rules that give the same labels, so that only their names differ."""
+    clips, labels = tone_shards()
+    by_rule = {f"{rule}-{key}": shard for rule in ("visual_only", "union") for key, shard in labels.items()}
+    vocabularies = pd.concat([VOCABULARY.assign(rule=rule) for rule in ("visual_only", "union")])
+    compare = CompareParams(rules=("visual_only", "union"), seeds=2)
+    return trial_jobs(clips, by_rule, vocabularies, question(), tone_params(**changes), compare)
+
+
+@pytest.fixture(scope="module")
+def predictions() -> dict[str, MemoryShard]:
+    return {key: shard_of(job) for key, job in jobs().items()}
+
+
+def told(predictions: dict[str, MemoryShard]) -> pd.DataFrame:
+    return pd.concat([shard().to_pandas() for shard in predictions.values()], ignore_index=True)
+
+
+def test_there_is_a_trial_of_each_rule_and_seed_and_of_the_untrained_network(
+    predictions: dict[str, MemoryShard],
+) -> None:
+    assert set(predictions) == {f"{rule}-{seed}" for rule in ("untrained", "visual_only", "union") for seed in (0, 1)}
+    for shard in predictions.values():
+        table = RulePredictions.validate(shard().to_pandas())
+        assert sorted(table["file"]) == sorted(question().benchmark.clips["file"])
+    assert predictions["union-0"].metadata["classes"] == "3"
+    assert float(predictions["union-0"].metadata["validation_map"]) > 0.5
+
+
+def test_equal_labels_and_seeds_give_equal_predictions(predictions: dict[str, MemoryShard]) -> None:
+    one, other = (predictions[key]().drop_columns(["rule"]) for key in ("visual_only-1", "union-1"))
+    assert one.equals(other)
+
+
+def test_a_trial_is_another_for_another_seed_and_not_for_what_only_changes_its_pace() -> None:
+    first, again = jobs(), jobs()
+    assert {key: fingerprint(job) for key, job in first.items()} == {
+        key: fingerprint(job) for key, job in again.items()
+    }
+    assert len({fingerprint(job) for job in first.values()}) == len(first)
+    assert fingerprint(jobs(epochs=3)["union-0"]) != fingerprint(first["union-0"])
+
+
+def test_results_gains_and_page_agree_with_the_predictions(predictions: dict[str, MemoryShard]) -> None:
+    table = told(predictions)
+    values = RuleResults.validate(rule_values(table, ["accuracy", "class_accuracy"]))
+    gains = RuleGains.validate(rule_gains(values, question().benchmark.splits))
+    accuracy = values[values["metric"] == "accuracy"]
+    right = (table["truth"] == table["predicted"]).groupby(table["rule"]).mean()
+    assert accuracy.groupby("rule")["value"].mean().to_dict() == pytest.approx(right.to_dict())
+    equal = gains[(gains["metric"] == "accuracy") & gains["rule"].isin(["union", "visual_only"])]
+    equal = equal[equal["over"].isin(["union", "visual_only"])]
+    assert equal["gain"].tolist() == [0.0] and equal["p_value"].tolist() == [1.0]
+    metrics = summarise_rules("csv", values, predictions)
+    assert metrics["csv.union.accuracy"] == pytest.approx(right["union"])
+    assert metrics["union.clips"] == float(predictions["union-0"].metadata["clips"])
+    page = without_plotly(render_rules("csv", values, gains, metrics, plot_rules(values, table)))
+    assert f"{100 * right['union']:.1f} ±" in page and 'id="rules"' in page
+
+
+def test_p_values_of_several_pairs_are_adjusted_by_holm() -> None:
+    np.testing.assert_allclose(holm(np.array([0.04, 0.01, 0.03, 0.5])), [0.09, 0.04, 0.09, 0.5])
+    np.testing.assert_allclose(holm(np.array([0.9, 0.8])), [1.0, 1.0])

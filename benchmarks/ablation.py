@@ -34,7 +34,6 @@ UNSTABLE = {"train.learning_rate": "0.0001"}
 """For networks without batch norm; see `TrainParams.learning_rate`."""
 ROWS = (
     Row("vggish_plus", "`vggish_plus`", {}),
-    Row("no_input_norm", "`input_norm: false`", {"train.vggish_plus.input_norm": "false"}),
     Row(
         "no_batch_norm", "`batch_norm: false`, learning rate 1e-4", {"train.vggish_plus.batch_norm": "false"} | UNSTABLE
     ),

@@ -383,11 +383,9 @@ class SpecAugmentParams(Params):
 class VGGishPlusParams(Params):
     """`train.vggish_plus`: how that network improves on VGGish. docs/ablation.md tells what each improvement is worth.
 
-    With `input_norm: false`, `batch_norm: false`, `pooling: flat`, `context: patch` and `width: 64` it is VGGish.
+    With `batch_norm: false`, `pooling: flat`, `context: patch` and `width: 64` it is VGGish.
     """
 
-    input_norm: bool = True
-    """Whether each mel band is brought to mean 0 and variance 1."""
     batch_norm: bool = True
     """Whether each convolution is followed by batch norm."""
     pooling: Literal["flat", "mean", "mean_max", "attention"] = "mean_max"

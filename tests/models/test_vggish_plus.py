@@ -11,11 +11,9 @@ from tests.tones import tone_params
 from xmodal_kedro.models import build
 from xmodal_kedro.params import VGGishPlusParams
 
-NOTHING = VGGishPlusParams(input_norm=False, batch_norm=False, pooling="flat", context="patch", width=64)
+NOTHING = VGGishPlusParams(batch_norm=False, pooling="flat", context="patch", width=64)
 SMALL = [
-    VGGishPlusParams(
-        input_norm=norms, batch_norm=norms, pooling=pooling, context=context, keep_bands=not norms, width=2
-    )
+    VGGishPlusParams(batch_norm=norms, pooling=pooling, context=context, keep_bands=not norms, width=2)
     for norms, pooling, context in product([False, True], ["flat", "mean", "mean_max", "attention"], ["patch", "clip"])
     if (pooling, context) != ("flat", "clip")
 ]
@@ -104,7 +102,6 @@ def test_an_embedding_tells_bands_apart_only_where_they_are_kept(pooling: str) -
     ("options", "weights"),
     [
         ({}, 1_136_613),
-        ({"input_norm": False}, 1_136_613),
         ({"batch_norm": False}, 1_135_749),
         ({"pooling": "mean"}, 1_131_493),
         ({"pooling": "attention"}, 3_230_693),

@@ -89,7 +89,7 @@ def test_two_processes_take_the_same_steps_as_one_and_a_killed_one_is_started_ag
 
 
 def test_each_process_takes_as_many_parts_of_a_step(tmp_path: Path) -> None:
-    plain = {"vggish_plus": {"width": 4, "batch_norm": False, "input_norm": False}, "learning_rate": 1e-4}
+    plain = {"vggish_plus": {"width": 4, "batch_norm": False}, "learning_rate": 1e-4}
     settings = {"epochs": 1, "batch_size": 15, "report_steps": 1, **plain}
     _, losses = train(tone_params(**settings), tmp_path / "alone")
     _, shared = train(tone_params(devices=2, accumulate=3, **settings), tmp_path / "together")

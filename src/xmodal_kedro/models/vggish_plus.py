@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from xmodal_kedro.audio.log_mel import MEL_BANDS, PATCH_FRAMES, frame_patches
-from xmodal_kedro.models.backbone import Backbone, BandNorm
+from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.vggish import initialise
 from xmodal_kedro.params import VGGishPlusParams
 
@@ -23,7 +23,6 @@ class VGGishPlus(Backbone):
         super().__init__()
         width = options.width
         self.patches = options.context == "patch"
-        self.stem = BandNorm() if options.input_norm else nn.Unflatten(1, (1, -1))
         self.features = nn.Sequential(
             *block(1, width, 1, options.batch_norm),
             *block(width, 2 * width, 1, options.batch_norm),
@@ -40,10 +39,10 @@ class VGGishPlus(Backbone):
 
     def over_time(self, log_mel_BFM: Tensor) -> Tensor:
         if not self.patches:
-            return self.pool.rows(self.features(self.stem(log_mel_BFM))).transpose(1, 2)
+            return self.pool.rows(self.features(log_mel_BFM.unsqueeze(1))).transpose(1, 2)
         # Patches of 0.96 s, each embedded as if it were alone.
         patches_BPFM = frame_patches(log_mel_BFM)
-        maps_NCFM = self.features(self.stem(patches_BPFM.flatten(0, 1)))
+        maps_NCFM = self.features(patches_BPFM.flatten(0, 1).unsqueeze(1))
         return self.pool(maps_NCFM).unflatten(0, patches_BPFM.shape[:2])
 
     def conclude(self, parts_BSE: Tensor) -> tuple[Tensor, Tensor]:

@@ -38,7 +38,6 @@ ROWS = (
         "no_batch_norm", "`batch_norm: false`, learning rate 1e-4", {"train.vggish_plus.batch_norm": "false"} | UNSTABLE
     ),
     Row("mean", "`pooling: mean`", {"train.vggish_plus.pooling": "mean"}),
-    Row("attention", "`pooling: attention`", {"train.vggish_plus.pooling": "attention"}),
     Row("mean_band", "`keep_bands: false`", {"train.vggish_plus.keep_bands": "false"}),
     Row("patch", "`context: patch`", {"train.vggish_plus.context": "patch"}),
     Row(

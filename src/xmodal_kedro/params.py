@@ -388,9 +388,9 @@ class VGGishPlusParams(Params):
 
     batch_norm: bool = True
     """Whether each convolution is followed by batch norm."""
-    pooling: Literal["flat", "mean", "mean_max", "attention"] = "mean_max"
+    pooling: Literal["flat", "mean", "mean_max"] = "mean_max"
     """How maps become an embedding: `flat` is VGGish's own, layers of 4096 units over a patch; the others are over
-    time: `mean`, `mean_max` joins mean and maximum, `attention` is a mean with weights that are learnt."""
+    time: `mean`, and `mean_max`, which joins mean and maximum."""
     keep_bands: bool = True
     """Whether each of the four bands that are left is pooled by itself, not their mean. `flat` always keeps them."""
     context: Literal["patch", "clip"] = "clip"

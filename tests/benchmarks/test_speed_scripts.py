@@ -166,3 +166,15 @@ def test_a_gpus_kernels_are_counted_once_and_under_what_launched_them() -> None:
         "convolution, matrix product": 30.0,
         shares_of.UNATTRIBUTED: 5.0,
     }
+
+
+def test_embedding_is_measured_beside_the_forward_pass_and_with_its_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed_speed = script("embed_speed")
+    monkeypatch.setattr(embed_speed, "BATCH", 4)
+    sounds = embed_speed.store_sounds(tmp_path / "sounds", 8)
+    figures = embed_speed.measure("mobilenet_v2", sounds, sounds, 1, CPU)
+    assert figures["size"] == 2 * 1280
+    assert figures["forward"] > 0 and figures["embedded"] > 0
+    assert figures["memory_mb"] > 100

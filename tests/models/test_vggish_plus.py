@@ -14,7 +14,7 @@ from xmodal_kedro.params import VGGishPlusParams
 NOTHING = VGGishPlusParams(batch_norm=False, pooling="flat", context="patch", width=64)
 SMALL = [
     VGGishPlusParams(batch_norm=norms, pooling=pooling, context=context, keep_bands=not norms, width=2)
-    for norms, pooling, context in product([False, True], ["flat", "mean", "mean_max", "attention"], ["patch", "clip"])
+    for norms, pooling, context in product([False, True], ["flat", "mean", "mean_max"], ["patch", "clip"])
     if (pooling, context) != ("flat", "clip")
 ]
 """Every pooling with every context, with norms and without, over all bands and band by band."""
@@ -78,19 +78,7 @@ def test_a_patch_is_a_whole_context_of_its_own() -> None:
         assert not torch.allclose(clip(log_mel)[1], halves, rtol=1e-3)
 
 
-def test_attention_starts_as_the_mean_and_can_pick_out_a_moment() -> None:
-    torch.manual_seed(0)
-    pool = build("vggish_plus", 5, VGGishPlusParams(pooling="attention", keep_bands=False, width=2)).pool
-    maps = torch.rand(1, 16, 7, 4)
-    values = pool.transform(maps.mean(3)).relu()
-    torch.testing.assert_close(pool(maps), values.mean(2))
-    with torch.no_grad():
-        pool.attend.weight.copy_(torch.ones(16, 16, 1) * 1e4)
-    loudest = maps.mean((1, 3)).argmax()
-    torch.testing.assert_close(pool(maps), values[:, :, loudest])
-
-
-@pytest.mark.parametrize("pooling", ["mean", "mean_max", "attention"])
+@pytest.mark.parametrize("pooling", ["mean", "mean_max"])
 def test_an_embedding_tells_bands_apart_only_where_they_are_kept(pooling: str) -> None:
     maps = torch.rand(1, 16, 6, 4)
     for keep_bands in (True, False):
@@ -104,7 +92,6 @@ def test_an_embedding_tells_bands_apart_only_where_they_are_kept(pooling: str) -
         ({}, 1_136_613),
         ({"batch_norm": False}, 1_135_749),
         ({"pooling": "mean"}, 1_131_493),
-        ({"pooling": "attention"}, 3_230_693),
         ({"keep_bands": False}, 1_128_933),
         ({"pooling": "flat", "context": "patch"}, 43_602_661),
         ({"context": "patch"}, 1_136_613),

@@ -139,22 +139,4 @@ class MeanMax(OverTime):
         return torch.cat([rows_BRF.mean(2), rows_BRF.amax(2)], dim=1)
 
 
-class Attention(OverTime):
-    """A mean whose weights each row learns; it starts out as the plain mean.
-
-    The feature-level attention of Kong et al., "Weakly labelled AudioSet tagging with attention neural networks"
-    (2019).
-    """
-
-    def __init__(self, channels: int, keep_bands: bool) -> None:
-        super().__init__(channels, keep_bands)
-        self.attend = nn.Conv1d(self.row_count, self.row_count, 1)
-        nn.init.zeros_(self.attend.weight)
-        self.transform = nn.Conv1d(self.row_count, self.row_count, 1)
-
-    def pool(self, rows_BRF: Tensor) -> Tensor:
-        weights_BRF = self.attend(rows_BRF).softmax(2)
-        return (weights_BRF * self.transform(rows_BRF).relu()).sum(2)
-
-
-OVER_TIME: dict[str, type[OverTime]] = {"mean": Mean, "mean_max": MeanMax, "attention": Attention}
+OVER_TIME: dict[str, type[OverTime]] = {"mean": Mean, "mean_max": MeanMax}

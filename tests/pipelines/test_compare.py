@@ -150,7 +150,7 @@ def test_results_gains_and_page_agree_with_the_predictions(predictions: dict[str
     metrics = summarise_rules("csv", values, predictions)
     assert metrics["csv.union.accuracy"] == pytest.approx(right["union"])
     assert metrics["union.clips"] == float(predictions["union-0"].metadata["clips"])
-    page = without_plotly(render_rules("csv", values, gains, metrics, plot_rules(values, table)))
+    page = without_plotly(render_rules("csv", True, values, gains, metrics, plot_rules(values, table)))
     assert f"{100 * right['union']:.1f} ±" in page and 'id="rules"' in page
 
 

@@ -52,8 +52,7 @@ class Results:
     @property
     def title(self) -> str:
         """Of the benchmark, for readers."""
-        known = CATALOGUE[self.name].title
-        return known if self.is_complete or self.name == "csv" else f"sounds in the layout of {known}"
+        return title_of(self.name, self.is_complete)
 
     @property
     def is_complete(self) -> bool:
@@ -214,6 +213,12 @@ class Results:
     def _mean(self, protocol: str, representation: str, metric: str) -> str:
         told = self._told(protocol, representation, metric)
         return f"{100 * told.mean():.1f}" + (f" ± {100 * told.std():.1f}" if len(told) > 1 else "")
+
+
+def title_of(benchmark: str, complete: bool) -> str:
+    """A benchmark's name for readers; of a part of it, or of other sounds in its folder's layout, what they are."""
+    known = CATALOGUE[benchmark].title
+    return known if complete or benchmark == "csv" else f"sounds in the layout of {known}"
 
 
 def points(gain: float) -> str:

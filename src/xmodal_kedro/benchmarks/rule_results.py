@@ -18,7 +18,7 @@ from xmodal_kedro.benchmarks.compare import interval, paired_p_value
 from xmodal_kedro.benchmarks.measures import MEASURES
 from xmodal_kedro.benchmarks.result_sections import MEASURES as MEASURE_NAMES
 from xmodal_kedro.benchmarks.result_sections import interval as told_interval
-from xmodal_kedro.benchmarks.result_sections import p_value, points
+from xmodal_kedro.benchmarks.result_sections import p_value, points, title_of
 from xmodal_kedro.benchmarks.rules import UNTRAINED
 from xmodal_kedro.handles import Shards
 from xmodal_kedro.schemas import RuleGains, RuleResults
@@ -148,18 +148,29 @@ def plot_rules(values: pd.DataFrame, predictions: pd.DataFrame) -> go.Figure:
 
 
 def render_rules(
-    benchmark: str, values: pd.DataFrame, gains: pd.DataFrame, metrics: dict[str, float], figure: go.Figure
+    benchmark: str,
+    complete: bool,
+    values: pd.DataFrame,
+    gains: pd.DataFrame,
+    metrics: dict[str, float],
+    figure: go.Figure,
 ) -> str:
-    """One HTML page that says which labels to learn from."""
+    """One HTML page that says which labels to learn from.
+
+    Args:
+        complete: whether it is all of the published benchmark.
+    """
     measure = CATALOGUE[benchmark].measure
     title = "Which labels to learn from"
     means = values[values["metric"] == measure].groupby("rule")["value"].mean().sort_values(ascending=False)
     best = next(rule for rule in means.index)
     runner_up = gains[(gains["metric"] == measure) & (gains["rule"] == best)]
     beaten = runner_up[runner_up["p_value"] < 0.05]["over"].tolist()
+    best_labels = f"Labels of {NAMES.get(best, best)} come out best on {title_of(benchmark, complete)}"
     verdict = (
-        f"Labels of {NAMES.get(best, best)} come out best on {CATALOGUE[benchmark].title}; surely so (p < 0.05) only "
-        f"beside labels of {', '.join(NAMES.get(rule, rule) for rule in beaten) or 'none of the others'}."
+        f"{best_labels}, surely ahead (p < 0.05) of {', '.join(NAMES.get(rule, rule) for rule in beaten)}."
+        if beaten
+        else f"{best_labels}, but surely ahead (p < 0.05) of no other."
     )
     rows = [
         (
@@ -184,14 +195,16 @@ def render_rules(
     parts = [
         f"<header><h1>{title}</h1>{page.paragraph(verdict, 'lead')}</header>",
         page.section(
-            "Labels of",
+            "By whose labels",
             page.paragraph(
                 f"{MEASURE_NAMES[measure]} in percent, mean and deviation over {values['seed'].nunique()} seeds, of "
                 "linear probes on frozen embeddings. Network, training and clips are the same; what differs is "
                 "whose labels are targets, and so how many clips have any."
             ),
             page.table(
-                ("Labels of", MEASURE_NAMES[measure], "Clips", "Classes", "Validation mAP"), rows, numbers=(1, 2, 3, 4)
+                ("Labels of", MEASURE_NAMES[measure], "Clips trained on", "Classes", "Validation mAP"),
+                rows,
+                numbers=(1, 2, 3, 4),
             ),
             page.figure(figure, "rules"),
         ),

@@ -202,6 +202,7 @@ def plot_rules(compare_results: pd.DataFrame, compare_predictions: Shards) -> An
 
 
 def write_compare_report(
+    benchmark_files: Folder,
     compare_results: pd.DataFrame,
     compare_gains: pd.DataFrame,
     compare_metrics: dict[str, float],
@@ -209,6 +210,9 @@ def write_compare_report(
     transfer_eval: TransferParams,
 ) -> str:
     """Which labels to learn from, as one HTML page that needs no network."""
+    from xmodal_kedro.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.benchmarks.rule_results import render_rules
 
-    return render_rules(transfer_eval.benchmark, compare_results, compare_gains, compare_metrics, rule_accuracies)
+    name = transfer_eval.benchmark
+    complete = read_benchmark(benchmark_files, name).complete
+    return render_rules(name, complete, compare_results, compare_gains, compare_metrics, rule_accuracies)

@@ -114,6 +114,7 @@ def _report() -> list[Node]:
         Node(
             write_compare_report,
             inputs=[
+                "benchmark_files",
                 "compare_results",
                 "compare_gains",
                 "compare_metrics",

@@ -84,7 +84,7 @@ def assert_answers(answers: pd.DataFrame, sounds: list[np.ndarray], trained: Tra
     for (_, row), audio in zip(answers.iterrows(), sounds, strict=True):
         scores, embedding = trained.ask(audio)
         # Embeddings are no probabilities: a sound in a batch and one alone differ by rounding in their own measure.
-        np.testing.assert_allclose(row["embedding"], embedding, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(row["embedding"], embedding, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose([row["scores"][name] for name in TONES_HZ], scores, rtol=0, atol=1e-6)
 
 

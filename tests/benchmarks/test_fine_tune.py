@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tests.fakes import MemoryShard, shard_of
-from xmodal_kedro.benchmarks.benchmark import Benchmark, rotate
-from xmodal_kedro.benchmarks.fine_tune import Start, fine_tune_benchmark, fine_tune_split, hold_out
+from xmodal_kedro.benchmarks.benchmark import Benchmark, Split, rotate
+from xmodal_kedro.benchmarks.fine_tune import Start, fine_tune_benchmark, hold_out
 from xmodal_kedro.benchmarks.representations import random_network
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.models.card import describe
@@ -107,8 +107,13 @@ def test_the_epoch_is_chosen_on_whole_groups_with_every_class(groups: int) -> No
     assert 0.1 < held_out.mean() < 0.6
 
 
-def test_a_division_is_tuned_on_its_training_clips_alone() -> None:
-    """Sounds of neither part may be missing altogether."""
+def test_clips_of_neither_part_take_no_part() -> None:
     benchmark, sounds = tones()
-    job = jobs(benchmark, sounds)["scratch-01"]
-    assert job.func is fine_tune_split
+    (split, *_), unused = benchmark.splits, np.arange(48) >= 40
+    part = Split(1, split.train[~unused[split.train]], split.test[~unused[split.test]])
+    clips = benchmark.clips
+    few = {"0": MemoryShard(sounds["0"]().filter(pa.array(~unused)))}
+    whole = Benchmark(clips, (), (part,), complete=False)
+    told = [shard_of(jobs(whole, shards)["scratch-01"])() for shards in (sounds, few)]
+    assert told[0].equals(told[1])
+    assert told[0]["file"].to_pylist() == clips["file"].iloc[part.test].tolist()

@@ -86,6 +86,7 @@ def test_an_equal_file_is_a_leak_though_its_sound_is_too_short_to_tell(real: tup
     sources = videos((benchmark.audio[3].sha256[:32], "renamed.ogg"), ("0" * 32, "harmless.mp4"))
     (leak,) = find_leaks("esc10", benchmark, signatures, sources, {}, PARAMS)
     assert leak == Leak("renamed.ogg", benchmark.clips["file"][3], "the files are equal")
+    refuse_leaks([], "esc10")
     with pytest.raises(ValueError, match="training has heard the benchmark esc10: 1 of its sources .*renamed.ogg"):
         refuse_leaks([leak], "esc10")
 
@@ -109,7 +110,3 @@ def test_most_real_sounds_are_found_at_another_level_and_offset(real: tuple) -> 
     found = find_leaks("esc10", benchmark, signatures, sources, {"0": signed(heard)}, PARAMS)
     right = {leak.uri for leak in found if leak.file == table["file"][int(leak.uri[1:-4])].as_py()}
     assert len(right) >= 0.75 * len(heard)
-
-
-def test_without_leaks_nothing_is_refused() -> None:
-    refuse_leaks([], "esc10")

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from xmodal_kedro.handles import Folder, ShardJobs, Shards
-from xmodal_kedro.params import CompareParams, MergeParams, NearDuplicateParams, TrainParams, TransferParams
+from xmodal_kedro.params import CompareParams, MergeParams, TrainParams, TransferParams
 
 
 def match_classes(
@@ -123,40 +123,6 @@ def _plan(rule: str, surveys: Shards, classes: Any, params: MergeParams) -> Any:
     survey = LabelCounter.sum_of(of_rule(surveys, rule))
     thresholds = associations.class_thresholds(survey, classes, params)
     return MergePlan.of(classes, params, thresholds, associations.class_associations(survey, classes, params))
-
-
-def decode_sounds(benchmark_files: Folder, transfer_eval: TransferParams) -> ShardJobs:
-    """Decode each sound of the benchmark, once for all that listen to it."""
-    from xmodal_kedro.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.benchmarks.sounds import decode_benchmark
-
-    return decode_benchmark(read_benchmark(benchmark_files, transfer_eval.benchmark))
-
-
-def sign_sounds(benchmark_sounds: Shards) -> ShardJobs:
-    """What is left of each sound after any re-encoding, to find it elsewhere by."""
-    from xmodal_kedro.benchmarks.leaks import sign_benchmark
-
-    return sign_benchmark(benchmark_sounds)
-
-
-def refuse_leaks(
-    benchmark_files: Folder,
-    benchmark_signatures: Shards,
-    videos: pd.DataFrame,
-    signatures: Shards,
-    near_duplicates: NearDuplicateParams,
-    transfer_eval: TransferParams,
-) -> dict[str, int]:
-    """Stop where training may hear what it is judged on, before hours of it."""
-    from xmodal_kedro.benchmarks import leaks
-    from xmodal_kedro.benchmarks.catalogue import read_benchmark
-
-    name = transfer_eval.benchmark
-    benchmark = read_benchmark(benchmark_files, name)
-    found = leaks.find_leaks(name, benchmark, benchmark_signatures, videos, signatures, near_duplicates)
-    leaks.refuse_leaks(found, name)
-    return {"sources": len(videos), "sounds": len(benchmark.clips)}
 
 
 def train_rules(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
+from xmodal_kedro.benchmarks.preparation import decode_sounds, refuse_leaks, sign_sounds
+
 from .nodes import (
     choose_classes,
     count_rules,
-    decode_sounds,
     judge_rules,
     match_classes,
     merge_rules,
     plot_rules,
-    refuse_leaks,
-    sign_sounds,
     survey_rules,
     train_rules,
     write_compare_report,
@@ -72,6 +71,7 @@ def _train() -> list[Node]:
             refuse_leaks,
             inputs=[
                 "benchmark_files",
+                "benchmark_sounds",
                 "benchmark_signatures",
                 "videos",
                 "signatures",

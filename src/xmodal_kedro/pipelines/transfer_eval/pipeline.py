@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
+from xmodal_kedro.benchmarks.preparation import decode_sounds, refuse_leaks, sign_sounds
+
 from .nodes import (
     classify_zero_shot,
-    decode_sounds,
     embed_references,
     embed_sounds,
     fine_tune_folds,
     measure,
     probe_folds,
-    refuse_leaks,
-    sign_sounds,
 )
 from .reporting import REPORTED, map_embeddings, plot_class_gains, plot_confusion, plot_gains, write_report
 

@@ -59,6 +59,7 @@ class Corpus:
         return ClipStream(
             clips=self.clips,
             labels=self.labels,
+            embeddings=None,
             split="train",
             groups=survey(self.clips, self.labels, CLASSES)["train"],
             classes=CLASSES,

@@ -111,7 +111,7 @@ def _measure(
     torch._dynamo.reset()  # type: ignore[no-untyped-call, unused-ignore]
     timer = Timer(device)
     steps = dict.fromkeys(WAYS, STEPS[device.type]) | {"from shards": STEPS_FROM_SHARDS[device.type]}
-    learner = Learner(params_of(model, batch_size, compiled), CLASSES, STEPS_PER_EPOCH, device)
+    learner = Learner(params_of(model, batch_size, compiled), CLASSES, 0, STEPS_PER_EPOCH, device)
     step = step_only(learner)
     peak_bytes = 0
     if device.type == "cuda":

@@ -235,7 +235,7 @@ def test_every_parameter_file_sets_only_known_fields_and_leaves_none_to_chance()
         "clip": params.ClipParams,
         "near_duplicates": params.NearDuplicateParams,
         "visual_label": params.LabelParams,
-        "audio_label": params.LabelParams,
+        "audio_label": params.AudioLabelParams,
         "merge_labels": params.MergeParams,
         "train": params.TrainParams,
         "transfer_eval": params.TransferParams,

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tests.fakes import MemoryShard
 from xmodal_kedro.params import TrainParams
-from xmodal_kedro.schemas import CLIPS_ARROW, LABELS_ARROW
+from xmodal_kedro.schemas import CLIPS_ARROW, LABELS_ARROW, TEACHER_EMBEDDINGS_ARROW
 
 TONES_HZ = {"low": 300.0, "middle": 1_000.0, "high": 4_000.0}
 VOCABULARY = pd.DataFrame({"index": range(3), "name": list(TONES_HZ), "modality": ["audio"] * 3, "clip_count": [1] * 3})
@@ -35,6 +35,23 @@ def tone_shards(
     return clips, labels
 
 
+def tone_embeddings(shards: int = 3, clips_per_shard: int = 16) -> dict[str, MemoryShard]:
+    """What a teacher might tell of the same clips: four numbers each, one of which says nothing."""
+    made = {}
+    for shard in range(shards):
+        numbers = range(shard * clips_per_shard, (shard + 1) * clips_per_shard)
+        rows = [{"clip_id": f"clip-{n}", "embedding": tone_embedding(n).tobytes()} for n in numbers]
+        table = pa.Table.from_pylist(rows[::-1], TEACHER_EMBEDDINGS_ARROW)  # their order is of no consequence
+        made[f"shard-{shard:05d}"] = MemoryShard(table.replace_schema_metadata({"embedding_size": "4"}))
+    return made
+
+
+def tone_embedding(number: int) -> np.ndarray:
+    """float16 [4] of one clip."""
+    noise = np.random.default_rng(number).normal(0, 0.1, 4)
+    return (5 * np.eye(4)[number % 3] + noise).astype("<f2")
+
+
 def clip_ids(split: str, count: int) -> list[str]:
     """The labelled clips of a split among the first `count`, in stored order."""
     rows = [_label(number) for number in range(count)]
@@ -53,6 +70,7 @@ def tone_params(**changes: object) -> TrainParams:
         "shuffle_buffer": 32,
         "streams": 4,
         "device": "cpu",
+        "precision": "float32",
     }
     return TrainParams.model_validate(settings | changes)
 

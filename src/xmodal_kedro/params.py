@@ -299,6 +299,14 @@ class LabelParams(Params):
     """`auto` takes CUDA where torch, or for `onnx` the installed onnxruntime, offers it."""
 
 
+class AudioLabelParams(LabelParams):
+    """`parameters/audio_label.yml`"""
+
+    embeddings: bool = False
+    """Whether the teacher's own embedding of each clip is kept too, for `train.embedding_weight`. The card has to name
+    it, `output.embedding`, and the teacher hears each clip once more."""
+
+
 class ModalityParams(Params):
     """What of one teacher's labels becomes a target."""
 
@@ -439,6 +447,10 @@ class TrainParams(Params):
     ema_decay: float = Field(0.999, ge=0, lt=1)
     """Decay by step of the exponential moving average of weights, which is what is validated and kept; 0 keeps the
     weights themselves. It rises to this over the first steps, so that short trainings gain too."""
+    embedding_weight: float = Field(0.0, ge=0)
+    """Weight of a second target beside the labels: the audio teacher's own embedding, as `audio_label.embeddings`
+    keeps it. A clip then tells the network of all that its teacher heard, not of the classes alone, which counts where
+    clips are few. 0 learns from labels alone."""
     log_offset: float = Field(0.01, gt=0)
     """Added to mel magnitudes before the logarithm."""
     mixup_alpha: float = Field(0.0, ge=0)
@@ -460,6 +472,9 @@ class TrainParams(Params):
     """Stored states that are kept, the latest ones."""
     report_steps: int = Field(20, ge=1)
     """Steps after which loss, learning rate and clips/s are told. A step is not waited for to do so."""
+    precision: Literal["auto", "float32"] = "auto"
+    """`auto` computes in bfloat16 where the device does that faster, and in float32 elsewhere: weights, losses and the
+    front end are float32 in any case."""
     compile: bool = False
     """Whether torch compiles the network. The first steps then take minutes."""
     deterministic: bool = False

@@ -207,6 +207,17 @@ class TeacherLabels(Table):
 TEACHER_LABELS_ARROW = pa.schema([("clip_id", pa.string()), ("label", pa.string()), ("score", pa.float32())])
 
 
+class TeacherEmbeddings(Table):
+    """A teacher's own embedding of a clip: mean, then maximum, over its windows."""
+
+    clip_id: Series[str] = pa_checks.Field(unique=True)
+    embedding: Series[object]
+    """float16, little-endian."""
+
+
+TEACHER_EMBEDDINGS_ARROW = pa.schema([("clip_id", pa.string()), ("embedding", pa.binary())])
+
+
 UNLABELLED_REASONS = ("no_picture", "below_min_score")
 """Why a clip has no label of a teacher: nothing to look at, or no score worth storing."""
 

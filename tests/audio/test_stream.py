@@ -5,21 +5,24 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import MemoryShard
-from tests.tones import clip_ids, tone_shards
+from tests.tones import clip_ids, tone_embedding, tone_embeddings, tone_shards
 from xmodal_kedro.audio.stream import Batch, ClipStream, Reader
 from xmodal_kedro.audio.survey import survey
+from xmodal_kedro.audio.teacher_embeddings import Embeddings
 
 CLIPS, LABELS = tone_shards(duration_s=1.0)
 GROUPS = survey(CLIPS, LABELS, 3)
 TRAIN = ClipStream(
     clips=CLIPS,
     labels=LABELS,
+    embeddings=Embeddings(tone_embeddings()),
     split="train",
     groups=GROUPS["train"],
     classes=3,
@@ -40,6 +43,7 @@ def assert_same(ours: list[Batch], theirs: list[Batch]) -> None:
     assert order(ours) == order(theirs)
     for one, other in zip(ours, theirs, strict=True):
         assert torch.equal(one.audio, other.audio) and torch.equal(one.targets, other.targets)
+        assert torch.equal(one.embeddings, other.embeddings)
         assert one.parts == other.parts and one.clips == other.clips
 
 
@@ -103,6 +107,22 @@ def test_seed_and_epoch_alone_decide_order_and_cuts() -> None:
     assert order(first) != order(list(TRAIN.batches(4)))
     assert order(first) != order(list(replace(TRAIN, seed=1).batches(3)))
     assert order(first) != clip_ids("train", 48)
+
+
+def test_each_clip_comes_with_what_its_teacher_told_of_it() -> None:
+    for batch in TRAIN.batches(1):
+        told = [torch.from_numpy(tone_embedding(int(clip_id.removeprefix("clip-")))) for clip_id in batch.clip_ids]
+        assert torch.equal(batch.embeddings, torch.stack(told))
+    assert all(batch.embeddings.shape[1] == 0 for batch in replace(TRAIN, embeddings=None).batches(1))
+
+
+def test_a_clip_without_its_teachers_embedding_is_named() -> None:
+    shards = tone_embeddings()
+    rows = shards["shard-00001"]()
+    kept = rows.filter(pc.not_equal(rows["clip_id"], "clip-20"))
+    lacking = Embeddings({**shards, "shard-00001": MemoryShard(kept)})
+    with pytest.raises(ValueError, match=r"teacher_embeddings of shard-00001 has none of clip-20: run .* audio_label"):
+        list(replace(TRAIN, embeddings=lacking).batches())
 
 
 def test_training_cuts_differ_between_epochs() -> None:

@@ -10,7 +10,7 @@ from kedro.config import OmegaConfigLoader
 from tests.labelling.fixtures import colour_card, hearing_card, pitch_card, seeing_card
 from tests.project import PROJECT
 from xmodal_kedro import settings
-from xmodal_kedro.params import AudioTeacherCard, LabelParams, TeacherCard, VisualTeacherCard
+from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard, LabelParams, TeacherCard, VisualTeacherCard
 
 
 def parameters(env: str) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def parameters(env: str) -> dict[str, Any]:
 def test_the_cards_of_every_environment_are_whole(env: str, modality: str, card: type[TeacherCard]) -> None:
     stated = parameters(env)
     card.model_validate(stated[f"{modality}_teacher"])
-    LabelParams.model_validate(stated[f"{modality}_label"])
+    (AudioLabelParams if modality == "audio" else LabelParams).model_validate(stated[f"{modality}_label"])
 
 
 def test_the_papers_teachers_come_with_their_own_classes_and_processors() -> None:

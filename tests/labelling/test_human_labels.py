@@ -55,7 +55,7 @@ PARAMETERS: dict[str, type[params.Params]] = {
     "visual_teacher": params.VisualTeacherCard,
     "audio_teacher": params.AudioTeacherCard,
     "visual_label": params.LabelParams,
-    "audio_label": params.LabelParams,
+    "audio_label": params.AudioLabelParams,
     "merge_labels": params.MergeParams,
 }
 

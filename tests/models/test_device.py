@@ -25,5 +25,7 @@ def test_a_cpu_computes_in_bfloat16_only_with_instructions_for_it(
     monkeypatch: pytest.MonkeyPatch, capable: bool, dtype: torch.dtype
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": capable})
+    with mixed_precision(torch.device("cpu"), "float32"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
     with mixed_precision(torch.device("cpu")):
         assert torch.nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == dtype

@@ -23,7 +23,7 @@ from tests.labelling.fixtures import (
 )
 from xmodal_kedro.datasets.files import TableDataset
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.params import AudioTeacherCard, LabelParams, MergeParams, VisualTeacherCard
+from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard, LabelParams, MergeParams, VisualTeacherCard
 from xmodal_kedro.pipelines import audio_label, merge_labels, visual_label
 
 SHARDS = {
@@ -51,11 +51,11 @@ def catalog(tmp_path: Path) -> DataCatalog:
         "params:visual_teacher": colour_card(),
         "params:audio_teacher": pitch_card(),
         "params:visual_label": asks,
-        "params:audio_label": asks,
+        "params:audio_label": AudioLabelParams(top_k=1, device="cpu"),
         "params:merge_labels": MergeParams.model_validate({"visual": keeps, "audio": keeps, "min_clips": 1}),
     }
     engine = {"backend": "threading", "workers": 1}
-    shards = ("visual_labels", "audio_labels", "label_survey", "target_counts", "labels")
+    shards = ("visual_labels", "audio_labels", "teacher_embeddings", "label_survey", "target_counts", "labels")
     return DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
         | {name: ShardedParquetDataset(path=str(tmp_path / name), engine=engine) for name in shards}
@@ -100,7 +100,7 @@ def test_the_shipped_parameters_are_valid_and_leave_nothing_unsaid(env: str) -> 
     for file in sorted((PROJECT / "conf" / env / "parameters").glob("*.yml")):
         stated |= yaml.safe_load(file.read_text()) or {}
     models = {"visual_teacher": VisualTeacherCard, "audio_teacher": AudioTeacherCard, "visual_label": LabelParams,
-              "audio_label": LabelParams, "merge_labels": MergeParams}  # fmt: skip
+              "audio_label": AudioLabelParams, "merge_labels": MergeParams}  # fmt: skip
     ours = {name: models[name].model_validate(fields) for name, fields in stated.items() if name in models}
     assert {"visual_teacher", "audio_teacher"} <= set(ours)
     if env == "base":

@@ -29,6 +29,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict:
             "clips": MemoryDataset(clips, copy_mode="assign"),
             "labels": MemoryDataset(labels, copy_mode="assign"),
             "label_vocabulary": MemoryDataset(VOCABULARY),
+            "teacher_embeddings": MemoryDataset({}, copy_mode="assign"),
             "training_checkpoints": CheckpointDataset(path=str(tmp_path_factory.mktemp("train") / "state")),
             "params:train": MemoryDataset(tone_params()),
         }

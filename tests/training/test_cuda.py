@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tones import VOCABULARY, tone_params, tone_shards
+from tests.tones import VOCABULARY, tone_embeddings, tone_params, tone_shards
 from xmodal_kedro.audio.stream import Reader
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
@@ -19,7 +19,14 @@ from xmodal_kedro.training.learner import Learner
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 CLIPS, LABELS = tone_shards()
-SETTINGS = {"device": "cuda", "mixup_alpha": 0.3, "spec_augment": {"time_masks": 1}, "report_steps": 1}
+SETTINGS = {
+    "device": "cuda",
+    "precision": "auto",
+    "mixup_alpha": 0.3,
+    "embedding_weight": 1.0,
+    "spec_augment": {"time_masks": 1},
+    "report_steps": 1,
+}
 
 
 class KilledError(Exception):
@@ -36,7 +43,7 @@ class Dies(CheckpointFolder):
 
 
 def train(params: TrainParams, checkpoints: CheckpointFolder) -> Fitted:
-    return fit(gather(CLIPS, LABELS, VOCABULARY, params), params, checkpoints)
+    return fit(gather(CLIPS, LABELS, VOCABULARY, params, tone_embeddings()), params, checkpoints)
 
 
 @pytest.mark.parametrize("model", ["vggish", "vggish_plus", "resnet50", "mobilenet_v2"])
@@ -57,8 +64,8 @@ def test_a_deterministic_training_goes_on_to_the_bits_of_an_unbroken_one(tmp_pat
 
 def test_a_step_does_not_wait_for_the_device() -> None:
     params = tone_params(**SETTINGS)
-    data = gather(CLIPS, LABELS, VOCABULARY, params)
-    learner = Learner(params, 3, 4, torch.device("cuda", 0))
+    data = gather(CLIPS, LABELS, VOCABULARY, params, tone_embeddings())
+    learner = Learner(params, 3, 4, 4, torch.device("cuda", 0))
     prepared = list(on_device(data.train.batches(0, 0, Reader(pinned=True)), learner, 0))
     learner.step(prepared[0], 0, 1e-3)
     torch.cuda.set_sync_debug_mode("error")

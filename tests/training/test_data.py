@@ -4,10 +4,19 @@ import pyarrow.compute as pc
 import pytest
 
 from tests.fakes import MemoryShard
-from tests.tones import TONES_HZ, VOCABULARY, clip_ids, tone_params, tone_shards
+from tests.tones import TONES_HZ, VOCABULARY, clip_ids, tone_embeddings, tone_params, tone_shards
 from xmodal_kedro.training.data import gather
 
 CLIPS, LABELS = tone_shards(shards=2)
+
+
+def test_embeddings_are_looked_at_where_they_are_learnt_alone() -> None:
+    params, learnt = tone_params(), tone_params(embedding_weight=1.0)
+    data = gather(CLIPS, LABELS, VOCABULARY, learnt, tone_embeddings())
+    assert data.embedding_size == 4 and gather(CLIPS, LABELS, VOCABULARY, params, tone_embeddings()).embedding_size == 0
+    assert gather(CLIPS, LABELS, VOCABULARY, params).shards != data.shards
+    with pytest.raises(ValueError, match=r"embedding_weight is set, but teacher_embeddings has no shard shard-00000"):
+        gather(CLIPS, LABELS, VOCABULARY, learnt)
 
 
 def only(split: str) -> dict[str, MemoryShard]:

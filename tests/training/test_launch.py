@@ -17,7 +17,7 @@ import psutil
 import pytest
 import torch
 
-from tests.tones import VOCABULARY, tone_params, tone_shards
+from tests.tones import VOCABULARY, tone_embeddings, tone_params, tone_shards
 from tests.training.told import losses_told
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
@@ -28,11 +28,12 @@ from xmodal_kedro.training.fit import Fitted, fit
 CLIPS, LABELS = tone_shards()
 SETTINGS = {
     "mixup_alpha": 0.3,
+    "embedding_weight": 0.5,
     "spec_augment": {"time_masks": 1, "time_frames": 20},
     "report_steps": 1,
     # The frames of a tone are alike: which of them is the loudest is for rounding to decide, and so a gradient.
     "vggish_plus": {"width": 4, "pooling": "mean"},
-    "learning_rate": 3e-4,
+    "learning_rate": 1e-4,
 }
 
 
@@ -46,8 +47,9 @@ def _one_thread() -> Iterator[None]:
 
 def train(params: TrainParams, folder: Path) -> tuple[Fitted, dict[int, float]]:
     """What came of it, and the loss of every step."""
+    data = gather(CLIPS, LABELS, VOCABULARY, params, tone_embeddings())
     with losses_told() as losses:
-        return fit(gather(CLIPS, LABELS, VOCABULARY, params), params, CheckpointFolder(str(folder))), losses
+        return fit(data, params, CheckpointFolder(str(folder))), losses
 
 
 def ranks() -> list[psutil.Process]:

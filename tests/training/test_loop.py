@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tones import VOCABULARY, tone_params, tone_shards
+from tests.tones import VOCABULARY, tone_embeddings, tone_params, tone_shards
 from tests.training.told import losses_told
 from xmodal_kedro import events
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
@@ -20,6 +20,7 @@ from xmodal_kedro.training.data import gather
 from xmodal_kedro.training.fit import Fitted, fit
 
 CLIPS, LABELS = tone_shards()
+EMBEDDINGS = tone_embeddings()
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ STEPS = 4
 
 def train(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Fitted:
     store = CheckpointFolder(str(checkpoint)) if isinstance(checkpoint, Path) else checkpoint
-    return fit(gather(CLIPS, LABELS, VOCABULARY, params), params, store)
+    return fit(gather(CLIPS, LABELS, VOCABULARY, params, EMBEDDINGS), params, store)
 
 
 @dataclass
@@ -98,13 +99,23 @@ def test_equal_seeds_give_equal_bits_and_others_do_not(tmp_path: Path) -> None:
     assert other.history != one.history
 
 
+def test_the_teachers_embedding_is_learnt_beside_the_labels_and_left_behind(tmp_path: Path) -> None:
+    labels_alone = train(tone_params(), tmp_path / "labels")
+    both = train(tone_params(embedding_weight=1.0), tmp_path / "both")
+    assert plain_weights(both.model).keys() == plain_weights(labels_alone.model).keys()
+    assert both.history[0]["train_loss"] > labels_alone.history[0]["train_loss"] + 0.5  # from 1, what knows nothing has
+    long = train(tone_params(embedding_weight=1.0, epochs=8, vggish_plus={"width": 16}), tmp_path / "long")
+    assert long.history[-1]["train_loss"] < 0.5 * long.history[0]["train_loss"]
+
+
 @pytest.mark.parametrize(
     ("model", "step"), [("mobilenet_v2", 5), *(("vggish_plus", step) for step in (1, STEPS - 1, STEPS + 2, 2 * STEPS))]
 )
 def test_a_training_killed_at_any_step_goes_on_to_the_bits_of_an_unbroken_one(
     tmp_path: Path, model: str, step: int
 ) -> None:
-    params = tone_params(model=model, epochs=3, mixup_alpha=0.3, checkpoint_steps=1, report_steps=3, **MASKS)
+    settings = {"mixup_alpha": 0.3, "embedding_weight": 0.5, "checkpoint_steps": 1, "report_steps": 3}
+    params = tone_params(model=model, epochs=3, **settings, **MASKS)
     unbroken = told(params, tmp_path / "unbroken")
     stop_after(step, params, tmp_path / "broken")
     resumed = told(params, tmp_path / "broken")

@@ -71,19 +71,14 @@ def draw(
     )
 
 
-def mixup(audio_BT: Tensor, targets_BC: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-    """Mix each sound, and its targets, with another of the batch: Zhang et al., "mixup" (2018), on waveforms.
+def mixup(values_BX: Tensor, draws: Draws) -> Tensor:
+    """Mix each clip with another of the batch: Zhang et al., "mixup" (2018), on waveforms, targets and embeddings.
 
     Args:
-        audio_BT: float [batch, samples].
-        targets_BC: float [batch, classes].
+        values_BX: float [batch, numbers of a clip].
         draws: shares and partners.
     """
-    share_B1 = draws.share_B1
-    return (
-        torch.lerp(audio_BT[draws.partner_B], audio_BT, share_B1),
-        torch.lerp(targets_BC[draws.partner_B], targets_BC, share_B1),
-    )
+    return torch.lerp(values_BX[draws.partner_B], values_BX, draws.share_B1)
 
 
 def mask(log_mel_BFM: Tensor, draws: Draws) -> Tensor:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from xmodal_kedro.audio.augment import fit_length
 from xmodal_kedro.audio.order import EpochOrder, Piece, Pool, RowGroups
 from xmodal_kedro.audio.prefetch import prefetched
 from xmodal_kedro.audio.survey import Split, Targets, read_targets, reading
+from xmodal_kedro.audio.teacher_embeddings import Embeddings, ShardEmbeddings
 from xmodal_kedro.handles import Shards
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
@@ -27,6 +29,9 @@ _POOLS_IN_MEMORY = 2
 """Of each stream: one that is given out, and one that is read meanwhile."""
 _LABEL_SHARDS_IN_MEMORY = 256
 """Some 40 MB: to read the labels of a shard again for each of its row groups costs a fifth of the loader's time."""
+_EMBEDDING_SHARDS_IN_MEMORY = 64
+"""Some 130 MB with embeddings of 2,048 numbers."""
+_NO_EMBEDDING = np.zeros(0, np.float16)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Batch:
     Attributes:
         audio: int16 [batch, samples].
         targets: float32 [batch, classes]: weights of the vocabulary's classes.
+        embeddings: the teacher's, float16 [batch, size]; of size 0 where they are not learnt.
         clip_ids: [batch].
         parts: stream and number of clips of each stretch of the batch, in order.
         clips: of the whole batch, over all ranks.
@@ -43,6 +49,7 @@ class Batch:
 
     audio: Tensor
     targets: Tensor
+    embeddings: Tensor
     clip_ids: list[str]
     parts: tuple[tuple[int, int], ...]
     clips: int
@@ -50,12 +57,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Clip:
-    """The sound of one clip, of its stored length, and its targets as vocabulary indices with their weights."""
+    """The sound of one clip, of its stored length, its targets as vocabulary indices with their weights, and its
+    teacher's embedding [size]."""
 
     clip_id: str
     audio: NDArray[np.int16]
     classes: NDArray[np.int64]
     weights: NDArray[np.float32]
+    embedding: NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,13 @@ class Reader:
 ALONE = Reader()
 
 
+class _Beside(NamedTuple):
+    """What is read beside a shard of clips, by its key, and kept for its next row groups."""
+
+    targets_of: Callable[[str], Targets]
+    embeddings_of: Callable[[str], ShardEmbeddings] | None
+
+
 @dataclass(frozen=True)
 class ClipStream:
     """The clips of one split, joined with their labels by `clip_id`.
@@ -80,6 +96,7 @@ class ClipStream:
 
     Attributes:
         clips, labels: paired shards under the same keys.
+        embeddings: the teacher's, under the same keys too; None where they are not learnt.
         split: which clips. Those for training come in random order, those for validation in the stored one.
         groups: the row groups that hold them, as `survey` found.
         classes: size of the label vocabulary.
@@ -93,6 +110,7 @@ class ClipStream:
 
     clips: Shards
     labels: Shards
+    embeddings: Embeddings | None
     split: Split
     groups: RowGroups
     classes: int
@@ -123,12 +141,15 @@ class ClipStream:
     def _batches(self, epoch: int, first_step: int, reader: Reader) -> Generator[Batch]:
         order = self.order(epoch)
         mine = range(reader.rank, self.streams, reader.ranks)
-        targets_of = lru_cache(maxsize=_LABEL_SHARDS_IN_MEMORY)(self._targets)
+        beside = _Beside(
+            lru_cache(maxsize=_LABEL_SHARDS_IN_MEMORY)(self._targets),
+            lru_cache(maxsize=_EMBEDDING_SHARDS_IN_MEMORY)(self.embeddings.read) if self.embeddings else None,
+        )
         with ThreadPoolExecutor(reader.threads, "clip-reader") as threads:
             sources = [
                 _from_pools(
                     order.pools(stream),
-                    partial(self._submit, threads, targets_of, epoch, stream),
+                    partial(self._submit, threads, beside, epoch, stream),
                     order.taken(stream, first_step),
                 )
                 for stream in mine
@@ -144,15 +165,13 @@ class ClipStream:
                 threads.shutdown(wait=True, cancel_futures=True)
 
     def _submit(
-        self, threads: ThreadPoolExecutor, targets_of: Callable[[str], Targets], epoch: int, stream: int, pool: Pool
+        self, threads: ThreadPoolExecutor, beside: _Beside, epoch: int, stream: int, pool: Pool
     ) -> Future[list[tuple[Clip, int]]]:
-        return threads.submit(self._read_pool, targets_of, epoch, stream, pool)
+        return threads.submit(self._read_pool, beside, epoch, stream, pool)
 
-    def _read_pool(
-        self, targets_of: Callable[[str], Targets], epoch: int, stream: int, pool: Pool
-    ) -> list[tuple[Clip, int]]:
+    def _read_pool(self, beside: _Beside, epoch: int, stream: int, pool: Pool) -> list[tuple[Clip, int]]:
         """The clips of a pool in the order they are given, each with the sample that its sound begins at."""
-        clips = [clip for piece in pool.pieces for clip in self._read_piece(piece, targets_of(piece.key))]
+        clips = [clip for piece in pool.pieces for clip in self._read_piece(piece, beside)]
         samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
         surplus_N = np.array([max(0, len(clip.audio) - samples) for clip in clips])
         rng = self._random(epoch, stream, pool.number)
@@ -161,8 +180,8 @@ class ClipStream:
         starts = rng.integers(surplus_N, endpoint=True).tolist()
         return [(clips[at], starts[at]) for at in rng.permutation(len(clips)).tolist()]
 
-    def _read_piece(self, piece: Piece, targets: Targets) -> list[Clip]:
-        shard = self.clips[piece.key]
+    def _read_piece(self, piece: Piece, beside: _Beside) -> list[Clip]:
+        shard, targets = self.clips[piece.key], beside.targets_of(piece.key)
         with reading("clips", piece.key, shard), shard.open() as parquet:
             rows = parquet.read_row_group(piece.group, columns=["clip_id", "audio"], use_threads=False)
         found = pc.index_in(rows["clip_id"], value_set=targets.clip_ids)
@@ -170,7 +189,8 @@ class ClipStream:
         if len(at_row) != piece.last - piece.first:
             raise ValueError(f"the shard {piece.key} has changed since training began: start training again")
         at_target = found.take(pa.array(at_row)).to_numpy()
-        ids = rows["clip_id"].take(pa.array(at_row)).to_pylist()
+        ids = targets.clip_ids.take(pa.array(at_target))
+        embeddings = beside.embeddings_of(piece.key).of(ids) if beside.embeddings_of else [_NO_EMBEDDING] * len(ids)
         sounds = _sounds(rows["audio"])
         return [
             Clip(
@@ -178,8 +198,11 @@ class ClipStream:
                 sounds[row],
                 targets.classes[targets.starts[target] : targets.starts[target + 1]],
                 targets.weights[targets.starts[target] : targets.starts[target + 1]],
+                embedding,
             )
-            for clip_id, row, target in zip(ids, at_row.tolist(), at_target.tolist(), strict=True)
+            for clip_id, row, target, embedding in zip(
+                ids.to_pylist(), at_row.tolist(), at_target.tolist(), embeddings, strict=True
+            )
         ]
 
     def _batch(
@@ -188,11 +211,14 @@ class ClipStream:
         samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
         audio_BT = torch.empty((len(clips), samples), dtype=torch.int16, pin_memory=pinned)
         targets_BC = torch.zeros((len(clips), self.classes), pin_memory=pinned)
-        audio, targets = audio_BT.numpy(), targets_BC.numpy()
+        size = self.embeddings.size if self.embeddings else 0
+        embeddings_BE = torch.empty((len(clips), size), dtype=torch.float16, pin_memory=pinned)
+        audio, targets, embeddings = audio_BT.numpy(), targets_BC.numpy(), embeddings_BE.numpy()
         for row, (clip, start) in enumerate(clips):
             audio[row] = fit_length(clip.audio, samples, start)
             targets[row, clip.classes] = clip.weights
-        return Batch(audio_BT, targets_BC, [clip.clip_id for clip, _ in clips], parts, whole)
+            embeddings[row] = clip.embedding
+        return Batch(audio_BT, targets_BC, embeddings_BE, [clip.clip_id for clip, _ in clips], parts, whole)
 
     def _targets(self, key: str) -> Targets:
         return read_targets(key, self.labels[key], self.split, self.classes)

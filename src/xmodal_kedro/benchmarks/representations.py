@@ -15,6 +15,7 @@ from torch import Tensor
 from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
 from xmodal_kedro.labelling.onnx_backend import OnnxTeacher
 from xmodal_kedro.labelling.teacher import TeacherFiles, open_teacher
+from xmodal_kedro.labelling.teacher_embedding import mean_and_maximum
 from xmodal_kedro.models import Backbone
 from xmodal_kedro.models.card import build_network, digest
 from xmodal_kedro.params import AudioTeacherCard
@@ -144,7 +145,7 @@ class TeacherEmbedding:
         embeddings, scores = [], []
         for sound in sounds:
             embedding_RE, scores_RC = teacher.embed(teacher.rows(sound))
-            embeddings.append(np.concatenate([embedding_RE.mean(0), embedding_RE.max(0)]))
+            embeddings.append(mean_and_maximum(embedding_RE))
             scores.append(scores_RC.max(0))
         return Represented(np.stack(embeddings), np.stack(scores))
 

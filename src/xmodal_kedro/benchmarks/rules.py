@@ -112,7 +112,9 @@ def trial_jobs(
     """A job for each rule, and for the untrained network, and each seed: a run that was killed goes on where it was."""
     jobs: ShardJobs = {}
     for seed in range(compare.seeds):
-        params = train.model_copy(update={"seed": seed, "devices": 1, "nodes": 1, "rendezvous": ""})
+        # The teacher's embedding is the same whatever the rule, and would hide what the labels are worth.
+        alone = {"devices": 1, "nodes": 1, "rendezvous": "", "embedding_weight": 0.0}
+        params = train.model_copy(update={"seed": seed, **alone})
         jobs[f"{UNTRAINED}-{seed}"] = partial(judge_untrained, question, params)
         for rule in compare.rules:
             vocabulary, of_it = vocabulary_of(vocabularies, rule), of_rule(labels, rule)

@@ -59,7 +59,7 @@ def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
         "visual_teacher_files": partial(_check_teacher, catalog, "visual"),
         "audio_teacher_files": partial(_check_audio_teacher, catalog, labels="params:audio_label" in pipeline.inputs()),
         "benchmark_files": partial(_check_benchmark, catalog),
-        "params:train": partial(_check_train, catalog),
+        "params:train": partial(_check_train, catalog, labels="params:audio_label" in pipeline.inputs()),
         "params:transfer_eval": partial(_check_device, catalog, "transfer_eval"),
     }
     for name in sorted(checks.keys() & pipeline.inputs()):
@@ -73,6 +73,7 @@ def _check_teacher(catalog: DataCatalog, modality: str) -> None:
     from xmodal_kedro.labelling.ontology import read_ontology
     from xmodal_kedro.labelling.sounds import visual_classes
     from xmodal_kedro.labelling.teacher import check_teacher
+    from xmodal_kedro.labelling.teacher_embedding import require_embedding
 
     card, label = catalog.load(f"params:{modality}_teacher"), catalog.load(f"params:{modality}_label")
     files = f"{modality}_teacher_files"
@@ -81,7 +82,9 @@ def _check_teacher(catalog: DataCatalog, modality: str) -> None:
         check_teacher(card, folder, label.device, label.inference_threads)
         if modality == "visual":
             visual_classes(card, folder)
-        elif card.ontology:
+            return
+        require_embedding(card, label)
+        if card.ontology:
             read_ontology(folder.file(card.ontology))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; or {_remedy(files, catalog[files])}") from error
@@ -109,12 +112,17 @@ def _check_benchmark(catalog: DataCatalog) -> None:
     read_benchmark(catalog.load("benchmark_files"), benchmark)
 
 
-def _check_train(catalog: DataCatalog) -> None:
+def _check_train(catalog: DataCatalog, labels: bool) -> None:
     train, place = catalog.load("params:train"), location(catalog["model_weights"])
     if train.model not in place.split("/"):
         raise ValueError(
             f"train.model is {train.model}, but its weights would go to {place}: choose the model by `model` in "
             "globals.yml or by --params train.model=NAME, which both follow"
+        )
+    if train.embedding_weight and labels and not catalog.load("params:audio_label").embeddings:
+        raise ValueError(
+            "train.embedding_weight is set, but audio_label.embeddings is false, so that there would be none to learn: "
+            "set it to true in parameters/audio_label.yml, or the weight to 0"
         )
     if train.device != "auto" or train.devices > 1:
         from xmodal_kedro.models.device import check_devices

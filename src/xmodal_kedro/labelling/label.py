@@ -15,16 +15,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmodal_kedro.handles import Folder, LoadShard, ShardJobs, Shards
-from xmodal_kedro.labelling.preprocess import Clip
 from xmodal_kedro.labelling.scoring import score_clips
+from xmodal_kedro.labelling.stored_clips import CLIPS_AT_A_TIME, stored_clips
 from xmodal_kedro.labelling.teacher import TeacherFiles, check_teacher, open_teacher, teacher_files
-from xmodal_kedro.params import LabelParams, TeacherCard, VisualTeacherCard
+from xmodal_kedro.params import LabelParams, TeacherCard
 from xmodal_kedro.schemas import TEACHER_LABELS_ARROW
 
 NO_PICTURE = "no_picture"
 BELOW_MIN_SCORE = "below_min_score"
-CLIPS_AT_A_TIME = 64
-"""Clips of a shard that are read together, and labelled together, so that the size of a shard does not matter."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def label_shard(clips: LoadShard, files: TeacherFiles, question: Question) -> It
     alphabetical = np.argsort(np.argsort(names))
     is_allowed_C = ~np.isin(names, card.ignore)
     unlabelled = {NO_PICTURE: 0, BELOW_MIN_SCORE: 0}
-    with closing(score_clips(_stored(clips, card), teacher, card, params)) as scored:
+    with closing(score_clips(stored_clips(clips, card), teacher, card, params)) as scored:
         while part := list(islice(scored, CLIPS_AT_A_TIME)):
             found = [(clip_id, scores_C) for clip_id, scores_C in part if scores_C is not None]
             unlabelled[NO_PICTURE] += len(part) - len(found)
@@ -113,18 +111,3 @@ def best_labels(
     starts = np.searchsorted(clip, np.arange(len(scores_NC)))
     best = order[np.arange(len(clip)) - starts[clip] < params.top_k]
     return clip[best], label[best], score[best]
-
-
-def _stored(clips: LoadShard, card: TeacherCard) -> Iterator[tuple[str, Clip]]:
-    """Ids, with JPEGs or sound, of a shard."""
-    column = "frames" if isinstance(card, VisualTeacherCard) else "audio"
-    with clips.open() as parquet:
-        for part in parquet.iter_batches(CLIPS_AT_A_TIME, columns=["clip_id", column]):
-            for clip_id, stored in zip(part["clip_id"].to_pylist(), part[column], strict=True):
-                yield clip_id, _clip(stored)
-
-
-def _clip(stored: pa.Scalar) -> Clip:
-    if isinstance(stored, pa.ListScalar):
-        return list(stored.as_py() or ())
-    return np.frombuffer(stored.as_buffer(), "<i2")

@@ -58,7 +58,7 @@ def score_clips(
     """
     waiting: deque[_Pending] = deque()
     batch: list[tuple[_Pending, NDArray[Any]]] = []
-    with closing(_prepared(clips, teacher, params)) as prepared:
+    with closing(prepared_clips(clips, teacher, params)) as prepared:
         for clip_id, rows in prepared:
             pending = _Pending(clip_id, len(rows), len(rows))
             waiting.append(pending)
@@ -73,10 +73,10 @@ def score_clips(
     yield from _finished(waiting, params)
 
 
-def _prepared(
+def prepared_clips(
     clips: Iterable[tuple[str, Clip]], teacher: Teacher, params: LabelParams
 ) -> Generator[tuple[str, Rows], None, None]:
-    """Each clip's rows, in order, made ahead where there are threads for it."""
+    """Each clip's id and rows, in order, made ahead where there are threads for it; errors as `score_clips`."""
     remaining = iter(clips)
     parts = iter(lambda: list(islice(remaining, PREPARED_TOGETHER)), [])
     count = params.prepare_threads

@@ -39,11 +39,16 @@ def check_devices(wanted: Literal["auto", "cpu", "cuda"], devices: int) -> None:
         raise ValueError(f"train.devices is {devices}, but torch finds {there} CUDA devices: set it to {there} or less")
 
 
-def mixed_precision(device: torch.device) -> torch.autocast:
-    """Autocast to bfloat16 on GPUs and CPUs that compute in it, where a step is up to twice as fast, or more."""
+def mixed_precision(device: torch.device, precision: Literal["auto", "float32"] = "auto") -> torch.autocast:
+    """Autocast to bfloat16 on GPUs and CPUs that compute in it, where a step is up to twice as fast, or more.
+
+    Args:
+        device: where the network runs.
+        precision: `float32` has it compute in that wherever it runs.
+    """
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         capabilities = torch.cpu.get_capabilities()
         fast = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bool(fast))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bool(fast) and precision == "auto")

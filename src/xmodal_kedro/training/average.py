@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from xmodal_kedro.models import Backbone
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class WeightAverage:
+class WeightAverage(Generic[Network]):
     """The average of the weights, and of batch norm's statistics, over the steps taken, the latest counting most.
 
     Polyak and Juditsky (1992); with a decay that rises over the first steps, min(decay, (1 + step) / (10 + step)), as
@@ -24,7 +25,7 @@ class WeightAverage:
         model: a network with the averaged weights, in evaluation mode.
     """
 
-    def __init__(self, source: Backbone, decay: float) -> None:
+    def __init__(self, source: Network, decay: float) -> None:
         self.model = copy.deepcopy(source).eval().requires_grad_(False)
         self._decay = decay
         self._averages, self._counts = _parts(self.model)
@@ -39,7 +40,7 @@ class WeightAverage:
             torch._foreach_copy_(self._counts, self._latest_counts)
 
 
-def _parts(model: Backbone) -> tuple[list[Tensor], list[Tensor]]:
+def _parts(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Weights and statistics, and what is counted."""
     tensors = [*model.parameters(), *model.buffers()]
     return (

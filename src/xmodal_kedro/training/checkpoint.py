@@ -23,7 +23,7 @@ from xmodal_kedro.training.losses import LossBook
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Of the stored state; a change that earlier states cannot be read under gets another number."""
 
 OF_NO_CONSEQUENCE = frozenset(

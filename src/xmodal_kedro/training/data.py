@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
 from xmodal_kedro.audio.order import RowGroups, even_sizes
 from xmodal_kedro.audio.stream import ClipStream
 from xmodal_kedro.audio.survey import Split, survey
+from xmodal_kedro.audio.teacher_embeddings import Embeddings
 from xmodal_kedro.handles import Shards
 from xmodal_kedro.params import TrainParams
 
@@ -19,7 +21,7 @@ class TrainingData:
     """Both splits, the names of the classes, and hashes of where it all comes from.
 
     Attributes:
-        shards: stands for the content of clips and labels.
+        shards: stands for the content of clips and labels, and of the teacher's embeddings where they are learnt.
         vocabulary: stands for the classes and their order.
     """
 
@@ -28,6 +30,11 @@ class TrainingData:
     classes: list[str]
     shards: str
     vocabulary: str
+
+    @property
+    def embedding_size(self) -> int:
+        """Of the teacher's embedding that is learnt too; 0 where it is not."""
+        return self.train.embeddings.size if self.train.embeddings else 0
 
     @property
     def fingerprint(self) -> str:
@@ -40,12 +47,24 @@ class TrainingData:
         return {"the content of clips or labels": self.shards, "label_vocabulary": self.vocabulary}
 
 
-def gather(clips: Shards, labels: Shards, label_vocabulary: pd.DataFrame, params: TrainParams) -> TrainingData:
+def gather(
+    clips: Shards,
+    labels: Shards,
+    label_vocabulary: pd.DataFrame,
+    params: TrainParams,
+    teacher_embeddings: Shards = MappingProxyType({}),
+) -> TrainingData:
     """Pair clips with labels and find each split's row groups; reads ids and labels, no sound.
+
+    Args:
+        clips, labels: paired shards under the same keys.
+        label_vocabulary: the classes.
+        params: how they are learnt from.
+        teacher_embeddings: under the same keys too, where `params.embedding_weight` has them learnt.
 
     Raises:
         ValueError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
-            clip or class, or a split without clips.
+            clip or class, a split without clips, or embeddings that are learnt and not there.
     """
     if label_vocabulary.empty:
         raise ValueError("label_vocabulary is empty: lower merge_labels.min_clips or the thresholds, and merge again")
@@ -58,6 +77,7 @@ def gather(clips: Shards, labels: Shards, label_vocabulary: pd.DataFrame, params
         )
     classes = label_vocabulary.sort_values("index")["name"].tolist()
     found = survey(clips, labels, len(classes))
+    embeddings = _embeddings(teacher_embeddings, labels) if params.embedding_weight else None
     if not found["train"].clips:
         raise ValueError(
             "labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips"
@@ -79,6 +99,7 @@ def gather(clips: Shards, labels: Shards, label_vocabulary: pd.DataFrame, params
         return ClipStream(
             clips=clips,
             labels=labels,
+            embeddings=embeddings,
             split=split,
             groups=groups,
             classes=len(classes),
@@ -89,13 +110,28 @@ def gather(clips: Shards, labels: Shards, label_vocabulary: pd.DataFrame, params
             seed=params.seed,
         )
 
+    learnt_from = [clips, labels, *([embeddings.shards] if embeddings else [])]
     return TrainingData(
         stream("train", found["train"]),
         stream("validation", found["validation"].thinned(params.validation_clips, params.seed)),
         classes,
-        _digest("\n".join(f"{key} {clips[key].fingerprint} {labels[key].fingerprint}" for key in sorted(labels))),
+        _digest("\n".join(_marks(key, *learnt_from) for key in sorted(labels))),
         _digest("\n".join(classes)),
     )
+
+
+def _embeddings(teacher_embeddings: Shards, labels: Shards) -> Embeddings:
+    missing = sorted(set(labels) - set(teacher_embeddings))
+    if missing:
+        raise ValueError(
+            f"train.embedding_weight is set, but teacher_embeddings has no shard {missing[0]}: run the pipeline "
+            "audio_label with audio_label.embeddings set to true, or set train.embedding_weight to 0"
+        )
+    return Embeddings({key: teacher_embeddings[key] for key in labels})
+
+
+def _marks(key: str, *shards: Shards) -> str:
+    return " ".join([key, *(kind[key].fingerprint for kind in shards)])
 
 
 def _digest(text: str) -> str:

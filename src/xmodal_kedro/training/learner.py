@@ -15,13 +15,14 @@ from torch.nn.parallel import DistributedDataParallel
 from xmodal_kedro.audio.augment import Draws, draw, mask, mixup
 from xmodal_kedro.audio.log_mel import MEL_BANDS, LogMel, frames_of_samples
 from xmodal_kedro.audio.stream import Batch
-from xmodal_kedro.models import Backbone, build
+from xmodal_kedro.models import build
 from xmodal_kedro.models.device import mixed_precision
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.training.average import WeightAverage
 from xmodal_kedro.training.ranks import ALONE, Ranks
 from xmodal_kedro.training.schedule import decay_groups, pace_batch_norm
+from xmodal_kedro.training.student import Student
 from xmodal_kedro.training.synced_norm import sync_batch_norm
 
 
@@ -32,6 +33,7 @@ class Prepared:
     Attributes:
         audio: int16 [batch, samples].
         targets: float32 [batch, classes].
+        embeddings: the teacher's, float16 [batch, size]; of size 0 where they are not learnt.
         clips: of the whole batch, over all ranks.
         draws: None for validation.
         clip_ids: [batch].
@@ -39,13 +41,14 @@ class Prepared:
 
     audio: Tensor
     targets: Tensor
+    embeddings: Tensor
     clips: int
     draws: Draws | None
     clip_ids: list[str]
 
     def tensors(self) -> Iterator[Tensor]:
         """All that lies on the device."""
-        yield from (self.audio, self.targets)
+        yield from (self.audio, self.targets, self.embeddings)
         if self.draws is not None:
             yield from vars(self.draws).values()
 
@@ -56,6 +59,7 @@ class Learner:
     Args:
         params: what to build, and how it learns.
         classes: number of logits.
+        embedding_size: of the teacher's embedding that is learnt too; 0 where it is not.
         steps_per_epoch: for the pace of batch norm.
         device: where all of it lives.
         ranks: who else takes the same steps on other parts of the same batches.
@@ -65,17 +69,23 @@ class Learner:
     """
 
     def __init__(
-        self, params: TrainParams, classes: int, steps_per_epoch: int, device: torch.device, ranks: Ranks = ALONE
+        self,
+        params: TrainParams,
+        classes: int,
+        embedding_size: int,
+        steps_per_epoch: int,
+        device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.params, self.device, self.ranks = params, device, ranks
         self.log_mel = LogMel(params.log_offset).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(params.seed)
-            model = build(params.model, classes, params.vggish_plus)
+            model = Student(build(params.model, classes, params.vggish_plus), embedding_size)
         pace_batch_norm(model, steps_per_epoch)
         if ranks.count > 1:
             model = sync_batch_norm(model, device)
-        self.model: Backbone = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model: Student = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = WeightAverage(self.model, params.ema_decay)
         groups = decay_groups(self.model, params.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
@@ -106,7 +116,8 @@ class Learner:
             place = (self.params.seed, step)
             drawn = draw(batch.parts, frames, MEL_BANDS, self.params.mixup_alpha, self.params.spec_augment, place)
             draws = Draws(**{name: self._moved(value) for name, value in vars(drawn).items()})
-        return Prepared(self._moved(batch.audio), self._moved(batch.targets), batch.clips, draws, batch.clip_ids)
+        audio_BT, targets_BC, embedding_BE = map(self._moved, (batch.audio, batch.targets, batch.embeddings))
+        return Prepared(audio_BT, targets_BC, embedding_BE, batch.clips, draws, batch.clip_ids)
 
     def step(self, batch: Prepared, step: int, rate: float) -> Tensor:
         """Take one optimisation step.
@@ -125,9 +136,9 @@ class Learner:
             group["lr"] = rate
         self.optimiser.zero_grad()
         loss = torch.zeros((), device=self.device)
-        for at, (log_mel_BFM, targets_BC) in enumerate(self._parts(batch), start=1):
+        for at, part_of_batch in enumerate(self._parts(batch), start=1):
             with self._gradients_wait(at < self.params.accumulate):
-                part = self._summed_loss(log_mel_BFM, targets_BC) / (batch.clips * targets_BC.shape[1])
+                part = self._summed_loss(*part_of_batch) / batch.clips
                 # DDP takes the mean over ranks where the sum is wanted.
                 (part * self.ranks.count).backward()
             loss += part.detach()
@@ -140,8 +151,8 @@ class Learner:
     @torch.inference_mode()
     def predict(self, batch: Prepared) -> Tensor:
         """Logits by the averaged weights, float32 [batch, classes]."""
-        with mixed_precision(self.device):
-            logits_BC, _ = self.average.model(self.log_mel(_waveforms(batch.audio)))
+        with mixed_precision(self.device, self.params.precision):
+            logits_BC, _ = self.average.model.backbone(self.log_mel(_waveforms(batch.audio)))
         return logits_BC.float()
 
     def is_finite(self) -> bool:
@@ -152,22 +163,32 @@ class Learner:
     def _masks(self) -> bool:
         return self.params.spec_augment.time_masks > 0 or self.params.spec_augment.band_masks > 0
 
-    def _parts(self, batch: Prepared) -> Iterator[tuple[Tensor, Tensor]]:
-        """Spectrograms and targets of each of `accumulate` parts, made when it is its turn; as many on every rank."""
-        audio_BT, targets_BC = _waveforms(batch.audio), batch.targets
+    def _parts(self, batch: Prepared) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Spectrograms, targets and embeddings of each of `accumulate` parts, made when it is its turn; as many on
+        every rank."""
+        audio_BT, targets_BC, embedding_BE = _waveforms(batch.audio), batch.targets, batch.embeddings.float()
         if batch.draws is not None and self.params.mixup_alpha > 0:
-            audio_BT, targets_BC = mixup(audio_BT, targets_BC, batch.draws)
+            audio_BT, targets_BC, embedding_BE = (
+                mixup(values, batch.draws) for values in (audio_BT, targets_BC, embedding_BE)
+            )
         parts = np.array_split(np.arange(len(audio_BT)), self.params.accumulate)
         for first, last in ((int(part[0]), int(part[-1]) + 1) for part in parts):
             log_mel_BFM = self.log_mel(audio_BT[first:last])
             if batch.draws is not None and self._masks:
                 log_mel_BFM = mask(log_mel_BFM, batch.draws.between(first, last))
-            yield log_mel_BFM, targets_BC[first:last]
+            yield log_mel_BFM, targets_BC[first:last], embedding_BE[first:last]
 
-    def _summed_loss(self, log_mel_BFM: Tensor, targets_BC: Tensor) -> Tensor:
-        with mixed_precision(self.device):
-            logits_BC, _ = self._network(log_mel_BFM)
-        return F.binary_cross_entropy_with_logits(logits_BC.float(), targets_BC, reduction="sum")
+    def _summed_loss(self, log_mel_BFM: Tensor, targets_BC: Tensor, embedding_BE: Tensor) -> Tensor:
+        """Sum over clips of the mean over classes, and of the mean over the embedding's numbers by its weight."""
+        with mixed_precision(self.device, self.params.precision):
+            logits_BC, told_BE = self._network(log_mel_BFM)
+        loss = F.binary_cross_entropy_with_logits(logits_BC.float(), targets_BC, reduction="sum") / targets_BC.shape[1]
+        if told_BE is None:
+            return loss
+        assert self.model.standardise is not None  # it comes with what is told
+        wanted_BE = self.model.standardise(embedding_BE)
+        apart = F.mse_loss(told_BE.float(), wanted_BE, reduction="sum") / wanted_BE.shape[1]
+        return loss + self.params.embedding_weight * apart
 
     def _gradients_wait(self, more_to_come: bool) -> AbstractContextManager[None]:
         """Ranks exchange gradients once a step, with its last part."""

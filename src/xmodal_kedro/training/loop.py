@@ -59,7 +59,7 @@ class _Training:
         self.reader = Reader(ranks.rank, ranks.count, params.reader_threads, pinned=device.type == "cuda")
         self.steps_per_epoch = data.train.order().steps
         self.steps = params.epochs * self.steps_per_epoch
-        self.learner = Learner(params, len(data.classes), self.steps_per_epoch, device, ranks)
+        self.learner = Learner(params, len(data.classes), data.embedding_size, self.steps_per_epoch, device, ranks)
         self.book = LossBook(ranks)
         self.keeper = Keeper(checkpoints, identify(params, data.identity, code_digest(train)), params.checkpoints_kept)
         self.progress = self.keeper.restore(self.learner, self.book)
@@ -128,7 +128,7 @@ class _Training:
         }
         told = {f"epoch.{name}": row[name] for name in ("train_loss", "validation_loss", "validation_map")}
         self._emit({**told, "epoch.clips_per_s": clips_per_s}, last_step)
-        self.progress.add_epoch(row, self.learner.average.model)
+        self.progress.add_epoch(row, self.learner.average.model.backbone)
         stalled = self.params.patience is not None and epoch - self.progress.best["epoch"] >= self.params.patience
         self.progress.finished = stalled or self.progress.step == self.steps
         if stalled and self.ranks.leads:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
-from xmodal_kedro.models import Backbone
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def sync_batch_norm(model: Backbone, device: torch.device) -> Backbone:
+def sync_batch_norm(model: Network, device: torch.device) -> Network:
     """The network with statistics of batch norm over all ranks: torch's own on CUDA, which has none for a CPU."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)

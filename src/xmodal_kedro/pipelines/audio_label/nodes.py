@@ -5,16 +5,25 @@ from __future__ import annotations
 import pandas as pd
 
 from xmodal_kedro.handles import Folder, ShardJobs, Shards
-from xmodal_kedro.params import AudioTeacherCard, LabelParams
+from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard
 
 
 def label_audio(
-    clips: Shards, audio_teacher_files: Folder, audio_teacher: AudioTeacherCard, audio_label: LabelParams
+    clips: Shards, audio_teacher_files: Folder, audio_teacher: AudioTeacherCard, audio_label: AudioLabelParams
 ) -> ShardJobs:
     """Label the sound of each clip; the teacher is checked before the first shard."""
     from xmodal_kedro.labelling.label import label_clips
 
     return label_clips(clips, audio_teacher_files, audio_teacher, audio_label)
+
+
+def embed_audio(
+    clips: Shards, audio_teacher_files: Folder, audio_teacher: AudioTeacherCard, audio_label: AudioLabelParams
+) -> ShardJobs:
+    """Keep the teacher's own embedding of each clip, where `audio_label.embeddings` asks for it."""
+    from xmodal_kedro.labelling.teacher_embedding import embed_clips
+
+    return embed_clips(clips, audio_teacher_files, audio_teacher, audio_label)
 
 
 def list_audio_classes(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import label_audio, list_audio_classes
+from .nodes import embed_audio, label_audio, list_audio_classes
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """clips -> audio_labels; the teacher -> audio_classes, sound_ontology"""
+    """clips -> audio_labels, teacher_embeddings; the teacher -> audio_classes, sound_ontology"""
     return Pipeline(
         [
             Node(
@@ -16,6 +16,12 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                 inputs=["clips", "audio_teacher_files", "params:audio_teacher", "params:audio_label"],
                 outputs="audio_labels",
                 name="label_audio",
+            ),
+            Node(
+                embed_audio,
+                inputs=["clips", "audio_teacher_files", "params:audio_teacher", "params:audio_label"],
+                outputs="teacher_embeddings",
+                name="embed_audio",
             ),
             Node(
                 list_audio_classes,

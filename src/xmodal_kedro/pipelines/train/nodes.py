@@ -14,6 +14,7 @@ def train_model(
     clips: Shards,
     labels: Shards,
     label_vocabulary: pd.DataFrame,
+    teacher_embeddings: Shards,
     training_checkpoints: Checkpoints,
     train: TrainParams,
 ) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
@@ -27,7 +28,7 @@ def train_model(
     from xmodal_kedro.training.data import gather
     from xmodal_kedro.training.fit import fit
 
-    data = gather(clips, labels, label_vocabulary, train)
+    data = gather(clips, labels, label_vocabulary, train, teacher_embeddings)
     fitted = fit(data, train, training_checkpoints)
     card = describe(fitted.model, data.classes, train, data.fingerprint, fitted.best)
     return plain_weights(fitted.model), card, pd.DataFrame(fitted.history)

@@ -13,7 +13,14 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
         [
             Node(
                 train_model,
-                inputs=["clips", "labels", "label_vocabulary", "training_checkpoints", "params:train"],
+                inputs=[
+                    "clips",
+                    "labels",
+                    "label_vocabulary",
+                    "teacher_embeddings",
+                    "training_checkpoints",
+                    "params:train",
+                ],
                 outputs=["model_weights", "model_card", "training_history"],
                 name="train_model",
             ),

@@ -49,14 +49,14 @@ from xmodal_kedro.models import BACKBONES
 from xmodal_kedro.training.learner import Learner
 
 BATCHES = {"cuda": "256,512,1024", "cpu": "32"}
-STEPS = {"cuda": 30, "cpu": 1}
+STEPS = {"cuda": 20, "cpu": 1}
 """Steps of one round..."""
-STEPS_FROM_SHARDS = {"cuda": 200, "cpu": 1}
-"""...of which a loader that falls behind needs many to show it..."""
-LEAD_IN = {"cuda": 20, "cpu": 0}
-"""...after some that use up what it has read meanwhile. On a CPU it is a thousandth of a step."""
-ROUNDS = {"cuda": 7, "cpu": 3}
-SHARDS = {"cuda": (10, 2_048), "cpu": (2, 512)}
+FROM_SHARDS = {"cuda": 5, "cpu": 1}
+"""...of which a loader that falls behind needs so many times as many to show it..."""
+LEAD_IN = {"cuda": 1, "cpu": 0}
+"""...after as many that use up what it has read meanwhile. On a CPU it is a thousandth of a step."""
+ROUNDS = {"cuda": 5, "cpu": 3}
+SHARDS = {"cuda": (4, 2_048), "cpu": (2, 512)}
 """Shards that are stored, and clips of each..."""
 SHARD_KEYS = {"cuda": 100, "cpu": 2}
 """...and under how many keys they are read, so that an epoch lasts."""
@@ -91,13 +91,21 @@ class Measured:
         return median(one / two for one, two in zip(self.seconds[way], self.seconds[other], strict=True))
 
 
-def measure(
-    model: str, batch_size: int, compiled: bool, corpus: Corpus, device: torch.device, rounds: int, profiled: bool
-) -> Measured:
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured: rounds, steps of each, threads that read shards, and whether to profile."""
+
+    rounds: int
+    steps: int
+    reader_threads: int
+    profiled: bool
+
+
+def measure(model: str, batch_size: int, compiled: bool, corpus: Corpus, device: torch.device, plan: Plan) -> Measured:
     """Time all ways, or find that memory does not suffice."""
     torch.manual_seed(0)
     try:
-        return _measure(model, batch_size, compiled, corpus, device, rounds, profiled)
+        return _measure(model, batch_size, compiled, corpus, device, plan)
     except torch.OutOfMemoryError:
         return Measured(model, batch_size, compiled)
     finally:
@@ -105,13 +113,11 @@ def measure(
             torch.cuda.empty_cache()
 
 
-def _measure(
-    model: str, batch_size: int, compiled: bool, corpus: Corpus, device: torch.device, rounds: int, profiled: bool
-) -> Measured:
+def _measure(model: str, batch_size: int, compiled: bool, corpus: Corpus, device: torch.device, plan: Plan) -> Measured:
     torch._dynamo.reset()  # type: ignore[no-untyped-call, unused-ignore]
     timer = Timer(device)
-    steps = dict.fromkeys(WAYS, STEPS[device.type]) | {"from shards": STEPS_FROM_SHARDS[device.type]}
-    learner = Learner(params_of(model, batch_size, compiled), CLASSES, 0, STEPS_PER_EPOCH, device)
+    steps = dict.fromkeys(WAYS, plan.steps) | {"from shards": plan.steps * FROM_SHARDS[device.type]}
+    learner = Learner(params_of(model, batch_size, compiled, plan.reader_threads), CLASSES, 0, STEPS_PER_EPOCH, device)
     step = step_only(learner)
     peak_bytes = 0
     if device.type == "cuda":
@@ -123,10 +129,10 @@ def _measure(
     if not compiled:
         ways |= plain_loop(model, batch_size, device)
     try:
-        seconds = in_turn(ways, steps, timer, rounds, LEAD_IN[device.type])
+        seconds = in_turn(ways, steps, timer, plan.rounds, plan.steps * LEAD_IN[device.type])
     finally:
         losses.close()
-    shares = kernel_shares.profile_steps(learner, step, steps["step"]) if profiled else {}
+    shares = kernel_shares.profile_steps(learner, step, steps["step"]) if plan.profiled else {}
     return Measured(model, batch_size, compiled, seconds, peak_bytes, shares)
 
 
@@ -209,8 +215,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--batch", help="sizes, joined by commas; several on CUDA, where memory decides, 32 on a CPU")
     parser.add_argument("--compile", action="store_true", help="measure each network compiled, too")
     parser.add_argument("--profile", action="store_true", help="tell what a step's time is made of")
-    parser.add_argument("--rounds", type=int, help="7 on CUDA, 3 on a CPU")
-    parser.add_argument("--folder", type=Path, help="for the shards, 3.5 GB with CUDA, 0.2 on a CPU; they are removed")
+    parser.add_argument("--rounds", type=int, help="5 on CUDA, 3 on a CPU")
+    parser.add_argument("--steps", type=int, help="of a round: 20 on CUDA, 1 on a CPU")
+    parser.add_argument("--reader-threads", type=int, default=params_of("vggish_plus", 2, False).reader_threads)
+    parser.add_argument("--folder", type=Path, help="for the shards, 1.4 GB with CUDA, 0.2 on a CPU; they are removed")
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args(arguments)
     device = torch.device(options.device)
@@ -218,14 +226,19 @@ def main(arguments: Sequence[str]) -> None:
         parser.error("torch finds no CUDA device: leave --device out")
     torch.set_num_threads(1)  # of a CPU; a GPU's step is not made slower
     torch.backends.cudnn.benchmark = device.type == "cuda"  # as in training
-    rounds = options.rounds or ROUNDS[device.type]
+    plan = Plan(
+        options.rounds or ROUNDS[device.type],
+        options.steps or STEPS[device.type],
+        options.reader_threads,
+        options.profile,
+    )
     models = options.models.split(",")
     batches = [int(size) for size in (options.batch or BATCHES[device.type]).split(",")]
     print(describe_device(device), flush=True)
     machine, asked = measure_machine(device), {model: count(model) for model in models}
     rates = f"{machine.flop_per_s / 1e12:,.2f} TFLOP/s in {machine.type}, copies {machine.bytes_per_s / 1e9:,.0f} GB/s"
     print(f"matrix product {rates} (read and written)\n\n{describe_asked(asked)}\n", flush=True)
-    log_mel = log_mel_times(device, rounds)
+    log_mel = log_mel_times(device, plan.rounds)
     print(
         f"log-mel of {LOG_MEL_S:g} s, one sound at a time: {log_mel['this project']:.2f} ms, torchaudio "
         f"{log_mel['torchaudio']:.2f} ms, {log_mel['ratio']:.2f} times as long\n",
@@ -237,9 +250,9 @@ def main(arguments: Sequence[str]) -> None:
         for model in models:
             for batch_size in batches:
                 for compiled in (False, True) if options.compile else (False,):
-                    found.append(measure(model, batch_size, compiled, corpus, device, rounds, options.profile))
-                    print(f"{model}, batch {batch_size}: done", file=sys.stderr, flush=True)
-    print(f"Clips a second, medians of {rounds} rounds\n\n{describe(found, machine, asked)}")
+                    found.append(measure(model, batch_size, compiled, corpus, device, plan))
+                    print(describe(found[-1:], machine, asked), file=sys.stderr, flush=True)  # a long run may be ended
+    print(f"Clips a second, medians of {plan.rounds} rounds\n\n{describe(found, machine, asked)}")
     for one in found:
         if one.shares:
             header = [

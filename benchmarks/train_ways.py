@@ -57,9 +57,10 @@ class Timer:
         return time.perf_counter() if self.device.type == "cuda" else time.process_time()
 
 
-def params_of(model: str, batch_size: int, compiled: bool) -> TrainParams:
+def params_of(model: str, batch_size: int, compiled: bool, reader_threads: int = 2) -> TrainParams:
     """Those that are shipped, of another network and batch."""
-    return TrainParams.model_validate({"model": model, "batch_size": batch_size, "compile": compiled, "clip_s": CLIP_S})
+    chosen = {"batch_size": batch_size, "compile": compiled, "clip_s": CLIP_S, "reader_threads": reader_threads}
+    return TrainParams.model_validate({"model": model, **chosen})
 
 
 def draw_clips(batch_size: int, seed: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:

@@ -176,6 +176,7 @@ def test_the_seven_pipelines_make_the_main_line() -> None:
         "audio_teacher_files",
         "benchmark_files",
         "training_checkpoints",
+        "run_provenance",
     }
 
 

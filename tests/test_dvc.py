@@ -19,6 +19,7 @@ from xmodal_kedro.params import TrainParams
 
 UNTRACKED = {
     "probes",  # depends on this machine's modification times
+    "run_provenance",  # is of the run, and kept in its report alone
     "training_checkpoints",  # is input and output of one stage
     *("benchmark_sounds", "benchmark_signatures", "reference_embeddings"),  # are the same for all of the matrix
 }

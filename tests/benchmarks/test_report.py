@@ -101,6 +101,7 @@ def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
         gain_intervals=gain_intervals(gains),
         class_gains=class_gains(told),
         embedding_map=go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="markers")),
+        run_provenance={"MLflow run of this report": "c0de", "Commit of the code": "abba"},
     )
 
 
@@ -145,6 +146,7 @@ def test_what_was_looked_through_for_leaks_is_told_and_silent_sounds_where_there
 def test_the_provenance_names_the_hashes_of_weights_and_data() -> None:
     rows = table_rows(without_plotly(render(report_inputs())))
     assert ["Weights", "d1ce"] in rows and ["Clips, labels and vocabulary", "f00d"] in rows
+    assert ["MLflow run of this report", "c0de"] in rows and ["Commit of the code", "abba"] in rows
 
 
 def test_every_source_is_counted_in_one_row_with_its_reason() -> None:

@@ -62,6 +62,15 @@ def test_typed_parameters_are_flat_at_any_depth(tracked: Tracked) -> None:
     }
 
 
+def test_a_report_is_told_which_run_and_code_write_it(tracked: Tracked) -> None:
+    catalog = DataCatalog({"run_provenance": MemoryDataset({}), "told": MemoryDataset()})
+    tracked.run(catalog, Pipeline([Node(lambda told: told, "run_provenance", "told", name="report")]))
+    (run,) = tracked.runs()
+    told = catalog.load("told")
+    assert run.info.run_id in told["MLflow run of this report"]
+    assert told.get("Commit of the code") == run.data.tags.get("git.commit")
+
+
 def test_a_run_of_many_nodes_is_opened_once_and_closed_for_good(tracked: Tracked) -> None:
     pipeline = Pipeline([Node(lambda one: one, f"part_{i}", f"part_{i + 1}", name=f"node_{i}") for i in range(3)])
     tracked.run(DataCatalog({"part_0": MemoryDataset(0)}), pipeline)

@@ -41,6 +41,7 @@ class ReportInputs:
     gain_intervals: go.Figure
     class_gains: go.Figure
     embedding_map: go.Figure
+    run_provenance: dict[str, str]
 
 
 def render(inputs: ReportInputs) -> str:
@@ -133,13 +134,14 @@ def _provenance(inputs: ReportInputs) -> str:
     rows = [
         ("Weights", card["weights_digest"]),
         ("Clips, labels and vocabulary", card["data_fingerprint"]),
+        *inputs.run_provenance.items(),
         *((f"Version of {name}", version) for name, version in card["versions"].items()),
     ]
     return page.section(
         "Provenance",
         page.paragraph(
             "Hashes of what was trained and of what it was trained on: equal ones mean equal content. The MLflow run "
-            "of the training has the same hashes, the commit of the code, and all parameters."
+            "of the training has the same hashes, its commit of the code, and all parameters."
         ),
         page.table((), rows, numbers=()),
     )

@@ -16,7 +16,9 @@ import yaml
 from xmodal_kedro.datasets.storage import is_local
 from xmodal_kedro.handles import Shards
 
-TRAINING_DATA = ("clips", "labels", "label_vocabulary")
+TRAINING_DATA = ("clips", "labels", "label_vocabulary", "teacher_embeddings")
+RUN_PROVENANCE = "run_provenance"
+"""What a report may say of the run that wrote it, by the name that readers see; empty unless a hook tells."""
 GIT_PATIENCE_S = 10.0
 
 

@@ -6,6 +6,7 @@ import atexit
 import logging
 import platform
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from pydantic import BaseModel
 from xmodal_kedro.hooks.catalog import local_file, location
 from xmodal_kedro.hooks.curves import live_curves
 from xmodal_kedro.hooks.model import log_model
-from xmodal_kedro.hooks.provenance import TRAINING_DATA, data_tags, dvc_tags, git_tags
+from xmodal_kedro.hooks.provenance import RUN_PROVENANCE, TRAINING_DATA, data_tags, dvc_tags, git_tags
 from xmodal_kedro.hooks.system_metrics import system_metrics
 from xmodal_kedro.hooks.unfinished import WEIGHTS, UnfinishedRun, describe_work
 
@@ -84,7 +85,10 @@ class TrackingHooks(MlflowHook):
             atexit.register(self._end_interrupted)
         self._run.enter_context(system_metrics(run.info.run_id))
         self._run.enter_context(live_curves(run.info.run_id))
-        mlflow.set_tags(git_tags(self._project))
+        commit = git_tags(self._project)
+        mlflow.set_tags(commit)
+        if RUN_PROVENANCE in pipeline.inputs():
+            catalog[RUN_PROVENANCE].save(_told_of(run, commit))
         if "params:train" in pipeline.inputs():
             mlflow.set_tag("mlflow.runName", catalog.load("params:train").model)
 
@@ -156,6 +160,15 @@ class TrackingHooks(MlflowHook):
         if run and run.info.run_id == self._own_run_id:
             mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
         self._own_run_id = None
+
+
+def _told_of(run: mlflow.ActiveRun, commit: Mapping[str, str]) -> dict[str, str]:
+    """What a reader of a report needs to find the run and the code that wrote it."""
+    experiment = mlflow.get_experiment(run.info.experiment_id).name
+    told = {"MLflow run of this report": f"{run.info.run_id}, experiment {experiment}"}
+    if "git.commit" in commit:
+        told["Commit of the code"] = commit["git.commit"]
+    return told
 
 
 def _log_artifact(place: str) -> None:

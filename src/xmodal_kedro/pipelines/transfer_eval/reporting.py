@@ -32,6 +32,7 @@ REPORTED = (
     "gain_intervals",
     "class_gains",
     "embedding_map",
+    "run_provenance",
 )
 """Inputs of the report, in the order of `write_report` and of `ReportInputs`."""
 
@@ -92,6 +93,7 @@ def write_report(
     gain_intervals: Any,
     class_gains: Any,
     embedding_map: Any,
+    run_provenance: dict[str, str],
 ) -> str:
     """Everything that a reader of the run wants to see, as one HTML page that needs no network."""
     from xmodal_kedro.benchmarks.report import ReportInputs, render
@@ -120,5 +122,6 @@ def write_report(
             gain_intervals,
             class_gains,
             embedding_map,
+            run_provenance,
         )
     )

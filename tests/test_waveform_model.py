@@ -13,42 +13,13 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from mlflow.exceptions import MlflowException
-from safetensors.torch import save_file
 from scipy.signal import resample_poly
 
-from tests.tones import TONES_HZ, tone, tone_params
-from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
+from tests.tones import TONES_HZ
+from tests.trained import Trained, sound
+from xmodal_kedro.audio.log_mel import PATCH_FRAMES, samples_for_frames
 from xmodal_kedro.hooks.model import log_model
-from xmodal_kedro.models import build
-from xmodal_kedro.models.card import describe, load_model
-from xmodal_kedro.pcm import INT16_FULL_SCALE
-
-
-def sound(hz: float, duration_s: float = 1.0, seed: int = 0) -> np.ndarray:
-    return tone(hz, duration_s, seed).astype(np.float32) / INT16_FULL_SCALE
-
-
-class Trained:
-    """A network that has learnt nothing, and how to ask it without MLflow."""
-
-    def __init__(self, folder: Path) -> None:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            model = build("vggish_plus", len(TONES_HZ), tone_params().vggish_plus).eval()
-        self.card = describe(model, list(TONES_HZ), tone_params(log_offset=0.02), "abc", {"epoch": 0})
-        self.weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
-        self.weights_file, self.card_file = folder / "weights.safetensors", folder / "card.json"
-        save_file(self.weights, self.weights_file)
-        self.card_file.write_text(json.dumps(self.card))
-
-    def ask(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and embedding of one sound."""
-        network = load_model(self.card, self.weights)
-        with torch.inference_mode():
-            logits, embedding = network(LogMel(0.02)(torch.from_numpy(audio)[None]))
-        return logits[0].sigmoid().numpy(), embedding[0].numpy()
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +116,8 @@ WRONG = {
     "ragged": ([[[0.1], [0.1, 0.2]]], {}, "sound 0 is not a row of numbers"),
     "a table without sound": (pd.DataFrame({"file": ["dog.wav"]}), {}, "no column 'audio'"),
     "a name": ("dog.wav", {}, "str holds no waveforms"),
-    "no rate": ([np.zeros(16_000)], {"sample_rate_hz": 0}, "sample_rate_hz is 0"),
-    "no rate of a recorder": ([np.zeros(16_000)], {"sample_rate_hz": 999_999_937}, "sample_rate_hz is 999999937"),
+    "no rate": ([np.zeros(16_000)], {"sample_rate_hz": 0}, "the sample rate is 0"),
+    "no rate of a recorder": ([np.zeros(16_000)], {"sample_rate_hz": 999_999_937}, "the sample rate is 999999937"),
 }
 
 

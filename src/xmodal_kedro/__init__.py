@@ -1,3 +1,20 @@
 """Cross-modal supervised learning of acoustic representations from videos that nobody labelled."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from xmodal_kedro.listener import Listener
+
 __version__ = "0.1.0"
+__all__ = ["load"]
+
+
+def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Listener:
+    """Load a trained network, to embed and tag sound with: see `listener.load`."""
+    from xmodal_kedro.listener import load as load_listener  # torch takes seconds, which a command line need not
+
+    return load_listener(source, device)

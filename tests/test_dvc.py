@@ -24,7 +24,7 @@ UNTRACKED = {
     *("benchmark_sounds", "benchmark_signatures", "reference_embeddings"),  # are the same for all of the matrix
 }
 STAGES: dict[str, Any] = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
-MATRIX = {"train", "transfer_eval"}
+MATRIX = {"train", "transfer_eval", "export"}
 MODELS = ["vggish_plus", "mobilenet_v2", "resnet50", "vggish"]
 
 

@@ -27,7 +27,8 @@ class Trained:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             network = build(model, len(TONES_HZ), tone_params().vggish_plus).eval()
-        self.card = describe(network, list(TONES_HZ), tone_params(model=model, log_offset=0.02), "abc", {"epoch": 0})
+        best = {"epoch": 0, "validation_map": 0.5}
+        self.card = describe(network, list(TONES_HZ), tone_params(model=model, log_offset=0.02), "abc", best)
         self.weights = {name: weight.contiguous() for name, weight in network.state_dict().items()}
         self.weights_file, self.card_file = folder / "weights.safetensors", folder / "card.json"
         save_file(self.weights, self.weights_file)

@@ -8,6 +8,7 @@ from xmodal_kedro.pipelines import (
     audio_label,
     clip,
     compare,
+    export,
     ingest,
     label_check,
     merge_labels,
@@ -18,7 +19,7 @@ from xmodal_kedro.pipelines import (
 )
 
 MAIN_LINE = (ingest, clip, visual_label, audio_label, merge_labels, train, transfer_eval)
-BESIDE = (sample, label_check, compare)
+BESIDE = (sample, label_check, compare, export)
 
 
 def register_pipelines() -> dict[str, Pipeline]:

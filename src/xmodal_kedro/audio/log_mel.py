@@ -133,4 +133,6 @@ def frame_patches(log_mel_BFM: Tensor, patch_frames: int = PATCH_FRAMES, hop_fra
             f"{frames} frames are fewer than a patch of {patch_frames}: pad the waveform with zeros to "
             f"{samples_for_frames(patch_frames)} samples"
         )
+    if hop_frames == patch_frames:  # the same, in operations that ONNX has for sounds of any length
+        return log_mel_BFM[:, : frames // patch_frames * patch_frames].unflatten(1, (-1, patch_frames))
     return log_mel_BFM.unfold(1, patch_frames, hop_frames).transpose(2, 3)

@@ -85,6 +85,26 @@ class HtmlDataset(WholeFile, TextDataset):
     """A page of HTML."""
 
 
+class _PlainBytes(TextDataset):
+    """Bytes as they are."""
+
+    def load(self) -> Any:
+        with self._fs.open(str(self._filepath), "rb") as stream:
+            return stream.read()
+
+    def save(self, data: Any) -> None:
+        with self._fs.open(str(self._filepath), "wb") as stream:
+            stream.write(data)
+
+
+class BytesDataset(WholeFile, _PlainBytes):
+    """The content of a file that other programs read."""
+
+
+class MarkdownDataset(WholeFile, TextDataset):
+    """A text in Markdown."""
+
+
 class _AnywhereSafetensors(SafetensorsDataset):
     """`SafetensorsDataset`, whose own `save` knows files of this machine alone."""
 

@@ -49,10 +49,9 @@ class VGGish(Backbone):
 
     def over_time(self, log_mel_BFM: Tensor) -> Tensor:
         patches_BPFM = frame_patches(log_mel_BFM, PATCH_FRAMES, PATCH_FRAMES)
-        batch, patches = patches_BPFM.shape[:2]
-        features_NCFM = self.features(patches_BPFM.reshape(batch * patches, 1, PATCH_FRAMES, MEL_BANDS))
+        features_NCFM = self.features(patches_BPFM.flatten(0, 1).unsqueeze(1))
         flat_NE = features_NCFM.permute(0, 2, 3, 1).flatten(1)
-        return self.embed(flat_NE).unflatten(0, (batch, patches))
+        return self.embed(flat_NE).reshape(log_mel_BFM.shape[0], -1, self.embedding_size)
 
     def conclude(self, parts_BSE: Tensor) -> tuple[Tensor, Tensor]:
         embedding_BE = parts_BSE.mean(1)

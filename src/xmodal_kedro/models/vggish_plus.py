@@ -43,7 +43,7 @@ class VGGishPlus(Backbone):
         # Patches of 0.96 s, each embedded as if it were alone.
         patches_BPFM = frame_patches(log_mel_BFM)
         maps_NCFM = self.features(patches_BPFM.flatten(0, 1).unsqueeze(1))
-        return self.pool(maps_NCFM).unflatten(0, patches_BPFM.shape[:2])
+        return self.pool(maps_NCFM).reshape(log_mel_BFM.shape[0], -1, self.embedding_size)
 
     def conclude(self, parts_BSE: Tensor) -> tuple[Tensor, Tensor]:
         embedding_BE = parts_BSE.mean(1) if self.patches else self.pool.pool(parts_BSE.transpose(1, 2))

@@ -1,0 +1,5 @@
+"""Write a trained network down for use elsewhere."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

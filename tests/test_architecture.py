@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "models": {"audio"} | FOUNDATION,
     "datasets": {"handles", "source_code"},
     "listener": {"audio", "models"},
+    "reference": {"params"},
     "waveform_model": {"listener"},
     "hear": {"audio", "models"},
     "schemas": {"pcm", "reasons"},

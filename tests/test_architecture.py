@@ -20,10 +20,12 @@ from xmodal_kedro.pipeline_registry import register_pipelines
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
 FOUNDATION = {"schemas", "params", "handles", "events", "source_code", "pcm", "reasons", "sharding", "page"}
 MAY_IMPORT = {
-    "pipelines": {"media", "duplicates", "labelling", "training", "benchmarks", "sample", "audio", "models"}
+    "pipelines": {"media", "duplicates", "labelling", "training", "benchmarks", "inference", "sample"}
+    | {"audio", "models"}
     | FOUNDATION,
     "sample": {"media", "labelling", "audio"} | FOUNDATION,
     "benchmarks": {"media", "duplicates", "labelling", "training", "audio", "models"} | FOUNDATION,
+    "inference": {"media", "audio", "models"} | FOUNDATION,
     "training": {"audio", "models"} | FOUNDATION,
     "labelling": {"audio", "models"} | FOUNDATION,
     "media": FOUNDATION,
@@ -195,7 +197,9 @@ def test_kedro_can_read_the_types_of_every_node() -> None:
 @pytest.mark.parametrize("env", ["base", "sample", "onnx", "paper"])
 def test_every_input_and_output_is_in_the_catalog_with_its_layer(env: str) -> None:
     catalog = {name: entry for name, entry in load_config(env)["catalog"].items() if not name.startswith("_")}
-    wanted = sum((PIPELINES[name] for name in ("__default__", "label_check", "compare", "export")), Pipeline([]))
+    wanted = sum(
+        (PIPELINES[name] for name in ("__default__", "label_check", "compare", "export", "embed")), Pipeline([])
+    )
     wanted = wanted + PIPELINES["sample"] if env == "sample" else wanted
     named = {name for name in wanted.datasets() if not name.startswith("params:")}
     assert named == catalog.keys()
@@ -242,6 +246,7 @@ def test_every_parameter_file_sets_only_known_fields_and_leaves_none_to_chance()
         "merge_labels": params.MergeParams,
         "train": params.TrainParams,
         "transfer_eval": params.TransferParams,
+        "embed": params.EmbedParams,
     }
     for name, model in types.items():
         assert set(parameters[name]) == set(model.model_fields), name

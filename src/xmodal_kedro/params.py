@@ -559,6 +559,36 @@ class TransferParams(Params):
     """`auto` takes CUDA where there is one."""
 
 
+class EmbedParams(TimeLimit):
+    """`parameters/embed.yml`: how a trained network listens to recordings."""
+
+    window_s: float = Field(4.0, ge=0.975)
+    """Length of sound that is embedded at a time, seconds. Best what `train.clip_s` was."""
+    hop_s: float = Field(4.0, gt=0)
+    """From one window to the next, seconds. One more window ends with the recording where they do not come out even."""
+    tags: int = Field(5, ge=0)
+    """Most classes told of a window, the most probable first..."""
+    min_score: float = Field(0.1, ge=0, le=1)
+    """...of those with at least this probability."""
+    batch_size: int = Field(32, ge=1)
+    """Windows embedded together."""
+    shard_files: int = Field(256, ge=1)
+    """Most recordings of a shard, which is what is made again after a kill..."""
+    shard_mb: float = Field(256.0, gt=0)
+    """...and most megabytes of them. One large recording may exceed it."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes CUDA where there is one."""
+
+    @model_validator(mode="after")
+    def _nothing_is_left_out(self) -> EmbedParams:
+        if self.hop_s > self.window_s:
+            raise ValueError(
+                f"embed.hop_s ({self.hop_s}) exceeds embed.window_s ({self.window_s}), so that some sound would not be "
+                "heard: set hop_s <= window_s in parameters/embed.yml"
+            )
+        return self
+
+
 class CompareParams(Params):
     """`parameters/compare.yml`: which labels to learn from.
 

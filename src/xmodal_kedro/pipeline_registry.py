@@ -8,6 +8,7 @@ from xmodal_kedro.pipelines import (
     audio_label,
     clip,
     compare,
+    embed,
     export,
     ingest,
     label_check,
@@ -19,7 +20,7 @@ from xmodal_kedro.pipelines import (
 )
 
 MAIN_LINE = (ingest, clip, visual_label, audio_label, merge_labels, train, transfer_eval)
-BESIDE = (sample, label_check, compare, export)
+BESIDE = (sample, label_check, compare, export, embed)
 
 
 def register_pipelines() -> dict[str, Pipeline]:

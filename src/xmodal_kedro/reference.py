@@ -22,6 +22,7 @@ SECTIONS: dict[str, type[params.Params]] = {
     "merge_labels": params.MergeParams,
     "train": params.TrainParams,
     "transfer_eval": params.TransferParams,
+    "embed": params.EmbedParams,
     "compare": params.CompareParams,
     "sample": params.SampleParams,
 }

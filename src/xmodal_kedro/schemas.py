@@ -409,6 +409,38 @@ BENCHMARK_EMBEDDINGS_ARROW = pa.schema(
     [("file", pa.string()), ("embedding", pa.list_(pa.float32())), ("scores", pa.list_(pa.float32()))]
 )
 
+
+class RecordingEmbeddings(Table):
+    """What a trained network makes of a window of a recording."""
+
+    uri: Series[str]
+    """Name of the recording among the sources."""
+    start_s: Series[float] = pa_checks.Field(ge=0)
+    end_s: Series[float] = pa_checks.Field(gt=0)
+    embedding: Series[object]
+    tags: Series[object]
+    """Classes with their probabilities, the most probable first."""
+
+
+RECORDING_EMBEDDINGS_ARROW = pa.schema(
+    [
+        ("uri", pa.string()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("embedding", pa.list_(pa.float32())),
+        ("tags", pa.list_(pa.struct([("name", pa.string()), ("score", pa.float32())]))),
+    ]
+)
+
+
+class UnheardRecordings(Table):
+    """A recording that could not be embedded, or not to its end, and why."""
+
+    uri: Series[str] = pa_checks.Field(unique=True)
+    reason: Series[str] = pa_checks.Field(isin=list(REASONS))
+    detail: Series[str]
+
+
 PROTOCOLS = ["linear_probe", "fine_tune", "zero_shot"]
 REPRESENTATIONS = ["pretrained", "random", "scratch", "log_mel", "teacher"]
 

@@ -66,6 +66,26 @@ def read_audio(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> np.ndarr
     return np.concatenate(parts)
 
 
+def sound_of_file(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> Iterator[np.ndarray]:
+    """The sound of any media file as it is decoded, mixed down to mono and resampled: int16 [samples], piece by piece.
+
+    Raises:
+        MediaError: if the file cannot be opened, has no sound, or its sound cannot be mixed down.
+    """
+    with open_media(path) as container:
+        stream = find_stream(container.streams.audio)
+        if stream is None:
+            raise MediaError("no_audio", "there is no audio stream")
+        track = SoundTrack(stream, sample_rate_hz)
+        for packet in packets(container, stream):
+            track.look_at(packet)
+            while (part := track.take()).size:
+                yield part
+        track.finish()
+        while (part := track.take()).size:
+            yield part
+
+
 class SoundTrack:
     """One audio stream as it is decoded. What is missing becomes silence and what repeats is left out, so that time
     stays true: sample `n` is heard at `start_s + n / sample_rate_hz`.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xmodal_kedro.params import ClipParams, IngestParams
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Clip(NamedTuple):
@@ -47,3 +50,10 @@ def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool) ->
     from xmodal_kedro.media import clips
 
     return clips.clip_file(path, video_id, params, sound_only)
+
+
+def sound_file(path: str) -> Iterator[np.ndarray]:
+    """See `decode.sound_of_file`."""
+    from xmodal_kedro.media import decode
+
+    return decode.sound_of_file(path)

@@ -1,0 +1,1 @@
+"""A trained network over any recordings."""

@@ -1,0 +1,54 @@
+"""Nodes of the pipeline `embed`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.params import EmbedParams
+from xmodal_kedro.schemas import UnheardRecordings
+from xmodal_kedro.sharding import spread
+
+logger = logging.getLogger(__name__)
+
+
+def embed_recordings(
+    source_videos: Folder, model_weights: dict[str, Any], model_card: dict[str, Any], embed: EmbedParams
+) -> ShardJobs:
+    """Spread the recordings over shards by hash of their name; each shard's job embeds its own.
+
+    Raises:
+        ValueError: if there is no recording, or weights and card do not fit each other.
+    """
+    from xmodal_kedro.inference.recordings import Ears, Recording, embed_shard
+    from xmodal_kedro.models.card import load_model
+
+    if not source_videos:
+        raise ValueError(f"{source_videos.root} holds no file: put recordings there, or name another place as `source`")
+    ears = Ears(load_model(model_card, model_weights), model_card, embed)
+    files = {hashlib.sha256(name.encode()).hexdigest(): file for name, file in source_videos.items()}
+    weights = {
+        name: max(file.size_bytes / (1e6 * embed.shard_mb), 1 / embed.shard_files) for name, file in files.items()
+    }
+    return {
+        key: partial(embed_shard, tuple(Recording(files[name]) for name in names), ears)
+        for key, names in spread(weights, bound=1.0).items()
+    }
+
+
+def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> pd.DataFrame:
+    """Recordings that could not be heard, or not to their end, and why; logs the sum of all."""
+    from xmodal_kedro.inference.recordings import FAILED_KEY
+
+    failed = [row for shard in recording_embeddings.values() for row in json.loads(shard.metadata[FAILED_KEY])]
+    table = pd.DataFrame(failed, columns=list(UnheardRecordings.to_schema().columns)).astype(str)
+    rows = sum(shard.num_rows for shard in recording_embeddings.values())
+    told = f"embed: {rows} windows of {len(source_videos)} recordings; {len(table)} could not be heard to their end"
+    logger.info("%s%s", told, f" ({', '.join(sorted(set(table['reason'])))})" if len(table) else "")
+    return table.sort_values("uri", ignore_index=True)

@@ -1,0 +1,27 @@
+"""The pipeline `embed`: recordings and a trained network to embeddings and tags with their times."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import embed_recordings, gather_unheard
+
+
+def create_pipeline(**_kwargs: object) -> Pipeline:
+    """source_videos, weights -> recording_embeddings, unheard_recordings"""
+    return Pipeline(
+        [
+            Node(
+                embed_recordings,
+                inputs=["source_videos", "model_weights", "model_card", "params:embed"],
+                outputs="recording_embeddings",
+                name="embed_recordings",
+            ),
+            Node(
+                gather_unheard,
+                inputs=["recording_embeddings", "source_videos"],
+                outputs="unheard_recordings",
+                name="gather_unheard",
+            ),
+        ]
+    )

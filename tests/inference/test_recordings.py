@@ -1,0 +1,142 @@
+"""Recordings of any kind, embedded window by window."""
+
+from __future__ import annotations
+
+import json
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from tests.fakes import folder_of, shard_of
+from tests.tones import TONES_HZ, tone
+from tests.trained import Trained
+from xmodal_kedro.datasets.sharded import ShardedParquetDataset
+from xmodal_kedro.inference.recordings import Ears, Recording, embed_shard
+from xmodal_kedro.models.card import load_model
+from xmodal_kedro.params import EmbedParams
+from xmodal_kedro.pcm import INT16_FULL_SCALE
+from xmodal_kedro.pipelines.embed import create_pipeline
+from xmodal_kedro.pipelines.embed.nodes import embed_recordings
+from xmodal_kedro.schemas import RecordingEmbeddings, UnheardRecordings
+
+ASKS = EmbedParams(window_s=1.0, hop_s=1.0, batch_size=2, min_score=0.0, tags=2, shard_files=2, device="cpu")
+LENGTHS_S = {"a.wav": 3.5, "below/b.wav": 1.0, "c.wav": 0.3}
+
+
+def write_sound(file: Path, audio: np.ndarray) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(file), "wb") as stream:
+        stream.setnchannels(1)
+        stream.setsampwidth(2)
+        stream.setframerate(16_000)
+        stream.writeframes(audio.astype("<i2").tobytes())
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    for seed, (name, seconds) in enumerate(LENGTHS_S.items()):
+        write_sound(tmp_path / "sounds" / name, tone(1_000, seconds, seed))
+    (tmp_path / "sounds" / "notes.txt").write_text("not a sound")
+    return tmp_path / "sounds"
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Trained:
+    return Trained(tmp_path)
+
+
+def catalog_of(folder: Path, sounds: Path, trained: Trained, params: EmbedParams = ASKS) -> DataCatalog:
+    engine = {"backend": "threading", "workers": 1}
+    return DataCatalog(
+        {
+            "source_videos": MemoryDataset(folder_of(sounds), copy_mode="assign"),
+            "model_weights": MemoryDataset(trained.weights, copy_mode="assign"),
+            "model_card": MemoryDataset(trained.card),
+            "params:embed": MemoryDataset(params),
+            "recording_embeddings": ShardedParquetDataset(path=str(folder / "embeddings"), engine=engine),
+            "unheard_recordings": MemoryDataset(),
+        }
+    )
+
+
+def test_a_folder_becomes_embeddings_and_tags_with_their_times(tmp_path: Path, sounds: Path, trained: Trained) -> None:
+    catalog = catalog_of(tmp_path, sounds, trained)
+    SequentialRunner().run(create_pipeline(), catalog)
+    shards = catalog.load("recording_embeddings")
+    assert len(shards) > 1
+    rows = [row for shard in shards.values() for row in shard().to_pylist()]
+    assert all(RecordingEmbeddings.validate(shard().to_pandas()) is not None for shard in shards.values())
+    spans = {name: [(row["start_s"], row["end_s"]) for row in rows if row["uri"] == name] for name in LENGTHS_S}
+    assert spans == {
+        "a.wav": [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (2.5, 3.5)],
+        "below/b.wav": [(0.0, 1.0)],
+        "c.wav": [(0.0, 0.3)],
+    }
+    (last,) = (row for row in rows if row["start_s"] == 2.5)
+    audio = tone(1_000, 3.5, 0)[40_000:].astype(np.float32) / INT16_FULL_SCALE
+    scores, embedding = trained.ask(audio)
+    np.testing.assert_allclose(last["embedding"], embedding, rtol=1e-4, atol=1e-4)
+    best = np.argsort(-scores)[:2]
+    assert [tag["name"] for tag in last["tags"]] == [list(TONES_HZ)[at] for at in best]
+    unheard = UnheardRecordings.validate(catalog.load("unheard_recordings"))
+    assert unheard[["uri", "reason"]].to_dict("records") == [{"uri": "notes.txt", "reason": "not_media"}]
+
+
+def test_a_second_run_hears_nothing_again_and_a_new_file_only_its_shard(
+    tmp_path: Path, sounds: Path, trained: Trained, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalog = catalog_of(tmp_path, sounds, trained)
+    SequentialRunner().run(create_pipeline(), catalog)
+    shards = len(catalog.load("recording_embeddings"))
+    caplog.clear()
+    SequentialRunner().run(create_pipeline(), catalog_of(tmp_path, sounds, trained))
+    assert f"0 shards written, {shards} unchanged" in caplog.text
+    caplog.clear()
+    write_sound(sounds / "a.wav", tone(300, 2.0, 9))
+    SequentialRunner().run(create_pipeline(), catalog_of(tmp_path, sounds, trained))
+    assert f"1 shards written, {shards - 1} unchanged" in caplog.text
+
+
+def test_a_file_that_breaks_off_is_heard_up_to_there(tmp_path: Path, trained: Trained, real_data: Path) -> None:
+    whole = next(iter(sorted((real_data / "esc10" / "audio").glob("*.ogg")))).read_bytes()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "half.ogg").write_bytes(whole[: len(whole) // 2])
+    ears = Ears(load_model(trained.card, trained.weights), trained.card, ASKS)
+    (file,) = folder_of(tmp_path / "cut").values()
+    assert shard_of(lambda: embed_shard((Recording(file),), ears)).num_rows >= 1
+
+
+def test_hostile_files_cost_nothing_but_themselves(real_data: Path, trained: Trained, sounds: Path) -> None:
+    some = dict(list(folder_of(real_data / "hostile").items())[::6])
+    files = [*some.values(), *folder_of(sounds).values()]
+    ears = Ears(load_model(trained.card, trained.weights), trained.card, ASKS)
+    shard = shard_of(lambda: embed_shard(tuple(map(Recording, files)), ears))
+    heard = set(shard()["uri"].to_pylist())
+    failed = {row["uri"] for row in json.loads(shard.metadata["failed"])}
+    assert set(LENGTHS_S) <= heard and heard | failed == {file.name for file in files}
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"), [({"batch_size": 7}, True), ({"hop_s": 0.5}, False), ({"tags": 1}, False)]
+)
+def test_what_changes_the_answers_makes_another_job(trained: Trained, changes: dict[str, Any], same: bool) -> None:
+    def mark(params: EmbedParams) -> str:
+        return Ears(load_model(trained.card, trained.weights), trained.card, params).fingerprint
+
+    assert (mark(ASKS.model_copy(update=changes)) == mark(ASKS)) is same
+
+
+def test_a_folder_without_files_is_told(tmp_path: Path, trained: Trained) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="holds no file: put recordings there, or name another place as `source`"):
+        embed_recordings(folder_of(tmp_path / "empty"), trained.weights, trained.card, ASKS)
+
+
+def test_windows_that_would_leave_sound_out_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"embed\.hop_s \(2\.0\) exceeds embed\.window_s \(1\.0\)"):
+        EmbedParams.model_validate({"window_s": 1.0, "hop_s": 2.0})

@@ -25,12 +25,14 @@ from xmodal_kedro.hooks.catalog import local_file, location
 from xmodal_kedro.hooks.curves import live_curves
 from xmodal_kedro.hooks.model import log_model
 from xmodal_kedro.hooks.provenance import RUN_PROVENANCE, TRAINING_DATA, data_tags, dvc_tags, git_tags
+from xmodal_kedro.hooks.registry import register_if_best
 from xmodal_kedro.hooks.system_metrics import system_metrics
 from xmodal_kedro.hooks.unfinished import WEIGHTS, UnfinishedRun, describe_work
 
 logger = logging.getLogger(__name__)
 
 CARD = "model_card"
+JUDGED = "transfer_metrics"
 
 
 class TrackingHooks(MlflowHook):
@@ -130,6 +132,8 @@ class TrackingHooks(MlflowHook):
             mlflow.log_metrics(data)
         if dataset_name in (WEIGHTS, CARD):
             self._log_model(dataset_name, data)
+        if dataset_name == JUDGED:
+            register_if_best(self._catalog.load(CARD), data)
 
     def _log_model(self, dataset_name: str, data: Any) -> None:
         """Log the model once both its parts are in storage."""

@@ -2,10 +2,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types clean
+.PHONY: demo ui test lint types clean
 
 demo: $(VENV)/.installed  ## the whole line on the built-in sample world
 	$(BIN)/kedro run --env sample
+
+ui: $(VENV)/.installed  ## runs, curves and models in the browser
+	$(BIN)/kedro mlflow ui
 
 test: lint types  ## lint, types and every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

@@ -1,0 +1,82 @@
+"""Runs are tracked on a real MLflow server, by the one line that docs/tracking.md tells."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+
+from tests.hooks.runs import STEPS, Tracked, catalog_of, end_all
+from tests.trained import sound
+from xmodal_kedro import load
+
+START_LIMIT_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/mlflow.db",
+        "--artifacts-destination",
+        str(folder / "files"),
+    ]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{address}/health", process, folder / "log")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urlopen(url).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(f"the server did not start: {log.read_text()[-2000:]}")
+
+
+def test_a_training_is_tracked_on_a_server_and_its_network_loads_from_there(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    before = mlflow.get_tracking_uri()
+    tracked = Tracked(tmp_path / "project")
+    tracked.settings["server"]["mlflow_tracking_uri"] = server
+    del tracked.settings["tracking"]["experiment"]["create_experiment_kwargs"]  # the server knows where files go
+    try:
+        tracked.run(catalog_of(tmp_path / "data"))
+        client = MlflowClient(server)
+        (run,) = client.search_runs([client.get_experiment_by_name("xmodal-kedro").experiment_id])
+        assert (run.info.run_name, run.info.status) == ("mobilenet_v2", "FINISHED")
+        assert len(client.get_metric_history(run.info.run_id, "step.train_loss")) == STEPS
+        assert "card.json" in {file.path for file in client.list_artifacts(run.info.run_id)}
+        mlflow.set_tracking_uri(server)
+        there = load(run.data.tags["model.uri"], device="cpu")
+        here = load(tmp_path / "data" / "06_models" / "mobilenet_v2", device="cpu")
+        np.testing.assert_array_equal(there.embed(sound(300), 16_000), here.embed(sound(300), 16_000))
+    finally:
+        end_all()
+        mlflow.set_tracking_uri(before)

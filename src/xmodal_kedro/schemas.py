@@ -216,6 +216,8 @@ class TeacherEmbeddings(Table):
 
 
 TEACHER_EMBEDDINGS_ARROW = pa.schema([("clip_id", pa.string()), ("embedding", pa.binary())])
+EMBEDDING_SIZE_KEY = "embedding_size"
+"""Metadata of a shard of `TeacherEmbeddings`: numbers of an embedding; 0 of a shard without clips."""
 
 
 UNLABELLED_REASONS = ("no_picture", "below_min_score")

@@ -121,6 +121,17 @@ def test_hostile_files_cost_nothing_but_themselves(real_data: Path, trained: Tra
     assert set(LENGTHS_S) <= heard and heard | failed == {file.name for file in files}
 
 
+def test_an_error_of_the_network_is_not_blamed_on_the_file(trained: Trained, sounds: Path) -> None:
+    ears = Ears(load_model(trained.card, trained.weights), trained.card, ASKS)
+
+    def fails(*_: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    ears.rows = fails  # type: ignore[assignment, method-assign]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        shard_of(lambda: embed_shard((Recording(folder_of(sounds)["a.wav"]),), ears))
+
+
 @pytest.mark.parametrize(
     ("changes", "same"), [({"batch_size": 7}, True), ({"hop_s": 0.5}, False), ({"tags": 1}, False)]
 )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.audio.survey import reading
 from xmodal_kedro.handles import LoadShard
+from xmodal_kedro.schemas import EMBEDDING_SIZE_KEY
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ class Embeddings:
 
     @cached_property
     def size(self) -> int:
-        """Numbers of an embedding."""
-        return max(int(shard.metadata["embedding_size"]) for shard in self.shards.values())
+        """Numbers of an embedding, as the first shard that holds one says; `read` compares the others."""
+        sizes = (int(shard.metadata[EMBEDDING_SIZE_KEY]) for shard in self.shards.values())
+        return next(filter(None, sizes), 0)
 
     def read(self, key: str) -> ShardEmbeddings:
         """Those of one shard.

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 REGISTERED = "xmodal"
 """Name of the registered model; `models:/xmodal@esc50` is the best network on ESC-50."""
+NO_SUCH_ALIAS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""How stores say that a model, or its alias, is not there."""
 PROBED = re.compile(r"(\w+)\.linear_probe\.pretrained\.(?!.*_std$)(\w+)")
 
 
@@ -31,6 +33,13 @@ def register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> N
         card: of the network that was judged.
         metrics: as `benchmarks.compare.summarise` gives them.
     """
+    try:
+        _register_if_best(card, metrics)
+    except MlflowException as error:  # what was made is stored, and a store without a registry is no reason to fail
+        logger.warning("the network was not registered: %s", error.message)
+
+
+def _register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
     probed = {found[1]: (found[2], value) for name, value in metrics.items() if (found := PROBED.fullmatch(name))}
     address = _address(card["weights_digest"]) if probed else None
     for benchmark, (measure, value) in probed.items() if address else ():
@@ -50,7 +59,9 @@ def _best(client: MlflowClient, benchmark: str) -> float | None:
     """Value of the network that has the alias; None where none has."""
     try:
         version = client.get_model_version_by_alias(REGISTERED, benchmark)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in NO_SUCH_ALIAS:
+            raise
         return None
     return float(version.tags[_value_tag(benchmark)])
 

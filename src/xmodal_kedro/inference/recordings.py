@@ -109,11 +109,6 @@ def embed_shard(recordings: tuple[Recording, ...], ears: Ears) -> Iterator[pa.Ta
                 yield pa.Table.from_pylist(part, schema=RECORDING_EMBEDDINGS_ARROW)
         except MediaError as error:
             failed.append({"uri": uri, "reason": error.reason, "detail": error.detail})
-        except IsolationError:  # says nothing of the file
-            raise
-        except Exception as error:  # a decoder may fail in any way, and must cost only its file
-            logger.warning("%s: %s", uri, describe(error), exc_info=True)
-            failed.append({"uri": uri, "reason": "corrupt", "detail": describe(error)})
     told = {FAILED_KEY: json.dumps(failed)}
     if any(row["reason"] in PASSING for row in failed):
         told[PROVISIONAL_KEY] = "some to be tried again"
@@ -144,7 +139,11 @@ def _heard(file: FileRef, ears: Ears) -> Iterator[list[dict[str, Any]]]:
 
 
 def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
-    """At most `size` windows at a time, of one length. Where no more can be had, what came before is still given."""
+    """At most `size` windows at a time, of one length. Where no more can be had, what came before is still given.
+
+    Raises:
+        MediaError: where the sound breaks off. An error of the network, which is no fault of the file, passes by.
+    """
     part: list[Window] = []
     try:
         for window in found:
@@ -152,10 +151,15 @@ def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
                 yield part
                 part = []
             part.append(window)
-    except MediaError:
+    except IsolationError:  # says nothing of the file
+        raise
+    except Exception as error:  # a decoder may fail in any way, and must cost only its file
         if part:
             yield part
-        raise
+        if isinstance(error, MediaError):
+            raise
+        logger.warning("%s", describe(error), exc_info=True)
+        raise MediaError("corrupt", describe(error)) from error
     if part:
         yield part
 

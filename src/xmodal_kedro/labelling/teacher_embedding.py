@@ -19,10 +19,7 @@ from xmodal_kedro.labelling.scoring import prepared_clips
 from xmodal_kedro.labelling.stored_clips import CLIPS_AT_A_TIME, stored_clips
 from xmodal_kedro.labelling.teacher import TeacherFiles, check_teacher, open_teacher, teacher_files
 from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard
-from xmodal_kedro.schemas import TEACHER_EMBEDDINGS_ARROW
-
-EMBEDDING_SIZE_KEY = "embedding_size"
-"""Metadata of a shard: numbers of an embedding."""
+from xmodal_kedro.schemas import EMBEDDING_SIZE_KEY, TEACHER_EMBEDDINGS_ARROW
 
 
 @dataclass(frozen=True)

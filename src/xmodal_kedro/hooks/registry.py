@@ -12,7 +12,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from xmodal_kedro.hooks.model import DIGEST_TAG, URI_TAG
-from xmodal_kedro.models.description import describe_model
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +39,8 @@ def register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> N
 
 
 def _register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+    from xmodal_kedro.models.description import describe_model  # torch takes seconds, which a command line need not
+
     probed = {found[1]: (found[2], value) for name, value in metrics.items() if (found := PROBED.fullmatch(name))}
     address = _address(card["weights_digest"]) if probed else None
     for benchmark, (measure, value) in probed.items() if address else ():

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,9 +19,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import resample_poly
-from torch import Tensor
 
-from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
+from xmodal_kedro.audio.equal_lengths import equal_lengths
+from xmodal_kedro.audio.log_mel import LogMel
 from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
@@ -108,7 +107,7 @@ class Listener:
         prepared = [self._prepare(sound, position, sample_rate) for position, sound in enumerate(sounds)]
         embeddings = np.zeros((len(prepared), self.card["embedding_size"]), np.float32)
         scores = np.zeros((len(prepared), len(self.card["classes"])), np.float32)
-        for positions, audio_BT in _equal_lengths(prepared):
+        for positions, audio_BT in equal_lengths(prepared, BATCH_SOUNDS):
             with torch.inference_mode():
                 logits_BC, embedding_BE = self._network(self._log_mel(audio_BT.to(self._device)))
             embeddings[positions] = embedding_BE.float().cpu().numpy()
@@ -116,14 +115,14 @@ class Listener:
         return Heard(embeddings, scores)
 
     def _prepare(self, sound: Any, position: int, rate_hz: int) -> NDArray[np.float32]:
-        """A sound at the network's rate and at least a patch long."""
+        """A sound at the network's rate."""
         audio_T = _checked(sound, position)
         if not 1 <= rate_hz <= HIGHEST_RATE_HZ:
             raise ValueError(f"the sample rate is {rate_hz}: give the samples per second of the sounds")
         if rate_hz != self.sample_rate:
             common = math.gcd(rate_hz, self.sample_rate)
             audio_T = resample_poly(audio_T, self.sample_rate // common, rate_hz // common).astype(np.float32)
-        return np.pad(audio_T, (0, max(0, samples_for_frames(PATCH_FRAMES) - len(audio_T))))
+        return audio_T
 
 
 def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Listener:
@@ -165,14 +164,3 @@ def _checked(sound: Any, position: int) -> NDArray[np.float32]:
     if np.abs(audio_T).max() > LOUDEST:
         raise ValueError(f"sound {position} is not in [-1, 1]: divide integers by their full scale")
     return audio_T
-
-
-def _equal_lengths(sounds: Sequence[NDArray[np.float32]]) -> Iterator[tuple[list[int], Tensor]]:
-    """Positions and audio [batch, samples] of sounds of one length, since padding would be heard."""
-    groups: dict[int, list[int]] = defaultdict(list)
-    for position, sound in enumerate(sounds):
-        groups[len(sound)].append(position)
-    for group in groups.values():
-        for start in range(0, len(group), BATCH_SOUNDS):
-            positions = group[start : start + BATCH_SOUNDS]
-            yield positions, torch.from_numpy(np.stack([sounds[position] for position in positions]))

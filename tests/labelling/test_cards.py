@@ -21,7 +21,7 @@ def parameters(env: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("modality", "card"), [("visual", VisualTeacherCard), ("audio", AudioTeacherCard)])
 def test_the_cards_of_every_environment_are_whole(env: str, modality: str, card: type[TeacherCard]) -> None:
     stated = parameters(env)
-    card.model_validate(stated[f"{modality}_teacher"])
+    assert card.model_validate(stated[f"{modality}_teacher"]).weights
     (AudioLabelParams if modality == "audio" else LabelParams).model_validate(stated[f"{modality}_label"])
 
 

@@ -18,7 +18,6 @@ from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.data import gather
 from xmodal_kedro.training.fit import Fitted, fit
-from xmodal_kedro.training.learner import compiles
 
 CLIPS, LABELS = tone_shards()
 EMBEDDINGS = tone_embeddings()
@@ -98,17 +97,6 @@ def test_equal_seeds_give_equal_bits_and_others_do_not(tmp_path: Path) -> None:
     assert one.history == same.history
     other = train(tone_params(mixup_alpha=0.3, seed=1), tmp_path / "other")
     assert other.history != one.history
-
-
-@pytest.mark.parametrize(
-    ("device", "asked", "compiled"),
-    [("cuda", "auto", (False, True)), ("cpu", "auto", (False, False)), ("cpu", True, (True, True))],
-)
-def test_a_network_is_compiled_where_that_is_won_back(
-    device: str, asked: bool | str, compiled: tuple[bool, bool]
-) -> None:
-    params = tone_params(compile=asked, epochs=10, batch_size=100)
-    assert tuple(compiles(params, steps, torch.device(device)) for steps in (1_999, 2_000)) == compiled
 
 
 def test_the_teachers_embedding_is_learnt_beside_the_labels_and_left_behind(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> Tar
             "run merge_labels again"
         )
     return Targets(
-        _as_array(table["clip_id"]),
+        as_array(table["clip_id"]),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         targets,
         pc.list_flatten(table["weights"]).to_numpy().astype(np.float32),
@@ -126,5 +126,6 @@ def reading(what: str, key: str, shard: LoadShard) -> Iterator[None]:
         ) from error
 
 
-def _as_array(column: pa.ChunkedArray) -> pa.Array:
+def as_array(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, also where it has no chunk."""
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from xmodal_kedro.audio.survey import reading
+from xmodal_kedro.audio.survey import as_array, reading
 from xmodal_kedro.handles import LoadShard
 from xmodal_kedro.schemas import EMBEDDING_SIZE_KEY
 
@@ -72,8 +72,4 @@ class Embeddings:
                 f"teacher_embeddings of {key} are not of the size of the others: run the pipeline audio_label again"
             )
         values = np.frombuffer(b"".join(table["embedding"].to_pylist()), "<f2")
-        return ShardEmbeddings(key, _as_array(table["clip_id"]), values.reshape(-1, self.size))
-
-
-def _as_array(column: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        return ShardEmbeddings(key, as_array(table["clip_id"]), values.reshape(-1, self.size))

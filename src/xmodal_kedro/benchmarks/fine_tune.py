@@ -18,10 +18,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
 from xmodal_kedro.audio.augment import fit_length
+from xmodal_kedro.audio.equal_lengths import equal_lengths
 from xmodal_kedro.audio.log_mel import LogMel
 from xmodal_kedro.audio.order import even_sizes
 from xmodal_kedro.benchmarks.benchmark import Benchmark
-from xmodal_kedro.benchmarks.representations import PRETRAINED, SCRATCH, equal_lengths
+from xmodal_kedro.benchmarks.representations import PRETRAINED, SCRATCH
 from xmodal_kedro.benchmarks.sounds import SHARD_SOUNDS, stored_sounds
 from xmodal_kedro.handles import ShardJobs, Shards
 from xmodal_kedro.models import Backbone

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
+from xmodal_kedro.audio.equal_lengths import at_least_a_patch, equal_lengths
+from xmodal_kedro.audio.log_mel import LogMel
 from xmodal_kedro.labelling.onnx_backend import OnnxTeacher
 from xmodal_kedro.labelling.teacher import TeacherFiles, open_teacher
 from xmodal_kedro.labelling.teacher_embedding import mean_and_maximum
@@ -115,7 +114,7 @@ class LogMelStatistics:
         front_end = LogMel(self.log_offset)
         rows = []
         for sound in sounds:
-            log_mel_FM = front_end(_padded(sound).float()[None] / INT16_FULL_SCALE)[0]
+            log_mel_FM = front_end(torch.from_numpy(at_least_a_patch(sound)).float()[None] / INT16_FULL_SCALE)[0]
             rows.append(torch.cat([log_mel_FM.mean(0), log_mel_FM.std(0), log_mel_FM.amax(0)]).numpy())
         return Represented(np.stack(rows), np.zeros((len(rows), 0), np.float32))
 
@@ -148,19 +147,3 @@ class TeacherEmbedding:
             embeddings.append(mean_and_maximum(embedding_RE))
             scores.append(scores_RC.max(0))
         return Represented(np.stack(embeddings), np.stack(scores))
-
-
-def equal_lengths(sounds: Sounds) -> Iterator[tuple[list[int], Tensor]]:
-    """Positions and int16 audio [batch, samples] of the sounds of each length, none shorter than a patch."""
-    groups: dict[int, list[int]] = defaultdict(list)
-    padded = [_padded(sound) for sound in sounds]
-    for position, sound in enumerate(padded):
-        groups[len(sound)].append(position)
-    for positions in groups.values():
-        yield positions, torch.stack([padded[position] for position in positions])
-
-
-def _padded(sound_T: NDArray[np.int16]) -> Tensor:
-    """At least one patch of sound, with silence at its end."""
-    shortfall = samples_for_frames(PATCH_FRAMES) - len(sound_T)
-    return torch.from_numpy(np.pad(sound_T, (0, max(0, shortfall))))

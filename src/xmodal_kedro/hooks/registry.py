@@ -45,18 +45,17 @@ def _register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> 
     address = _address(card["weights_digest"]) if probed else None
     for benchmark, (measure, value) in probed.items() if address else ():
         client = MlflowClient()
-        best = _best(client, benchmark)
+        best = _best(client, benchmark, measure)
         if best is not None and best >= value:
             continue
         tags = {"network": card["model"], "weights_digest": card["weights_digest"], f"{benchmark}.{measure}": value}
         version = mlflow.register_model(address, REGISTERED, tags={name: str(told) for name, told in tags.items()})
         client.update_model_version(REGISTERED, version.version, describe_model(card))
-        client.set_model_version_tag(REGISTERED, version.version, _value_tag(benchmark), repr(value))
         client.set_registered_model_alias(REGISTERED, benchmark, version.version)
         logger.info("best on %s so far, %s %.3f: models:/%s@%s", benchmark, measure, value, REGISTERED, benchmark)
 
 
-def _best(client: MlflowClient, benchmark: str) -> float | None:
+def _best(client: MlflowClient, benchmark: str, measure: str) -> float | None:
     """Value of the network that has the alias; None where none has."""
     try:
         version = client.get_model_version_by_alias(REGISTERED, benchmark)
@@ -64,11 +63,7 @@ def _best(client: MlflowClient, benchmark: str) -> float | None:
         if error.error_code not in NO_SUCH_ALIAS:
             raise
         return None
-    return float(version.tags[_value_tag(benchmark)])
-
-
-def _value_tag(benchmark: str) -> str:
-    return f"{benchmark}.value"
+    return float(version.tags[f"{benchmark}.{measure}"])
 
 
 def _address(digest: str) -> str | None:

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,13 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from xmodal_kedro.audio.log_mel import PATCH_FRAMES, LogMel, samples_for_frames
+from xmodal_kedro.audio.equal_lengths import at_least_a_patch
+from xmodal_kedro.audio.log_mel import LogMel
 from xmodal_kedro.handles import PROVISIONAL_KEY, FileRef
 from xmodal_kedro.inference.windows import Window, windows
 from xmodal_kedro.media.in_decoder import sound_file
 from xmodal_kedro.media.isolation import IsolationError, isolated
+from xmodal_kedro.media.probe import Source
 from xmodal_kedro.models import Backbone
 from xmodal_kedro.models.card import digest
 from xmodal_kedro.models.device import choose_device
@@ -32,17 +33,6 @@ logger = logging.getLogger(__name__)
 
 FAILED_KEY = "failed"
 """Metadata of a shard: JSON, a row of `UnheardRecordings` for each recording that could not be heard to its end."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A file to be embedded; what listing tells of it stands for its content."""
-
-    file: FileRef
-
-    @property
-    def fingerprint(self) -> str:
-        return self.file.listing_mark
 
 
 class Ears:
@@ -65,7 +55,7 @@ class Ears:
 
     def rows(self, uri: str, found: Sequence[Window]) -> list[dict[str, Any]]:
         """A row of `RecordingEmbeddings` for each of some windows of equal length."""
-        audio_BT = torch.from_numpy(np.stack([_at_least_a_patch(window.audio) for window in found]))
+        audio_BT = torch.from_numpy(np.stack([at_least_a_patch(window.audio) for window in found]))
         with torch.inference_mode():
             logits_BC, embedding_BE = self._network(self._log_mel(audio_BT.to(self._device).float() / INT16_FULL_SCALE))
         told = zip(found, embedding_BE.float().cpu().numpy(), logits_BC.float().sigmoid().cpu().numpy(), strict=True)
@@ -89,7 +79,7 @@ class Ears:
         ]
 
 
-def embed_shard(recordings: tuple[Recording, ...], ears: Ears) -> Iterator[pa.Table]:
+def embed_shard(recordings: tuple[Source, ...], ears: Ears) -> Iterator[pa.Table]:
     """Embed several recordings, one after the other.
 
     Whatever a file does to its decoder costs that file, and of it only what was not yet heard.
@@ -162,8 +152,3 @@ def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
         raise MediaError("corrupt", describe(error)) from error
     if part:
         yield part
-
-
-def _at_least_a_patch(audio_T: NDArray[np.int16]) -> NDArray[np.int16]:
-    """With silence at its end, where it is too short for any network."""
-    return np.pad(audio_T, (0, max(0, samples_for_frames(PATCH_FRAMES) - len(audio_T))))

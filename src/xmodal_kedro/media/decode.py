@@ -48,21 +48,11 @@ def read_audio(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> np.ndarr
         ValueError: naming the file, if no sound can be decoded from it.
     """
     try:
-        with open_media(path) as container:
-            stream = find_stream(container.streams.audio)
-            if stream is None:
-                raise MediaError("no_audio", "there is no audio stream")
-            track = SoundTrack(stream, sample_rate_hz)
-            for packet in packets(container, stream):
-                track.look_at(packet)
-            track.finish()
+        parts = list(sound_of_file(path, sample_rate_hz))
     except MediaError as error:
         raise ValueError(f"cannot read sound from {path}: {error.detail} ({error.reason})") from error
-    if not track.sample_count:
+    if not parts:
         raise ValueError(f"cannot read sound from {path}: nothing in it could be decoded")
-    parts = []
-    while (part := track.take()).size:
-        parts.append(part)
     return np.concatenate(parts)
 
 

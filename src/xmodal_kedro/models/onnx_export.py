@@ -32,7 +32,7 @@ TRACED_SAMPLES = samples_for_frames(3 * PATCH_FRAMES)
 class ConvolvedLogMel(nn.Module):
     """`LogMel` in operations that ONNX has on every runtime: the windowed transform as a convolution.
 
-    It equals `LogMel` up to rounding, and takes five times the arithmetic.
+    It equals `LogMel` up to rounding, and takes more arithmetic.
     """
 
     def __init__(self, log_offset: float) -> None:

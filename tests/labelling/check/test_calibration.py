@@ -63,4 +63,4 @@ def test_without_labels_there_is_an_empty_diagram() -> None:
 
 
 def test_without_any_label_the_table_is_empty_and_still_one() -> None:
-    LabelReliability.validate(reliability([], meaning()))
+    assert LabelReliability.validate(reliability([], meaning())).empty

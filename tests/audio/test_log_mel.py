@@ -88,8 +88,10 @@ def test_refuses_fewer_frames_than_a_patch() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_a_gpu_gives_what_a_cpu_gives() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_gpu_gives_what_a_cpu_gives(compiled: bool) -> None:
     audio = torch.randn(4, 64_000) * torch.tensor([1.0, 0.1, 1e-3, 0.0])[:, None]
+    log_mel = LogMel(0.001).to("cuda")
     with torch.autocast("cuda", dtype=torch.bfloat16):
-        ours = LogMel(0.001).to("cuda")(audio.to("cuda")).cpu()
+        ours = (torch.compile(log_mel) if compiled else log_mel)(audio.to("cuda")).cpu()
     torch.testing.assert_close(ours, LogMel(0.001)(audio), rtol=0, atol=1e-4)

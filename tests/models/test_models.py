@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from xmodal_kedro.models import BACKBONES, build
+from xmodal_kedro.models.backbone import FIRST_PROBABILITY
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -39,6 +40,13 @@ def test_every_weight_learns(name: str) -> None:
 )
 def test_the_number_of_weights_with_five_classes(name: str, weights: int) -> None:
     assert sum(weight.numel() for weight in build(name, classes=5).parameters()) == weights
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_classifier_begins_with_few_classes(name: str) -> None:
+    biases = dict(build(name, 5).classify.named_parameters())
+    (bias,) = [values for key, values in biases.items() if key.endswith("bias")]
+    torch.testing.assert_close(bias.sigmoid(), torch.full((5,), FIRST_PROBABILITY))
 
 
 @pytest.mark.parametrize("name", BACKBONES)

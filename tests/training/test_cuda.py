@@ -54,6 +54,14 @@ def test_a_gpu_takes_about_the_steps_of_a_cpu(tmp_path: Path, model: str) -> Non
     assert ours.history[0]["train_loss"] == pytest.approx(theirs.history[0]["train_loss"], rel=0.05)
 
 
+def test_a_compiled_training_takes_about_the_same_steps(tmp_path: Path) -> None:
+    params = tone_params(learning_rate=1e-5, **SETTINGS)
+    plain = train(params, CheckpointFolder(str(tmp_path / "plain")))
+    compiled = train(params.model_copy(update={"compile": True}), CheckpointFolder(str(tmp_path / "compiled")))
+    assert compiled.history[-1]["train_loss"] == pytest.approx(plain.history[-1]["train_loss"], rel=0.02)
+    assert compiled.best["validation_loss"] == pytest.approx(plain.best["validation_loss"], rel=0.02)
+
+
 def test_a_deterministic_training_goes_on_to_the_bits_of_an_unbroken_one(tmp_path: Path) -> None:
     params = tone_params(deterministic=True, checkpoint_steps=1, **SETTINGS)
     with pytest.raises(KilledError):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from xmodal_kedro.audio.log_mel import MEL_BANDS
+
+FIRST_PROBABILITY = 0.01
+"""Of each class, before anything is learnt: a clip has a few classes of hundreds."""
 
 
 class Backbone(nn.Module):
@@ -29,6 +34,15 @@ class Backbone(nn.Module):
     def conclude(self, parts_BSE: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and embedding, from what `over_time` gives."""
         raise NotImplementedError
+
+
+def expect_few(classify: nn.Linear) -> None:
+    """Have a classifier begin at `FIRST_PROBABILITY`, by its bias: Lin et al., "Focal loss" (2017), section 3.3.
+
+    From a half, the first steps do nothing but bring all classes down, and may take a network without batch norm to
+    where its activations are zero for every clip.
+    """
+    nn.init.constant_(classify.bias, math.log(FIRST_PROBABILITY / (1 - FIRST_PROBABILITY)))
 
 
 class BandNorm(nn.Module):

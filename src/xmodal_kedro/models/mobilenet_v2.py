@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from xmodal_kedro.models.backbone import Backbone, BandNorm
+from xmodal_kedro.models.backbone import Backbone, BandNorm, expect_few
 
 
 class StridedDepthwise(nn.Conv2d):
@@ -42,7 +42,9 @@ class MobileNetV2(Backbone):
         for block in self.features[1:-1]:
             if block.stride == 2:
                 block.conv[1][0] = StridedDepthwise(block.conv[1][0].in_channels)
-        self.classify = nn.Sequential(nn.Dropout(0.2), nn.Linear(self.embedding_size, classes))
+        logits = nn.Linear(self.embedding_size, classes)
+        expect_few(logits)
+        self.classify = nn.Sequential(nn.Dropout(0.2), logits)
 
     def over_time(self, log_mel_BFM: Tensor) -> Tensor:
         return self.features(self.stem(log_mel_BFM)).mean(3).transpose(1, 2)

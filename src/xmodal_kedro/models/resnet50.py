@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from xmodal_kedro.models.backbone import Backbone, BandNorm
+from xmodal_kedro.models.backbone import Backbone, BandNorm, expect_few
 
 
 class ResNet50(Backbone):
@@ -29,6 +29,7 @@ class ResNet50(Backbone):
         layers = {name: layer for name, layer in network.named_children() if name not in ("avgpool", "fc")}
         self.network = nn.Sequential(OrderedDict(layers))
         self.classify = nn.Linear(self.embedding_size, classes)
+        expect_few(self.classify)
 
     def over_time(self, log_mel_BFM: Tensor) -> Tensor:
         return self.network(self.stem(log_mel_BFM)).mean(3).transpose(1, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from xmodal_kedro.audio.log_mel import MEL_BANDS, PATCH_FRAMES, frame_patches
-from xmodal_kedro.models.backbone import Backbone
+from xmodal_kedro.models.backbone import Backbone, expect_few
 
 
 def conv(inputs: int, outputs: int) -> list[nn.Module]:
@@ -46,6 +46,7 @@ class VGGish(Backbone):
         self.classify = nn.Linear(self.embedding_size, classes)
         self.apply(initialise)
         nn.init.normal_(self.classify.weight, std=0.01)
+        expect_few(self.classify)
 
     def over_time(self, log_mel_BFM: Tensor) -> Tensor:
         patches_BPFM = frame_patches(log_mel_BFM, PATCH_FRAMES, PATCH_FRAMES)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from xmodal_kedro.audio.log_mel import MEL_BANDS, PATCH_FRAMES, frame_patches
-from xmodal_kedro.models.backbone import Backbone
+from xmodal_kedro.models.backbone import Backbone, expect_few
 from xmodal_kedro.models.vggish import initialise
 from xmodal_kedro.params import VGGishPlusParams
 
@@ -36,6 +36,7 @@ class VGGishPlus(Backbone):
         self.classify = nn.Linear(self.embedding_size, classes)
         self.apply(initialise)
         nn.init.normal_(self.classify.weight, std=0.01)
+        expect_few(self.classify)
 
     def over_time(self, log_mel_BFM: Tensor) -> Tensor:
         if not self.patches:

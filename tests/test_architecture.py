@@ -18,7 +18,7 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 from xmodal_kedro.pipeline_registry import register_pipelines
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
-FOUNDATION = {"schemas", "params", "handles", "events", "source_code", "pcm", "reasons", "sharding", "page"}
+FOUNDATION = {"errors", "schemas", "params", "handles", "events", "source_code", "pcm", "reasons", "sharding", "page"}
 MAY_IMPORT = {
     "pipelines": {"media", "duplicates", "labelling", "training", "benchmarks", "inference", "sample"}
     | {"audio", "models"}
@@ -32,13 +32,16 @@ MAY_IMPORT = {
     "duplicates": FOUNDATION,
     "audio": FOUNDATION,
     "models": {"audio"} | FOUNDATION,
-    "datasets": {"handles", "source_code"},
+    "datasets": {"errors", "handles", "source_code"},
+    "cli": {"errors"},
+    "__main__": {"cli"},
     "listener": {"audio", "models"},
     "reference": {"params"},
     "waveform_model": {"listener"},
     "hear": {"audio", "models"},
     "schemas": {"pcm", "reasons"},
     "shard_checks": {"schemas"},
+    "errors": set(),
     "params": set(),
     "handles": set(),
     "events": set(),
@@ -49,7 +52,7 @@ MAY_IMPORT = {
     "page": set(),
 }
 KNOWS_MLFLOW = {"hooks", "listener", "waveform_model"}
-KNOWS_KEDRO = {"pipelines", "datasets", "context", "hooks", "settings", "pipeline_registry"}
+KNOWS_KEDRO = {"pipelines", "datasets", "cli", "__main__", "context", "hooks", "settings", "pipeline_registry"}
 PIPELINES = register_pipelines()
 MAIN_LINE = ["ingest", "clip", "visual_label", "audio_label", "merge_labels", "train", "transfer_eval"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -19,7 +20,18 @@ WHO_FAILED = re.compile(r"Failed to instantiate \w+ for parameter '\w+': ")
 
 
 class ProjectContext(KedroContext):
-    """Kedro's context; a user's mistake in a parameter ends in one message, without a traceback."""
+    """Kedro's context; a user's mistake in an env or a parameter ends in one message, without a traceback.
+
+    Raises:
+        ClickException: where the env that is asked for has no configuration.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        folder = Path(self.config_loader.conf_source)
+        if self.env and folder.is_dir() and not (folder / self.env).is_dir():
+            known = sorted(path.name for path in folder.iterdir() if path.is_dir())
+            raise click.ClickException(f"there is no env {self.env!r}: {folder} has {', '.join(known)}")
 
     @property
     def params(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from xmodal_kedro.audio.order import EpochOrder, Piece, Pool, RowGroups
 from xmodal_kedro.audio.prefetch import prefetched
 from xmodal_kedro.audio.survey import Split, Targets, read_targets, reading
 from xmodal_kedro.audio.teacher_embeddings import Embeddings, ShardEmbeddings
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import Shards
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
@@ -187,7 +188,7 @@ class ClipStream:
         found = pc.index_in(rows["clip_id"], value_set=targets.clip_ids)
         at_row = np.flatnonzero(found.is_valid().to_numpy())[piece.first : piece.last]
         if len(at_row) != piece.last - piece.first:
-            raise ValueError(f"the shard {piece.key} has changed since training began: start training again")
+            raise UserError(f"the shard {piece.key} has changed since training began: start training again")
         at_target = found.take(pa.array(at_row)).to_numpy()
         ids = targets.clip_ids.take(pa.array(at_target))
         embeddings = beside.embeddings_of(piece.key).of(ids) if beside.embeddings_of else [_NO_EMBEDDING] * len(ids)

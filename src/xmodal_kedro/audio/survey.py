@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xmodal_kedro.audio.order import RowGroups
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import LoadShard, Shards
 
 Split = Literal["train", "validation"]
@@ -55,7 +56,7 @@ def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> Tar
     lengths = pc.list_value_length(table["targets"]).to_numpy()
     targets = pc.list_flatten(table["targets"]).to_numpy().astype(np.int64)
     if targets.size and targets.max() >= classes:
-        raise ValueError(
+        raise UserError(
             f"labels of {key} hold class {targets.max()}, but label_vocabulary has {classes} classes: "
             "run merge_labels again"
         )
@@ -103,7 +104,7 @@ def _count(clips: Shards, labels: Shards, classes: int, key: str) -> NDArray[np.
         if counts_SG[at].sum() != len(found.clip_ids):
             held = pa.chunked_array([chunk for column in ids for chunk in column.chunks], pa.string())
             lost = found.clip_ids.filter(pc.invert(pc.is_in(found.clip_ids, value_set=held)))
-            raise ValueError(
+            raise UserError(
                 f"labels of {key} name {len(lost)} clips that its clips do not hold, such as {pc.min(lost).as_py()}: "
                 "run the pipelines clip, visual_label, audio_label and merge_labels again"
             )
@@ -120,7 +121,7 @@ def reading(what: str, key: str, shard: LoadShard) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(
+        raise UserError(
             f"{what} of {key} cannot be read ({error}): delete {shard.path} and run the pipeline that makes {what} "
             "again; training goes on from its last checkpoint"
         ) from error

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xmodal_kedro.audio.survey import as_array, reading
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import LoadShard
 from xmodal_kedro.schemas import EMBEDDING_SIZE_KEY
 
@@ -39,7 +40,7 @@ class ShardEmbeddings:
         place = pc.index_in(clip_ids, value_set=self.clip_ids)
         if place.null_count:
             lost = clip_ids.filter(place.is_null())[0]
-            raise ValueError(
+            raise UserError(
                 f"teacher_embeddings of {self.key} has none of {lost}: run the pipeline audio_label again, with "
                 "audio_label.embeddings set to true"
             )
@@ -68,7 +69,7 @@ class Embeddings:
             table = parquet.read(use_threads=False).combine_chunks()
         sizes = set(pc.binary_length(table["embedding"]).to_pylist())
         if sizes - {2 * self.size}:
-            raise ValueError(
+            raise UserError(
                 f"teacher_embeddings of {key} are not of the size of the others: run the pipeline audio_label again"
             )
         values = np.frombuffer(b"".join(table["embedding"].to_pylist()), "<f2")

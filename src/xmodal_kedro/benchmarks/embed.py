@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.benchmarks.representations import Representation
 from xmodal_kedro.benchmarks.sounds import stored_sounds
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import LoadShard, ShardJobs, Shards
 from xmodal_kedro.schemas import BENCHMARK_EMBEDDINGS_ARROW
 
@@ -82,7 +83,7 @@ def gather(embeddings: Shards, representation: str, files: Sequence[str]) -> Emb
     table = pa.concat_tables(tables)
     place = {file: position for position, file in enumerate(table["file"].to_pylist())}
     if place.keys() != set(files):
-        raise ValueError(
+        raise UserError(
             "benchmark_embeddings are not of the benchmark's sounds: run the pipeline transfer_eval from its beginning"
         )
     order = [place[file] for file in files]

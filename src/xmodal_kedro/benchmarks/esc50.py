@@ -12,6 +12,7 @@ import pandas as pd
 
 from xmodal_kedro.benchmarks.benchmark import Benchmark, rotate
 from xmodal_kedro.benchmarks.metadata import Size, Source
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import Folder
 
 PAGE = "https://github.com/karolpiczak/ESC-50"
@@ -37,7 +38,7 @@ def read_benchmark(folder: Folder, name: Literal["esc50", "esc10"]) -> Benchmark
     others = "audio/" + table["filename"][~chosen]
     table = table[chosen]
     if table.empty:
-        raise ValueError(
+        raise UserError(
             f"{source.place(METADATA)} lists no clip of {name}: {source.remedy} ({PAGE}), or set "
             "transfer_eval.benchmark to what the folder holds"
         )

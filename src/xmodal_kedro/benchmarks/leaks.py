@@ -19,6 +19,7 @@ from xmodal_kedro.benchmarks.benchmark import Benchmark
 from xmodal_kedro.benchmarks.sounds import SHARD_SOUNDS, stored_sounds
 from xmodal_kedro.duplicates.overlap import overlapping_pairs
 from xmodal_kedro.duplicates.signature import sign_clip
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import LoadShard, ShardJobs, Shards
 from xmodal_kedro.media.probe import VIDEO_ID_DIGITS
 from xmodal_kedro.params import NearDuplicateParams
@@ -104,7 +105,7 @@ def refuse_leaks(leaks: list[Leak], name: str) -> None:
     shown = "; ".join(f"{leak.uri} and {leak.file} ({leak.how})" for leak in leaks[:_NAMED])
     more = f"; and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
     sources = len({leak.uri for leak in leaks})
-    raise ValueError(
+    raise UserError(
         f"training has heard the benchmark {name}: {sources} of its sources hold a recording that is judged on: "
         f"{shown}{more}. Take these sources away and run the pipelines from ingest to train again, or judge on another "
         "benchmark"

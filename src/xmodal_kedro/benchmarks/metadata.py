@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xmodal_kedro.benchmarks.benchmark import Benchmark, Split
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import FileRef, Folder
 
 logger = logging.getLogger(__name__)
@@ -50,9 +51,9 @@ class Source:
         """Where the file `name` is, to name it by."""
         return f"{self.folder.root}/{name}"
 
-    def wrong(self, name: str, what: str) -> ValueError:
+    def wrong(self, name: str, what: str) -> UserError:
         """The error that the file `name` is wrong, with what can be done."""
-        return ValueError(f"{self.place(name)} {what}: {self.remedy} ({self.page})")
+        return UserError(f"{self.place(name)} {what}: {self.remedy} ({self.page})")
 
     def text(self, name: str) -> str:
         """Content of a text file.

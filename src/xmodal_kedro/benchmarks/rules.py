@@ -21,6 +21,7 @@ from xmodal_kedro.benchmarks.benchmark import Benchmark
 from xmodal_kedro.benchmarks.probe import predict_splits
 from xmodal_kedro.benchmarks.representations import NetworkEmbedding, random_network
 from xmodal_kedro.benchmarks.sounds import stored_sounds
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import LoadShard, ShardJobs, Shards
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import CompareParams, MergeParams, TrainParams, TransferParams
@@ -62,7 +63,7 @@ def told_of_rule(rule: str, task: Callable[[], Any]) -> Any:
     try:
         return task()
     except ValueError as error:
-        raise ValueError(f"rule {rule}: {error}; or take it out of compare.rules") from error
+        raise UserError(f"rule {rule}: {error}; or take it out of compare.rules") from error
 
 
 @dataclass(frozen=True)

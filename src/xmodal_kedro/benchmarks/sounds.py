@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmodal_kedro.benchmarks.benchmark import Benchmark
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import FileRef, LoadShard, ShardJobs, Shards
 from xmodal_kedro.media.decode import read_audio
 from xmodal_kedro.pcm import INT16_FULL_SCALE
@@ -51,7 +52,7 @@ def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
         rows.append({"file": name, "audio": audio_T.tobytes(), "rms_dbfs": level_dbfs(audio_T)})
     if broken:
         more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-        raise ValueError(
+        raise UserError(
             f"{len(broken)} sounds of the benchmark cannot be decoded: {'; '.join(broken[:_NAMED])}{more}: replace "
             "them from the benchmark's archive"
         )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from xmodal_kedro.benchmarks.benchmark import Benchmark, rotate
 from xmodal_kedro.benchmarks.metadata import Size, Source
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import Folder
 
 PAGE = "https://urbansounddataset.weebly.com/urbansound8k.html"
@@ -49,7 +50,7 @@ def _check_folders(source: Source, files: pd.Series) -> None:
     ]
     if moved:
         file, found = moved[0]
-        raise ValueError(
+        raise UserError(
             f"{source.folder.root} has {len(moved)} slices in another fold's folder than {METADATA} says, such as "
             f"{found} for {file}: take both from the benchmark's archive, and move nothing ({PAGE})"
         )

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import fsspec
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 
+from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.storage import is_local, sweep, whole_file
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class CheckpointFolder:
             except Exception as error:  # safetensors has errors of its own
                 logger.warning("%s cannot be read (%s): trying the one before", self._file(step), error)
         if steps:
-            raise DatasetError(f"none of the checkpoints in {self.path} can be read: delete that folder to start anew")
+            raise DataError(f"none of the checkpoints in {self.path} can be read: delete that folder to start anew")
         return None
 
     def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], kept: int) -> None:
@@ -119,7 +120,7 @@ class CheckpointDataset(AbstractDataset[NoReturn, CheckpointFolder]):
         return CheckpointFolder(self._path)
 
     def save(self, data: NoReturn) -> None:
-        raise DatasetError("checkpoints are saved through the handle that load() gives")
+        raise DataError("checkpoints are saved through the handle that load() gives")
 
     def _exists(self) -> bool:
         return True

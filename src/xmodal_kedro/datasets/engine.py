@@ -7,17 +7,20 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import joblib
 from joblib.externals.loky import ProcessPoolExecutor
 from tqdm.auto import tqdm
+
+from xmodal_kedro.errors import OF_THE_OUTSIDE, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +47,9 @@ class Engine:
 
     def __post_init__(self) -> None:
         if self.backend not in ("loky", "threading", "dask"):
-            raise ValueError(f"engine.backend is {self.backend!r}: set loky, threading or dask in globals.yml")
+            raise UserError(f"engine.backend is {self.backend!r}: set loky, threading or dask in globals.yml")
         if self.workers == 0:
-            raise ValueError("engine.workers is 0: set a number of workers, or -1 for one a core, in globals.yml")
+            raise UserError("engine.workers is 0: set a number of workers, or -1 for one a core, in globals.yml")
 
 
 def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict[str, str]:
@@ -62,32 +65,44 @@ def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict
     left = dict(tasks)
     with tqdm(total=len(tasks), desc=description, unit="shard", disable=None, file=sys.stderr) as bar:
 
-        def finished(key: str, failure: str) -> None:
-            del left[key]
-            if failure:
-                failures[key] = failure
-                logger.warning("%s: %s failed: %s", description, key, failure)
+        def finished(done: Attempt) -> None:
+            del left[done.key]
+            if done.failure:
+                failures[done.key] = done.failure
+                logger.warning("%s: %s failed: %s", description, done.key, done.traceback or done.failure)
             bar.update()
 
         try:
-            for key, failure in _run_pooled(left, engine):
-                finished(key, failure)
+            for done in _run_pooled(left, engine):
+                finished(done)
         except BrokenProcessPool:
             logger.warning("%s: a worker process died; the %d jobs left run isolated", description, len(left))
-            for key, failure in _run_isolated(left, engine):
-                finished(key, failure)
+            for done in _run_isolated(left, engine):
+                finished(done)
     return dict(sorted(failures.items()))
 
 
-def _attempt(key: str, task: Task) -> tuple[str, str]:
+class Attempt(NamedTuple):
+    """How a task ended: `failure` in one line, with a traceback where the code may be at fault; both empty if well."""
+
+    key: str
+    failure: str = ""
+    traceback: str = ""
+
+
+def _attempt(key: str, task: Task) -> Attempt:
     try:
         task()
+    except UserError as error:
+        return Attempt(key, str(error))
+    except OF_THE_OUTSIDE as error:
+        return Attempt(key, f"{type(error).__name__}: {error}")
     except Exception as error:  # a job may fail in any way, and must cost only itself
-        return key, f"{type(error).__name__}: {error}"
-    return key, ""
+        return Attempt(key, f"{type(error).__name__}: {error}", traceback.format_exc())
+    return Attempt(key)
 
 
-def _run_pooled(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:
+def _run_pooled(tasks: Mapping[str, Task], engine: Engine) -> Iterator[Attempt]:
     if engine.backend == "dask":
         yield from _run_on_dask(tasks, engine)
         return
@@ -97,7 +112,7 @@ def _run_pooled(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str
         yield from joblib.Parallel(return_as="generator_unordered")(calls)
 
 
-def _run_on_dask(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:
+def _run_on_dask(tasks: Mapping[str, Task], engine: Engine) -> Iterator[Attempt]:
     """Dask's own futures: joblib's backend for Dask waits for ever for a task that kills its workers.
 
     A scheduler blames all tasks that a dying worker held, so each of these runs once more by itself.
@@ -122,10 +137,10 @@ def _run_on_dask(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[st
             try:
                 yield client.submit(_attempt, key, tasks[key], pure=False).result()
             except KilledWorker:
-                yield key, WORKER_DIED
+                yield Attempt(key, WORKER_DIED)
 
 
-def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[str, str]]:
+def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[Attempt]:
     lanes = joblib.effective_n_jobs(engine.workers)
     with ThreadPoolExecutor(lanes) as threads:
         waiting = [threads.submit(_attempt_alone, key, task) for key, task in tasks.items()]
@@ -133,12 +148,12 @@ def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[tuple[s
             yield done.result()
 
 
-def _attempt_alone(key: str, task: Task) -> tuple[str, str]:
+def _attempt_alone(key: str, task: Task) -> Attempt:
     with ProcessPoolExecutor(max_workers=1, **_bound_to_driver()) as executor:
         try:
             return executor.submit(partial(_attempt, key, task)).result()
         except BrokenProcessPool:
-            return key, WORKER_DIED
+            return Attempt(key, WORKER_DIED)
 
 
 def _bound_to_driver() -> dict[str, Any]:

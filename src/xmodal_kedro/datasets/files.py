@@ -13,6 +13,7 @@ from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
 from kedro_datasets_experimental.safetensors import SafetensorsDataset
 
+from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.storage import is_local, sweep, whole_file
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class WholeFile:
 
     def load(self) -> Any:
         if not self._fs.exists(str(self._filepath)):
-            raise DatasetError(f"{self._filepath} is missing: run the pipeline that makes it first")
+            raise DataError(f"{self._filepath} is missing: run the pipeline that makes it first")
         return super().load()  # type: ignore[misc]
 
 
@@ -66,7 +67,7 @@ class CsvDataset(WholeFile, CSVDataset):
             return super().load()
         except DatasetError as error:
             if isinstance(error.__cause__, ValueError):  # pandas' own errors and those of decoding are such
-                raise DatasetError(
+                raise DataError(
                     f"{self._filepath} cannot be read as a table: save it as CSV in UTF-8, its columns divided by "
                     f"commas and cells that hold commas in quotes ({error.__cause__})"
                 ) from error

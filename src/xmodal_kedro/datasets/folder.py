@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 
 from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
+from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.listing import by_name, list_folder
 from xmodal_kedro.datasets.storage import read_json, sweep, whole_file, write_json
@@ -55,9 +56,9 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
 
     def load(self) -> Folder:
         if not self._fs.isdir(self._path) and not self._optional:
-            raise DatasetError(f"no folder at {self._url}")
+            raise DataError(f"no folder at {self._url}")
         if not self._is_whole():
-            raise DatasetError(f"{self._url} is not complete: run the pipeline that makes it again")
+            raise DataError(f"{self._url} is not complete: run the pipeline that makes it again")
         return Folder(self._url, by_name(self._list()))
 
     def save(self, data: dict[str, Content]) -> None:
@@ -80,7 +81,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         logger.info("%s: %d files written, %d unchanged, %.1f s", name, len(due), len(planned) - len(due), seconds())
         if failures:
             lines = "\n".join(f"  {key}: {failure}" for key, failure in failures.items())
-            raise DatasetError(f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:\n{lines}")
+            raise DataError(f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:\n{lines}")
 
     def _list(self) -> list[FileRef]:
         return list_folder(self._url, {}) if self._fs.isdir(self._path) else []

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fsspec import AbstractFileSystem
-from kedro.io import DatasetError
 
+from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.handles import SAFE_PROTOCOLS, WEB_PROTOCOLS, FileRef, local_path, protocol_of, storage_of
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def by_name(files: Iterable[FileRef]) -> dict[str, FileRef]:
     named: dict[str, FileRef] = {}
     for file in files:
         if named.setdefault(file.name, file) is not file:
-            raise DatasetError(f"two files are told as {file.name!r}, {file.path!r} is one: rename it")
+            raise DataError(f"two files are told as {file.name!r}, {file.path!r} is one: rename it")
     return named
 
 

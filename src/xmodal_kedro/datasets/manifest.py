@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kedro.io import DatasetError
 
+from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.handles import FileRef
 
 logger = logging.getLogger(__name__)
@@ -34,12 +34,12 @@ def read_manifest(file: FileRef) -> list[str]:
     addresses: list[str] = []
     for row, address in enumerate(column, start=1):
         if not address or not address.strip():
-            raise DatasetError(
+            raise DataError(
                 f"{file.path}: row {row} has no {COLUMN}: give every row the address of a file, or take the row out"
             )
         addresses.append(address)
     if not addresses:
-        raise DatasetError(f"{file.path} names no file: give it a row for each, with its address in column {COLUMN}")
+        raise DataError(f"{file.path} names no file: give it a row for each, with its address in column {COLUMN}")
     unique = list(dict.fromkeys(addresses))
     if len(unique) < len(addresses):
         logger.info("%s: %d rows repeat another's %s", file.path, len(addresses) - len(unique), COLUMN)
@@ -50,18 +50,14 @@ def _csv_column(file: FileRef) -> Iterator[str | None]:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{file.path} is not UTF-8 (byte {error.start}): store it as UTF-8, or as Parquet"
-        ) from error
+        raise DataError(f"{file.path} is not UTF-8 (byte {error.start}): store it as UTF-8, or as Parquet") from error
     rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         _require_column(file, list(rows.fieldnames or []))
         for row in rows:
             yield row[COLUMN]
     except csv.Error as error:
-        raise DatasetError(
-            f"{file.path} is not CSV in line {rows.reader.line_num} ({error}): mend that line"
-        ) from error
+        raise DataError(f"{file.path} is not CSV in line {rows.reader.line_num} ({error}): mend that line") from error
 
 
 def _parquet_column(file: FileRef) -> list[str | None]:
@@ -73,15 +69,15 @@ def _parquet_column(file: FileRef) -> list[str | None]:
             if not any(
                 is_kind(kind) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
             ):
-                raise DatasetError(f"{file.path}: column {COLUMN} holds {kind}: store addresses as strings")
+                raise DataError(f"{file.path}: column {COLUMN} holds {kind}: store addresses as strings")
             return list(parquet.read(columns=[COLUMN])[COLUMN].to_pylist())
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file.path} is not a whole Parquet file ({error}): write it again") from error
+        raise DataError(f"{file.path} is not a whole Parquet file ({error}): write it again") from error
 
 
 def _require_column(file: FileRef, columns: list[str]) -> None:
     if columns.count(COLUMN) != 1:
-        raise DatasetError(
+        raise DataError(
             f"{file.path} must have one column {COLUMN}, but its columns are {', '.join(columns) or '-'}: "
             f"call the one that holds the files' addresses {COLUMN}"
         )

@@ -16,9 +16,10 @@ from typing import Any, Literal
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 
 from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
+from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables
 from xmodal_kedro.datasets.storage import is_local, read_json, sweep, whole_file, write_json
@@ -66,9 +67,9 @@ class StoredShard:
                 source, memory_map=is_local(fs), read_dictionary=list(as_dictionary), pre_buffer=False
             )
         except FileNotFoundError as error:
-            raise DatasetError(f"{self.path} is missing: run the pipeline that makes it again") from error
+            raise DataError(f"{self.path} is missing: run the pipeline that makes it again") from error
         except (pa.ArrowInvalid, OSError) as error:
-            raise DatasetError(
+            raise DataError(
                 f"{self.path} is not a whole Parquet file ({error}): delete it and run the pipeline that makes it again"
             ) from error
 
@@ -131,7 +132,7 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         counts = (len(due) - len(failures), len(planned) - len(due), len(failures))
         logger.info("%s: %d shards written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
         if failures:
-            raise DatasetError(_describe_failures(name, failures, len(planned)))
+            raise DataError(_describe_failures(name, failures, len(planned)))
         for stale in stored.keys() - planned.keys():
             self._fs.rm_file(self._shard_path(stale))
         made = planned | self._fingerprints(due)
@@ -143,7 +144,7 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
     def load(self) -> dict[str, StoredShard]:
         index = read_json(self._fs, self._index_path)
         if index is None:
-            raise DatasetError(
+            raise DataError(
                 f"{self._url} is missing or not complete: run the pipeline that makes it; finished shards are kept"
             )
         return {key: StoredShard(self._shard_url(key), mark) for key, mark in sorted(index.items())}

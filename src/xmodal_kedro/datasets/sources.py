@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from fsspec.utils import glob_translate
 from kedro.io import AbstractDataset, DatasetError
 
+from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.listing import Options, by_name, kind_of, list_folder, list_named
 from xmodal_kedro.datasets.manifest import is_manifest, read_manifest
 from xmodal_kedro.handles import FileRef, Folder, local_path, protocol_of
@@ -58,11 +59,11 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
     def load(self) -> Folder:
         files = self._list()
         if not files:
-            raise DatasetError(f"no file at {self._address}: check the address; a glob goes below folders with **")
+            raise DataError(f"no file at {self._address}: check the address; a glob goes below folders with **")
         return Folder(self._address, files)
 
     def save(self, data: NoReturn) -> None:
-        raise DatasetError(f"{self._address} holds a user's recordings: nothing is written there")
+        raise DataError(f"{self._address} holds a user's recordings: nothing is written there")
 
     def _exists(self) -> bool:
         return bool(self._list())
@@ -81,7 +82,7 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
                 raise
             except Exception as error:  # storage drivers have errors of their own
                 said = " ".join(f"{type(error).__name__}: {error}".split())
-                raise DatasetError(
+                raise DataError(
                     f"cannot list {self._address} ({said}): check the address, and for "
                     "storage elsewhere that its fsspec driver is installed and `sources` in conf/ENV/credentials.yml"
                 ) from error
@@ -108,7 +109,7 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
         try:
             matches = re.compile(glob_translate(pattern)).match
         except ValueError as error:
-            raise DatasetError(f"{self._address} is not a glob ({error}): put ** between slashes") from error
+            raise DataError(f"{self._address} is not a glob ({error}): put ** between slashes") from error
         if kind_of(folder, self._options) != "directory":
             return []
         prefix = beginning if protocol_of(folder) in LISTS_BY_PREFIX else ""
@@ -129,7 +130,7 @@ def _require_protocols(credentials: Mapping[str, Options]) -> None:
     """
     for protocol, options in credentials.items():
         if not isinstance(options, Mapping):
-            raise DatasetError(
+            raise DataError(
                 f"`sources` in conf/ENV/credentials.yml: {protocol} holds no storage options: put them below their "
                 "protocol, such as `s3: {key: ..., secret: ...}`"
             )

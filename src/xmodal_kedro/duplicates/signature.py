@@ -11,6 +11,7 @@ import pyarrow as pa
 from PIL import Image, ImageStat
 
 from xmodal_kedro.duplicates.audio_fingerprint import fingerprint_sound
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import LoadShard
 from xmodal_kedro.schemas import SIGNATURES_ARROW
 
@@ -42,7 +43,7 @@ def sign_clip(clip: dict) -> dict:
     try:
         hashes = [picture_hash(jpeg) for jpeg in clip["frames"]]
     except OSError as error:
-        raise ValueError(f"a picture of clip {clip['clip_id']} cannot be decoded ({error}): clip again") from error
+        raise UserError(f"a picture of clip {clip['clip_id']} cannot be decoded ({error}): clip again") from error
     seen = [(time_s, found) for time_s, found in zip(clip["frame_times_s"], hashes, strict=True) if found is not None]
     return {
         "clip_id": clip["clip_id"],

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import FileRef
 
 NAME_COLUMN = "display_name"
@@ -34,16 +35,16 @@ def read_class_list(file: FileRef) -> tuple[ClassName, ...]:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"class list {file.name!r} is not UTF-8 text: save it as UTF-8") from error
+        raise UserError(f"class list {file.name!r} is not UTF-8 text: save it as UTF-8") from error
     lines = text.splitlines()
     if file.name.lower().endswith(".csv"):
         names, ids = _csv_columns(lines, file.name)
     else:
         names, ids = [line.strip() for line in lines], [""] * len(lines)
     if not names:
-        raise ValueError(f"class list {file.name!r} is empty: write one class name a line")
+        raise UserError(f"class list {file.name!r} is empty: write one class name a line")
     if "" in names:
-        raise ValueError(f"class list {file.name!r} has no name for class {names.index('')}: write one name a line")
+        raise UserError(f"class list {file.name!r} has no name for class {names.index('')}: write one name a line")
     return tuple(map(ClassName, distinct(names), ids))
 
 
@@ -56,7 +57,7 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
 def _csv_columns(lines: list[str], file_name: str) -> tuple[list[str], list[str]]:
     rows = csv.DictReader(lines)
     if NAME_COLUMN not in (rows.fieldnames or ()):
-        raise ValueError(
+        raise UserError(
             f"class list {file_name!r} has no column {NAME_COLUMN!r} (it has {list(rows.fieldnames or ())}): "
             "rename the column of the class names"
         )

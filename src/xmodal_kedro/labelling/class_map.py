@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.labelling.match import split
 
 Indices = NDArray[np.int64]
@@ -105,7 +106,7 @@ class ClassMap:
         known: Mapping[str, list[int]] = self._of_label[modality]
         unknown = [label for label in labels if label not in known]
         if unknown:
-            raise ValueError(
+            raise UserError(
                 f"{modality}_labels hold {unknown[0]!r}, which is not in {modality}_classes: run the pipeline "
                 f"{modality}_label again"
             )

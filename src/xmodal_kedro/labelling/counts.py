@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import LoadShard, ShardJobs, Shards
 from xmodal_kedro.labelling.class_map import Indices
 from xmodal_kedro.labelling.plan import (
@@ -140,14 +141,14 @@ def require_same_keys(shards_by_dataset: Mapping[str, Shards]) -> None:
     for dataset, keys in having.items():
         others = [other for name, other in having.items() if name != dataset]
         if len(others) > 1 and (strange := sorted(keys.difference(*others))):
-            raise ValueError(
+            raise UserError(
                 f"{dataset} has {len(strange)} shard(s) that no other has, such as {strange[0]!r}: run the pipeline "
                 f"that makes {dataset} again"
             )
     for dataset, keys in having.items():
         if missing := sorted(set().union(*having.values()) - keys):
             owners = " and ".join(sorted(name for name, other in having.items() if missing[0] in other))
-            raise ValueError(
+            raise UserError(
                 f"{dataset} lacks {len(missing)} shard(s) that {owners} has, such as {missing[0]!r}: run the pipeline "
                 f"that makes {dataset} again"
             )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import MergeParams
 
 SEEN = " (seen)"
@@ -83,7 +84,7 @@ def match_classes(
     """
     ontology = Ontology(sound_ontology)
     if params.parents and not ontology:
-        raise ValueError(
+        raise UserError(
             "merge_labels.parents needs the sounds' ontology: name its file under audio_teacher.ontology, or set "
             "parents: false in parameters/merge_labels.yml"
         )
@@ -127,7 +128,7 @@ class _Book:
         audioset_id = audioset_id or self._ontology.id_of.get(name.casefold(), "")
         found = self._by_id.get(audioset_id) or self._by_name.get(name.casefold())
         if found is not None and audioset_id and found.audioset_id not in ("", audioset_id):
-            raise ValueError(
+            raise UserError(
                 f"{name!r} is the name of two sounds, {found.audioset_id} and {audioset_id}: correct the audio "
                 "teacher's class list, or the table that visual_teacher.sounds names"
             )
@@ -142,14 +143,14 @@ class _Book:
     def known_sound(self, label: str, name: str, audioset_id: str) -> str:
         """The candidate of a sound that a visual class stands for."""
         if self._ontology and audioset_id and audioset_id not in self._ontology.name_of:
-            raise ValueError(
+            raise UserError(
                 f"visual class {label!r} stands for {name!r} with the id {audioset_id!r}, which is not in the "
                 "ontology: correct the table that visual_teacher.sounds names, or the ontology that "
                 "audio_teacher.ontology names"
             )
         known = audioset_id or name.casefold() in self._by_name or name.casefold() in self._ontology.id_of
         if not known:
-            raise ValueError(
+            raise UserError(
                 f"visual class {label!r} stands for {name!r}, which is no class of the audio teacher: correct the "
                 "table that visual_teacher.sounds names, or give the sound's audioset_id there"
             )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import FileRef, Folder
 from xmodal_kedro.labelling.class_list import ClassName, distinct
 from xmodal_kedro.labelling.hub import fetch_model
@@ -57,7 +58,7 @@ def named_classes(files: Iterable[FileRef], card: TeacherCard) -> tuple[ClassNam
     except (AttributeError, ValueError):
         by_index = {}
     if not by_index or sorted(by_index) != list(range(len(by_index))):
-        raise ValueError(
+        raise UserError(
             f"{CONFIG} of {card.weights!r} does not name its classes one by one (id2label): name a class list under "
             "labels in the teacher's card"
         )
@@ -67,27 +68,27 @@ def named_classes(files: Iterable[FileRef], card: TeacherCard) -> tuple[ClassNam
 def _require_whole(card: TeacherCard, present: Mapping[str, FileRef]) -> None:
     for name, remedy in ((CONFIG, "name the folder that has it"), (PROCESSOR, "save the model's processor there too")):
         if name not in present:
-            raise ValueError(f"model {card.weights!r} has no {name}: {remedy}")
+            raise UserError(f"model {card.weights!r} has no {name}: {remedy}")
     if not any(_matches(name, [WEIGHTS]) for name in present):
         pickles = [name for name in sorted(present) if _matches(name, PICKLES)]
         instead = f", only {pickles[0]}, which may hold code and is never opened" if pickles else ""
-        raise ValueError(
+        raise UserError(
             f"model {card.weights!r} has no {WEIGHTS}{instead}: save it with save_pretrained of transformers 5 or "
             "later, or name a model or revision that has safetensors"
         )
     if index := present.get(WEIGHTS_INDEX):
         parts = set(_read_json(index, card).get("weight_map", {}).values())
         if missing := sorted(parts - present.keys()):
-            raise ValueError(f"model {card.weights!r} has no {missing[0]}, which {WEIGHTS_INDEX} names: fetch it again")
+            raise UserError(f"model {card.weights!r} has no {missing[0]}, which {WEIGHTS_INDEX} names: fetch it again")
 
 
 def _read_json(file: FileRef, card: TeacherCard) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{file.name} of model {card.weights!r} is no JSON ({error}): replace the file") from error
+        raise UserError(f"{file.name} of model {card.weights!r} is no JSON ({error}): replace the file") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{file.name} of model {card.weights!r} is no JSON object: replace the file")
+        raise UserError(f"{file.name} of model {card.weights!r} is no JSON object: replace the file")
     return content
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.labelling.preprocess import Clip, blank_batch, clip_rows, input_of
 from xmodal_kedro.labelling.teacher import Device
 from xmodal_kedro.params import ScoresOutput, TeacherCard, TeacherInput
@@ -76,7 +77,7 @@ class OnnxTeacher:
 def _open_session(card: TeacherCard, weights: bytes, device: Device, threads: int) -> ort.InferenceSession:
     offered = ort.get_available_providers()
     if device == "cuda" and CUDA not in offered:
-        raise ValueError(
+        raise UserError(
             f"device is cuda, but this onnxruntime offers {offered}: install onnxruntime-gpu, or set `device: auto` in "
             "parameters/visual_label.yml or parameters/audio_label.yml"
         )
@@ -88,7 +89,7 @@ def _open_session(card: TeacherCard, weights: bytes, device: Device, threads: in
     try:
         return ort.InferenceSession(weights, options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no public base class
-        raise ValueError(
+        raise UserError(
             f"teacher weights {card.weights!r} cannot be opened as ONNX ({error}): replace the file"
         ) from error
 
@@ -98,19 +99,19 @@ def _check_input(card: TeacherCard, session: ort.InferenceSession) -> tuple[int 
     spec = input_of(card)
     inputs = {tensor.name: tensor for tensor in session.get_inputs()}
     if list(inputs) != [spec.tensor]:
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} has the inputs {list(inputs)}, not [{spec.tensor!r}]: set input.tensor in the "
             "teacher's card, and use a model of one input"
         )
     tensor, blank = inputs[spec.tensor], blank_batch(spec)
     dtype = NUMPY_TYPES.get(tensor.type)
     if dtype is None or np.issubdtype(dtype, np.floating) != np.issubdtype(blank.dtype, np.floating):
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} takes {tensor.type} and the card says {blank.dtype}: correct input.dtype or "
             "input.kind in the teacher's card"
         )
     if not _fits(tensor.shape[1:], blank.shape[1:]):
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} takes {list(tensor.shape)} and the card describes {['batch', *blank.shape[1:]]}: "
             f"correct {_shape_fields(spec)} in the teacher's card"
         )
@@ -132,17 +133,17 @@ def _check_output(card: TeacherCard, session: ort.InferenceSession, classes: int
     named = {"output.tensor": card.output.tensor, "output.embedding": card.output.embedding or card.output.tensor}
     for field, tensor in named.items():
         if tensor not in outputs:
-            raise ValueError(
+            raise UserError(
                 f"{card.weights!r} has no output {tensor!r}, only {list(outputs)}: set {field} in the teacher's card"
             )
     if card.output.embedding and len(outputs[card.output.embedding].shape) != 2:
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} gives {card.output.embedding!r} of shape {list(outputs[card.output.embedding].shape)}, "
             "not [batch, size]: set output.embedding in the teacher's card to another tensor, or leave it out"
         )
     shape = outputs[card.output.tensor].shape
     if not _fits(shape[1:], (classes,)):
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} gives {list(shape)} and {card.labels!r} lists {classes} classes: name the class list or "
             "the output.tensor that belongs to these weights"
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import FileRef
 
 COLUMNS = ("audioset_id", "name", "parents", "abstract")
@@ -40,7 +41,7 @@ def read_ontology(file: FileRef) -> pd.DataFrame:
     for entry in classes:
         for child in entry["child_ids"]:
             if child not in parents:
-                raise ValueError(f"{file.name!r}: {entry['name']!r} has the child {child!r}, no class of it: {REMEDY}")
+                raise UserError(f"{file.name!r}: {entry['name']!r} has the child {child!r}, no class of it: {REMEDY}")
             parents[child].append(entry["id"])
     _require_no_cycle(parents, file.name)
     rows = [(entry["id"], entry["name"], ",".join(parents[entry["id"]]), _is_abstract(entry)) for entry in classes]
@@ -51,27 +52,27 @@ def _classes(file: FileRef) -> list[dict[str, Any]]:
     try:
         classes = json.loads(file.read_bytes())
     except ValueError as error:  # of JSON, or of its encoding
-        raise ValueError(f"{file.name!r} is not JSON ({error}): {REMEDY}") from error
+        raise UserError(f"{file.name!r} is not JSON ({error}): {REMEDY}") from error
     if not isinstance(classes, list) or not classes:
-        raise ValueError(f"{file.name!r} is not a list of classes: {REMEDY}")
+        raise UserError(f"{file.name!r} is not a list of classes: {REMEDY}")
     for position, entry in enumerate(classes):
         for field, kind in FIELDS.items():
             if not (isinstance(entry, dict) and isinstance(entry.get(field), kind)):
-                raise ValueError(f"{file.name!r}: class {position} has no {field!r}: {REMEDY}")
+                raise UserError(f"{file.name!r}: class {position} has no {field!r}: {REMEDY}")
     return classes
 
 
 def _require_unique(classes: list[dict[str, Any]], file_name: str) -> None:
     audioset_id, uses = Counter(entry["id"] for entry in classes).most_common(1)[0]
     if uses > 1:
-        raise ValueError(f"{file_name!r} has {uses} classes of the id {audioset_id!r}: {REMEDY}")
+        raise UserError(f"{file_name!r} has {uses} classes of the id {audioset_id!r}: {REMEDY}")
 
 
 def _require_no_cycle(parents: dict[str, list[str]], file_name: str) -> None:
     try:
         TopologicalSorter(parents).prepare()
     except CycleError as error:
-        raise ValueError(f"{file_name!r}: a class is above itself ({' > '.join(error.args[1])}): {REMEDY}") from error
+        raise UserError(f"{file_name!r}: a class is above itself ({' > '.join(error.args[1])}): {REMEDY}") from error
 
 
 def _is_abstract(entry: dict[str, Any]) -> bool:

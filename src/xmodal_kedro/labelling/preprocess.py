@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from xmodal_kedro.audio.log_mel import MEL_BANDS, LogMel, frame_patches, samples_for_frames
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import ImageInput, LogMelInput, TeacherCard, TeacherInput, WaveformInput
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 
@@ -29,7 +30,7 @@ def input_of(card: TeacherCard) -> TeacherInput:
         ValueError: it does not, as cards of models that bring their own processor do.
     """
     if card.input is None:
-        raise ValueError(f"the card of {card.weights!r} has no input: set the teacher's input in its card")
+        raise UserError(f"the card of {card.weights!r} has no input: set the teacher's input in its card")
     return card.input
 
 
@@ -156,7 +157,7 @@ def _window_samples(spec: WaveformInput) -> int:
 def _decode(jpeg: bytes, at: int) -> NDArray[np.uint8]:
     picture: Any = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
     if picture is None:
-        raise ValueError(f"picture {at} of {len(jpeg)} bytes cannot be decoded: make the clips again")
+        raise UserError(f"picture {at} of {len(jpeg)} bytes cannot be decoded: make the clips again")
     decoded: NDArray[np.uint8] = picture
     return decoded
 

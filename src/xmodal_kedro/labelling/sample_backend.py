@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.labelling.preprocess import Clip, clip_rows, input_of
 from xmodal_kedro.labelling.torch_inference import activate, inference
 from xmodal_kedro.params import TeacherCard
@@ -74,9 +75,9 @@ def _load_network(card: TeacherCard, weights: bytes, classes: int) -> SampleNetw
         tensors = load(weights)
         channels, outputs = len(tensors["normalise.weight"]), len(tensors["classifier.2.bias"])
     except Exception as error:  # safetensors raises its own errors for broken files
-        raise ValueError(f"{card.weights!r} is not a sample teacher: run the pipeline `sample` again") from error
+        raise UserError(f"{card.weights!r} is not a sample teacher: run the pipeline `sample` again") from error
     if outputs != classes:
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} scores {outputs} classes, but {card.labels!r} lists {classes}: name the class list that "
             "belongs to the weights"
         )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.labelling.preprocess import Clip
 from xmodal_kedro.labelling.teacher import Teacher, require_scores
 from xmodal_kedro.labelling.torch_inference import torch_threads
@@ -109,7 +110,7 @@ def _rows_of(teacher: Teacher, clip_id: str, clip: Clip) -> Rows:
     try:
         return teacher.rows(clip)
     except ValueError as error:
-        raise ValueError(f"clip {clip_id}: {error}") from error
+        raise UserError(f"clip {clip_id}: {error}") from error
     except Exception as error:
         error.add_note(f"while preparing clip {clip_id}")
         raise

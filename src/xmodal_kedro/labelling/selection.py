@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import LoadShard
 from xmodal_kedro.labelling.class_map import ClassMap, Indices
 from xmodal_kedro.params import ModalityParams
@@ -130,22 +131,22 @@ def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLab
     row_of = pc.index_in(clip_id.dictionary, value_set=clips.clip_ids)
     if row_of.null_count:
         stray = clip_id.dictionary.filter(row_of.is_null())
-        raise ValueError(
+        raise UserError(
             f"{dataset}: clip {stray[0]} (and {len(stray) - 1} more) is not in its shard of clips: {REMEDY}"
         )
     if not metadata or not {b"clips", b"unlabelled"} <= metadata.keys():
-        raise ValueError(f"{dataset} do not tell of how many clips they are: {REMEDY}")
+        raise UserError(f"{dataset} do not tell of how many clips they are: {REMEDY}")
     told, unlabelled = int(metadata[b"clips"]), json.loads(metadata[b"unlabelled"])
     if told != len(clips):
-        raise ValueError(f"{dataset} are of {told} clips, their shard has {len(clips)}: {REMEDY}")
+        raise UserError(f"{dataset} are of {told} clips, their shard has {len(clips)}: {REMEDY}")
     labelled = len(pc.unique(clip_id.indices))
     if labelled + sum(unlabelled.values()) != told:
-        raise ValueError(f"{dataset}: {labelled} labelled clips and {unlabelled} are not {told}: {REMEDY}")
+        raise UserError(f"{dataset}: {labelled} labelled clips and {unlabelled} are not {told}: {REMEDY}")
     score = _one_chunk(table["score"]).to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
     clip = row_of.to_numpy(zero_copy_only=False).astype(np.int64)[clip_id.indices.to_numpy()]
     if not np.all((score >= 0) & (score <= 1)):
         at = int(np.argmin((score >= 0) & (score <= 1)))
-        raise ValueError(
+        raise UserError(
             f"{dataset}: the score of clip {clips.clip_ids[clip[at]]} for {label[at]} is {score[at]}, not 0..1: "
             f"{REMEDY}"
         )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import FileRef, Folder
 from xmodal_kedro.labelling.teacher import teacher_classes
 from xmodal_kedro.params import AudioTeacherCard, VisualTeacherCard
@@ -63,7 +64,7 @@ def visual_classes(card: VisualTeacherCard, folder: Folder) -> pd.DataFrame:
     elif card.sounds.lower().endswith(".csv"):
         sounds, rest_is_silent = read_sounds(folder.file(card.sounds), labels), True
     elif card.sounds:
-        raise ValueError(
+        raise UserError(
             f"visual_teacher.sounds is {card.sounds!r}: write {IMAGENET}, the name of a .csv in the teacher's folder, "
             "or nothing, in its card"
         )
@@ -147,21 +148,21 @@ def read_sounds(file: FileRef, labels: Sequence[str]) -> dict[str, list[Sound]]:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"table of sounds {file.name!r} is not UTF-8 text: save it as UTF-8") from error
+        raise UserError(f"table of sounds {file.name!r} is not UTF-8 text: save it as UTF-8") from error
     known = set(labels)
     sounds: defaultdict[str, list[Sound]] = defaultdict(list)
     for line, label, sound in _entries(text, file.name):
         where = f"table of sounds {file.name!r}, line {line}"
         if label not in known:
-            raise ValueError(
+            raise UserError(
                 f"{where}: {label!r} is no class that the teacher gives: write it as the class list does, or take the "
                 "line out"
             )
         if sound in sounds[label]:
-            raise ValueError(f"{where}: {label!r} has this sound already: take the line out")
+            raise UserError(f"{where}: {label!r} has this sound already: take the line out")
         sounds[label].append(sound)
     if not sounds:
-        raise ValueError(
+        raise UserError(
             f"table of sounds {file.name!r} lists no class: write one line for each class that makes a sound"
         )
     return dict(sounds)
@@ -171,7 +172,7 @@ def _entries(text: str, file_name: str) -> Iterator[Entry]:
     rows = csv.DictReader(text.splitlines())
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"table of sounds {file_name!r} has no column {missing[0]!r} (it has {list(rows.fieldnames or ())}): its "
             f"first line must name {', '.join(COLUMNS)}"
         )
@@ -179,9 +180,9 @@ def _entries(text: str, file_name: str) -> Iterator[Entry]:
         label, sound, audioset_id = ((row[name] or "").strip() for name in COLUMNS)
         where = f"table of sounds {file_name!r}, line {rows.line_num}"
         if not label:
-            raise ValueError(f"{where}: label is empty: name a class of the teacher")
+            raise UserError(f"{where}: label is empty: name a class of the teacher")
         if not (sound or audioset_id):
-            raise ValueError(
+            raise UserError(
                 f"{where}: {label!r} has neither sound nor audioset_id: give one, or take the line out if it makes no "
                 "sound"
             )

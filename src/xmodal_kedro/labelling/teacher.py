@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import FileRef, Folder
 from xmodal_kedro.labelling.class_list import ClassName, read_class_list
 from xmodal_kedro.labelling.model_folder import model_files, named_classes
@@ -106,12 +107,12 @@ def check_teacher(card: TeacherCard, folder: Folder, device: Device = "auto", in
         scores = teacher.scores(rows)
     except Exception as error:  # what runs a teacher has errors of its own
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} cannot score a blank clip ({type(error).__name__}: {reason}): correct the teacher's "
             "input in its card, or preprocessor_config.json where the model brings its own processor"
         ) from error
     if scores.shape != (len(rows), len(teacher.labels)):
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} gives scores of shape {list(scores.shape)} for a batch of {len(rows)} and "
             f"{card.labels or 'config.json'!r} lists {len(teacher.labels)} classes: name the class list or the "
             "output.tensor that belongs to these weights"
@@ -133,12 +134,12 @@ def require_scores(scores_BC: NDArray[np.float32], card: TeacherCard) -> None:
         ValueError: a score is not a number in 0..1; names the card's field.
     """
     if np.isnan(scores_BC).any():
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} gives scores that are no numbers (NaN): correct the teacher's input in its card (its "
             "type, mean, std or log_offset), or replace the weights"
         )
     if not (scores_BC.min(initial=0) >= 0 and scores_BC.max(initial=0) <= 1):
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} gives scores from {scores_BC.min()} to {scores_BC.max()}, not 0..1: correct "
             "output.scale or output.activation in the teacher's card"
         )
@@ -183,7 +184,7 @@ def scored_classes(card: TeacherCard, files: TeacherFiles) -> tuple[ClassName, .
     unknown = sorted(set(card.ignore) - {named.label for named in classes})
     if unknown:
         listed = card.labels or "config.json"
-        raise ValueError(f"the teacher's `ignore` names {unknown}, not in {listed!r}: take them out of the card")
+        raise UserError(f"the teacher's `ignore` names {unknown}, not in {listed!r}: take them out of the card")
     return classes
 
 

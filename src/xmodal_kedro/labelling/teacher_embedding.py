@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import Folder, LoadShard, ShardJobs, Shards
 from xmodal_kedro.labelling.onnx_backend import OnnxTeacher
 from xmodal_kedro.labelling.scoring import prepared_clips
@@ -63,7 +64,7 @@ def require_embedding(card: AudioTeacherCard, params: AudioLabelParams) -> None:
         ValueError: it names no embedding.
     """
     if params.embeddings and not card.output.embedding:
-        raise ValueError(
+        raise UserError(
             "audio_label.embeddings is true, but the audio teacher's card names no output.embedding: name the tensor "
             "of an ONNX model that holds it, or set audio_label.embeddings to false"
         )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from transformers.models.auto import modeling_auto
 from transformers.utils import logging as chatter
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import FileRef
 from xmodal_kedro.labelling.model_folder import CONFIG, read_config
 from xmodal_kedro.labelling.preprocess import Clip, decode_pictures, resample, to_float
@@ -60,7 +61,7 @@ class TransformersTeacher:
             self._processor = _load_processor(card, folder)
             model = _load_model(card, folder)
         if model.config.num_labels != len(labels):
-            raise ValueError(
+            raise UserError(
                 f"{card.weights!r} has {model.config.num_labels} classes and {card.labels!r} lists {len(labels)}: name "
                 "the class list that belongs to these weights, or write `labels: null`"
             )
@@ -116,7 +117,7 @@ def _require_known(card: TeacherCard, config: dict[str, Any]) -> None:
     kind = config.get("model_type")
     if kind not in transformers.CONFIG_MAPPING:
         wants = "code of its own (auto_map), which is never run" if "auto_map" in config else f"model_type {kind!r}"
-        raise ValueError(
+        raise UserError(
             f"{CONFIG} of {card.weights!r} asks for {wants}; transformers {transformers.__version__} does not have "
             "it: name a model whose model_type it has"
         )
@@ -127,7 +128,7 @@ def _require_known(card: TeacherCard, config: dict[str, Any]) -> None:
         else modeling_auto.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES
     )
     if kind not in classifiers:
-        raise ValueError(
+        raise UserError(
             f"{card.weights!r} is a model of type {kind!r}, of which there is no {'image' if sees else 'audio'} "
             "classifier: name another under weights in the teacher's card"
         )
@@ -162,7 +163,7 @@ def _load_model(card: TeacherCard, folder: str) -> Any:
             output_loading_info=True,
         )
     if missing := sorted(name for name in report["missing_keys"] if not name.endswith(UNUSED_IN_INFERENCE)):
-        raise ValueError(
+        raise UserError(
             f"the weights of {card.weights!r} lack {missing[0]} and {len(missing) - 1} more that a classifier needs: "
             "name a model that has been trained to classify"
         )
@@ -178,7 +179,7 @@ def _clear_errors(card: TeacherCard, what: str) -> Iterator[None]:
         yield
     except Exception as error:  # the library and the formats it reads raise errors of many kinds
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(
+        raise UserError(
             f"model {card.weights!r} cannot be opened as an {what} ({type(error).__name__}: {reason}): replace the "
             "folder, or name another model under weights in the teacher's card"
         ) from error

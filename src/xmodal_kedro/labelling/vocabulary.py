@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.labelling.associations import first_bin_within
 from xmodal_kedro.labelling.class_map import ClassMap, Indices
 from xmodal_kedro.labelling.counts import ALL, COMPARED, GIVEN_BY, LABELLED, LabelCounter
@@ -49,7 +50,7 @@ def build_vocabulary(
     )
     is_class = (target_count >= params.min_clips) & (clip_count > 0) & ~(params.drop_silent & classes.silent)
     if not is_class.any():
-        raise ValueError(_empty(survey, label_count, classes, params))
+        raise UserError(_empty(survey, label_count, classes, params))
     vocabulary = found[is_class].reset_index(drop=True)
     vocabulary.insert(0, "index", range(len(vocabulary)))
     dropped = _dropped(found[["name", "silent"]], labelled, target_count, params)[~is_class]

@@ -10,6 +10,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.media.container import decode, find_stream, open_media, packets
 from xmodal_kedro.media.mixer import PIECE_S, Mixer
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
@@ -50,9 +51,9 @@ def read_audio(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> np.ndarr
     try:
         parts = list(sound_of_file(path, sample_rate_hz))
     except MediaError as error:
-        raise ValueError(f"cannot read sound from {path}: {error.detail} ({error.reason})") from error
+        raise UserError(f"cannot read sound from {path}: {error.detail} ({error.reason})") from error
     if not parts:
-        raise ValueError(f"cannot read sound from {path}: nothing in it could be decoded")
+        raise UserError(f"cannot read sound from {path}: nothing in it could be decoded")
     return np.concatenate(parts)
 
 

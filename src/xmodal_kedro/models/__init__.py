@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.mobilenet_v2 import MobileNetV2
 from xmodal_kedro.models.resnet50 import ResNet50
@@ -33,7 +34,7 @@ def build(name: str, classes: int, vggish_plus: VGGishPlusParams = DEFAULTS) -> 
         ValueError: for a name that is no backbone's.
     """
     if name not in BACKBONES:
-        raise ValueError(f"train.model ({name!r}) is no known network: set it to one of {', '.join(BACKBONES)}")
+        raise UserError(f"train.model ({name!r}) is no known network: set it to one of {', '.join(BACKBONES)}")
     if name == "vggish_plus":
         return VGGishPlus(classes, vggish_plus)
     return BACKBONES[name](classes)

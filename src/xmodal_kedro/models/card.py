@@ -15,6 +15,7 @@ from torch import Tensor
 
 import xmodal_kedro
 from xmodal_kedro.audio import log_mel
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.models import Backbone, build
 from xmodal_kedro.params import TrainParams, VGGishPlusParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
@@ -83,7 +84,7 @@ def build_network(card: Mapping[str, Any]) -> Backbone:
     try:
         options = VGGishPlusParams.model_validate(stated)
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f"model card was made by another version, training.vggish_plus: {error}: run the train pipeline again"
         ) from error
     return build(card["model"], len(card["classes"]), options)
@@ -98,9 +99,9 @@ def load_model(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Backbo
     """
     missing = [field for field in ("model", "classes", "front_end", "weights_digest") if field not in card]
     if missing:
-        raise ValueError(f"model card lacks {', '.join(missing)}: run the train pipeline again")
+        raise UserError(f"model card lacks {', '.join(missing)}: run the train pipeline again")
     if digest(weights) != card["weights_digest"]:
-        raise ValueError(
+        raise UserError(
             f"model weights and model card are of different runs (weights {digest(weights)}, card "
             f"{card['weights_digest']}): run the train pipeline again"
         )
@@ -108,7 +109,7 @@ def load_model(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Backbo
     try:
         model.load_state_dict(dict(weights))
     except RuntimeError as error:
-        raise ValueError(
+        raise UserError(
             f"model weights do not fit the network of their card ({card['model']}, {len(card['classes'])} classes): "
             "run the train pipeline again"
         ) from error

@@ -6,6 +6,8 @@ from typing import Literal
 
 import torch
 
+from xmodal_kedro.errors import UserError
+
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"], field: str) -> torch.device:
     """The device to use: `auto` takes CUDA where there is one.
@@ -18,7 +20,7 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"], field: str) -> torch.d
         ValueError: if CUDA is wanted and there is none.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"{field} is cuda, but torch finds no CUDA device: set it to auto or cpu")
+        raise UserError(f"{field} is cuda, but torch finds no CUDA device: set it to auto or cpu")
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wanted)
@@ -36,7 +38,7 @@ def check_devices(wanted: Literal["auto", "cpu", "cuda"], devices: int) -> None:
     """
     there = torch.cuda.device_count()
     if choose_device(wanted, "train.device").type == "cuda" and devices > there:
-        raise ValueError(f"train.devices is {devices}, but torch finds {there} CUDA devices: set it to {there} or less")
+        raise UserError(f"train.devices is {devices}, but torch finds {there} CUDA devices: set it to {there} or less")
 
 
 def mixed_precision(device: torch.device, precision: Literal["auto", "float32"] = "auto") -> torch.autocast:

@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.card import load_model
 
@@ -32,11 +33,11 @@ def read_model(weights_file: Path, card_file: Path) -> tuple[Backbone, dict[str,
     try:
         card = json.loads(card_file.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{card_file} is no JSON ({error}): copy it again, or run the train pipeline again") from error
+        raise UserError(f"{card_file} is no JSON ({error}): copy it again, or run the train pipeline again") from error
     try:
         weights = load_file(weights_file)
     except SafetensorError as error:
-        raise ValueError(
+        raise UserError(
             f"{weights_file} is no safetensors file ({error}): copy it again, or run the train pipeline again"
         ) from error
     return load_model(card, weights), card

@@ -22,6 +22,7 @@ from xmodal_kedro.audio.log_mel import (
     mel_weights,
     samples_for_frames,
 )
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.backbone import Backbone
 
 OPSET = 18
@@ -77,12 +78,12 @@ def export_onnx(network: Backbone, card: Mapping[str, Any]) -> bytes:
         card: its.
 
     Raises:
-        ImportError: naming the package to install.
+        UserError: naming the package to install.
     """
     try:
         import onnx
     except ImportError as error:
-        raise ImportError("export needs the package onnx: pip install 'xmodal-kedro[onnx]'") from error
+        raise UserError("export needs the package onnx: pip install 'xmodal-kedro[onnx]'") from error
     sink: Any = io.BytesIO()
     with warnings.catch_warnings():
         # The newer exporter wants two more packages for the same file.

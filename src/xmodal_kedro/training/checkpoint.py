@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import Checkpoints
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.learner import Learner
@@ -111,7 +112,7 @@ class Keeper:
         theirs = notes.get("identity", {})
         if theirs != self._identity:
             if not notes.get("finished", True):
-                raise ValueError(self._describe_stranger(theirs, notes))
+                raise UserError(self._describe_stranger(theirs, notes))
             logger.info("What was trained before, with other parameters or data, is finished: training starts anew")
             self._another_is_stored = True
             return Progress()

@@ -12,6 +12,7 @@ from xmodal_kedro.audio.order import RowGroups, even_sizes
 from xmodal_kedro.audio.stream import ClipStream
 from xmodal_kedro.audio.survey import Split, survey
 from xmodal_kedro.audio.teacher_embeddings import Embeddings
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import Shards
 from xmodal_kedro.params import TrainParams
 
@@ -67,11 +68,11 @@ def gather(
             clip or class, a split without clips, or embeddings that are learnt and not there.
     """
     if label_vocabulary.empty:
-        raise ValueError("label_vocabulary is empty: lower merge_labels.min_clips or the thresholds, and merge again")
+        raise UserError("label_vocabulary is empty: lower merge_labels.min_clips or the thresholds, and merge again")
     unpaired = sorted(set(clips) ^ set(labels))
     if unpaired:
         lacking = "labels" if unpaired[0] in clips else "clips"
-        raise ValueError(
+        raise UserError(
             f"the shard {unpaired[0]} has no {lacking}: run the pipelines visual_label, audio_label and "
             "merge_labels again"
         )
@@ -79,18 +80,16 @@ def gather(
     found = survey(clips, labels, len(classes))
     embeddings = _embeddings(teacher_embeddings, labels) if params.embedding_weight else None
     if not found["train"].clips:
-        raise ValueError(
-            "labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips"
-        )
+        raise UserError("labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips")
     if not found["validation"].clips:
-        raise ValueError(
+        raise UserError(
             "labels hold no labelled clip to validate on: raise merge_labels.validation_fraction, or add videos"
         )
 
     least = 2 * params.devices * params.nodes * params.accumulate
     smallest = min(even_sizes(found["train"].clips, params.batch_size))
     if smallest < least:
-        raise ValueError(
+        raise UserError(
             f"a batch of {smallest} of the {found['train'].clips} labelled clips to train on leaves less than 2 to "
             "each of train.devices x train.nodes x train.accumulate: lower these"
         )
@@ -123,7 +122,7 @@ def gather(
 def _embeddings(teacher_embeddings: Shards, labels: Shards) -> Embeddings:
     missing = sorted(set(labels) - set(teacher_embeddings))
     if missing:
-        raise ValueError(
+        raise UserError(
             f"train.embedding_weight is set, but teacher_embeddings has no shard {missing[0]}: run the pipeline "
             "audio_label with audio_label.embeddings set to true, or set train.embedding_weight to 0"
         )

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 import pandas as pd
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.labelling.match import Ontology, split
 
 SEEN_PREFIX = "seen:"
@@ -72,7 +73,7 @@ class Meaning:
             ValueError: naming a label that is no class of the teacher.
         """
         if (modality, label) not in self._indices:
-            raise ValueError(
+            raise UserError(
                 f"{modality}_labels hold {label!r}, which label_classes does not: run the pipelines {modality}_label "
                 "and merge_labels again"
             )

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import Shards
 from xmodal_kedro.labelling.check.meaning import Meaning
 from xmodal_kedro.labelling.check.truth import classes_in
@@ -125,7 +126,7 @@ def _read(shards: Shards, clip_truth: pd.DataFrame, dataset: str, columns: list[
     tables = []
     for key, rows in clip_truth.groupby("shard", sort=True):
         if key not in shards:
-            raise ValueError(f"{dataset} lacks the shard {key!r} that clips has: run the pipelines up to merge_labels")
+            raise UserError(f"{dataset} lacks the shard {key!r} that clips has: run the pipelines up to merge_labels")
         table = shards[str(key)](columns=columns)
         tables.append(table.filter(pc.is_in(table["clip_id"], value_set=pa.array(rows["clip_id"]))))
     frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.handles import Shards
 from xmodal_kedro.labelling.check.meaning import Meaning
 from xmodal_kedro.sharding import members
@@ -41,12 +42,12 @@ def read_truth(truth: pd.DataFrame) -> pd.DataFrame:
     """
     present = [name for name in ASPECTS if name in truth.columns]
     if "uri" not in truth.columns or not present:
-        raise ValueError(
+        raise UserError(
             f"truth has the columns {', '.join(map(str, truth.columns)) or '-'}: call the one of the recordings uri, "
             "and the one of their classes heard or seen"
         )
     if not isinstance(truth.index, pd.RangeIndex):
-        raise ValueError("truth has rows of more cells than its header: put quotes around names that hold commas")
+        raise UserError("truth has rows of more cells than its header: put quotes around names that hold commas")
     checked = pd.DataFrame({"uri": truth["uri"].astype(str).str.strip()})
     checked["start_s"] = _seconds(truth, "start_s", 0.0)
     checked["end_s"] = _seconds(truth, "end_s", math.inf)
@@ -82,7 +83,7 @@ def require_known_classes(truth: pd.DataFrame, meaning: Meaning) -> None:
         first = next(iter(unknown))
         like = " or ".join(map(repr, meaning.nearest(first)))
         more = f"; {len(unknown) - 1} other name(s) too: {_some(list(unknown)[1:])}" if len(unknown) > 1 else ""
-        raise ValueError(
+        raise UserError(
             f"{unknown[first]}, which is no sound of the ontology and no class of the teachers{more}: write a class "
             f"of theirs{f', such as {like},' if like else ''} or its AudioSet id, several joined by {SEPARATOR}, or "
             "take the row out"
@@ -117,7 +118,7 @@ def find_clips(truth: pd.DataFrame, videos: pd.DataFrame, clips: Shards) -> pd.D
             if len(rows):
                 found.append((key, clip_id, video_id, *(_joined(rows[name]) for name in ASPECTS)))
     if not found:
-        raise ValueError(
+        raise UserError(
             f"truth tells nothing of any clip: its uris, such as {_some(truth['uri'])}, must be those of the videos, "
             f"such as {_some(videos['uri'])}, and its times lie within their clips"
         )
@@ -138,7 +139,7 @@ def _require(holds: pd.Series, otherwise: str, cells: pd.Series | None = None) -
     if not holds.all():
         row = int(holds.to_numpy().argmin())
         shown = f" ({cells.iloc[row]!r})" if cells is not None else ""
-        raise ValueError(f"truth: row {row + 1} {otherwise}{shown}")
+        raise UserError(f"truth: row {row + 1} {otherwise}{shown}")
 
 
 def _rows_by_video(truth: pd.DataFrame, videos: pd.DataFrame) -> dict[str, list[int]]:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
     import torch
+    from pandas import DataFrame as DataFrame
+else:
+    # Kedro resolves the annotations of nodes, and no command line should wait for pandas because of that.
+    DataFrame = object
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,15 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
+from xmodal_kedro.cli.plugins import defer_mlflow_commands
 from xmodal_kedro.context import ProjectContext
 from xmodal_kedro.hooks import DefaultPipelineHooks, PreflightHooks, TrackingHooks
 
+defer_mlflow_commands()
+
 HOOKS = (DefaultPipelineHooks(), PreflightHooks(), TrackingHooks())
 
-# TrackingHooks extends kedro-mlflow's own hook and takes its place.
+# Tracking extends kedro-mlflow's own hook and takes its place.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 
 CONTEXT_CLASS = ProjectContext

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import NearDuplicateParams, TransferParams
 
 
@@ -27,7 +25,7 @@ def refuse_leaks(
     benchmark_files: Folder,
     benchmark_sounds: Shards,
     benchmark_signatures: Shards,
-    videos: pd.DataFrame,
+    videos: DataFrame,
     signatures: Shards,
     near_duplicates: NearDuplicateParams,
     transfer_eval: TransferParams,

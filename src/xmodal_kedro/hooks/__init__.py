@@ -1,7 +1,7 @@
 """What happens around a run: choice of the default pipeline, checks before the work, tracking in MLflow."""
 
 from .default_pipeline import DefaultPipelineHooks
+from .deferred import TrackingHooks
 from .preflight import PreflightHooks
-from .tracking import TrackingHooks
 
 __all__ = ["DefaultPipelineHooks", "PreflightHooks", "TrackingHooks"]

@@ -14,6 +14,7 @@ from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.hooks.catalog import is_parameter, location
 
 ROOM_CHECKED_BYTES = 1 << 20
@@ -105,7 +106,7 @@ def _check_benchmark(catalog: DataCatalog) -> None:
 
     benchmark, place = catalog.load("params:transfer_eval").benchmark, location(catalog["benchmark_embeddings"])
     if benchmark not in place.split("/"):
-        raise ValueError(
+        raise UserError(
             f"transfer_eval.benchmark is {benchmark}, but what is made of it would go to {place}: choose the benchmark "
             "by `benchmark` in globals.yml or by --params transfer_eval.benchmark=NAME, which both follow"
         )
@@ -115,12 +116,12 @@ def _check_benchmark(catalog: DataCatalog) -> None:
 def _check_train(catalog: DataCatalog, labels: bool) -> None:
     train, place = catalog.load("params:train"), location(catalog["model_weights"])
     if train.model not in place.split("/"):
-        raise ValueError(
+        raise UserError(
             f"train.model is {train.model}, but its weights would go to {place}: choose the model by `model` in "
             "globals.yml or by --params train.model=NAME, which both follow"
         )
     if train.embedding_weight and labels and not catalog.load("params:audio_label").embeddings:
-        raise ValueError(
+        raise UserError(
             "train.embedding_weight is set, but audio_label.embeddings is false, so that there would be none to learn: "
             "set it to true in parameters/audio_label.yml, or the weight to 0"
         )

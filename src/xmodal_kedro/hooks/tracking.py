@@ -30,12 +30,13 @@ from xmodal_kedro.hooks.system_metrics import system_metrics
 from xmodal_kedro.hooks.unfinished import WEIGHTS, UnfinishedRun, describe_work
 
 logger = logging.getLogger(__name__)
+logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # as it is loaded, it asks to tell what it registers
 
 CARD = "model_card"
 JUDGED = "transfer_metrics"
 
 
-class TrackingHooks(MlflowHook):
+class Tracking(MlflowHook):
     """kedro-mlflow's hook, with typed parameters logged field by field, live curves, the load of the machine, what a
     model was made from, and what a run made.
 

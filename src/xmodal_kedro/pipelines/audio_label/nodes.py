@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard
 
 
@@ -26,9 +24,7 @@ def embed_audio(
     return embed_clips(clips, audio_teacher_files, audio_teacher, audio_label)
 
 
-def list_audio_classes(
-    audio_teacher_files: Folder, audio_teacher: AudioTeacherCard
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def list_audio_classes(audio_teacher_files: Folder, audio_teacher: AudioTeacherCard) -> tuple[DataFrame, DataFrame]:
     """The teacher's classes, and the ontology that they are part of; that is empty where the card names none."""
     from xmodal_kedro.labelling.ontology import empty_ontology, read_ontology
     from xmodal_kedro.labelling.sounds import audio_classes

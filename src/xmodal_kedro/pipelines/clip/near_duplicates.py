@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-import pandas as pd
-
-from xmodal_kedro.handles import ShardJobs, Shards
+from xmodal_kedro.handles import DataFrame, ShardJobs, Shards
 from xmodal_kedro.params import NearDuplicateParams
 
 logger = logging.getLogger(__name__)
@@ -20,9 +18,7 @@ def sign_videos(clips: Shards) -> ShardJobs:
     return {key: partial(sign_shard, load) for key, load in clips.items()}
 
 
-def group_near_duplicates(
-    signatures: Shards, videos: pd.DataFrame, near_duplicates: NearDuplicateParams
-) -> pd.DataFrame:
+def group_near_duplicates(signatures: Shards, videos: DataFrame, near_duplicates: NearDuplicateParams) -> DataFrame:
     """Group the videos that hold one recording; logs how many."""
     from xmodal_kedro.duplicates.groups import find_near_duplicates
 

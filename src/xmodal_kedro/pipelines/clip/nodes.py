@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import ClipParams
-from xmodal_kedro.schemas import CutShortVideos, Table, UnclippedVideos
 from xmodal_kedro.sharding import spread
+
+if TYPE_CHECKING:
+    from xmodal_kedro.schemas import Table
 
 logger = logging.getLogger(__name__)
 
 
-def clip_videos(videos: pd.DataFrame, source_videos: Folder, clip: ClipParams) -> ShardJobs:
+def clip_videos(videos: DataFrame, source_videos: Folder, clip: ClipParams) -> ShardJobs:
     """Spread the videos over shards by hash of their content, bounded in bytes; each shard's job cuts its own.
 
     Raises:
@@ -25,7 +26,7 @@ def clip_videos(videos: pd.DataFrame, source_videos: Folder, clip: ClipParams) -
     from xmodal_kedro.media.clip_shard import VideoSource, clip_shard, estimated_bytes
 
     if videos.empty:
-        raise ValueError(
+        raise UserError(
             f"none of the files in {source_videos.root} can be used: `rejected_videos` says why; add videos with "
             "sound and picture, and run `ingest` again"
         )
@@ -41,7 +42,7 @@ def clip_videos(videos: pd.DataFrame, source_videos: Folder, clip: ClipParams) -
     }
 
 
-def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def gather_unclipped(clips: Shards, videos: DataFrame) -> tuple[DataFrame, DataFrame]:
     """What the shards' makers reported of the videos that gave no clip, or not to their end; logs the sum of all.
 
     Returns:
@@ -52,6 +53,7 @@ def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> tuple[pd.DataFrame,
     """
     from xmodal_kedro.media.clip_report import add_up
     from xmodal_kedro.media.outcomes import describe_count
+    from xmodal_kedro.schemas import CutShortVideos, UnclippedVideos
 
     totals = add_up(clips)
     clipped, report = totals.clipped, totals.report
@@ -62,7 +64,7 @@ def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> tuple[pd.DataFrame,
     )
     lost = sorted([*clipped, *unclipped["video_id"]]) != sorted(videos["video_id"])
     if lost or cut_short["video_id"].duplicated().any() or not set(cut_short["video_id"]) <= set(clipped):
-        raise ValueError(
+        raise UserError(
             f"clip lost or doubled videos, {balance}: run the ingest and clip pipelines again, both on the same sources"
         )
     logger.info("clip: %s", balance)
@@ -74,10 +76,10 @@ def gather_unclipped(clips: Shards, videos: pd.DataFrame) -> tuple[pd.DataFrame,
 
 
 def plot_sources(
-    videos: pd.DataFrame,
-    rejected_videos: pd.DataFrame,
-    unclipped_videos: pd.DataFrame,
-    cut_short_videos: pd.DataFrame,
+    videos: DataFrame,
+    rejected_videos: DataFrame,
+    unclipped_videos: DataFrame,
+    cut_short_videos: DataFrame,
 ) -> Any:
     """Draw what became of the sources, and why, as a plotly figure."""
     from xmodal_kedro.media.outcomes import plot_outcomes
@@ -85,6 +87,8 @@ def plot_sources(
     return plot_outcomes(videos, rejected_videos, unclipped_videos, cut_short_videos)
 
 
-def _table(rows: list[dict[str, str]], schema: type[Table]) -> pd.DataFrame:
+def _table(rows: list[dict[str, str]], schema: type[Table]) -> DataFrame:
+    import pandas as pd
+
     columns = list(schema.to_schema().columns)
     return pd.DataFrame(rows, columns=columns, dtype=str).sort_values("uri", ignore_index=True)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import CompareParams, MergeParams, TrainParams, TransferParams
 
 
 def match_classes(
-    visual_classes: pd.DataFrame, audio_classes: pd.DataFrame, sound_ontology: pd.DataFrame, merge_labels: MergeParams
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    visual_classes: DataFrame, audio_classes: DataFrame, sound_ontology: DataFrame, merge_labels: MergeParams
+) -> tuple[DataFrame, DataFrame]:
     """Find which classes of the teachers are one; that does not depend on the rule."""
     from xmodal_kedro.labelling.match import match_classes as match
 
@@ -23,8 +21,8 @@ def survey_rules(
     clips: Shards,
     visual_labels: Shards,
     audio_labels: Shards,
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
     merge_labels: MergeParams,
     compare: CompareParams,
 ) -> ShardJobs:
@@ -46,8 +44,8 @@ def count_rules(
     clips: Shards,
     visual_labels: Shards,
     audio_labels: Shards,
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
     compare_surveys: Shards,
     merge_labels: MergeParams,
     compare: CompareParams,
@@ -67,14 +65,16 @@ def count_rules(
 
 
 def choose_classes(
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
     compare_surveys: Shards,
     compare_target_counts: Shards,
     merge_labels: MergeParams,
     compare: CompareParams,
-) -> pd.DataFrame:
+) -> DataFrame:
     """The vocabulary of each rule, one below the other."""
+    import pandas as pd
+
     from xmodal_kedro.benchmarks.rules import merge_params, of_rule, told_of_rule
     from xmodal_kedro.labelling.class_map import ClassMap
     from xmodal_kedro.labelling.counts import LabelCounter
@@ -94,11 +94,11 @@ def merge_rules(
     clips: Shards,
     visual_labels: Shards,
     audio_labels: Shards,
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
     compare_surveys: Shards,
-    compare_vocabularies: pd.DataFrame,
-    near_duplicates: pd.DataFrame,
+    compare_vocabularies: DataFrame,
+    near_duplicates: DataFrame,
     merge_labels: MergeParams,
     compare: CompareParams,
 ) -> ShardJobs:
@@ -128,7 +128,7 @@ def _plan(rule: str, surveys: Shards, classes: Any, params: MergeParams) -> Any:
 def train_rules(
     clips: Shards,
     compare_labels: Shards,
-    compare_vocabularies: pd.DataFrame,
+    compare_vocabularies: DataFrame,
     benchmark_files: Folder,
     benchmark_sounds: Shards,
     compare_leak_check: dict[str, int],
@@ -147,8 +147,10 @@ def train_rules(
 
 def judge_rules(
     benchmark_files: Folder, compare_predictions: Shards, transfer_eval: TransferParams
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
+) -> tuple[DataFrame, DataFrame, dict[str, float]]:
     """Count what was right, and test every pair of rules: results, gains, and the summary of both."""
+    import pandas as pd
+
     from xmodal_kedro.benchmarks.catalogue import CATALOGUE, read_benchmark
     from xmodal_kedro.benchmarks.rule_results import rule_gains, rule_values, summarise_rules
 
@@ -159,8 +161,10 @@ def judge_rules(
     return values, gains, summarise_rules(name, values, compare_predictions)
 
 
-def plot_rules(compare_results: pd.DataFrame, compare_predictions: Shards) -> Any:
+def plot_rules(compare_results: DataFrame, compare_predictions: Shards) -> Any:
     """What each rule is worth, over all and class by class, as a plotly figure."""
+    import pandas as pd
+
     from xmodal_kedro.benchmarks.rule_results import plot_rules as plot
 
     predictions = pd.concat([shard().to_pandas() for shard in compare_predictions.values()], ignore_index=True)
@@ -169,8 +173,8 @@ def plot_rules(compare_results: pd.DataFrame, compare_predictions: Shards) -> An
 
 def write_compare_report(
     benchmark_files: Folder,
-    compare_results: pd.DataFrame,
-    compare_gains: pd.DataFrame,
+    compare_results: DataFrame,
+    compare_gains: DataFrame,
     compare_metrics: dict[str, float],
     rule_accuracies: Any,
     transfer_eval: TransferParams,

@@ -8,11 +8,9 @@ import logging
 from functools import partial
 from typing import Any
 
-import pandas as pd
-
-from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import EmbedParams
-from xmodal_kedro.schemas import UnheardRecordings
 from xmodal_kedro.sharding import spread
 
 logger = logging.getLogger(__name__)
@@ -31,7 +29,7 @@ def embed_recordings(
     from xmodal_kedro.models.card import load_model
 
     if not source_videos:
-        raise ValueError(f"{source_videos.root} holds no file: put recordings there, or name another place as `source`")
+        raise UserError(f"{source_videos.root} holds no file: put recordings there, or name another place as `source`")
     ears = Ears(load_model(model_card, model_weights), model_card, embed)
     files = {hashlib.sha256(name.encode()).hexdigest(): file for name, file in source_videos.items()}
     weights = {
@@ -43,9 +41,12 @@ def embed_recordings(
     }
 
 
-def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> pd.DataFrame:
+def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> DataFrame:
     """Recordings that could not be heard, or not to their end, and why; logs the sum of all."""
+    import pandas as pd
+
     from xmodal_kedro.inference.recordings import FAILED_KEY
+    from xmodal_kedro.schemas import UnheardRecordings
 
     failed = [row for shard in recording_embeddings.values() for row in json.loads(shard.metadata[FAILED_KEY])]
     table = pd.DataFrame(failed, columns=list(UnheardRecordings.to_schema().columns)).astype(str)

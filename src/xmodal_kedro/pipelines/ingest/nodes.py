@@ -6,11 +6,9 @@ import hashlib
 import logging
 from functools import partial
 
-import pandas as pd
-
-from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import IngestParams
-from xmodal_kedro.schemas import PROBES_ARROW, RejectedVideos, Videos
 from xmodal_kedro.sharding import spread
 
 logger = logging.getLogger(__name__)
@@ -25,7 +23,7 @@ def probe_sources(source_videos: Folder, ingest: IngestParams) -> ShardJobs:
     from xmodal_kedro.media.probe import Source, probe_shard
 
     if not source_videos:
-        raise ValueError(f"{source_videos.root} holds no file: put videos there, or name another folder as `source`")
+        raise UserError(f"{source_videos.root} holds no file: put videos there, or name another folder as `source`")
     files = {hashlib.sha256(name.encode()).hexdigest(): file for name, file in source_videos.items()}
     most_bytes, most_sources = 1e9 * ingest.shard_gb, ingest.shard_sources
     weights = {digest: max(file.size_bytes / most_bytes, 1 / most_sources) for digest, file in files.items()}
@@ -35,7 +33,7 @@ def probe_sources(source_videos: Folder, ingest: IngestParams) -> ShardJobs:
     }
 
 
-def collect_videos(probes: Shards, source_videos: Folder) -> tuple[pd.DataFrame, pd.DataFrame]:
+def collect_videos(probes: Shards, source_videos: Folder) -> tuple[DataFrame, DataFrame]:
     """Part the probed sources into usable and rejected ones; of equal content, only the first name is used.
 
     Returns:
@@ -44,7 +42,10 @@ def collect_videos(probes: Shards, source_videos: Folder) -> tuple[pd.DataFrame,
     Raises:
         ValueError: if a source does not end in exactly one of the two.
     """
+    import pandas as pd
+
     from xmodal_kedro.media.outcomes import describe_count
+    from xmodal_kedro.schemas import PROBES_ARROW, RejectedVideos, Videos
 
     tables = [probes[key]().to_pandas() for key in sorted(probes)]
     sources = pd.concat(tables, ignore_index=True) if tables else PROBES_ARROW.empty_table().to_pandas()
@@ -58,7 +59,7 @@ def collect_videos(probes: Shards, source_videos: Folder) -> tuple[pd.DataFrame,
     rejected = sources.loc[~usable, list(RejectedVideos.to_schema().columns)].reset_index(drop=True)
     balance = f"{len(source_videos)} sources = {len(videos)} usable + {describe_count(rejected, 'rejected')}"
     if sorted([*videos["uri"], *rejected["uri"]]) != sorted(source_videos):
-        raise ValueError(
+        raise UserError(
             f"ingest lost or doubled sources, {balance}: if files came or went meanwhile, run the ingest pipeline "
             "again; if that does not help, delete `probes` first"
         )

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from xmodal_kedro.handles import Shards
+from xmodal_kedro.handles import DataFrame, Shards
 from xmodal_kedro.params import MergeParams
 
 
 def find_true_clips(
-    truth: pd.DataFrame,
-    videos: pd.DataFrame,
+    truth: DataFrame,
+    videos: DataFrame,
     clips: Shards,
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
-    sound_ontology: pd.DataFrame,
-) -> pd.DataFrame:
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
+    sound_ontology: DataFrame,
+) -> DataFrame:
     """Check the truth, and find the clips that it is about."""
     from xmodal_kedro.labelling.check import truth as truths
     from xmodal_kedro.labelling.check.meaning import Meaning
@@ -28,16 +26,16 @@ def find_true_clips(
 
 
 def judge_labels(
-    clip_truth: pd.DataFrame,
+    clip_truth: DataFrame,
     visual_labels: Shards,
     audio_labels: Shards,
     labels: Shards,
-    label_vocabulary: pd.DataFrame,
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
-    sound_ontology: pd.DataFrame,
+    label_vocabulary: DataFrame,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
+    sound_ontology: DataFrame,
     merge_labels: MergeParams,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[DataFrame, DataFrame]:
     """Measure how often labels and targets are right, by class and by score."""
     from xmodal_kedro.labelling.check.calibration import reliability
     from xmodal_kedro.labelling.check.meaning import Meaning
@@ -50,7 +48,7 @@ def judge_labels(
 
 
 def summarise_check(
-    label_quality: pd.DataFrame, label_reliability: pd.DataFrame, clip_truth: pd.DataFrame
+    label_quality: DataFrame, label_reliability: DataFrame, clip_truth: DataFrame
 ) -> tuple[dict[str, float], Any, str]:
     """The averages as metrics, a plotly figure of the calibration, and a page."""
     from xmodal_kedro.labelling.check.calibration import reliability_diagram

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from xmodal_kedro.handles import ShardJobs, Shards
+from xmodal_kedro.handles import DataFrame, ShardJobs, Shards
 from xmodal_kedro.params import MergeParams
 
 
 def match_classes(
-    visual_classes: pd.DataFrame, audio_classes: pd.DataFrame, sound_ontology: pd.DataFrame, merge_labels: MergeParams
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    visual_classes: DataFrame, audio_classes: DataFrame, sound_ontology: DataFrame, merge_labels: MergeParams
+) -> tuple[DataFrame, DataFrame]:
     """Find which classes of the teachers are one: `candidate_classes` and `label_classes`."""
     from xmodal_kedro.labelling.match import match_classes as match
 
@@ -21,8 +19,8 @@ def survey_labels(
     clips: Shards,
     visual_labels: Shards,
     audio_labels: Shards,
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
     merge_labels: MergeParams,
 ) -> ShardJobs:
     """Count scores, and classes that occur together, over groups of shards."""
@@ -35,8 +33,8 @@ def survey_labels(
 
 
 def plan_merge(
-    label_survey: Shards, candidate_classes: pd.DataFrame, label_classes: pd.DataFrame, merge_labels: MergeParams
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    label_survey: Shards, candidate_classes: DataFrame, label_classes: DataFrame, merge_labels: MergeParams
+) -> tuple[DataFrame, DataFrame]:
     """From which score on a class counts, and which classes belong together: thresholds and associations."""
     from xmodal_kedro.labelling import associations
     from xmodal_kedro.labelling.class_map import ClassMap
@@ -51,10 +49,10 @@ def count_targets(
     clips: Shards,
     visual_labels: Shards,
     audio_labels: Shards,
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
-    class_thresholds: pd.DataFrame,
-    class_associations: pd.DataFrame,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
+    class_thresholds: DataFrame,
+    class_associations: DataFrame,
     merge_labels: MergeParams,
 ) -> ShardJobs:
     """Count the targets that the plan makes, over groups of shards, where the survey could not tell them."""
@@ -70,10 +68,10 @@ def count_targets(
 def build_vocabulary(
     label_survey: Shards,
     target_counts: Shards,
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
     merge_labels: MergeParams,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[DataFrame, DataFrame]:
     """Choose the classes of enough clips: `label_vocabulary` and `dropped_classes`."""
     from xmodal_kedro.labelling import vocabulary
     from xmodal_kedro.labelling.class_map import ClassMap
@@ -89,12 +87,12 @@ def merge_shards(
     clips: Shards,
     visual_labels: Shards,
     audio_labels: Shards,
-    candidate_classes: pd.DataFrame,
-    label_classes: pd.DataFrame,
-    class_thresholds: pd.DataFrame,
-    class_associations: pd.DataFrame,
-    label_vocabulary: pd.DataFrame,
-    near_duplicates: pd.DataFrame,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
+    class_thresholds: DataFrame,
+    class_associations: DataFrame,
+    label_vocabulary: DataFrame,
+    near_duplicates: DataFrame,
     merge_labels: MergeParams,
 ) -> ShardJobs:
     """Write the training targets, shard by shard; near-duplicates fall on one side of the split."""

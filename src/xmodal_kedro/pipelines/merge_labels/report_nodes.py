@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from xmodal_kedro.handles import Shards
+from xmodal_kedro.handles import DataFrame, Shards
 from xmodal_kedro.labelling.report.summary import LabelSummary
 from xmodal_kedro.params import MergeParams
 
@@ -19,7 +17,7 @@ def summarise_labels(labels: Shards, visual_labels: Shards, audio_labels: Shards
 
 
 def measure_labels(
-    label_summary: LabelSummary, label_vocabulary: pd.DataFrame, dropped_classes: pd.DataFrame
+    label_summary: LabelSummary, label_vocabulary: DataFrame, dropped_classes: DataFrame
 ) -> dict[str, float]:
     """The labels in a few numbers, for tracking."""
     from xmodal_kedro.labelling.report.metrics import label_metrics
@@ -28,10 +26,10 @@ def measure_labels(
 
 
 def plot_labels(
-    label_vocabulary: pd.DataFrame,
+    label_vocabulary: DataFrame,
     label_summary: LabelSummary,
     label_survey: Shards,
-    class_associations: pd.DataFrame,
+    class_associations: DataFrame,
     merge_labels: MergeParams,
 ) -> tuple[Any, Any, Any]:
     """How often each class occurs, how sure the teachers are, and which classes occur together, as plotly figures."""
@@ -51,7 +49,7 @@ def draw_contact_sheet(
     visual_labels: Shards,
     audio_labels: Shards,
     labels: Shards,
-    label_vocabulary: pd.DataFrame,
+    label_vocabulary: DataFrame,
     label_summary: LabelSummary,
     merge_labels: MergeParams,
 ) -> Any:
@@ -75,11 +73,11 @@ def write_label_report(
     labels: Shards,
     label_summary: LabelSummary,
     label_metrics: dict[str, float],
-    label_vocabulary: pd.DataFrame,
-    candidate_classes: pd.DataFrame,
-    dropped_classes: pd.DataFrame,
-    class_thresholds: pd.DataFrame,
-    class_associations: pd.DataFrame,
+    label_vocabulary: DataFrame,
+    candidate_classes: DataFrame,
+    dropped_classes: DataFrame,
+    class_thresholds: DataFrame,
+    class_associations: DataFrame,
     label_histogram: Any,
     label_scores: Any,
     association_matrix: Any,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import pandas as pd
-
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.handles import DataFrame
 from xmodal_kedro.params import AudioTeacherCard, SampleParams, VisualTeacherCard
 
 Files = dict[str, bytes | Callable[[], bytes]]
 
 
-def draw_videos(sample: SampleParams) -> tuple[Files, pd.DataFrame]:
+def draw_videos(sample: SampleParams) -> tuple[Files, DataFrame]:
     """Script every video; the files are rendered when they are saved. The truth goes beside them."""
     from xmodal_kedro.sample.scenes import truth_of, write_script
     from xmodal_kedro.sample.video import render_video
@@ -49,7 +49,7 @@ def _teacher(
     card: VisualTeacherCard | AudioTeacherCard, classes: tuple[str, ...], weights: Callable[[], bytes]
 ) -> Files:
     if card.labels is None:
-        raise ValueError(
+        raise UserError(
             f"the sample world's teachers come with class lists: set labels in the card of {card.weights!r}"
         )
     return {card.weights: weights, card.labels: "".join(f"{name}\n" for name in classes).encode()}

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from xmodal_kedro.handles import Checkpoints, Shards
+from xmodal_kedro.handles import Checkpoints, DataFrame, Shards
 from xmodal_kedro.params import TrainParams
 
 
 def train_model(
     clips: Shards,
     labels: Shards,
-    label_vocabulary: pd.DataFrame,
+    label_vocabulary: DataFrame,
     teacher_embeddings: Shards,
     training_checkpoints: Checkpoints,
     train: TrainParams,
-) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
+) -> tuple[dict[str, Any], dict[str, Any], DataFrame]:
     """Train the network that `train.model` names.
 
     Returns:
         The weights of the epoch with the highest validation mAP by name, their card, and one row for each epoch.
     """
+    import pandas as pd
+
     from xmodal_kedro.models.card import describe
     from xmodal_kedro.training.checkpoint import plain_weights
     from xmodal_kedro.training.data import gather
@@ -34,7 +34,7 @@ def train_model(
     return plain_weights(fitted.model), card, pd.DataFrame(fitted.history)
 
 
-def plot_training_curves(training_history: pd.DataFrame) -> Any:
+def plot_training_curves(training_history: DataFrame) -> Any:
     """Losses and validation mAP over epochs, as a plotly figure."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots

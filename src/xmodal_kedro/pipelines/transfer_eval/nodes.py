@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import AudioTeacherCard, TransferParams
 
 
@@ -53,7 +51,7 @@ def embed_sounds(
 
 def probe_folds(
     benchmark_files: Folder, benchmark_embeddings: Shards, reference_embeddings: Shards, transfer_eval: TransferParams
-) -> pd.DataFrame:
+) -> DataFrame:
     """What linear models on frozen embeddings call each test clip; none where that protocol is not asked for."""
     from xmodal_kedro.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.benchmarks.predictions import no_predictions, probe_all
@@ -72,7 +70,7 @@ def classify_zero_shot(
     audio_teacher_files: Folder,
     audio_teacher: AudioTeacherCard,
     transfer_eval: TransferParams,
-) -> pd.DataFrame:
+) -> DataFrame:
     """What the network's own classes, and the teacher's, call each test clip that they have a name for."""
     from xmodal_kedro.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.benchmarks.predictions import classify_without_training, no_predictions
@@ -118,18 +116,20 @@ def fine_tune_folds(
 
 def measure(
     benchmark_files: Folder,
-    probe_predictions: pd.DataFrame,
-    zero_shot_predictions: pd.DataFrame,
+    probe_predictions: DataFrame,
+    zero_shot_predictions: DataFrame,
     fine_tune_predictions: Shards,
     model_card: dict[str, Any],
     transfer_eval: TransferParams,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, float]]:
+) -> tuple[DataFrame, DataFrame, DataFrame, dict[str, float]]:
     """Count what was right.
 
     Returns:
         Each measure of each fold; what each clip was called by each protocol; how far the trained network is ahead
         of each comparison; and the summary of it all.
     """
+    import pandas as pd
+
     from xmodal_kedro.benchmarks.catalogue import CATALOGUE, read_benchmark
     from xmodal_kedro.benchmarks.compare import all_gains, fold_values, summarise
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from xmodal_kedro.handles import Folder, Shards
+from xmodal_kedro.handles import DataFrame, Folder, Shards
 from xmodal_kedro.params import TransferParams
 
 REPORTED = (
@@ -37,21 +35,21 @@ REPORTED = (
 """Inputs of the report, in the order of `write_report` and of `ReportInputs`."""
 
 
-def plot_confusion(transfer_predictions: pd.DataFrame) -> Any:
+def plot_confusion(transfer_predictions: DataFrame) -> Any:
     """Which classes the pretrained network confuses, as a plotly figure."""
     from xmodal_kedro.benchmarks.plots import confusion_matrix
 
     return confusion_matrix(transfer_predictions)
 
 
-def plot_gains(transfer_gains: pd.DataFrame) -> Any:
+def plot_gains(transfer_gains: DataFrame) -> Any:
     """Gains over each comparison with their confidence intervals, as a plotly figure."""
     from xmodal_kedro.benchmarks.plots import gain_intervals
 
     return gain_intervals(transfer_gains)
 
 
-def plot_class_gains(transfer_predictions: pd.DataFrame) -> Any:
+def plot_class_gains(transfer_predictions: DataFrame) -> Any:
     """On which classes the pretrained network is ahead, as a plotly figure."""
     from xmodal_kedro.benchmarks.plots import class_gains
 
@@ -71,24 +69,24 @@ def map_embeddings(benchmark_files: Folder, benchmark_embeddings: Shards, transf
 
 
 def write_report(
-    videos: pd.DataFrame,
-    rejected_videos: pd.DataFrame,
+    videos: DataFrame,
+    rejected_videos: DataFrame,
     clips: Shards,
-    unclipped_videos: pd.DataFrame,
-    cut_short_videos: pd.DataFrame,
-    near_duplicates: pd.DataFrame,
+    unclipped_videos: DataFrame,
+    cut_short_videos: DataFrame,
+    near_duplicates: DataFrame,
     source_outcomes: Any,
     labels: Shards,
-    label_vocabulary: pd.DataFrame,
+    label_vocabulary: DataFrame,
     label_metrics: dict[str, float],
     label_histogram: Any,
     model_card: dict[str, Any],
-    training_history: pd.DataFrame,
+    training_history: DataFrame,
     training_curves: Any,
     leak_check: dict[str, int],
-    transfer_results: pd.DataFrame,
-    transfer_predictions: pd.DataFrame,
-    transfer_gains: pd.DataFrame,
+    transfer_results: DataFrame,
+    transfer_predictions: DataFrame,
+    transfer_gains: DataFrame,
     confusion_matrix: Any,
     gain_intervals: Any,
     class_gains: Any,

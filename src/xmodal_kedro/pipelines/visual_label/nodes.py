@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from xmodal_kedro.handles import Folder, ShardJobs, Shards
+from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import LabelParams, VisualTeacherCard
 
 
@@ -17,7 +15,7 @@ def label_frames(
     return label_clips(clips, visual_teacher_files, visual_teacher, visual_label)
 
 
-def list_visual_classes(visual_teacher_files: Folder, visual_teacher: VisualTeacherCard) -> pd.DataFrame:
+def list_visual_classes(visual_teacher_files: Folder, visual_teacher: VisualTeacherCard) -> DataFrame:
     """The teacher's classes, and the sounds that they make."""
     from xmodal_kedro.labelling.sounds import visual_classes
 

@@ -1,0 +1,63 @@
+"""Tracking that loads MLflow when a run begins, and not with every command."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol, DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+if TYPE_CHECKING:
+    from xmodal_kedro.hooks.tracking import Tracking
+
+
+class TrackingHooks:
+    """`tracking.Tracking`, to which every call goes on; it comes with MLflow, which takes seconds to load."""
+
+    @cached_property
+    def _tracking(self) -> Tracking:
+        from xmodal_kedro.hooks.tracking import Tracking
+
+        return Tracking()
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        self._tracking.after_context_created(context)
+
+    @hook_impl
+    def after_catalog_created(
+        self,
+        catalog: CatalogProtocol,
+        conf_catalog: dict[str, Any],
+        conf_creds: dict[str, Any],
+        parameters: dict[str, Any],
+        save_version: str,
+        load_versions: dict[str, str],
+    ) -> None:
+        self._tracking.after_catalog_created(catalog, conf_catalog, conf_creds, parameters, save_version, load_versions)
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        self._tracking.before_pipeline_run(run_params, pipeline, catalog)
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
+        self._tracking.before_node_run(node, catalog, inputs, is_async)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        self._tracking.after_dataset_saved(dataset_name, data)
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        self._tracking.after_pipeline_run(run_params, pipeline, catalog)
+
+    @hook_impl
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        self._tracking.on_pipeline_error(error, run_params, pipeline, catalog)

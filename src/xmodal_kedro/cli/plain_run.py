@@ -48,8 +48,8 @@ def plain_words(error: BaseException) -> str | None:
 
 def _is_told_by_kedro(error: BaseException) -> bool:
     """Whether Kedro itself refuses what it was asked, such as a pipeline that is not there."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return isinstance(error, ValueError) and frames[-1].f_globals["__name__"].startswith("kedro.")
+    modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return isinstance(error, ValueError) and modules[-1:] != [] and modules[-1].startswith("kedro.")
 
 
 run = PlainRun(

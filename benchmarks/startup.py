@@ -1,0 +1,124 @@
+"""How long a command waits before it does anything, beside the same command in an empty Kedro project.
+
+python benchmarks/startup.py [--rounds N] [--json OUT]
+
+`kedro registry list` in new processes, in turn: in this project; in an empty one (settings and a registry without
+pipelines) in the same environment, where Kedro loads the commands of every plugin that is installed; and in an empty
+one as if kedro-mlflow were not, which is the most that can be asked for. Medians of the clock and of processor time.
+Then what each package's imports take, whoever asked for them: a module counts for the nearest of these packages above
+it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+
+from machine import cpu_s, describe_machine, table
+
+PROJECT = Path(__file__).resolve().parents[1]
+OURS, EMPTY, BARE = "this project", "empty project", "empty, no kedro-mlflow"
+COMMAND = """
+import sys
+from kedro.framework.cli.cli import main
+sys.argv = ["kedro", "registry", "list"]
+main()
+"""
+WITHOUT_MLFLOW = """
+from kedro.framework.cli import utils
+load = utils._safe_load_entry_point
+utils._safe_load_entry_point = lambda entry: None if entry.module.startswith("kedro_mlflow") else load(entry)
+"""
+OWNERS = ("xmodal_kedro", "kedro", "kedro_mlflow", "kedro_viz", "kedro_telemetry")
+IMPORTED = re.compile(r"import time:\s*(\d+) \|\s*\d+ \|( +)([\w.]+)$")
+
+
+def make_empty_project(folder: Path) -> None:
+    """The least that Kedro takes for a project."""
+    package = folder / "src" / "empty"
+    package.mkdir(parents=True)
+    (folder / "conf" / "base").mkdir(parents=True)
+    (folder / "conf" / "local").mkdir()
+    (folder / "pyproject.toml").write_text(
+        "[tool.kedro]\npackage_name = 'empty'\nproject_name = 'empty'\nkedro_init_version = '1.7.0'\n"
+    )
+    (folder / ".telemetry").write_text("consent: false\n")
+    (folder / "conf" / "logging.yml").write_text((PROJECT / "conf" / "logging.yml").read_text())
+    (package / "__init__.py").touch()
+    (package / "settings.py").touch()
+    (package / "pipeline_registry.py").write_text(
+        "from kedro.pipeline import Pipeline\n\n\ndef register_pipelines():\n    return {'__default__': Pipeline([])}\n"
+    )
+
+
+def seconds(folder: Path, code: str) -> tuple[float, float]:
+    """Clock and processor time of one start."""
+    clock, processor = time.perf_counter(), cpu_s()
+    subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, check=True)
+    return time.perf_counter() - clock, cpu_s() - processor
+
+
+def import_seconds(told: Iterable[str]) -> Counter[str]:
+    """Seconds by package, from what `python -X importtime` tells: each module after those that it imports."""
+    found: Counter[str] = Counter()
+    above: list[tuple[int, str]] = []
+    for matched in filter(None, map(IMPORTED.fullmatch, reversed(list(told)))):
+        own_us, depth, module = int(matched[1]), len(matched[2]), matched[3]
+        while above and above[-1][0] >= depth:
+            above.pop()
+        package = module.partition(".")[0]
+        owner = package if package in OWNERS else above[-1][1] if above else "Python and others"
+        above.append((depth, owner))
+        found[owner] += own_us / 1e6
+    return found
+
+
+def imports_of(folder: Path, code: str) -> Counter[str]:
+    command = [sys.executable, "-X", "importtime", "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return import_seconds(done.stderr.splitlines())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        empty = Path(temporary)
+        make_empty_project(empty)
+        ways = {OURS: (PROJECT, COMMAND), EMPTY: (empty, COMMAND), BARE: (empty, WITHOUT_MLFLOW + COMMAND)}
+        for way in ways.values():  # once, so that all is compiled and in the file cache
+            seconds(*way)
+        taken = {name: [] for name in ways}  # type: dict[str, list[tuple[float, float]]]
+        for _ in range(chosen.rounds):
+            for name, way in ways.items():
+                taken[name].append(seconds(*way))
+        imported = {name: imports_of(*ways[name]) for name in (OURS, EMPTY)}
+    clock, processor = ({name: median(pair[at] for pair in pairs) for name, pairs in taken.items()} for at in (0, 1))
+    print(describe_machine())
+    print(f"\n`kedro registry list`, medians of {chosen.rounds} rounds, seconds\n")
+    rows = [[name, f"{clock[name]:.2f}", f"{processor[name]:.2f}"] for name in ways]
+    rows += [
+        [f"this less {name}", f"{clock[OURS] - clock[name]:+.2f}", f"{processor[OURS] - processor[name]:+.2f}"]
+        for name in (EMPTY, BARE)
+    ]
+    print(table(["", "clock", "processor"], rows))
+    print("\nSeconds that imports take, with Python's own measuring of them, by package\n")
+    owners = [*OWNERS, "Python and others"]
+    print(table(["", *imported], [[owner, *(f"{of[owner]:.2f}" for of in imported.values())] for owner in owners]))
+    if chosen.json:
+        chosen.json.write_text(json.dumps({"clock_s": clock, "processor_s": processor, "import_s": imported}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

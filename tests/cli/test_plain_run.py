@@ -1,0 +1,105 @@
+"""`kedro run` ends in one message where a user can put it right, and in a traceback where the code is at fault."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from kedro.config import MissingConfigException
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError
+from kedro.io import DatasetError
+from kedro.pipeline import Pipeline
+
+from tests.project import Project
+from xmodal_kedro.cli.plain_run import VERBOSE_VARIABLE, PlainRun, plain_words, run
+from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.errors import UserError
+
+
+def wrapped(cause: Exception) -> DatasetError:
+    """An error as Kedro's datasets pass it on."""
+    error = DatasetError(f"Failed while loading: {cause}")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UserError("clip.min_s is 6: set less"),
+        DataError("clips is missing: make it"),
+        OSError(errno.ENOSPC, "No space left on device", "clips"),
+        MemoryError("a batch does not fit: lower train.batch_size"),
+        MissingConfigException("no catalog"),
+        KedroCliError("not both"),
+        wrapped(UserError("labels.txt is empty: write one name a line")),
+        wrapped(wrapped(PermissionError(errno.EACCES, "Permission denied", "videos"))),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_no_fault_of_the_code_is_told_in_its_own_words(error: Exception) -> None:
+    said = error.message if isinstance(error, click.ClickException) else str(error)
+    assert plain_words(error) == said
+
+
+@pytest.mark.parametrize("error", [KeyError("a"), ValueError("axis 3"), wrapped(TypeError("NoneType"))])
+def test_what_may_be_a_fault_of_the_code_is_not(error: Exception) -> None:
+    assert plain_words(error) is None
+
+
+def test_what_kedro_itself_refuses_is_told() -> None:
+    with pytest.raises(ValueError) as raised:
+        Pipeline([]).only_nodes("nowhere")
+    assert plain_words(raised.value) == "Pipeline does not contain nodes named ['nowhere']."
+
+
+def failing(error: Exception) -> PlainRun:
+    def fail() -> None:
+        raise error
+
+    return PlainRun("run", callback=fail, params=[param for param in run.params if param.name == "verbose"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "shown"),
+    [([], {}, False), (["--verbose"], {}, True), ([], {VERBOSE_VARIABLE: "1"}, True)],
+)
+def test_the_traceback_is_shown_where_it_is_asked_for(
+    arguments: list[str], environment: dict[str, str], shown: bool
+) -> None:
+    ended = CliRunner().invoke(failing(UserError("set less")), arguments, env=environment)
+    assert ended.exit_code == 1
+    assert ended.stderr.endswith("Error: set less\n")
+    assert ("Traceback" in ended.stderr) is shown
+
+
+def test_a_fault_of_the_code_passes_untouched() -> None:
+    fault = KeyError("a")
+    assert CliRunner().invoke(failing(fault)).exception is fault
+
+
+def test_all_that_kedro_run_takes_is_taken() -> None:
+    assert [param.name for param in run.params] == [*(param.name for param in kedro_run.params), "verbose"]
+
+
+def test_a_mistake_found_before_the_run_and_one_found_in_it_end_without_a_traceback(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    before = project.run("kedro", "run", "--env", "smaple")
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "notes.mp4").write_text("no video at all")
+    params = f"source={tmp_path / 'videos'},data_root={tmp_path / 'out'}"
+    within = project.run("kedro", "run", "--env", "onnx", "--pipelines=ingest,clip", "--params", params)
+    for ended, said in [
+        (before, r"there is no env 'smaple': .*conf has base, local, onnx, paper, sample"),
+        (within, "none of the files in .*videos can be used: `rejected_videos` says why; add videos"),
+    ]:
+        last = ended.stderr.splitlines()[-1]
+        assert ended.returncode == 1
+        assert "Traceback" not in ended.stdout + ended.stderr
+        assert last.startswith("Error: ")
+        assert re.search(said, last)

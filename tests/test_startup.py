@@ -1,0 +1,44 @@
+"""A command that runs nothing waits for no library that only a run needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.project import PROJECT
+
+HEAVY = {
+    *("mlflow", "kedro_mlflow", "pandas", "numpy", "pyarrow", "pandera", "duckdb", "scipy", "sklearn", "plotly"),
+    *(
+        "torch",
+        "torchaudio",
+        "torchvision",
+        "transformers",
+        "onnxruntime",
+        "av",
+        "cv2",
+        "joblib",
+        "dask",
+        "distributed",
+    ),
+}
+LIST_AND_TELL = """
+import sys
+from kedro.framework.cli.cli import main
+sys.argv = ["kedro", "registry", "list"]
+try:
+    main()
+except SystemExit as done:
+    assert not done.code
+print("loaded", *(name for name in sys.modules if "." not in name))
+"""
+
+
+def test_listing_the_pipelines_loads_no_heavy_library() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIST_AND_TELL], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    listed, _, loaded = done.stdout.partition("loaded ")
+    assert "- transfer_eval" in listed
+    assert "kedro" in loaded.split()
+    assert not HEAVY & set(loaded.split())

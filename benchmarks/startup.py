@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
@@ -67,9 +67,9 @@ def seconds(folder: Path, code: str) -> tuple[float, float]:
     return time.perf_counter() - clock, cpu_s() - processor
 
 
-def import_seconds(told: Iterable[str]) -> Counter[str]:
+def import_seconds(told: Iterable[str]) -> dict[str, float]:
     """Seconds by package, from what `python -X importtime` tells: each module after those that it imports."""
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     above: list[tuple[int, str]] = []
     for matched in filter(None, map(IMPORTED.fullmatch, reversed(list(told)))):
         own_us, depth, module = int(matched[1]), len(matched[2]), matched[3]
@@ -82,7 +82,7 @@ def import_seconds(told: Iterable[str]) -> Counter[str]:
     return found
 
 
-def imports_of(folder: Path, code: str) -> Counter[str]:
+def imports_of(folder: Path, code: str) -> dict[str, float]:
     command = [sys.executable, "-X", "importtime", "-c", code]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return import_seconds(done.stderr.splitlines())
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ways = {OURS: (PROJECT, COMMAND), EMPTY: (empty, COMMAND), BARE: (empty, WITHOUT_MLFLOW + COMMAND)}
         for way in ways.values():  # once, so that all is compiled and in the file cache
             seconds(*way)
-        taken = {name: [] for name in ways}  # type: dict[str, list[tuple[float, float]]]
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
         for _ in range(chosen.rounds):
             for name, way in ways.items():
                 taken[name].append(seconds(*way))
@@ -115,7 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(table(["", "clock", "processor"], rows))
     print("\nSeconds that imports take, with Python's own measuring of them, by package\n")
     owners = [*OWNERS, "Python and others"]
-    print(table(["", *imported], [[owner, *(f"{of[owner]:.2f}" for of in imported.values())] for owner in owners]))
+    print(
+        table(
+            ["", *imported], [[owner, *(f"{of.get(owner, 0.0):.2f}" for of in imported.values())] for owner in owners]
+        )
+    )
     if chosen.json:
         chosen.json.write_text(json.dumps({"clock_s": clock, "processor_s": processor, "import_s": imported}, indent=2))
 

@@ -66,7 +66,7 @@ def parameter_files(key: str) -> set[str]:
 def code_behind(pipeline: str) -> set[str]:
     """The pipeline's own package, the parts it imports, directly or through others, and the datasets.
 
-    Not `params.py`: what parameters are set to counts, and is listed apart.
+    Not `params/`: what parameters are set to counts, and is listed apart.
     """
     reached: set[Path] = set()
     waiting = {PACKAGE / "pipelines" / pipeline, PACKAGE / "datasets"}

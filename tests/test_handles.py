@@ -16,15 +16,14 @@ import fsspec
 import pytest
 
 from tests.storage_servers import Flaky, flaky, http_server
-from xmodal_kedro import handles
-from xmodal_kedro.handles import FileRef, local_path, protocol_of, sha256_of, storage_of
+from xmodal_kedro.handles import FileRef, addresses, files, local_path, protocol_of, sha256_of, storage_of
 
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder for temporary files, empty."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(handles, "FETCH_PAUSE_S", 0.001)
+    monkeypatch.setattr(files, "FETCH_PAUSE_S", 0.001)
     return tmp_path
 
 
@@ -95,7 +94,7 @@ def test_a_copy_is_gone_after_an_error(room: Path) -> None:
 
 
 def test_a_file_larger_than_a_block_comes_whole(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handles, "FETCH_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(files, "FETCH_BLOCK_BYTES", 1000)
     content = os.urandom(12_345)
     with remote(content).fetched() as path:
         assert Path(path).read_bytes() == content
@@ -126,10 +125,10 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, room: Path) -> Non
 
 
 def test_a_download_that_breaks_off_is_tried_again(room: Path) -> None:
-    handler = flaky(failures=handles.FETCH_ATTEMPTS - 1)
+    handler = flaky(failures=files.FETCH_ATTEMPTS - 1)
     with http_server(handler) as address, FileRef("a", f"{address}/a.mp4", len(Flaky.content), 0).fetched() as path:
         assert Path(path).read_bytes() == Flaky.content
-    assert handler.downloads == handles.FETCH_ATTEMPTS
+    assert handler.downloads == files.FETCH_ATTEMPTS
 
 
 def test_a_download_that_always_breaks_off_ends_in_one_error_that_names_the_address(room: Path) -> None:
@@ -138,7 +137,7 @@ def test_a_download_that_always_breaks_off_ends_in_one_error_that_names_the_addr
         file = FileRef("a", f"{address}/a.mp4", len(Flaky.content), 0)
         with pytest.raises(OSError, match=rf"storage did not give it: .*{address}/a.mp4"), file.fetched():
             pass
-    assert handler.downloads == handles.FETCH_ATTEMPTS
+    assert handler.downloads == files.FETCH_ATTEMPTS
     assert not list(room.iterdir())
 
 
@@ -169,8 +168,8 @@ def test_a_download_that_does_not_end_is_broken_off_and_not_tried_again(room: Pa
 
 
 def test_a_web_server_that_never_answers_is_given_up(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handles, "WEB_SILENCE_S", 0.3)
-    monkeypatch.setattr(handles, "FETCH_PAUSE_S", 60.0)
+    monkeypatch.setattr(addresses, "WEB_SILENCE_S", 0.3)
+    monkeypatch.setattr(files, "FETCH_PAUSE_S", 60.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()
         file = FileRef("a", f"http://{host}:{port}/a.mp4", 0, 0)

@@ -17,7 +17,8 @@ FILES = {
     "deep/__init__.py": "",
     "deep/helper.py": "from . import base\nfrom .. import params\n\ndef twice(x):\n    return base.FACTOR * x\n",
     "deep/base.py": "FACTOR = 2  # twice\n",
-    "params.py": "EPOCHS = 3\n",
+    "params/__init__.py": "from .training import EPOCHS\n",
+    "params/training.py": "EPOCHS = 3\n",
     "apart.py": "LIMIT = 1\n",
 }
 
@@ -46,7 +47,7 @@ def test_a_change_anywhere_behind_the_function_counts(package: Path, name: str) 
     assert digest() != before
 
 
-@pytest.mark.parametrize("name", ["apart.py", "params.py"])
+@pytest.mark.parametrize("name", ["apart.py", "params/__init__.py", "params/training.py"])
 def test_code_that_it_does_not_use_and_typed_parameters_do_not_count(package: Path, name: str) -> None:
     before = digest()
     (package / name).write_text("CHANGED = True\n")

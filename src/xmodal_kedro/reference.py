@@ -30,7 +30,7 @@ SECTIONS: dict[str, type[params.Params]] = {
 
 OPENING = """# Reference of parameters
 
-Written from the types in [`params.py`](../src/xmodal_kedro/params.py) by `python -m xmodal_kedro.reference`: change it
+Written from the types in [`params/`](../src/xmodal_kedro/params) by `python -m xmodal_kedro.reference`: change it
 there.
 
 Parameters are in `conf/base/parameters/`, an environment's own in `conf/ENV/parameters/`; one run may take others:

@@ -33,7 +33,7 @@ def _closure_digest(module: str) -> str:
     while waiting:
         name = waiting.pop()
         path = _source_of(name)
-        if path is None or name in digests or name == f"{package}.{HASHED_BY_VALUE}":
+        if path is None or name in digests or name.split(".")[1:2] == [HASHED_BY_VALUE]:
             continue
         tree = ast.parse(path.read_bytes())
         digests[name] = hashlib.blake2b(ast.dump(_without_texts(tree)).encode(), digest_size=16).hexdigest()

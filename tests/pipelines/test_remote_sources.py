@@ -16,10 +16,10 @@ from joblib.externals.loky import get_reusable_executor
 
 from tests.media.synthetic import CODINGS, write_media
 from tests.storage_servers import BUCKET, Flaky, flaky, http_server, s3_server
-from xmodal_kedro import handles
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset, StoredShard
 from xmodal_kedro.datasets.sources import SourcesDataset
-from xmodal_kedro.handles import PROVISIONAL_KEY, FileRef, Folder
+from xmodal_kedro.handles import PROVISIONAL_KEY, FileRef, Folder, ShardJobs
+from xmodal_kedro.handles import files as handled_files
 from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped
 from xmodal_kedro.pipelines.ingest.nodes import collect_videos, probe_sources
@@ -75,7 +75,7 @@ def most_copies(room: Path) -> Iterator[list[int]]:
     watcher.join()
 
 
-def store(jobs: handles.ShardJobs, path: Path, backend: str = "threading") -> dict[str, StoredShard]:
+def store(jobs: ShardJobs, path: Path, backend: str = "threading") -> dict[str, StoredShard]:
     data = ShardedParquetDataset(path=str(path), engine={"backend": backend, "workers": WORKERS})
     data.save(jobs)
     return data.load()
@@ -120,14 +120,14 @@ def test_a_file_that_is_gone_after_the_listing_is_unreadable_for_now(s3: dict[st
 
 
 def test_a_server_that_breaks_off_is_tried_again_and_costs_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handles, "FETCH_PAUSE_S", 0.001)
+    monkeypatch.setattr(handled_files, "FETCH_PAUSE_S", 0.001)
     handler = flaky(failures=100)
     with http_server(handler) as address:
         source = Folder(address, {"a.mp4": FileRef("a.mp4", f"{address}/a.mp4", len(Flaky.content), 0)})
         (job,) = probe_sources(source, INGEST).values()
         table = job()
     assert table["reason"].to_pylist() == ["unreadable"]
-    assert handler.downloads == handles.FETCH_ATTEMPTS
+    assert handler.downloads == handled_files.FETCH_ATTEMPTS
     assert PROVISIONAL_KEY.encode() in table.schema.metadata
 
 

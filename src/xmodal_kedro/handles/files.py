@@ -1,8 +1,4 @@
-"""What datasets hand to nodes in place of bytes: lazy files, folders and shards.
-
-A node never touches storage. It receives these handles, and returns callables that use them later, in the
-worker that needs the bytes. All of them pickle small and know a fingerprint of the content they stand for.
-"""
+"""Files and folders that are read when a job asks."""
 
 from __future__ import annotations
 
@@ -12,42 +8,19 @@ import io
 import logging
 import math
 import os
-import re
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-import fsspec
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    import torch
-    from pandas import DataFrame as DataFrame
-else:
-    # Kedro resolves the annotations of nodes, and no command line should wait for pandas because of that.
-    DataFrame = object
+from .addresses import local_path, storage_of
 
 logger = logging.getLogger(__name__)
-
-SAFE_PROTOCOLS = (
-    *("file", "local", "memory", "http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hdfs", "sftp"),
-)
-"""Protocols by which files are listed and read. Those that run programs, or that wrap another address, are not here."""
-
-LOCAL_PROTOCOLS = ("file", "local")
-WEB_PROTOCOLS = ("http", "https")
-
-WEB_SILENCE_S = 20.0
-"""How long a web server may say nothing before it is given up..."""
-WEB_ANSWER_S = 300.0
-"""...and how long one answer of it may take, seconds."""
 
 FETCH_ATTEMPTS = 3
 """How often a remote file is tried..."""
@@ -56,116 +29,6 @@ FETCH_PAUSE_S = 0.5
 FETCH_BLOCK_BYTES = 8 << 20
 
 LONGEST_SUFFIX = 16
-_PROTOCOL = re.compile(r"([a-z][\w+.-]*(?:::[\w+.-]+)*)://", re.IGNORECASE | re.ASCII)
-
-
-class LoadShard(Protocol):
-    """One stored shard, read on demand."""
-
-    @property
-    def path(self) -> str:
-        """Where it is stored, to name it by."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of what made the shard: equal fingerprints mean equal content."""
-
-    @property
-    def num_rows(self) -> int:
-        """Rows in the shard, read from its footer."""
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """Key-value metadata that the shard's maker put on its table's schema."""
-
-    def __call__(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read the shard, or just `columns` of it."""
-
-    def open(self, as_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
-        """The Parquet file itself, for reading row group by row group. The caller closes it.
-
-        Columns of `as_dictionary` are read as dictionary arrays: what repeats costs little.
-        """
-
-
-Shards = Mapping[str, LoadShard]
-
-
-class ShardJob(Protocol):
-    """Makes a shard: its table, or an iterator of tables of one schema that are stored one after the other.
-
-    Metadata of their schemas is stored with the shard, where keys repeat the later table's; so what is known at the
-    end can be told.
-    """
-
-    def __call__(self) -> pa.Table | Iterator[pa.Table]:
-        """Make it."""
-
-
-ShardJobs = dict[str, ShardJob]
-PROVISIONAL_KEY = "provisional"
-"""Metadata key, with any value, of a shard made while something outside was amiss, such as storage that did not
-answer: it counts as made, and the next save makes it again."""
-
-
-class Checkpoints(Protocol):
-    """Where a long training keeps its state."""
-
-    @property
-    def path(self) -> str:
-        """Where that is, to name it by."""
-
-    def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-        """Tensors and JSON-able state of the latest checkpoint that can be read; None before the first one."""
-
-    def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], kept: int) -> None:
-        """Store the checkpoint of a step, whole or not at all; then only the `kept` latest stay."""
-
-    def clear(self) -> None:
-        """Remove all checkpoints."""
-
-
-def protocol_of(address: str) -> str:
-    """Protocol of a URL, such as `s3`, and of a chained one all of its head, such as `zip::s3`; else `file`.
-
-    A path of this machine is never read as a URL, whatever colons its names hold: `a::b.mp4`, `http:b.mp4`.
-    """
-    found = _PROTOCOL.match(address)
-    return found[1].lower() if found else "file"
-
-
-def local_path(address: str) -> str | None:
-    """The path of an address on this machine; None for one elsewhere."""
-    if protocol_of(address) not in LOCAL_PROTOCOLS:
-        return None
-    return address[found.end() :] if (found := _PROTOCOL.match(address)) else address
-
-
-def storage_of(address: str, options: Mapping[str, Any] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The filesystem of an address, and the path in it. What `::` in a name would chain to is not followed.
-
-    Args:
-        options: fsspec's storage options, such as keys and endpoints.
-
-    Raises:
-        PermissionError: for a protocol that is not safe.
-        ImportError: naming the package to install for a protocol.
-    """
-    protocol = protocol_of(address)
-    if protocol not in SAFE_PROTOCOLS:
-        raise PermissionError(errno.EACCES, f"the protocol {protocol} is not on the list of safe ones", address)
-    told_by_address = fsspec.get_filesystem_class(protocol)._get_kwargs_from_urls(address)
-    told = {**told_by_address, **(options or {})}
-    fs = fsspec.filesystem(protocol, **(_with_patience(told) if protocol in WEB_PROTOCOLS else told))
-    return fs, fs._strip_protocol(address)
-
-
-def _with_patience(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options for the web by which a server that never answers is not waited for; a user's own limits stand."""
-    from aiohttp import ClientTimeout
-
-    limits = ClientTimeout(total=WEB_ANSWER_S, sock_connect=WEB_SILENCE_S, sock_read=WEB_SILENCE_S)
-    return {**options, "client_kwargs": {"timeout": limits, **options.get("client_kwargs", {})}}
 
 
 @dataclass(frozen=True)

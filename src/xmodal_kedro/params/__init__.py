@@ -1,0 +1,56 @@
+"""Typed parameters: what a user may set, checked before anything runs.
+
+Each class is one `params:` input of a pipeline. The text under a field is the reference a user reads.
+"""
+
+from .base import Params, TimeLimit
+from .judging import BenchmarkName, CompareParams, FineTuneParams, Protocol, TransferParams
+from .merging import AgreementParams, MergeParams, ModalityParams
+from .recordings import ClipParams, EmbedParams, IngestParams, NearDuplicateParams
+from .sample import SampleParams
+from .teachers import (
+    AudioInput,
+    AudioLabelParams,
+    AudioTeacherCard,
+    ImageInput,
+    LabelParams,
+    LogMelInput,
+    ScoresOutput,
+    TeacherCard,
+    TeacherInput,
+    VisualTeacherCard,
+    WaveformInput,
+)
+from .training import SpecAugmentParams, TrainParams, VGGishPlusParams
+
+__all__ = [
+    "AgreementParams",
+    "AudioInput",
+    "AudioLabelParams",
+    "AudioTeacherCard",
+    "BenchmarkName",
+    "ClipParams",
+    "CompareParams",
+    "EmbedParams",
+    "FineTuneParams",
+    "ImageInput",
+    "IngestParams",
+    "LabelParams",
+    "LogMelInput",
+    "MergeParams",
+    "ModalityParams",
+    "NearDuplicateParams",
+    "Params",
+    "Protocol",
+    "SampleParams",
+    "ScoresOutput",
+    "SpecAugmentParams",
+    "TeacherCard",
+    "TeacherInput",
+    "TimeLimit",
+    "TrainParams",
+    "TransferParams",
+    "VGGishPlusParams",
+    "VisualTeacherCard",
+    "WaveformInput",
+]

@@ -1,0 +1,44 @@
+"""What all typed parameters have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class Params(BaseModel):
+    """Base: immutable, unknown fields are errors, field texts are kept as descriptions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Check `obj` and make the parameters of it.
+
+        Raises:
+            ValueError: one line a wrong field: its name, what it is set to, and what it should be.
+        """
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            raise ValueError("; ".join(map(_describe, error.errors()))) from None
+
+
+def _describe(error: Any) -> str:
+    field = ".".join(str(part) for part in error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{field} is {error['input']!r}: {message}" if field else message
+
+
+class TimeLimit(Params):
+    """How long a decoder may work on one file: a hang ends, and costs that file alone."""
+
+    timeout_s: float = Field(20.0, gt=0)
+    """Longest time for one file, seconds, and..."""
+    slowest_mb_per_s: float = Field(1.0, gt=0)
+    """...one more second for each so many megabytes of it."""
+
+    def limit_s(self, size_bytes: int) -> float:
+        """Seconds that a file of this size may take."""
+        return self.timeout_s + size_bytes / 1e6 / self.slowest_mb_per_s

@@ -1,0 +1,179 @@
+"""Parameters of teachers: their cards, and how they are asked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .base import Params
+
+
+class ImageInput(Params):
+    """Input of an image classifier: the short side is scaled to `resize_px`, the centre `crop_px` square is taken."""
+
+    kind: Literal["image"]
+    tensor: str = "input"
+    """Name of the input tensor."""
+    layout: Literal["NHWC", "NCHW"] = "NCHW"
+    dtype: Literal["uint8", "float32"] = "float32"
+    """`uint8` feeds 0..255 as it is; `float32` feeds (rgb / 255 - mean) / std."""
+    resize_px: int = Field(256, ge=1)
+    crop_px: int = Field(224, ge=1)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> ImageInput:
+        if self.crop_px > self.resize_px:
+            raise ValueError(
+                f"the teacher's input.crop_px ({self.crop_px}) exceeds input.resize_px ({self.resize_px}): "
+                "set crop_px <= resize_px in its card"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"the teacher's input.std {self.std} is not positive: correct it in its card")
+        return self
+
+
+class LogMelInput(Params):
+    """Input of an audio classifier over log-mel patches; see `audio.log_mel`."""
+
+    kind: Literal["log_mel"]
+    tensor: str = "patches"
+    """Name of the input tensor."""
+    layout: Literal["N1FM", "NFM"] = "N1FM"
+    """[patches, 1, frames, mels], or without the channel."""
+    log_offset: float = Field(0.01, gt=0)
+    """Added to mel magnitudes before the logarithm: 0.01 for VGGish, 0.001 for YAMNet."""
+    patch_frames: int = Field(96, ge=1)
+    hop_frames: int = Field(48, ge=1)
+
+
+class WaveformInput(Params):
+    """Input of an audio classifier over sound itself, [windows, samples] in [-1, 1]."""
+
+    kind: Literal["waveform"]
+    tensor: str = "waveform"
+    """Name of the input tensor."""
+    sample_rate_hz: int | None = Field(None, ge=1000)
+    """Rate at which the model wants its sound; null is that of the clips, 16 kHz."""
+    window_s: float = Field(0.96, gt=0)
+    """Length of a window, seconds, and..."""
+    hop_s: float = Field(0.48, gt=0)
+    """...from one to the next."""
+
+
+AudioInput = Annotated[LogMelInput | WaveformInput, Field(discriminator="kind")]
+TeacherInput = Annotated[ImageInput | LogMelInput | WaveformInput, Field(discriminator="kind")]
+
+
+class ScoresOutput(Params):
+    """Output of a classifier."""
+
+    tensor: str = "scores"
+    """Name of the output tensor, [batch, classes], of an ONNX model."""
+    scale: float = Field(1.0, gt=0)
+    """Multiplied with the raw output: 1/256 for a softmax quantised to uint8."""
+    activation: Literal["none", "softmax", "sigmoid"] = "none"
+    """Applied after scaling: `none` where the network already gives probabilities."""
+    embedding: str = ""
+    """Name of the tensor [batch, size] of an ONNX model that holds its embedding, to compare ours with; empty where it
+    gives none."""
+
+
+class TeacherCard(Params):
+    """A pretrained classifier: its files (in the teacher's folder) and how to feed it."""
+
+    backend: Literal["onnx", "transformers", "torchvision", "sample"]
+    """`onnx`: any exported classifier. `transformers`: any image- or audio-classification model in that library's
+    layout, from a folder or the Hugging Face hub. `torchvision`: one of its networks with weights of your own."""
+    weights: str
+    """File name of the weights. For `transformers`, the folder that holds `config.json`, `preprocessor_config.json` and
+    the safetensors (`.` for the teacher's folder itself), or the hub's id of a model."""
+    revision: str = "main"
+    """Branch, tag or, best, commit of a model on the hub."""
+    network: str = ""
+    """Name of the network for `torchvision`, such as `convnext_base`."""
+    labels: str | None = None
+    """File name of the class list: one name a line, or a `.csv` with a column `display_name`, and one `mid` where
+    AudioSet's ids are known. Null takes the names that a `transformers` model brings."""
+    input: TeacherInput | None = None
+    """How to feed it; null for `transformers`, whose models bring their own processors."""
+    output: ScoresOutput = ScoresOutput()
+    ignore: tuple[str, ...] = ()
+    """Classes never given as a label, such as a background class."""
+
+    @model_validator(mode="after")
+    def _fields_fit_the_backend(self) -> Self:
+        brings_its_own = self.backend == "transformers"
+        if brings_its_own and self.input is not None:
+            raise ValueError(
+                "the teacher's input is set, but a transformers model is fed by its own processor: write "
+                "`input: null` in its card"
+            )
+        missing = [field for field in ("input", "labels") if getattr(self, field) is None]
+        if missing and not brings_its_own:
+            raise ValueError(
+                f"the teacher's {missing[0]} is null, which only the backend transformers can do with: set it in its "
+                "card"
+            )
+        if self.output.embedding and self.backend != "onnx":
+            raise ValueError(
+                f"the teacher's output.embedding is {self.output.embedding!r} and its backend {self.backend}, of which "
+                "no embedding is taken: leave it out of the card"
+            )
+        if bool(self.network) != (self.backend == "torchvision"):
+            raise ValueError(
+                f"the teacher's network is {self.network!r} and its backend {self.backend}: name a network in the card "
+                "of a torchvision teacher, and in no other"
+            )
+        return self
+
+
+class VisualTeacherCard(TeacherCard):
+    """`visual_teacher`: a teacher that looks at a clip's pictures."""
+
+    input: ImageInput | None = None
+    sounds: str = ""
+    """Which sound each class makes: `imagenet` for the table of ImageNet's classes that comes along; a `.csv` in the
+    teacher's folder with the columns `label`, `sound` and `audioset_id`, in which a class that is not listed makes no
+    sound; empty where it is not known."""
+
+
+class AudioTeacherCard(TeacherCard):
+    """`audio_teacher`: a teacher that listens to a clip's sound."""
+
+    input: AudioInput | None = None
+    ontology: str = ""
+    """File of the AudioSet ontology as it is released, `ontology.json`, in the teacher's folder; without it, no class
+    has parents."""
+
+
+class LabelParams(Params):
+    """`parameters/visual_label.yml`, `parameters/audio_label.yml`: how a teacher is asked."""
+
+    batch_size: int = Field(32, ge=1)
+    """Pictures or patches per inference; a model of fixed batch size overrides it."""
+    prepare_threads: int | None = Field(None, ge=0)
+    """Threads of a worker that decode and preprocess ahead of the teacher. With 0, clips and batches take turns: best
+    where workers keep all cores busy. Null is 0 on a CPU and 4 on CUDA, where about as many as there are cores for a
+    worker are best."""
+    inference_threads: int = Field(1, ge=1)
+    """Threads of one inference on a CPU. Workers label shards side by side, one a core, so more only helps where there
+    are fewer workers than cores."""
+    pooling: Literal["mean", "max"] = "mean"
+    """How the scores of a clip's frames or windows become the clip's."""
+    top_k: int = Field(10, ge=1)
+    """Most labels kept of a clip; merging may take fewer."""
+    min_score: float = Field(0.01, ge=0, le=1)
+    """Labels below this score are not stored."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes CUDA where torch, or for `onnx` the installed onnxruntime, offers it."""
+
+
+class AudioLabelParams(LabelParams):
+    """`parameters/audio_label.yml`"""
+
+    embeddings: bool = False
+    """Whether the teacher's own embedding of each clip is kept too, for `train.embedding_weight`. The card has to name
+    it, `output.embedding`, and the teacher hears each clip once more."""

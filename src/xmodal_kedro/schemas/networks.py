@@ -1,0 +1,78 @@
+"""Tables of what networks went through, and of what they make of sound."""
+
+from __future__ import annotations
+
+import pandera.pandas as pa_checks
+import pyarrow as pa
+from pandera.typing.pandas import Series
+
+from xmodal_kedro.reasons import REASONS
+
+from .base import Table
+
+
+class TrainingHistory(Table):
+    """One epoch of training."""
+
+    epoch: Series[int] = pa_checks.Field(ge=0, unique=True)
+    train_loss: Series[float]
+    validation_loss: Series[float]
+    validation_map: Series[float] = pa_checks.Field(ge=0, le=1)
+    learning_rate: Series[float] = pa_checks.Field(ge=0)
+
+
+class BenchmarkSounds(Table):
+    """A sound of a benchmark, decoded."""
+
+    file: Series[str] = pa_checks.Field(unique=True)
+    audio: Series[bytes]
+    """int16 PCM, 16 kHz mono."""
+    rms_dbfs: Series[float] = pa_checks.Field(le=0.1)
+
+
+BENCHMARK_SOUNDS_ARROW = pa.schema([("file", pa.string()), ("audio", pa.binary()), ("rms_dbfs", pa.float64())])
+
+
+class BenchmarkEmbeddings(Table):
+    """What one representation makes of a benchmark's sound: lists of float32."""
+
+    file: Series[str] = pa_checks.Field(unique=True)
+    embedding: Series[object]
+    scores: Series[object]
+    """Of the classes of who listened; empty where nobody scores."""
+
+
+BENCHMARK_EMBEDDINGS_ARROW = pa.schema(
+    [("file", pa.string()), ("embedding", pa.list_(pa.float32())), ("scores", pa.list_(pa.float32()))]
+)
+
+
+class RecordingEmbeddings(Table):
+    """What a trained network makes of a window of a recording."""
+
+    uri: Series[str]
+    """Name of the recording among the sources."""
+    start_s: Series[float] = pa_checks.Field(ge=0)
+    end_s: Series[float] = pa_checks.Field(gt=0)
+    embedding: Series[object]
+    tags: Series[object]
+    """Classes with their probabilities, the most probable first."""
+
+
+RECORDING_EMBEDDINGS_ARROW = pa.schema(
+    [
+        ("uri", pa.string()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("embedding", pa.list_(pa.float32())),
+        ("tags", pa.list_(pa.struct([("name", pa.string()), ("score", pa.float32())]))),
+    ]
+)
+
+
+class UnheardRecordings(Table):
+    """A recording that could not be embedded, or not to its end, and why."""
+
+    uri: Series[str] = pa_checks.Field(unique=True)
+    reason: Series[str] = pa_checks.Field(isin=list(REASONS))
+    detail: Series[str]

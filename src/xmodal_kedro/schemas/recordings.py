@@ -1,0 +1,187 @@
+"""Tables of `ingest` and `clip`: recordings, and what was cut out of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandera.pandas as pa_checks
+import pyarrow as pa
+from pandera.typing.pandas import Series
+
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.reasons import REASONS
+
+from .base import Table
+
+
+class Videos(Table):
+    """A source that can be used. One of sound alone has no `video_codec`, and its `width` and `height` are 0."""
+
+    video_id: Series[str] = pa_checks.Field(unique=True, str_matches=r"^[0-9a-f]{32}$")
+    uri: Series[str] = pa_checks.Field(unique=True)
+    size_bytes: Series[int] = pa_checks.Field(gt=0)
+    duration_s: Series[float] = pa_checks.Field(gt=0)
+    fps: Series[float] = pa_checks.Field(ge=0)
+    width: Series[int] = pa_checks.Field(ge=0)
+    height: Series[int] = pa_checks.Field(ge=0)
+    rotation_deg: Series[int] = pa_checks.Field(isin=[0, 90, 180, 270])
+    video_codec: Series[str]
+    audio_codec: Series[str]
+    sample_rate_hz: Series[int] = pa_checks.Field(gt=0)
+    channels: Series[int] = pa_checks.Field(gt=0)
+
+
+class RejectedVideos(Table):
+    """A source that `ingest` cannot use, and why."""
+
+    uri: Series[str] = pa_checks.Field(unique=True)
+    reason: Series[str] = pa_checks.Field(isin=list(REASONS))
+    detail: Series[str]
+
+
+class UnclippedVideos(Table):
+    """A usable source of which `clip` could use nothing, and why."""
+
+    video_id: Series[str] = pa_checks.Field(unique=True)
+    uri: Series[str]
+    reason: Series[str] = pa_checks.Field(isin=list(REASONS))
+    detail: Series[str]
+
+
+class CutShortVideos(Table):
+    """A video that gave clips, but not to its end, and why."""
+
+    video_id: Series[str] = pa_checks.Field(unique=True)
+    uri: Series[str]
+    reason: Series[str] = pa_checks.Field(isin=list(REASONS))
+    detail: Series[str]
+
+
+class Probes(Table):
+    """What probing one source found: a usable video (`reason` empty) or why not."""
+
+    uri: Series[str]
+    reason: Series[str] = pa_checks.Field(isin=["", *REASONS])
+    detail: Series[str]
+    video_id: Series[str]
+    size_bytes: Series[int]
+    duration_s: Series[float]
+    fps: Series[float]
+    width: Series[int]
+    height: Series[int]
+    rotation_deg: Series[int]
+    video_codec: Series[str]
+    audio_codec: Series[str]
+    sample_rate_hz: Series[int]
+    channels: Series[int]
+
+
+PROBES_ARROW = pa.schema(
+    [
+        ("uri", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("video_id", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("duration_s", pa.float64()),
+        ("fps", pa.float64()),
+        ("width", pa.int64()),
+        ("height", pa.int64()),
+        ("rotation_deg", pa.int64()),
+        ("video_codec", pa.string()),
+        ("audio_codec", pa.string()),
+        ("sample_rate_hz", pa.int64()),
+        ("channels", pa.int64()),
+    ]
+)
+
+
+class Clips(Table):
+    """3-5 s of one video: 16 kHz mono sound and a few frames."""
+
+    clip_id: Series[str] = pa_checks.Field(unique=True)
+    video_id: Series[str]
+    start_s: Series[float] = pa_checks.Field(ge=0)
+    end_s: Series[float] = pa_checks.Field(gt=0)
+    audio: Series[object]
+    audio_rms_dbfs: Series[float] = pa_checks.Field(le=0.1)
+    frames: Series[object]
+    frame_times_s: Series[object]
+
+    @pa_checks.dataframe_check(error="end_s must be after start_s")
+    def spans_are_positive(cls, clips: Any) -> Any:
+        return clips["end_s"] > clips["start_s"]
+
+    @pa_checks.dataframe_check(error="audio must be 16 kHz 16-bit PCM as long as its span")
+    def audio_fits_its_span(cls, clips: Any) -> Any:
+        seconds = clips["audio"].map(len) / (2 * CLIP_SAMPLE_RATE_HZ)
+        return (seconds - (clips["end_s"] - clips["start_s"])).abs() < 1e-3
+
+    @pa_checks.dataframe_check(error="every frame must have its time")
+    def frames_have_times(cls, clips: Any) -> Any:
+        return clips["frames"].map(len) == clips["frame_times_s"].map(len)
+
+
+CLIPS_ARROW = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("video_id", pa.string()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("audio", pa.binary()),
+        ("audio_rms_dbfs", pa.float64()),
+        ("frames", pa.list_(pa.binary())),
+        ("frame_times_s", pa.list_(pa.float64())),
+    ]
+)
+
+
+class Signatures(Table):
+    """What is left of one clip's sound and pictures after any re-encoding; see `duplicates.audio_fingerprint`."""
+
+    clip_id: Series[str] = pa_checks.Field(unique=True)
+    video_id: Series[str]
+    first_word: Series[int] = pa_checks.Field(ge=0)
+    words: Series[object]
+    weak_bits: Series[object]
+    picture_times_s: Series[object]
+    picture_hashes: Series[object]
+
+    @pa_checks.dataframe_check(error="every word must have its weak bits")
+    def words_have_weak_bits(cls, signatures: Any) -> Any:
+        return signatures["words"].map(len) == signatures["weak_bits"].map(len)
+
+    @pa_checks.dataframe_check(error="every picture must have its time")
+    def pictures_have_times(cls, signatures: Any) -> Any:
+        return signatures["picture_hashes"].map(len) == signatures["picture_times_s"].map(len)
+
+
+SIGNATURES_ARROW = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("video_id", pa.string()),
+        ("first_word", pa.int64()),
+        ("words", pa.list_(pa.uint32())),
+        ("weak_bits", pa.list_(pa.uint16())),
+        ("picture_times_s", pa.list_(pa.float64())),
+        ("picture_hashes", pa.list_(pa.uint64())),
+    ]
+)
+
+
+class NearDuplicates(Table):
+    """A video that holds the same recording as another, such as its re-encoding."""
+
+    video_id: Series[str] = pa_checks.Field(unique=True)
+    group_id: Series[str]
+    """The smallest `video_id` of its group."""
+    uri: Series[str]
+    matched_s: Series[float] = pa_checks.Field(gt=0)
+    """Seconds of sound that agree with the group's video that agrees most."""
+    picture_distance: Series[float] = pa_checks.Field(ge=0, le=64, nullable=True)
+    """Mean bits, of 64, by which its pictures' hashes differ from that video's; null without pictures to compare."""
+
+    @pa_checks.dataframe_check(error="every group must have two members, and be named after the smallest")
+    def groups_have_their_name(cls, found: Any) -> Any:
+        groups = found.groupby("group_id")["video_id"]
+        return (groups.transform("size") > 1) & (groups.transform("min") == found["group_id"])

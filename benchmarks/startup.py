@@ -5,8 +5,7 @@ python benchmarks/startup.py [--rounds N] [--json OUT]
 `kedro registry list` in new processes, in turn: in this project; in an empty one (settings and a registry without
 pipelines) in the same environment, where Kedro loads the commands of every plugin that is installed; and in an empty
 one as if kedro-mlflow were not, which is the most that can be asked for. Medians of the clock and of processor time.
-Then what each package's imports take, whoever asked for them: a module counts for the nearest of these packages above
-it.
+Then what importing takes, by the package that began it: that includes what it imports in turn.
 """
 
 from __future__ import annotations
@@ -38,8 +37,9 @@ from kedro.framework.cli import utils
 load = utils._safe_load_entry_point
 utils._safe_load_entry_point = lambda entry: None if entry.module.startswith("kedro_mlflow") else load(entry)
 """
-OWNERS = ("xmodal_kedro", "kedro", "kedro_mlflow", "kedro_viz", "kedro_telemetry")
-IMPORTED = re.compile(r"import time:\s*(\d+) \|\s*\d+ \|( +)([\w.]+)$")
+SHOWN_S = 0.05
+"""Packages are shown whose imports take so long."""
+OUTERMOST = re.compile(r"import time:\s*\d+ \|\s*(\d+) \| ([\w.]+)$")
 
 
 def make_empty_project(folder: Path) -> None:
@@ -68,17 +68,10 @@ def seconds(folder: Path, code: str) -> tuple[float, float]:
 
 
 def import_seconds(told: Iterable[str]) -> dict[str, float]:
-    """Seconds by package, from what `python -X importtime` tells: each module after those that it imports."""
+    """Seconds by package with all that it imports, from what `python -X importtime` tells."""
     found: dict[str, float] = defaultdict(float)
-    above: list[tuple[int, str]] = []
-    for matched in filter(None, map(IMPORTED.fullmatch, reversed(list(told)))):
-        own_us, depth, module = int(matched[1]), len(matched[2]), matched[3]
-        while above and above[-1][0] >= depth:
-            above.pop()
-        package = module.partition(".")[0]
-        owner = package if package in OWNERS else above[-1][1] if above else "Python and others"
-        above.append((depth, owner))
-        found[owner] += own_us / 1e6
+    for matched in filter(None, map(OUTERMOST.match, told)):
+        found[matched[2].partition(".")[0]] += int(matched[1]) / 1e6
     return found
 
 
@@ -114,12 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     print(table(["", "clock", "processor"], rows))
     print("\nSeconds that imports take, with Python's own measuring of them, by package\n")
-    owners = [*OWNERS, "Python and others"]
-    print(
-        table(
-            ["", *imported], [[owner, *(f"{of.get(owner, 0.0):.2f}" for of in imported.values())] for owner in owners]
-        )
+    slow = sorted(
+        package for package in set().union(*imported.values()) if any(of[package] > SHOWN_S for of in imported.values())
     )
+    print(table(["", *imported], [[package, *(f"{of[package]:.2f}" for of in imported.values())] for package in slow]))
     if chosen.json:
         chosen.json.write_text(json.dumps({"clock_s": clock, "processor_s": processor, "import_s": imported}, indent=2))
 

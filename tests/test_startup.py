@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+
+import pytest
 
 from tests.project import PROJECT
 
@@ -42,3 +45,15 @@ def test_listing_the_pipelines_loads_no_heavy_library() -> None:
     assert "- transfer_eval" in listed
     assert "kedro" in loaded.split()
     assert not HEAVY & set(loaded.split())
+
+
+def test_the_script_counts_imports_for_the_package_that_began_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(PROJECT / "benchmarks")
+    told = [
+        "import time: self [us] | cumulative | imported package",
+        "import time:       100 |        100 |   pandas.core",
+        "import time:       200 |        300 | mlflow",
+        "import time:        50 |         50 | mlflow.data",
+        "some other line",
+    ]
+    assert importlib.import_module("startup").import_seconds(told) == {"mlflow": pytest.approx(350e-6)}

@@ -2,13 +2,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo ui test lint types clean
+.PHONY: demo ui audit test lint types clean
 
 demo: $(VENV)/.installed  ## the whole line on the built-in sample world
 	$(BIN)/kedro run --env sample
 
 ui: $(VENV)/.installed  ## runs, curves and models in the browser
 	$(BIN)/kedro mlflow ui
+
+audit: $(VENV)/.installed  ## the last commit in two clean clones: does it give the same bytes?
+	$(BIN)/python -m xmodal_kedro.audit
 
 test: lint types  ## lint, types and every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

@@ -50,6 +50,13 @@ class Project:
         for key, fields in (parameters or {}).items():
             self.set_parameters(key, fields)
 
+    @classmethod
+    def of(cls, folder: Path) -> Project:
+        """The project that a folder holds already."""
+        project = cls.__new__(cls)
+        project.folder = folder
+        return project
+
     def set_parameters(self, key: str, fields: dict[str, Any]) -> None:
         """Set fields of a parameter in the env `sample`."""
         path = self.folder / "conf" / "sample" / "parameters" / f"{key}.yml"

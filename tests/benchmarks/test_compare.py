@@ -10,6 +10,7 @@ from scipy import stats
 from xmodal_kedro.benchmarks.benchmark import Split, rotate
 from xmodal_kedro.benchmarks.compare import (
     all_gains,
+    class_accuracies,
     class_gains,
     coverage,
     fold_values,
@@ -125,3 +126,8 @@ def test_the_gains_of_classes_add_up_to_that_of_all() -> None:
     table = class_gains(TOLD, "linear_probe", "random")
     assert table["gain"].is_monotonic_decreasing
     assert table["gain"].mean() == pytest.approx(0.2)  # both classes have as many clips
+
+
+def test_the_accuracy_of_a_class_is_the_share_of_its_clips_that_is_called_right() -> None:
+    table = pd.DataFrame({"truth": ["rain", "dog", "dog", "dog"], "predicted": ["dog", "dog", "dog", "rain"]})
+    assert class_accuracies(table).to_dict("list") == {"category": ["dog", "rain"], "accuracy": [2 / 3, 0.0]}

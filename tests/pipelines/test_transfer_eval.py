@@ -34,7 +34,13 @@ from xmodal_kedro.params import (
 )
 from xmodal_kedro.pipelines.transfer_eval import create_pipeline
 from xmodal_kedro.pipelines.transfer_eval.nodes import embed_sounds, probe_folds
-from xmodal_kedro.schemas import TransferGains, TransferPredictions, TransferResults
+from xmodal_kedro.schemas import (
+    ClassAccuracies,
+    ConfusionPairs,
+    TransferGains,
+    TransferPredictions,
+    TransferResults,
+)
 
 SMALL = TrainParams(model="vggish_plus", vggish_plus=VGGishPlusParams(width=4), clip_s=1.0)
 TEACHER: dict[str, Any] = {
@@ -123,6 +129,14 @@ def test_tables_are_valid_and_survive_parquet(outputs: dict, tmp_path: Path) -> 
     for name, schema in schemas.items():
         outputs[name].to_parquet(tmp_path / name)
         assert len(schema.validate(pd.read_parquet(tmp_path / name))) == len(outputs[name])
+
+
+def test_tables_of_the_pretrained_networks_calls_add_up_to_its_accuracy(outputs: dict) -> None:
+    pairs = ConfusionPairs.validate(outputs["confusion_pairs"])
+    classes = ClassAccuracies.validate(outputs["class_accuracies"]).set_index("category")["accuracy"]
+    right = pairs["truth"] == pairs["predicted"]
+    assert right.mean() == pytest.approx(outputs["transfer_metrics"]["esc50.linear_probe.pretrained.accuracy"])
+    assert right.groupby(pairs["truth"]).mean().to_dict() == pytest.approx(classes.to_dict())
 
 
 def test_every_protocol_has_its_comparisons_and_every_fold_a_result(outputs: dict) -> None:

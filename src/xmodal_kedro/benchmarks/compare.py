@@ -153,6 +153,16 @@ def class_gains(predictions: pd.DataFrame, protocol: str, over: str) -> pd.DataF
     return table.sort_values(["gain", "category"], ascending=[False, True], ignore_index=True)
 
 
+def class_accuracies(predictions: pd.DataFrame) -> pd.DataFrame:
+    """For each class, by name, the share of its clips that is called right.
+
+    Returns:
+        Columns `category` and `accuracy`.
+    """
+    right = (predictions["truth"] == predictions["predicted"]).groupby(predictions["truth"]).mean()
+    return pd.DataFrame({"category": right.index.astype(str), "accuracy": right.to_numpy(float)})
+
+
 def coverage(predictions: pd.DataFrame) -> Mapping[tuple[str, str], tuple[int, int]]:
     """Clips and classes that each protocol and representation was asked about."""
     keys = ["protocol", "representation"]

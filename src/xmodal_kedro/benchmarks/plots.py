@@ -32,8 +32,7 @@ def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
 
     Colour is the share of the row, so that classes of different size compare.
     """
-    pretrained = main_predictions(predictions)
-    pretrained = pretrained[pretrained["representation"] == PRETRAINED]
+    pretrained = pretrained_predictions(predictions)
     classes = sorted(pretrained["truth"].unique())
     counts = pd.crosstab(pretrained["truth"], pretrained["predicted"]).reindex(
         index=classes, columns=classes, fill_value=0
@@ -122,6 +121,12 @@ def class_gains(predictions: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(autorange="reversed", dtick=1, showgrid=False, type="category")
     figure.update_layout(template="plotly_white", height=110 + 22 * len(table), showlegend=False)
     return figure
+
+
+def pretrained_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Those of the pretrained network, by the protocol that stands for the others."""
+    told = main_predictions(predictions)
+    return told[told["representation"] == PRETRAINED]
 
 
 def main_predictions(predictions: pd.DataFrame) -> pd.DataFrame:

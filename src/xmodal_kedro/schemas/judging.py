@@ -41,6 +41,20 @@ PREDICTIONS_ARROW = pa.schema(
 )
 
 
+class ConfusionPairs(Table):
+    """What the trained network called one test clip."""
+
+    truth: Series[str]
+    predicted: Series[str]
+
+
+class ClassAccuracies(Table):
+    """How often the trained network calls clips of one class right."""
+
+    category: Series[str] = pa_checks.Field(unique=True)
+    accuracy: Series[float] = pa_checks.Field(ge=0, le=1)
+
+
 class TransferGains(Table):
     """How far the trained network is ahead of what it is compared with."""
 

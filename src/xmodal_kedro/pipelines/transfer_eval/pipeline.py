@@ -14,7 +14,15 @@ from .nodes import (
     measure,
     probe_folds,
 )
-from .reporting import REPORTED, map_embeddings, plot_class_gains, plot_confusion, plot_gains, write_report
+from .reporting import (
+    REPORTED,
+    map_embeddings,
+    plot_class_gains,
+    plot_confusion,
+    plot_gains,
+    tabulate_calls,
+    write_report,
+)
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
@@ -116,6 +124,12 @@ def _report() -> list[Node]:
         Node(plot_confusion, inputs="transfer_predictions", outputs="confusion_matrix", name="plot_confusion"),
         Node(plot_gains, inputs="transfer_gains", outputs="gain_intervals", name="plot_gains"),
         Node(plot_class_gains, inputs="transfer_predictions", outputs="class_gains", name="plot_class_gains"),
+        Node(
+            tabulate_calls,
+            inputs="transfer_predictions",
+            outputs=["confusion_pairs", "class_accuracies"],
+            name="tabulate_calls",
+        ),
         Node(
             map_embeddings,
             inputs=["benchmark_files", "benchmark_embeddings", "params:transfer_eval"],

@@ -56,6 +56,15 @@ def plot_class_gains(transfer_predictions: DataFrame) -> Any:
     return class_gains(transfer_predictions)
 
 
+def tabulate_calls(transfer_predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the pretrained network called each test clip, and how often it was right by class, as plain tables."""
+    from xmodal_kedro.benchmarks.compare import class_accuracies
+    from xmodal_kedro.benchmarks.plots import pretrained_predictions
+
+    told = pretrained_predictions(transfer_predictions)
+    return told[["truth", "predicted"]].reset_index(drop=True), class_accuracies(told)
+
+
 def map_embeddings(benchmark_files: Folder, benchmark_embeddings: Shards, transfer_eval: TransferParams) -> Any:
     """The benchmark's sounds where the pretrained embedding puts them, in two dimensions, as a plotly figure."""
     from xmodal_kedro.benchmarks.catalogue import read_benchmark

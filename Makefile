@@ -11,7 +11,7 @@ ui: $(VENV)/.installed  ## runs, curves and models in the browser
 	$(BIN)/kedro mlflow ui
 
 audit: $(VENV)/.installed  ## the last commit in two clean clones: does it give the same bytes?
-	$(BIN)/python -m xmodal_kedro.audit
+	$(BIN)/python -m xmodal_kedro.audit $(ARGS)
 
 test: lint types  ## lint, types and every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

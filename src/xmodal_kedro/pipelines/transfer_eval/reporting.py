@@ -56,7 +56,7 @@ def plot_class_gains(transfer_predictions: DataFrame) -> Any:
     return class_gains(transfer_predictions)
 
 
-def tabulate_calls(transfer_predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def tabulate_calls(transfer_predictions: DataFrame) -> tuple[DataFrame, DataFrame]:
     """What the pretrained network called each test clip, and how often it was right by class, as plain tables."""
     from xmodal_kedro.benchmarks.compare import class_accuracies
     from xmodal_kedro.benchmarks.plots import pretrained_predictions

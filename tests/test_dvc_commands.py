@@ -85,14 +85,9 @@ def after(key: str) -> set[str]:
         reached |= more
 
 
-@pytest.mark.parametrize(
-    ("key", "field", "value"), [("near_duplicates", "min_match_s", 2.5), ("transfer_eval", "batch_size", 7)]
-)
-def test_a_changed_parameter_runs_again_exactly_what_depends_on_it(
-    line: Project, key: str, field: str, value: Any
-) -> None:
-    change(line, key, field, value)
-    assert stages_run(dvc(line, "repro")) == after(key)
+def test_a_changed_parameter_runs_again_exactly_what_depends_on_it(line: Project) -> None:
+    change(line, "merge_labels", "min_clips", 6)
+    assert stages_run(dvc(line, "repro")) == after("merge_labels") < STAGES.keys()
 
 
 def test_an_experiment_runs_what_depends_on_it_and_is_compared_with_the_last_commit(line: Project) -> None:

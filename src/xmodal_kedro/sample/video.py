@@ -42,7 +42,8 @@ class Encoding:
 
 
 _X264 = (("preset", "ultrafast"), ("crf", "23"))
-_VP8 = (("deadline", "realtime"), ("cpu-used", "8"), ("crf", "12"), ("b", "600k"))
+# A positive cpu-used would have libvpx choose its speed, and so the bytes, by how busy the machine is.
+_VP8 = (("deadline", "realtime"), ("cpu-used", "-8"), ("crf", "12"), ("b", "600k"))
 _MPEG4 = (("flags", "+bitexact+qscale"), ("global_quality", str(4 * 118)))  # quantiser 4, in FFmpeg's lambda units
 ENCODINGS: dict[Container, Encoding] = {
     "mp4": Encoding("mp4", "libx264", _X264, "aac", 44_100, 96_000),

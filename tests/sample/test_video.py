@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import io
+import signal
+import subprocess
+import sys
+import threading
+import time
 
 import av
 import joblib
@@ -71,6 +76,33 @@ def test_bytes_are_the_same_again_and_in_another_process(container: Container) -
     assert render_video(script) == here
     assert list(there) == [here, here]
     assert render_video(_script(container, seed=1)) != here
+
+
+def test_bytes_do_not_depend_on_how_busy_the_machine_is() -> None:
+    script = _script("webm", width=640, height=480, fps=16)
+    code = (
+        "import sys; from xmodal_kedro.sample.scenes import Script; from xmodal_kedro.sample.video import render_video;"
+        "script = Script.model_validate_json(sys.stdin.readline()); print(flush=True);"
+        "sys.stdout.buffer.write(render_video(script))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin and child.stdout
+        child.stdin.write(script.model_dump_json().encode() + b"\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        interrupted = threading.Thread(target=_interrupt, args=[child], daemon=True)
+        interrupted.start()
+        assert child.stdout.read() == render_video(script)
+        interrupted.join()
+
+
+def _interrupt(child: subprocess.Popen[bytes]) -> None:
+    """Hold a process up again and again until it ends, as one that shares its processor with many is."""
+    while child.poll() is None:
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(0.03)
+        child.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
 
 
 def test_the_visible_source_is_driven_by_its_own_sound() -> None:

@@ -107,7 +107,7 @@ def kedro_run(
     command = [
         *(sys.executable, "-m", "kedro", "run", "--env", env, "--conf-source", str(store / "conf")),
         f"--pipelines={','.join(pipelines)}",
-        "--to-nodes=measure",
+        "--to-nodes=transfer_eval.measure",
         f"--params={','.join(f'{name}={value}' for name, value in params.items())}",
     ]
     log = store / "run.log"

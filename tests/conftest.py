@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.project import PROJECT, SMALL_WORLD, Project
+
+FIRST_RUN_STATUS = "first_run.viz"
+"""Where `small_run` keeps what Kedro-Viz was told of its first run."""
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("patient")
@@ -30,4 +34,5 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
     done = project.run("kedro", "run", "--env", "sample")
     assert done.returncode == 0, done.stderr
     (project.folder / "first_run.log").write_text(done.stdout)
+    shutil.copytree(project.folder / ".viz", project.folder / FIRST_RUN_STATUS)
     return project

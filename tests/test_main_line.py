@@ -175,7 +175,7 @@ def test_a_second_run_makes_no_shard_anew(small_run: Project, data: Path) -> Non
     )
     before = {shard: modified(data / shard) for shard in shards}
     assert all(found for shard, found in before.items() if shard != "05_model_input/target_counts")
-    done = small_run.run(*SAMPLE_RUN, "--to-nodes=merge_shards")
+    done = small_run.run(*SAMPLE_RUN, "--to-nodes=merge_labels.merge_shards")
     assert done.returncode == 0, done.stderr
     assert {shard: modified(data / shard) for shard in shards} == before
     assert done.stdout.count(" 0 shards written") == len(shards)

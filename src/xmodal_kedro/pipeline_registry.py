@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from kedro.pipeline import Pipeline
+from collections.abc import Mapping
+from types import ModuleType
+
+from kedro.pipeline import Node, Pipeline
 
 from xmodal_kedro.pipelines import (
     audio_label,
@@ -25,6 +28,21 @@ BESIDE = (sample, label_check, compare, export, embed)
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Each pipeline under its own name, and the main line, from videos to a transfer result, as the default."""
-    pipelines = {module.__name__.rpartition(".")[2]: module.create_pipeline() for module in (*MAIN_LINE, *BESIDE)}
+    pipelines = _in_namespaces({module.__name__.rpartition(".")[2]: module for module in (*MAIN_LINE, *BESIDE)})
     main_line = sum((pipelines[module.__name__.rpartition(".")[2]] for module in MAIN_LINE), Pipeline([]))
     return {"__default__": main_line, **pipelines}
+
+
+def _in_namespaces(modules: Mapping[str, ModuleType]) -> dict[str, Pipeline]:
+    """Pipelines whose nodes have the pipeline's name as namespace, by which Kedro-Viz draws it as a box that opens.
+
+    Datasets have none: they are what pipelines share. A node that several share is the first one's.
+    """
+    owned: dict[Node, Pipeline] = {}
+    pipelines = {}
+    for name, module in modules.items():
+        nodes = module.create_pipeline().nodes
+        for node in nodes:
+            owned.setdefault(node, Pipeline([node], namespace=name, prefix_datasets_with_namespace=False))
+        pipelines[name] = Pipeline([owned[node] for node in nodes])
+    return pipelines

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import CSVDataset, ParquetDataset
@@ -14,6 +16,7 @@ from kedro_datasets.text import TextDataset
 from kedro_datasets_experimental.safetensors import SafetensorsDataset
 
 from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.datasets.preview import ROWS, TablePreview, TextPreview, preview_parquet, table_preview
 from xmodal_kedro.datasets.storage import is_local, sweep, whole_file
 
 if TYPE_CHECKING:
@@ -57,6 +60,11 @@ def _save_in_place(parent: Any, data: Any) -> None:
 
 class TableDataset(WholeFile, ParquetDataset):
     """A pandas table as Parquet."""
+
+    def preview(self, nrows: int = ROWS) -> TablePreview:
+        """The first rows, for Kedro-Viz, from any storage; the parent's own knows this machine alone."""
+        with self._fs.open(str(self._filepath), "rb") as stream:
+            return preview_parquet(pq.ParquetFile(stream), nrows)
 
 
 class CsvDataset(WholeFile, CSVDataset):
@@ -105,6 +113,10 @@ class BytesDataset(WholeFile, _PlainBytes):
 class MarkdownDataset(WholeFile, TextDataset):
     """A text in Markdown."""
 
+    def preview(self) -> TextPreview:
+        """The text, for Kedro-Viz."""
+        return TextPreview(self.load())
+
 
 class _AnywhereSafetensors(SafetensorsDataset):
     """`SafetensorsDataset`, whose own `save` knows files of this machine alone."""
@@ -121,3 +133,11 @@ class _AnywhereSafetensors(SafetensorsDataset):
 
 class WeightsDataset(WholeFile, _AnywhereSafetensors):
     """Named tensors as safetensors: loading runs no code."""
+
+    def preview(self, nrows: int | None = None) -> TablePreview:
+        """Names, shapes and types of the tensors, for Kedro-Viz; no tensor is read."""
+        with self._fs.open(str(self._filepath), "rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        tensors = [(name, told) for name, told in header.items() if name != "__metadata__"][:nrows]
+        rows = [[name, " x ".join(map(str, told["shape"])), told["dtype"]] for name, told in tensors]
+        return table_preview(["tensor", "shape", "type"], rows)

@@ -14,6 +14,7 @@ from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.listing import by_name, list_folder
+from xmodal_kedro.datasets.preview import ROWS, TablePreview, table_preview
 from xmodal_kedro.datasets.storage import read_json, sweep, whole_file, write_json
 from xmodal_kedro.handles import FileRef, Folder, storage_of
 
@@ -82,6 +83,11 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         if failures:
             lines = "\n".join(f"  {key}: {failure}" for key, failure in failures.items())
             raise DataError(f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:\n{lines}")
+
+    def preview(self, nrows: int = ROWS) -> TablePreview:
+        """The first files with their sizes, for Kedro-Viz."""
+        files = list(self.load().values())[:nrows]
+        return table_preview(["file", "size_bytes"], [[file.name, file.size_bytes] for file in files])
 
     def _list(self) -> list[FileRef]:
         return list_folder(self._url, {}) if self._fs.isdir(self._path) else []

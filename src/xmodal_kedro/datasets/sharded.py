@@ -22,6 +22,7 @@ from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables
+from xmodal_kedro.datasets.preview import ROWS, TablePreview, preview_parquet, table_preview
 from xmodal_kedro.datasets.storage import is_local, read_json, sweep, whole_file, write_json
 from xmodal_kedro.handles import PROVISIONAL_KEY, ShardJob, ShardJobs
 
@@ -148,6 +149,16 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
                 f"{self._url} is missing or not complete: run the pipeline that makes it; finished shards are kept"
             )
         return {key: StoredShard(self._shard_url(key), mark) for key, mark in sorted(index.items())}
+
+    def preview(self, nrows: int = ROWS) -> TablePreview:
+        """The first rows of the first shard that has any, for Kedro-Viz."""
+        found = table_preview([], [])
+        for shard in self.load().values():
+            with shard.open() as parquet:
+                found = preview_parquet(parquet, nrows)
+            if found["data"]:
+                break
+        return found
 
     def _exists(self) -> bool:
         index = read_json(self._fs, self._index_path)

@@ -10,11 +10,13 @@ from plotly.offline import get_plotlyjs
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, ACCENT, WARM = "#1d2733", "#1f5f8b", "#c9843a"
+COLOURS = f"--ink: {INK}; --soft: #5c6b7a; --line: #e3e8ed; --accent: {ACCENT};"
+"""For the style sheet of whatever the colours are used in."""
 LONGEST_TICK = 24
 """Characters of a class name beside a bar: longer ones would leave a narrow screen no bars."""
 
 STYLE = f"""
-:root {{ --ink: {INK}; --soft: #5c6b7a; --line: #e3e8ed; --accent: {ACCENT}; }}
+:root {{ {COLOURS} }}
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; background: #fff; color: var(--ink); font: 16px/1.6 {FONT}; }}
 main {{ max-width: 960px; margin: 0 auto; padding: 64px 24px 96px; }}

@@ -16,7 +16,7 @@ from kedro_datasets.text import TextDataset
 from kedro_datasets_experimental.safetensors import SafetensorsDataset
 
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.datasets.preview import ROWS, TablePreview, TextPreview, preview_parquet, table_preview
+from xmodal_kedro.datasets.preview import ROWS, HTMLPreview, TablePreview, TextPreview, preview_parquet, table_preview
 from xmodal_kedro.datasets.storage import is_local, sweep, whole_file
 
 if TYPE_CHECKING:
@@ -92,6 +92,14 @@ class PlotDataset(WholeFile, PlotlyJSONDataset):
 
 class HtmlDataset(WholeFile, TextDataset):
     """A page of HTML."""
+
+
+class SheetDataset(HtmlDataset):
+    """HTML without scripts, which Kedro-Viz shows as it is."""
+
+    def preview(self) -> HTMLPreview:
+        """All of it."""
+        return HTMLPreview(self.load())
 
 
 class _PlainBytes(TextDataset):

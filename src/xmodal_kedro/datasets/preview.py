@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 TablePreview = NewType("TablePreview", dict[str, Any])
+HTMLPreview = NewType("HTMLPreview", str)
 TextPreview = NewType("TextPreview", str)
 """Kedro-Viz goes by the names of these types, as by those of kedro-datasets, whose own lack that of a text."""
 

@@ -52,3 +52,20 @@ def test_rows_are_found_among_those_of_other_clips() -> None:
     assert rows.column_names == ["clip_id", "audio"]
     assert rows["clip_id"].to_pylist() == ["a-1"]
     assert rows_of(shard, [], ["clip_id"]).num_rows == 0
+
+
+def test_a_sample_is_drawn_from_all_shards_the_same_each_time() -> None:
+    source = world.labelled_clips()
+    drawn = source.sample(4)
+    assert {(clip_id, key) for _, clip_id, key in drawn} == {("a-0", "a"), ("a-1", "a"), ("b-0", "b"), ("b-1", "b")}
+    assert drawn == sorted(drawn) == source.sample(9)
+    assert source.sample(2) == drawn[:2]
+    assert all(0 <= draw < 1 for draw, _, _ in drawn)
+
+
+def test_a_sample_of_a_class_has_that_target() -> None:
+    source = world.labelled_clips()
+    assert {clip_id for _, clip_id, _ in source.sample(9, "Music")} == {"a-1", "b-0"}
+    assert [clip_id for _, clip_id, _ in source.sample(9, "dog")] == ["a-0"]
+    with pytest.raises(ValueError, match="no class 'rain': choose one of Bark, Music, cat, dog"):
+        source.sample(1, "rain")

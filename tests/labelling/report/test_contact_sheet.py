@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from tests.labelling.report import world
 from xmodal_kedro.labelling.report.clip_views import ClipView, Opinion
-from xmodal_kedro.labelling.report.contact_figure import COLUMNS, contact_figure
-from xmodal_kedro.labelling.report.contact_sheet import clip_cards
+from xmodal_kedro.labelling.report.contact_sheet import clip_cards, contact_sheet
 
 ALL = [(0.1, "a-0", "a"), (0.2, "a-1", "a"), (0.3, "b-0", "b"), (0.4, "b-1", "b")]
 
@@ -43,17 +42,14 @@ def test_soft_targets_show_their_weights_and_names_are_escaped() -> None:
     assert "<rain>" not in card and "<sky>" not in card
 
 
-def test_the_figure_shows_each_group_under_its_heading_in_rows() -> None:
-    many = views() + views()[:2]
-    figure = contact_figure([("Random", many), ("Contradictory", []), ("More", views()[:1])])
-    kinds = [image.source[:15] for image in figure.layout.images]
-    assert kinds.count("data:image/png;") == 7 and kinds.count("data:image/jpeg") == 6
-    rows = [round(-image.y) for image in figure.layout.images if image.source.startswith("data:image/png")]
-    assert rows == sorted(rows) and rows[0] < rows[COLUMNS] < rows[-1]
-    headings = [note.text for note in figure.layout.annotations if note.text.startswith("<b>")]
-    assert headings == ["<b>Random</b>", "<b>Contradictory</b>", "<b>More</b>"]
-
-
-def test_the_figure_tells_labels_and_target_of_a_clip() -> None:
-    (note,) = (note.text for note in contact_figure([("", views()[:1])]).layout.annotations if "seen" in note.text)
-    assert note.split("<br>") == ["seen: dog 0.90, cat 0.20", "heard: Bark 0.80", "target: Bark, dog"]
+def test_a_sheet_has_each_group_under_its_heading_and_brings_its_style() -> None:
+    sheet = contact_sheet([("Random", views()), ("<Odd>", views()[:1])])
+    assert re.findall(r"<h2>(.*?)</h2>|(<article)", sheet) == [
+        ("Random", ""),
+        *[("", "<article")] * 4,
+        ("&lt;Odd&gt;", ""),
+        ("", "<article"),
+    ]
+    used = set(re.findall(r"var\((--\w+)\)", sheet)) - {"--score"}
+    assert used <= set(re.findall(r"(--\w+):", sheet.partition("</style>")[0])), "colours that are named and not given"
+    assert "<script" not in sheet and "http" not in sheet

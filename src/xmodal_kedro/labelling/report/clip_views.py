@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import zlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ import pyarrow.compute as pc
 
 from xmodal_kedro.handles import LoadShard, Shards
 from xmodal_kedro.labelling.report.summary import Picked
+from xmodal_kedro.labelling.review import DRAWS
 from xmodal_kedro.params import MergeParams
 
 LABELS_SHOWN = 5
@@ -79,6 +82,23 @@ class LabelledClips:
         for key, clip_ids in wanted.items():
             found |= self._read(key, clip_ids)
         return [ClipView(**found[clip_id], picked_by=value) for value, clip_id, _ in picked]
+
+    def sample(self, count: int, target: str | None = None) -> Picked:
+        """An even draw of clips, of those with a class as target if it is named; the same one each time.
+
+        Raises:
+            ValueError: if there is no such class.
+        """
+        if target is not None and target not in set(self.vocabulary["name"]):
+            raise ValueError(f"no class {target!r}: choose one of {', '.join(sorted(self.vocabulary['name']))}")
+        index = dict(zip(self.vocabulary["name"], self.vocabulary["index"], strict=True)).get(target)
+        drawn: Picked = []
+        for key, shard in self.labels.items():
+            rows = shard(["clip_id", "targets"]).to_pylist()
+            clip_ids = [row["clip_id"] for row in rows if target is None or index in row["targets"]]
+            lots = ((zlib.crc32(clip_id.encode()) / DRAWS, clip_id, key) for clip_id in clip_ids)
+            drawn = heapq.nsmallest(count, [*drawn, *lots])
+        return drawn
 
     def _read(self, key: str, clip_ids: Collection[str]) -> dict[str, dict[str, Any]]:
         name_of = dict(zip(self.vocabulary["index"], self.vocabulary["name"], strict=True))

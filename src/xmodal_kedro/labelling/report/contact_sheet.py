@@ -1,10 +1,11 @@
-"""Clips to look at and listen to, as parts of a page and as a figure."""
+"""Clips to look at and listen to, as parts of a page and as a sheet of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
+from xmodal_kedro import page
 from xmodal_kedro.labelling.report.clip_views import ClipView, Opinion
 from xmodal_kedro.labelling.report.media import data_uri, spectrogram, wav
 
@@ -31,6 +32,18 @@ STYLE = """
 .clip footer { margin-top: 10px; color: var(--soft); font-size: .8rem; overflow-wrap: anywhere; }
 """
 """Of `clip_cards`, for the page's style sheet."""
+
+SHEET_STYLE = f"""
+.sheet {{ {page.COLOURS} color: var(--ink); background: #fff; padding: 4px 24px; font: 14px/1.4 {page.FONT}; }}
+.sheet * {{ box-sizing: border-box; }}
+"""
+
+
+def contact_sheet(groups: Sequence[tuple[str, Sequence[ClipView]]]) -> str:
+    """Groups of clips under their headings: HTML that brings its style, for whatever page it is put into."""
+    parts = (f"<h2>{escape(heading)}</h2>{clip_cards(views)}" for heading, views in groups)
+    # What comes first has to be seen: a sanitiser drops a style sheet that opens the text.
+    return f'<div class="sheet"><style>{SHEET_STYLE}{STYLE}</style>{"".join(parts)}</div>'
 
 
 def clip_cards(views: Sequence[ClipView]) -> str:

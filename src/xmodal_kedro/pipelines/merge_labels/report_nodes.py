@@ -52,13 +52,13 @@ def draw_contact_sheet(
     label_vocabulary: DataFrame,
     label_summary: LabelSummary,
     merge_labels: MergeParams,
-) -> Any:
-    """A random sample and the most contradictory clips, as a plotly figure."""
+) -> str:
+    """A random sample and the most contradictory clips, as HTML."""
     from xmodal_kedro.labelling.report.clip_views import LabelledClips
-    from xmodal_kedro.labelling.report.contact_figure import contact_figure
+    from xmodal_kedro.labelling.report.contact_sheet import contact_sheet
 
     source = LabelledClips(clips, visual_labels, audio_labels, labels, label_vocabulary, merge_labels)
-    return contact_figure(
+    return contact_sheet(
         [
             ("A random sample", source.views(label_summary["random"])),
             ("The most contradictory clips", source.views(label_summary["contradictory"])),

@@ -1,0 +1,88 @@
+"""The notebooks run from top to bottom on a finished project, and hold no outputs of anybody's."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.project import PROJECT, Project
+
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+PLOT = "application/vnd.plotly.v1+json"
+
+
+@pytest.fixture(scope="module")
+def executed(small_run: Project) -> dict[str, nbformat.NotebookNode]:
+    """Every notebook after its cells have run, from the folder that they lie in."""
+    folder = small_run.folder / "notebooks"
+    shutil.copytree(PROJECT / "notebooks", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        # Nothing but the project itself says where its code is.
+        patch.delenv("PYTHONPATH", raising=False)
+        patch.delenv("KEDRO_ENV", raising=False)
+        return {path.stem: _execute(path) for path in sorted(folder.glob("*.ipynb"))}
+
+
+def _execute(path: Path) -> nbformat.NotebookNode:
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+    return notebook
+
+
+def shown(notebook: nbformat.NotebookNode) -> list[dict[str, Any]]:
+    """What the cells display, by kind."""
+    outputs = chain.from_iterable(cell.outputs for cell in notebook.cells if cell.cell_type == "code")
+    return [output.data for output in outputs if output.output_type in ("display_data", "execute_result")]
+
+
+def plots(notebook: nbformat.NotebookNode) -> list[Any]:
+    return [data[PLOT]["data"] for data in shown(notebook) if PLOT in data]
+
+
+def pages(notebook: nbformat.NotebookNode) -> str:
+    return "\n".join(data["text/html"] for data in shown(notebook) if "text/html" in data)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_notebook_is_stored_valid_and_without_outputs(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].cell_type == "markdown"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert max(len(cell.source.splitlines()) for cell in code) <= 15, "what is longer belongs in src"
+    assert not [cell for cell in code if "def " in cell.source], "what has a name belongs in src"
+
+
+def test_all_notebooks_run(executed: dict[str, nbformat.NotebookNode]) -> None:
+    assert executed.keys() == {"look_at_labels", "compare_models", "listen"} == {path.stem for path in NOTEBOOKS}
+
+
+def test_labels_are_shown_in_plots_and_clips_to_see_and_hear(executed: dict[str, nbformat.NotebookNode]) -> None:
+    notebook = executed["look_at_labels"]
+    assert len(plots(notebook)) == 3
+    assert "labels.agreeing_share" in pages(notebook)
+    assert pages(notebook).count("<audio") >= 1
+
+
+def test_runs_are_compared_by_accuracy_and_by_how_they_learnt(executed: dict[str, nbformat.NotebookNode]) -> None:
+    notebook = executed["compare_models"]
+    accuracies, curves, confusion, _ = plots(notebook)
+    assert {"pretrained", "random", "log_mel"} <= {trace["name"] for trace in accuracies}
+    assert curves
+    assert confusion[0]["type"] == "heatmap"
+    assert "vggish_plus" in pages(notebook)
+
+
+def test_a_sound_is_shown_with_its_tags_and_its_neighbours(executed: dict[str, nbformat.NotebookNode]) -> None:
+    notebook = executed["listen"]
+    spectrogram, tags = plots(notebook)
+    assert (spectrogram[0]["type"], tags[0]["type"]) == ("heatmap", "bar")
+    assert pages(notebook).count("<article") == 7
+    assert pages(notebook).count("alike</h2>") == 6

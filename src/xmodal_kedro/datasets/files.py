@@ -95,11 +95,11 @@ class HtmlDataset(WholeFile, TextDataset):
 
 
 class SheetDataset(HtmlDataset):
-    """HTML without scripts, which Kedro-Viz shows as it is."""
+    """HTML without scripts or line breaks, which Kedro-Viz shows."""
 
     def preview(self) -> HTMLPreview:
-        """All of it."""
-        return HTMLPreview(self.load())
+        """All of it. Kedro-Viz reads it as Markdown, too, to which what stands between underscores is in italics."""
+        return HTMLPreview(self.load().replace("_", "\N{NO-BREAK SPACE}"))
 
 
 class _PlainBytes(TextDataset):

@@ -51,6 +51,12 @@ def parameters() -> dict[str, type[Params]]:
     return found
 
 
+@cache
+def nodes() -> set[str]:
+    """Names of all nodes, with their pipeline's."""
+    return {node.name for pipeline in PIPELINES.values() for node in pipeline.nodes}
+
+
 def parse(command: str) -> dict[str, Any]:
     """What Kedro makes of a command's options. One that takes them from a file is parsed without it."""
     _, _, *options = shlex.split(re.sub(r"--config \S+", "", command), comments=True)
@@ -73,6 +79,7 @@ def test_commands_name_pipelines_and_parameters_that_exist(page: Path) -> None:
     for command in COMMAND.findall(page.read_text()):
         given = parse(command)
         assert set(given["pipelines"] or ()) <= PIPELINES.keys(), command
+        assert {*given["node_names"], *given["from_nodes"], *given["to_nodes"]} <= nodes(), command
         shipped = load_config(given["env"] or "base")["parameters"]
         for name, value in given["params"].items():
             if name in PLACES:
@@ -82,15 +89,18 @@ def test_commands_name_pipelines_and_parameters_that_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", CURRENT, ids=names(CURRENT))
-def test_fields_and_scripts_that_are_named_exist(page: Path) -> None:
+def test_fields_nodes_and_scripts_that_are_named_exist(page: Path) -> None:
     text = page.read_text()
     assert [script for script in SCRIPT.findall(text) if not (PROJECT / script).is_file()] == []
     for name, field in re.findall(r"\b(\w+)\.(\w+)\b", " ".join(QUOTED.findall(text))):
         if name in parameters() and field not in ("yml", "py"):
-            assert field in parameters()[name].model_fields, f"{page.name}: {name}.{field}"
+            assert field in parameters()[name].model_fields or f"{name}.{field}" in nodes(), (
+                f"{page.name}: {name}.{field}"
+            )
 
 
 def test_a_wrong_command_would_be_found() -> None:
+    assert set(parse("kedro run --to-nodes=clip_videos,clip.clip_videos")["to_nodes"]) - nodes() == {"clip_videos"}
     given = parse('kedro run --env onnx --pipelines=ingest,clop --params "source=./a/**/*.mp4,clip.shards=3"  # note')
     assert set(given["pipelines"]) - PIPELINES.keys() == {"clop"}
     assert given["params"]["source"] == "./a/**/*.mp4"

@@ -7,26 +7,25 @@ import os
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import joblib
 from joblib.externals.loky import ProcessPoolExecutor
 from tqdm.auto import tqdm
 
-from xmodal_kedro.errors import OF_THE_OUTSIDE, UserError
+from xmodal_kedro.datasets.attempts import WORKER_DIED, Attempt, Task, attempt
+from xmodal_kedro.datasets.cluster import run_on_cluster
+from xmodal_kedro.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-Task = Callable[[], None]
-
-WORKER_DIED = "its worker process died (a crash, or out of memory)"
+ADDRESS_VARIABLE = "DASK_SCHEDULER_ADDRESS"
+"""The one that Dask itself reads."""
 LONGEST_ORPHAN_S = 0.2
 """How long a worker may outlive a driver that was killed: what it would write then could meet the next run's."""
 
@@ -36,20 +35,35 @@ class Engine:
     """Where jobs run.
 
     Attributes:
-        backend: `loky` (processes of this machine), `threading`, or `dask`.
-        workers: how many jobs at a time; -1 means one a core. A Dask cluster decides by itself.
-        scheduler: address of the Dask scheduler; empty starts a cluster on this machine.
+        backend: `loky` (processes of this machine), `threading`, `dask`, or `auto`: `dask` where the address of a
+            scheduler is known, else `loky`.
+        workers: how many jobs at a time; -1 means one a core. A Dask cluster that is there decides by itself.
+        scheduler: address of the Dask scheduler, such as `tcp://host:8786`; where it is empty, what the environment
+            variable DASK_SCHEDULER_ADDRESS says. `dask` without an address starts a cluster on this machine.
+        resources: what a job takes of a Dask worker's resources, such as `{"GPU": 1}`: only workers that declare them
+            get it. Other backends take no notice.
     """
 
-    backend: Literal["loky", "threading", "dask"] = "loky"
+    backend: Literal["auto", "loky", "threading", "dask"] = "auto"
     workers: int = -1
     scheduler: str = ""
+    resources: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.backend not in ("loky", "threading", "dask"):
-            raise UserError(f"engine.backend is {self.backend!r}: set loky, threading or dask in globals.yml")
+        if self.backend not in ("auto", "loky", "threading", "dask"):
+            raise UserError(f"engine.backend is {self.backend!r}: set auto, loky, threading or dask in globals.yml")
         if self.workers == 0:
             raise UserError("engine.workers is 0: set a number of workers, or -1 for one a core, in globals.yml")
+
+    @property
+    def address(self) -> str:
+        """Of the scheduler, from the configuration or else the environment; empty where neither names one."""
+        return self.scheduler or os.environ.get(ADDRESS_VARIABLE, "")
+
+    @property
+    def runs_on(self) -> str:
+        """The backend, `auto` decided."""
+        return self.backend if self.backend != "auto" else "dask" if self.address else "loky"
 
 
 def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict[str, str]:
@@ -73,7 +87,7 @@ def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict
             bar.update()
 
         try:
-            for done in _run_pooled(left, engine):
+            for done in _run_pooled(left, engine, description):
                 finished(done)
         except BrokenProcessPool:
             logger.warning("%s: a worker process died; the %d jobs left run isolated", description, len(left))
@@ -82,62 +96,15 @@ def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict
     return dict(sorted(failures.items()))
 
 
-class Attempt(NamedTuple):
-    """How a task ended: `failure` in one line, with a traceback where the code may be at fault; both empty if well."""
-
-    key: str
-    failure: str = ""
-    traceback: str = ""
-
-
-def _attempt(key: str, task: Task) -> Attempt:
-    try:
-        task()
-    except UserError as error:
-        return Attempt(key, str(error))
-    except OF_THE_OUTSIDE as error:
-        return Attempt(key, f"{type(error).__name__}: {error}")
-    except Exception as error:  # a job may fail in any way, and must cost only itself
-        return Attempt(key, f"{type(error).__name__}: {error}", traceback.format_exc())
-    return Attempt(key)
-
-
-def _run_pooled(tasks: Mapping[str, Task], engine: Engine) -> Iterator[Attempt]:
-    if engine.backend == "dask":
-        yield from _run_on_dask(tasks, engine)
+def _run_pooled(tasks: Mapping[str, Task], engine: Engine, description: str) -> Iterator[Attempt]:
+    if engine.runs_on == "dask":
+        workers = joblib.effective_n_jobs(engine.workers)
+        yield from run_on_cluster(tasks, engine.address, workers, engine.resources, description)
         return
-    options = _bound_to_driver() if engine.backend == "loky" else {}
-    with joblib.parallel_config(engine.backend, n_jobs=engine.workers, **options):
-        calls = [joblib.delayed(_attempt)(key, task) for key, task in tasks.items()]
+    options = _bound_to_driver() if engine.runs_on == "loky" else {}
+    with joblib.parallel_config(engine.runs_on, n_jobs=engine.workers, **options):
+        calls = [joblib.delayed(attempt)(key, task) for key, task in tasks.items()]
         yield from joblib.Parallel(return_as="generator_unordered")(calls)
-
-
-def _run_on_dask(tasks: Mapping[str, Task], engine: Engine) -> Iterator[Attempt]:
-    """Dask's own futures: joblib's backend for Dask waits for ever for a task that kills its workers.
-
-    A scheduler blames all tasks that a dying worker held, so each of these runs once more by itself.
-    """
-    import dask
-    from distributed import Client, KilledWorker, as_completed
-
-    local = {} if engine.scheduler else {"n_workers": joblib.effective_n_jobs(engine.workers), "threads_per_worker": 1}
-    suspects = []
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        Client(engine.scheduler or None, **local) as client,
-    ):
-        futures = {client.submit(_attempt, key, task, pure=False): key for key, task in tasks.items()}
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except KilledWorker:
-                suspects.append(futures[future])
-            future.release()
-        for key in suspects:
-            try:
-                yield client.submit(_attempt, key, tasks[key], pure=False).result()
-            except KilledWorker:
-                yield Attempt(key, WORKER_DIED)
 
 
 def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[Attempt]:
@@ -151,7 +118,7 @@ def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[Attempt
 def _attempt_alone(key: str, task: Task) -> Attempt:
     with ProcessPoolExecutor(max_workers=1, **_bound_to_driver()) as executor:
         try:
-            return executor.submit(partial(_attempt, key, task)).result()
+            return executor.submit(attempt, key, task).result()
         except BrokenProcessPool:
             return Attempt(key, WORKER_DIED)
 

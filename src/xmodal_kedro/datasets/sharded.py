@@ -96,6 +96,7 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         *,
         path: str,
         engine: Mapping[str, Any] | None = None,
+        resources: Mapping[str, float] | None = None,
         compression: Literal["none", "zstd"] = "zstd",
         row_group_rows: int = 65_536,
         metadata: dict[str, Any] | None = None,
@@ -104,11 +105,12 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         Args:
             path: folder, or fsspec URL of one.
             engine: fields of `Engine`.
+            resources: what each of these jobs takes of a Dask worker, as in `Engine.resources`.
             compression: of every column; `none` for bytes that are read in random order.
             row_group_rows: rows of one row group, the unit of streaming.
             metadata: for plugins; not used here.
         """
-        self._engine = Engine(**(engine or {}))
+        self._engine = Engine(**{**(engine or {}), **({"resources": dict(resources)} if resources else {})})
         self._parquet_options: dict[str, Any] = {"compression": compression, "row_group_size": row_group_rows}
         self._url = path
         self._fs, self._path = fsspec.url_to_fs(path)
@@ -136,7 +138,14 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
             raise DataError(_describe_failures(name, failures, len(planned)))
         for stale in stored.keys() - planned.keys():
             self._fs.rm_file(self._shard_path(stale))
-        made = planned | self._fingerprints(due)
+        written = self._fingerprints(due)
+        unseen = sorted(key for key, mark in written.items() if not mark)
+        if unseen:
+            raise DataError(
+                f"{name}: workers wrote {len(unseen)} shards, such as {unseen[0]}, that are not in {self._url}: put "
+                "data_root on storage that this machine and all workers see under the same address"
+            )
+        made = planned | written
         provisional = sum(made[key] != mark for key, mark in planned.items())
         if provisional:
             logger.warning("%s: %d shards are provisional: the next run makes them again", name, provisional)

@@ -13,7 +13,9 @@ from xmodal_kedro.datasets.storage import is_local
 def location(dataset: AbstractDataset) -> str:
     """Path or URL of a dataset's file or folder; empty for one that is in no storage."""
     described = dataset._describe()
-    return str(described.get("path") or described.get("filepath") or "")
+    place = str(described.get("path") or described.get("filepath") or "")
+    protocol = described.get("protocol") or "file"  # datasets of kedro-datasets tell it apart
+    return place if protocol == "file" or not place else f"{protocol}://{place}"
 
 
 def is_parameter(name: str) -> bool:

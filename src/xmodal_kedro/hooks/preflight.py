@@ -140,16 +140,21 @@ def _check_device(catalog: DataCatalog, name: str) -> None:
 
 
 def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    roots = {_existing_folder(location(catalog[name])) for name in pipeline.all_outputs() if name in catalog}
+    places = {location(catalog[name]) for name in pipeline.all_outputs() if name in catalog}
+    try:
+        roots = {_existing_folder(place) for place in places}
+    except Exception as error:  # drivers of remote storage have errors of their own
+        yield f"cannot reach {min(places - {''})} ({error}): correct data_root, or the credentials of its storage"
+        return
     for fs, root in sorted(roots, key=lambda found: found[1]):
         trial = posixpath.join(root, f".trial-{uuid.uuid4().hex}")
         try:
             fs.pipe_file(trial, bytes(ROOM_CHECKED_BYTES))
             fs.rm_file(trial)
-        except OSError as error:
+        except Exception as error:
             yield (
-                f"cannot write in {root} ({error.strerror or error}): make room or give write access there, or set "
-                "another --params data_root=FOLDER"
+                f"cannot write in {root} ({getattr(error, 'strerror', None) or error}): make room or give write access "
+                "there, or set another --params data_root=FOLDER"
             )
 
 

@@ -1,0 +1,94 @@
+"""A real Dask cluster for tests: scheduler and workers as programs of their own, started by Dask's commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.project import PROJECT
+
+LONGEST_START_S = 120.0
+QUICK_DEATHS = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+"""A job is suspected when one worker died of it, not four: each takes seconds to come back."""
+
+
+def wait_until(true: Callable[[], object], what: str) -> None:
+    """Look again and again, for two minutes at most."""
+    deadline = time.monotonic() + LONGEST_START_S
+    while not true():
+        assert time.monotonic() < deadline, f"waited {LONGEST_START_S:g} s in vain: {what}"
+        time.sleep(0.02)
+
+
+class Cluster:
+    """Processes that end with the test.
+
+    Args:
+        folder: for logs and what workers keep; the workers' current folder, which is not that of the project.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._programs: list[subprocess.Popen[bytes]] = []
+        self._scheduler_file = folder / "scheduler.json"
+
+    def start_scheduler(self) -> str:
+        """`dask scheduler`; gives its address."""
+        self.scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *self._meeting_point()
+        )
+        wait_until(self._scheduler_file.exists, "a scheduler")
+        return str(json.loads(self._scheduler_file.read_text())["address"])
+
+    def start_workers(self, *options: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """`dask worker` with one thread a worker; gives the program, which watches over its workers."""
+        where = ["--nthreads", "1", "--no-dashboard", "--local-directory", str(self.folder), *self._meeting_point()]
+        return self._start("worker", *where, *options, environment=environment)
+
+    def stop(self) -> None:
+        """End all programs that still run."""
+        for program in reversed(self._programs):
+            if program.poll() is None:
+                os.killpg(program.pid, signal.SIGTERM)
+        for program in self._programs:
+            try:
+                program.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                os.killpg(program.pid, signal.SIGKILL)
+                program.wait()
+
+    def _meeting_point(self) -> tuple[str, str]:
+        return "--scheduler-file", str(self._scheduler_file)
+
+    def _start(self, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        # The tests' own modules hold jobs; a folder of ours in front of the path is that of an `environment`.
+        path = os.pathsep.join(filter(None, [str(PROJECT / "src"), str(PROJECT), os.environ.get("PYTHONPATH", "")]))
+        with (self.folder / f"{command[0]}-{len(self._programs)}.log").open("wb") as log:
+            program = subprocess.Popen(
+                [str(Path(sys.executable).parent / "dask"), *command],
+                cwd=self.folder,
+                env=os.environ | QUICK_DEATHS | {"PYTHONPATH": path} | dict(environment or {}),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._programs.append(program)
+        return program
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Cluster]:
+    """A cluster that is stopped when the block ends."""
+    cluster = Cluster(folder)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()

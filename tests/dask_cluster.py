@@ -46,7 +46,8 @@ class Cluster:
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *self._meeting_point()
         )
         wait_until(self._scheduler_file.exists, "a scheduler")
-        return str(json.loads(self._scheduler_file.read_text())["address"])
+        self.address = str(json.loads(self._scheduler_file.read_text())["address"])
+        return self.address
 
     def start_workers(self, *options: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """`dask worker` with one thread a worker; gives the program, which watches over its workers."""

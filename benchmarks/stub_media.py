@@ -1,0 +1,84 @@
+"""Recordings without sound or picture, and a decoder that takes its time over them: for runs of any size.
+
+All else is real: a manifest names the files, `clip_videos` spreads them over shards, its jobs open and account for each
+recording, and what they give is checked and stored as the catalog says.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pandas as pd
+import pyarrow as pa
+
+from xmodal_kedro.handles import ShardJob
+from xmodal_kedro.media import clip_shard
+from xmodal_kedro.media.in_decoder import Account, Clip
+from xmodal_kedro.params import ClipParams
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+
+RECORDING_S = 1_500.0
+"""As `clip.shard_mb` is shipped, two of these do not go into one shard: there are as many shards as recordings."""
+CLIPS = 32
+"""That a recording gives, so that a thousand of them fit a disk; a real one of this length gives ten times as many."""
+CLIP_S = 3.0
+SPREAD = (0.5, 1.5)
+"""Shards are not alike: the shortest and the longest, of the mean."""
+CLIP_RMS_DBFS = -20.0
+PARAMS = ClipParams()
+
+
+def make_recordings(folder: Path, count: int) -> pd.DataFrame:
+    """Files of one line, the manifest `manifest.csv` that names them, and the table `videos` that ingest would make."""
+    folder.mkdir(parents=True)
+    rows = []
+    for number in range(count):
+        content = f"recording {number}\n".encode()
+        path = folder / f"{number:06}.stub"
+        path.write_bytes(content)
+        video_id = hashlib.sha256(content).hexdigest()[:32]
+        rows.append({"video_id": video_id, "uri": path.name, "size_bytes": len(content), "duration_s": RECORDING_S})
+    with (folder / "manifest.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["uri"], *([row["uri"]] for row in rows)])
+    return pd.DataFrame(rows).assign(video_codec="h264")
+
+
+def stubbed(job: ShardJob, seconds: float, log: str) -> Iterator[pa.Table]:
+    """What a job of `clip` gives, decoding replaced; how long it took is a line of a file in the folder `log`."""
+    started_s = time.time()
+    with mock.patch.object(clip_shard, "isolated", _Decoder(seconds)):
+        yield from job()
+    with Path(log, f"{os.getpid()}.csv").open("a") as stream:
+        stream.write(f"{started_s},{time.time()}\n")
+
+
+def work_of(log: Path) -> pd.DataFrame:
+    """When each job began and ended, seconds since the epoch, and in which `worker`."""
+    jobs = [pd.read_csv(path, names=["started_s", "ended_s"]).assign(worker=path.stem) for path in log.iterdir()]
+    return pd.concat(jobs, ignore_index=True)
+
+
+class _Decoder:
+    """In place of `isolated`: sleeps half to one and a half times so many seconds in all, and gives silence."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __call__(self, _: Any, path: str, video_id: str, *others: object, **limits: object) -> Iterator[Clip | Account]:
+        draw = random.Random(video_id)
+        pause_s = self._seconds * draw.uniform(*SPREAD) / CLIPS
+        audio = bytes(2 * round(CLIP_S * CLIP_SAMPLE_RATE_HZ))
+        for number in range(CLIPS):
+            time.sleep(pause_s)
+            start_s = number * CLIP_S
+            clip_id = f"{video_id}-{round(1000 * start_s):08d}"
+            yield Clip(clip_id, video_id, start_s, start_s + CLIP_S, audio, CLIP_RMS_DBFS, [b"\xff\xd8"], [start_s])
+        yield Account(silent_spans=0, unseen_spans=0, cut_short=None)

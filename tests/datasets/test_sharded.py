@@ -137,9 +137,8 @@ def test_a_failing_job_costs_itself_and_is_named(tmp_path: Path, backend: str) -
     assert saved.exists()
 
 
-@pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_a_job_that_kills_its_worker_costs_itself(tmp_path: Path, backend: str) -> None:
-    saved = dataset(tmp_path / "shards", backend)
+def test_a_job_that_kills_its_worker_costs_itself(tmp_path: Path) -> None:
+    saved = dataset(tmp_path / "shards", "loky")
     with pytest.raises(DatasetError, match=r"1 of 6 shards failed[^\n]*\n  shard-00002: its worker process died"):
         saved.save({**jobs(6), "shard-00002": crashing})
     names = {path.stem for path in (tmp_path / "shards").glob("*.parquet")}

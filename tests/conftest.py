@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from tests.project import PROJECT, SMALL_WORLD, Project
@@ -29,10 +30,20 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project in which `kedro run --env sample` has run once, on a small world; its output is in `first_run.log`."""
-    project = Project(tmp_path_factory.mktemp("small_run") / "project", SMALL_WORLD)
-    done = project.run("kedro", "run", "--env", "sample")
-    assert done.returncode == 0, done.stderr
-    (project.folder / "first_run.log").write_text(done.stdout)
-    shutil.copytree(project.folder / ".viz", project.folder / FIRST_RUN_STATUS)
-    return project
+    """A project in which `kedro run --env sample` has run once, on a small world; its output is in `first_run.log`.
+
+    Processes that share the tests share the run, and change a copy of their own.
+    """
+    own = tmp_path_factory.mktemp("small_run") / "project"
+    folder = tmp_path_factory.getbasetemp()
+    made = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made_small_run"
+    with FileLock(made.with_suffix(".lock")):
+        if not (made / FIRST_RUN_STATUS).exists():
+            shutil.rmtree(made, ignore_errors=True)  # of a run that failed
+            project = Project(made, SMALL_WORLD)
+            done = project.run("kedro", "run", "--env", "sample")
+            assert done.returncode == 0, done.stderr
+            (made / "first_run.log").write_text(done.stdout)
+            shutil.copytree(made / ".viz", made / FIRST_RUN_STATUS)
+    shutil.copytree(made, own)
+    return Project.of(own)

@@ -12,18 +12,8 @@ from tests.project import PROJECT
 
 HEAVY = {
     *("mlflow", "kedro_mlflow", "pandas", "numpy", "pyarrow", "pandera", "duckdb", "scipy", "sklearn", "plotly"),
-    *(
-        "torch",
-        "torchaudio",
-        "torchvision",
-        "transformers",
-        "onnxruntime",
-        "av",
-        "cv2",
-        "joblib",
-        "dask",
-        "distributed",
-    ),
+    *("torch", "torchaudio", "torchvision", "transformers", "onnxruntime", "av", "cv2"),
+    *("joblib", "dask", "distributed"),
 }
 LIST_AND_TELL = """
 import sys
@@ -45,6 +35,11 @@ def test_listing_the_pipelines_loads_no_heavy_library() -> None:
     assert "- transfer_eval" in listed
     assert "kedro" in loaded.split()
     assert not HEAVY & set(loaded.split())
+
+
+def test_tables_leave_out_what_pandera_has_for_other_libraries_and_hide_it_from_nobody() -> None:
+    check = "import sys, xmodal_kedro.schemas; assert 'dask.dataframe' not in sys.modules; import dask.dataframe"
+    subprocess.run([sys.executable, "-c", check], check=True)
 
 
 def test_the_script_counts_imports_for_the_package_that_began_them(monkeypatch: pytest.MonkeyPatch) -> None:

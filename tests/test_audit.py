@@ -5,9 +5,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from xmodal_kedro.audit import compare_locks, main, unequal_files
+from xmodal_kedro.audit import compare_locks, main, unequal_files, unequal_tables
 
 LOCK: dict[str, Any] = {
     "train": {
@@ -75,6 +77,16 @@ def test_files_are_named_that_two_folders_do_not_share(tmp_path: Path) -> None:
             (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name / path).write_text(text)
     assert unequal_files(tmp_path / "first", tmp_path / "second") == ["b/c", "d", "e"]
+
+
+def test_tables_are_compared_by_their_rows_and_not_by_what_they_remember(tmp_path: Path) -> None:
+    table = pa.table({"uri": ["a", "b"]})
+    for name, other in {"first": table, "second": table.slice(1)}.items():
+        (tmp_path / name).mkdir()
+        pq.write_table(table.replace_schema_metadata({"made": name}), tmp_path / name / "same.parquet")
+        pq.write_table(other, tmp_path / name / "other.parquet")
+    pq.write_table(table, tmp_path / "second" / "more.parquet")
+    assert unequal_tables(tmp_path / "first", tmp_path / "second") == ["more.parquet", "other.parquet"]
 
 
 @pytest.fixture

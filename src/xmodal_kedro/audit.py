@@ -24,6 +24,9 @@ import yaml
 NAMES_ITS_RUN = "names-its-run"
 """Label in `dvc.yaml` of outputs that hold the id of the run that wrote them: no two runs make the same."""
 
+TELLS_FILE_TIMES = "tells-file-times"
+"""Label of shards that remember when the recordings they were made of were written: their rows are compared."""
+
 Lock = Mapping[str, Any]
 """The stages of a `dvc.lock`, by name."""
 
@@ -84,6 +87,18 @@ def unequal_files(first: Path, second: Path) -> list[str]:
     names = {path.relative_to(top).as_posix() for top in (first, second) for path in top.rglob("*") if path.is_file()}
     _, mismatched, absent = filecmp.cmpfiles(first, second, sorted(names), shallow=False)
     return sorted(mismatched + absent)
+
+
+def unequal_tables(first: Path, second: Path) -> list[str]:
+    """Names of the Parquet files that two folders do not both hold with the same rows."""
+    names = {path.relative_to(top) for top in (first, second) for path in top.rglob("*.parquet")}
+    return sorted(name.as_posix() for name in names if not _same_rows(first / name, second / name))
+
+
+def _same_rows(first: Path, second: Path) -> bool:
+    import pyarrow.parquet as pq
+
+    return first.exists() and second.exists() and bool(pq.read_table(first).equals(pq.read_table(second)))
 
 
 class RunFailedError(Exception):
@@ -150,12 +165,12 @@ class Clone:
     def lock(self) -> Lock:
         return yaml.safe_load((self.folder / "dvc.lock").read_text())["stages"]
 
-    def exempt(self) -> frozenset[str]:
-        """Outputs that `dvc.yaml` labels as different in each run."""
+    def labelled(self, label: str) -> frozenset[str]:
+        """Outputs that bear a label in `dvc.yaml`."""
         from dvc.repo import Repo
 
         with Repo(self.folder) as repo:
-            labelled = [out for out in repo.index.outs if NAMES_ITS_RUN in out.annot.labels]
+            labelled = [out for out in repo.index.outs if label in out.annot.labels]
             return frozenset(Path(out.fs_path).relative_to(self.folder).as_posix() for out in labelled)
 
 
@@ -172,15 +187,19 @@ def audit(repository: Path, workplace: Path) -> list[str]:
         clone.repro()
         wrong += [f"{name}: ran again in the {clone.folder.name} clone, unchanged" for name in clone.repro()]
     first, second = (clone.lock() for clone in clones)
-    exempt = clones[0].exempt()
-    for difference in compare_locks(first, second, exempt):
+    unlike, timed = (clones[0].labelled(label) for label in (NAMES_ITS_RUN, TELLS_FILE_TIMES))
+    for difference in compare_locks(first, second, unlike | timed):
         wrong.append(str(difference))
         pair = [clone.folder / difference.path for clone in clones]
         if all(path.is_dir() for path in pair):
             wrong += [f"  {difference.path}/{name}" for name in unequal_files(*pair)]
+    for path in sorted(timed):
+        wrong += [f"{path}/{name}: other rows" for name in unequal_tables(*(clone.folder / path for clone in clones))]
     outputs = sum(len(stage.get("outs", [])) for stage in first.values())
-    _tell(f"{outputs - len(exempt)} outputs of {len(first)} stages compared by the hash of their bytes")
-    for path in sorted(exempt):
+    _tell(f"{outputs - len(unlike | timed)} outputs of {len(first)} stages compared by the hash of their bytes")
+    for path in sorted(timed):
+        _tell(f"  compared by its rows, as it tells when the recordings' files were written: {path}")
+    for path in sorted(unlike):
         _tell(f"  not compared, as it names the run that wrote it: {path}")
     return wrong
 

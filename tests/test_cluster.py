@@ -42,7 +42,10 @@ def store() -> Iterator[dict[str, str]]:
         }
         for name, value in found.items():
             environment.setenv(name, value)
+        # Instances are kept by their arguments: one may be left that found no credentials, and none of ours may be.
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
         yield found
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pyarrow as pa
 import torch
 from machine import describe_machine, table

@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import torch
 from loader_ways import PARAMS, WAYS, YARDSTICK, Epoch, Way, missing, open_shards, store_for_peers
 from machine import describe_machine, table

@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import yaml
 from machine import describe_machine, table
 from stub_media import PARAMS, make_recordings, stubbed, work_of

@@ -129,7 +129,9 @@ def test_a_model_of_the_hub_is_fetched_once_without_pickles_and_code(served: Hub
 @pytest.mark.parametrize("revision", ["main", "v2", COMMIT])
 def test_a_model_in_the_cache_needs_no_network(cache: Path, empty: Path, revision: str) -> None:
     put_into_cache(cache, revision)
-    check_teacher(seeing_card(weights=MODEL, revision=revision), folder_of(empty))
+    card = seeing_card(weights=MODEL, revision=revision)
+    check_teacher(card, folder_of(empty))
+    assert tuple(named.label for named in teacher_classes(card, folder_of(empty))) == COLOURS
 
 
 def test_a_folder_of_that_name_in_the_teachers_folder_comes_first(served: Hub, empty: Path) -> None:

@@ -124,7 +124,9 @@ def test_a_class_list_of_ones_own_may_name_the_classes(own: Path) -> None:
 
 
 def test_the_teachers_folder_may_itself_be_the_models(models: Path) -> None:
-    check_teacher(seeing_card(weights="."), folder_of(models / "vit"))
+    card, folder = seeing_card(weights="."), folder_of(models / "vit")
+    check_teacher(card, folder)
+    assert opened(card, models / "vit").labels == opened(seeing_card(), models).labels
 
 
 def test_a_model_counts_by_content_wherever_it_lies(models: Path, own: Path) -> None:

@@ -25,7 +25,7 @@ class PlainRun(click.Command):
         verbose = ctx.params.pop("verbose")
         try:
             return super().invoke(ctx)
-        except Exception as error:
+        except Exception as error:  # whose fault it is, is told below; a fault of the code goes on as it was
             message = plain_words(error)
             if message is None:
                 raise

@@ -202,7 +202,8 @@ def test_kedro_can_read_the_types_of_every_node() -> None:
 def test_every_input_and_output_is_in_the_catalog_with_its_layer(env: str) -> None:
     catalog = {name: entry for name, entry in load_config(env)["catalog"].items() if not name.startswith("_")}
     wanted = sum(
-        (PIPELINES[name] for name in ("__default__", "label_check", "compare", "export", "embed")), Pipeline([])
+        (PIPELINES[name] for name in ("__default__", "label_check", "compare", "summary", "export", "embed")),
+        Pipeline([]),
     )
     wanted = wanted + PIPELINES["sample"] if env == "sample" else wanted
     named = {name for name in wanted.datasets() if not name.startswith("params:")}

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shutil
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,14 @@ def location(name: str, stage: str) -> str:
 
 
 def tracked(names: set[str], stage: str) -> set[str]:
-    return {location(name, stage) for name in names if not name.startswith("params:") and name not in UNTRACKED}
+    """Where datasets are; of a glob, all that stages make where it looks."""
+    places = {location(name, stage) for name in names if not name.startswith("params:") and name not in UNTRACKED}
+    globs = {place for place in places if "*" in place}
+    return places - globs | {made for made in everything_made() if any(fnmatch(made, glob) for glob in globs)}
+
+
+def everything_made() -> set[str]:
+    return {path.replace("${item.model}", model) for stage in STAGES for path in outputs(stage) for model in MODELS}
 
 
 def named(items: list[Any]) -> dict[str, Any]:

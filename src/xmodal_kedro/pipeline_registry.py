@@ -17,13 +17,14 @@ from xmodal_kedro.pipelines import (
     label_check,
     merge_labels,
     sample,
+    summary,
     train,
     transfer_eval,
     visual_label,
 )
 
 MAIN_LINE = (ingest, clip, visual_label, audio_label, merge_labels, train, transfer_eval)
-BESIDE = (sample, label_check, compare, export, embed)
+BESIDE = (sample, label_check, compare, summary, export, embed)
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -53,7 +53,7 @@ def duplicates(groups: dict[str, list[str]]) -> pd.DataFrame:
 def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
     told = predictions(clips_per_fold)
     named = {"benchmark": "esc10", "model": "vggish_plus"}
-    values = fold_values(told, ["accuracy"]).assign(**named)
+    values = fold_values(told, ["accuracy"]).assign(complete=clips_per_fold == 80, **named)
     folds = np.repeat(np.arange(1, 6), clips_per_fold)
     gains = all_gains(values, told, rotate(folds), ["accuracy"]).assign(**named)
     epochs = [0, 1]

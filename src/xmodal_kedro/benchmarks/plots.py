@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -71,15 +73,27 @@ def gain_intervals(gains: pd.DataFrame) -> go.Figure:
         gains: as `schemas.TransferGains`; those of the first metric are shown.
     """
     shown = gains[gains["metric"] == gains["metric"].iloc[0]] if len(gains) else gains
+    names = shown["over"].map(NAMES) + ", " + shown["protocol"].map(NAMES)
+    return intervals(shown, names.tolist(), "points ahead of")
+
+
+def intervals(gains: pd.DataFrame, names: Sequence[str], title: str) -> go.Figure:
+    """Gains as points on a line, each with its confidence interval.
+
+    Args:
+        gains: columns `gain`, `low` and `high`, as shares.
+        names: of its rows.
+        title: of the axis, which is in points.
+    """
     figure = go.Figure(
         go.Scatter(
-            x=(100 * shown["gain"]).tolist(),
-            y=(shown["over"].map(NAMES) + ", " + shown["protocol"].map(NAMES)).tolist(),
+            x=(100 * gains["gain"]).tolist(),
+            y=list(names),
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": (100 * (shown["high"] - shown["gain"])).tolist(),
-                "arrayminus": (100 * (shown["gain"] - shown["low"])).tolist(),
+                "array": (100 * (gains["high"] - gains["gain"])).tolist(),
+                "arrayminus": (100 * (gains["gain"] - gains["low"])).tolist(),
                 "thickness": 2,
                 "width": 5,
             },
@@ -89,9 +103,9 @@ def gain_intervals(gains: pd.DataFrame) -> go.Figure:
         )
     )
     figure.add_vline(x=0, line={"color": page.INK, "width": 1})
-    figure.update_xaxes(title="points ahead of", zeroline=False)
+    figure.update_xaxes(title=title, zeroline=False)
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
-    figure.update_layout(template="plotly_white", height=120 + 44 * len(shown), showlegend=False)
+    figure.update_layout(template="plotly_white", height=120 + 44 * len(gains), showlegend=False)
     return figure
 
 

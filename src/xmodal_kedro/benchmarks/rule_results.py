@@ -19,9 +19,9 @@ from xmodal_kedro.benchmarks.measures import MEASURES
 from xmodal_kedro.benchmarks.result_sections import MEASURES as MEASURE_NAMES
 from xmodal_kedro.benchmarks.result_sections import interval as told_interval
 from xmodal_kedro.benchmarks.result_sections import p_value, points, title_of
-from xmodal_kedro.benchmarks.rules import UNTRAINED
+from xmodal_kedro.benchmarks.rule_trials import UNTRAINED
 from xmodal_kedro.handles import Shards
-from xmodal_kedro.schemas import RuleGains, RuleResults
+from xmodal_kedro.schemas import RuleGains
 
 NAMES = {
     "visual_only": "what is seen",
@@ -31,20 +31,22 @@ NAMES = {
     UNTRAINED: "nothing (random weights)",
 }
 """Of rules, for readers: labels of..."""
+SURE = 0.05
+"""p-value below which a difference is called sure."""
 
 
 def rule_values(predictions: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
-    """Each measure of each rule, seed and fold: `schemas.RuleResults`."""
+    """Each measure of each rule, seed and fold: `schemas.RuleResults` without the names of benchmark and model."""
     rows = [
         (*key, name, MEASURES[name](told["truth"].to_numpy(), told["predicted"].to_numpy()))
         for key, told in predictions.groupby(["rule", "seed", "fold"], sort=False)
         for name in measures
     ]
-    return pd.DataFrame(rows, columns=list(RuleResults.to_schema().columns))
+    return pd.DataFrame(rows, columns=["rule", "seed", "fold", "metric", "value"])
 
 
 def rule_gains(values: pd.DataFrame, splits: Sequence[Split]) -> pd.DataFrame:
-    """Every pair of rules, the better one first: `schemas.RuleGains`.
+    """Every pair of rules, the better one first: `schemas.RuleGains` without the names of benchmark and model.
 
     Folds of several seeds are tested as repeated cross-validation is: Bouckaert and Frank, "Evaluating the
     replicability of significance tests for comparing learning algorithms" (2004), with Nadeau and Bengio's correction;
@@ -59,7 +61,8 @@ def rule_gains(values: pd.DataFrame, splits: Sequence[Split]) -> pd.DataFrame:
             if gains.mean() < 0:
                 one, other, gains = other, one, -gains
             rows.append((one, other, metric, gains.mean(), *_interval(gains, ratio), _p_value(gains, ratio)))
-    found = pd.DataFrame(rows, columns=list(RuleGains.to_schema().columns))
+    columns = [name for name in RuleGains.to_schema().columns if name not in ("benchmark", "model")]
+    found = pd.DataFrame(rows, columns=columns)
     found["p_value"] = found.groupby("metric")["p_value"].transform(lambda told: holm(told.to_numpy()))
     return found.sort_values(["metric", "p_value", "gain"], ascending=[True, True, False], ignore_index=True)
 
@@ -81,26 +84,31 @@ def holm(p_values: NDArray[np.floating]) -> NDArray[np.floating]:
     return adjusted
 
 
-def summarise_rules(benchmark: str, values: pd.DataFrame, predictions: Shards) -> dict[str, float]:
-    """Means and deviations over seeds and folds, and of the trainings, by names such as `esc10.union.accuracy`."""
+def summarise_rules(benchmark: str, values: pd.DataFrame, networks: Shards) -> dict[str, float]:
+    """Means and deviations over seeds and folds, and of the trainings, by names such as `esc10.union.accuracy`.
+
+    Args:
+        values: as `rule_values` gives them.
+        networks: `schemas.RuleNetworks` by rule and seed.
+    """
     metrics: dict[str, float] = {}
     for (rule, metric), told in values.groupby(["rule", "metric"]):
         name = f"{benchmark}.{rule}.{metric}"
         metrics[name] = float(told["value"].to_numpy().mean())
         of_seeds = told.groupby("seed")["value"].mean().to_numpy()
         metrics[f"{name}_std"] = float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else 0.0
-    for rule, figures in _trainings(predictions).items():
+    for rule, figures in _trainings(networks).items():
         metrics |= {f"{rule}.{name}": float(np.mean(told)) for name, told in figures.items()}
     return metrics
 
 
-def _trainings(predictions: Shards) -> dict[str, dict[str, list[float]]]:
+def _trainings(networks: Shards) -> dict[str, dict[str, list[float]]]:
     """What the trainings of each rule told: classes, clips and validation mAP of each seed."""
     found: dict[str, dict[str, list[float]]] = {}
-    for key, shard in predictions.items():
+    for key, network in networks.items():
+        told = network.metadata
         for name in ("classes", "clips", "validation_map"):
-            if name in shard.metadata:
-                found.setdefault(key.rpartition("-")[0], {}).setdefault(name, []).append(float(shard.metadata[name]))
+            found.setdefault(key.rpartition("-")[0], {}).setdefault(name, []).append(float(told[name]))
     return found
 
 
@@ -147,6 +155,20 @@ def plot_rules(values: pd.DataFrame, predictions: pd.DataFrame) -> go.Figure:
     return figure
 
 
+def verdict(benchmark: str, best: str, gains: pd.DataFrame) -> str:
+    """Which labels come out best, and whether surely so, in a sentence.
+
+    Args:
+        benchmark: its title.
+        best: the rule of the highest mean.
+        gains: of that network, benchmark and measure, as `schemas.RuleGains`.
+    """
+    beaten = gains[(gains["rule"] == best) & (gains["p_value"] < SURE)]["over"].tolist()
+    surely = f"surely ahead (p < {SURE}) of {', '.join(NAMES.get(rule, rule) for rule in beaten)}"
+    ahead = surely if beaten else f"but surely ahead (p < {SURE}) of no other"
+    return f"Labels of {NAMES.get(best, best)} come out best on {benchmark}, {ahead}."
+
+
 def render_rules(
     benchmark: str,
     complete: bool,
@@ -163,15 +185,7 @@ def render_rules(
     measure = CATALOGUE[benchmark].measure
     title = "Which labels to learn from"
     means = values[values["metric"] == measure].groupby("rule")["value"].mean().sort_values(ascending=False)
-    best = next(rule for rule in means.index)
-    runner_up = gains[(gains["metric"] == measure) & (gains["rule"] == best)]
-    beaten = runner_up[runner_up["p_value"] < 0.05]["over"].tolist()
-    best_labels = f"Labels of {NAMES.get(best, best)} come out best on {title_of(benchmark, complete)}"
-    verdict = (
-        f"{best_labels}, surely ahead (p < 0.05) of {', '.join(NAMES.get(rule, rule) for rule in beaten)}."
-        if beaten
-        else f"{best_labels}, but surely ahead (p < 0.05) of no other."
-    )
+    best = verdict(title_of(benchmark, complete), means.index[0], gains[gains["metric"] == measure])
     rows = [
         (
             NAMES.get(str(rule), str(rule)),
@@ -193,7 +207,7 @@ def render_rules(
         for _, gain in gains[gains["metric"] == measure].iterrows()
     ]
     parts = [
-        f"<header><h1>{title}</h1>{page.paragraph(verdict, 'lead')}</header>",
+        f"<header><h1>{title}</h1>{page.paragraph(best, 'lead')}</header>",
         page.section(
             "By whose labels",
             page.paragraph(

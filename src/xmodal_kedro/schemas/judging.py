@@ -16,6 +16,8 @@ class TransferResults(Table):
     """One fold of one benchmark."""
 
     benchmark: Series[str]
+    complete: Series[bool]
+    """Whether it is all of the published benchmark, and not another folder in its layout."""
     model: Series[str]
     protocol: Series[str] = pa_checks.Field(isin=PROTOCOLS)
     representation: Series[str] = pa_checks.Field(isin=REPRESENTATIONS)
@@ -86,6 +88,22 @@ class RuleVocabularies(Table):
     kept_share: Series[float] = pa_checks.Field(ge=0, le=1)
 
 
+class RuleNetworks(Table):
+    """A network that was trained on the labels of one rule of merging, from one seed."""
+
+    rule: Series[str]
+    seed: Series[int] = pa_checks.Field(ge=0)
+    card: Series[str]
+    """JSON, as `models.card.describe` makes it."""
+    weights: Series[bytes]
+    """safetensors."""
+
+
+RULE_NETWORKS_ARROW = pa.schema(
+    [("rule", pa.string()), ("seed", pa.int64()), ("card", pa.string()), ("weights", pa.binary())]
+)
+
+
 class RulePredictions(Table):
     """What a probe called a test clip, on the embedding of a network trained on the labels of one rule."""
 
@@ -106,6 +124,10 @@ RULE_PREDICTIONS_ARROW = pa.schema(
 class RuleResults(Table):
     """One fold of one benchmark, after training on the labels of one rule from one seed."""
 
+    benchmark: Series[str]
+    complete: Series[bool]
+    """Whether it is all of the published benchmark, and not another folder in its layout."""
+    model: Series[str]
     rule: Series[str]
     seed: Series[int] = pa_checks.Field(ge=0)
     fold: Series[int] = pa_checks.Field(ge=1)
@@ -116,6 +138,8 @@ class RuleResults(Table):
 class RuleGains(Table):
     """How far one rule is ahead of another."""
 
+    benchmark: Series[str]
+    model: Series[str]
     rule: Series[str]
     over: Series[str]
     metric: Series[str]
@@ -126,3 +150,37 @@ class RuleGains(Table):
     """Ends of its 95 % confidence interval, not adjusted for the number of pairs."""
     p_value: Series[float] = pa_checks.Field(ge=0, le=1)
     """Of no gain, two-sided, adjusted for the number of pairs (Holm)."""
+
+
+class NetworkSummary(Table):
+    """What one representation is worth on one benchmark, over its folds."""
+
+    benchmark: Series[str]
+    complete: Series[bool]
+    model: Series[str]
+    protocol: Series[str] = pa_checks.Field(isin=PROTOCOLS)
+    representation: Series[str] = pa_checks.Field(isin=REPRESENTATIONS)
+    metric: Series[str]
+    mean: Series[float] = pa_checks.Field(ge=0, le=1)
+    deviation: Series[float] = pa_checks.Field(ge=0, nullable=True)
+    """Of a sample; empty where there is one fold."""
+    folds: Series[int] = pa_checks.Field(ge=1)
+    gain: Series[float] = pa_checks.Field(ge=-1, le=1, nullable=True)
+    """How far the pretrained network is ahead of this; empty for itself."""
+    low: Series[float] = pa_checks.Field(nullable=True)
+    high: Series[float] = pa_checks.Field(nullable=True)
+    p_value: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
+
+
+class RuleSummary(Table):
+    """What the labels of one rule are worth on one benchmark, over its folds and several seeds."""
+
+    benchmark: Series[str]
+    complete: Series[bool]
+    model: Series[str]
+    rule: Series[str]
+    metric: Series[str]
+    mean: Series[float] = pa_checks.Field(ge=0, le=1)
+    deviation: Series[float] = pa_checks.Field(ge=0, nullable=True)
+    """Of the means of seeds; empty where there is one."""
+    seeds: Series[int] = pa_checks.Field(ge=1)

@@ -129,24 +129,40 @@ def train_rules(
     clips: Shards,
     compare_labels: Shards,
     compare_vocabularies: DataFrame,
+    compare_leak_check: dict[str, int],  # so that a leak ends the run before hours of training, not after
+    train: TrainParams,
+    compare: CompareParams,
+) -> ShardJobs:
+    """Train a network for each rule and seed; a run that was killed goes on with those it lacks."""
+    from xmodal_kedro.benchmarks.rules import training_jobs
+
+    return training_jobs(clips, compare_labels, compare_vocabularies, train, compare)
+
+
+def probe_rules(
     benchmark_files: Folder,
     benchmark_sounds: Shards,
     compare_leak_check: dict[str, int],
+    compare_networks: Shards,
     train: TrainParams,
     transfer_eval: TransferParams,
     compare: CompareParams,
 ) -> ShardJobs:
-    """Train and judge a network for each rule and seed; a run that was killed goes on with those it lacks."""
+    """What linear models on the embedding of each network, and of the untrained one, call each test clip."""
     from xmodal_kedro.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.benchmarks.rules import Question, trial_jobs
+    from xmodal_kedro.benchmarks.rule_trials import Question, trial_jobs
 
     benchmark = read_benchmark(benchmark_files, transfer_eval.benchmark)
     question = Question(benchmark, benchmark_sounds, transfer_eval)
-    return trial_jobs(clips, compare_labels, compare_vocabularies, question, train, compare)
+    return trial_jobs(compare_networks, question, train, compare)
 
 
 def judge_rules(
-    benchmark_files: Folder, compare_predictions: Shards, transfer_eval: TransferParams
+    benchmark_files: Folder,
+    compare_networks: Shards,
+    compare_predictions: Shards,
+    train: TrainParams,
+    transfer_eval: TransferParams,
 ) -> tuple[DataFrame, DataFrame, dict[str, float]]:
     """Count what was right, and test every pair of rules: results, gains, and the summary of both."""
     import pandas as pd
@@ -156,9 +172,12 @@ def judge_rules(
 
     name = transfer_eval.benchmark
     predictions = pd.concat([shard().to_pandas() for shard in compare_predictions.values()], ignore_index=True)
+    benchmark = read_benchmark(benchmark_files, name)
     values = rule_values(predictions, CATALOGUE[name].measures)
-    gains = rule_gains(values, read_benchmark(benchmark_files, name).splits)
-    return values, gains, summarise_rules(name, values, compare_predictions)
+    gains = rule_gains(values, benchmark.splits)
+    named = {"benchmark": name, "model": train.model}
+    summary = summarise_rules(name, values, compare_networks)
+    return values.assign(complete=benchmark.complete, **named), gains.assign(**named), summary
 
 
 def plot_rules(compare_results: DataFrame, compare_predictions: Shards) -> Any:

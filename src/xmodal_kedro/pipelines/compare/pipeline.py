@@ -13,6 +13,7 @@ from .nodes import (
     match_classes,
     merge_rules,
     plot_rules,
+    probe_rules,
     survey_rules,
     train_rules,
     write_compare_report,
@@ -87,15 +88,26 @@ def _train() -> list[Node]:
                 "clips",
                 "compare_labels",
                 "compare_vocabularies",
+                "compare_leak_check",
+                "params:train",
+                "params:compare",
+            ],
+            outputs="compare_networks",
+            name="train_rules",
+        ),
+        Node(
+            probe_rules,
+            inputs=[
                 "benchmark_files",
                 "benchmark_sounds",
                 "compare_leak_check",
+                "compare_networks",
                 "params:train",
                 "params:transfer_eval",
                 "params:compare",
             ],
             outputs="compare_predictions",
-            name="train_rules",
+            name="probe_rules",
         ),
     ]
 
@@ -104,7 +116,13 @@ def _report() -> list[Node]:
     return [
         Node(
             judge_rules,
-            inputs=["benchmark_files", "compare_predictions", "params:transfer_eval"],
+            inputs=[
+                "benchmark_files",
+                "compare_networks",
+                "compare_predictions",
+                "params:train",
+                "params:transfer_eval",
+            ],
             outputs=["compare_results", "compare_gains", "compare_metrics"],
             name="judge_rules",
         ),

@@ -136,8 +136,13 @@ def measure(
     name = transfer_eval.benchmark
     tuned = [shard().to_pandas() for shard in fine_tune_predictions.values()]
     predictions = pd.concat([probe_predictions, zero_shot_predictions, *tuned], ignore_index=True)
-    measures = CATALOGUE[name].measures
+    benchmark, measures = read_benchmark(benchmark_files, name), CATALOGUE[name].measures
     values = fold_values(predictions, measures)
-    gains = all_gains(values, predictions, read_benchmark(benchmark_files, name).splits, measures)
+    gains = all_gains(values, predictions, benchmark.splits, measures)
     named = {"benchmark": name, "model": model_card["model"]}
-    return values.assign(**named), predictions, gains.assign(**named), summarise(name, values, gains)
+    return (
+        values.assign(complete=benchmark.complete, **named),
+        predictions,
+        gains.assign(**named),
+        summarise(name, values, gains),
+    )

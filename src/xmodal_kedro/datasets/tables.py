@@ -1,0 +1,74 @@
+"""Tables of one kind, wherever runs have left them: one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import fsspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from kedro.io import AbstractDataset
+from kedro.utils import load_obj
+
+from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.datasets.preview import ROWS, TablePreview, table_preview
+
+if TYPE_CHECKING:
+    from pandera.pandas import DataFrameModel
+
+
+class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
+    """All Parquet tables whose paths match a glob, one below the other in the order of their paths.
+
+    Where none matches it is a table without rows. It is only read: each table is some other dataset's, of another run.
+    """
+
+    def __init__(self, *, path: str, schema: str, metadata: dict[str, Any] | None = None) -> None:
+        """
+        Args:
+            path: glob, or fsspec URL of one; `*` stays within one folder.
+            schema: path of the Pandera model that each of them is held to.
+            metadata: for plugins; not used here.
+        """
+        self._url = path
+        self._fs, self._path = fsspec.url_to_fs(path)
+        self._schema: type[DataFrameModel] = load_obj(schema)
+        self.metadata = metadata
+
+    def load(self) -> pd.DataFrame:
+        tables = [self._read(path) for path in self._matches()]
+        if not tables:
+            return pd.DataFrame(columns=list(self._schema.to_schema().columns))
+        return pd.concat(tables, ignore_index=True)
+
+    def preview(self, nrows: int = ROWS) -> TablePreview:
+        """The first rows, for Kedro-Viz."""
+        rows = self.load().head(nrows)
+        return table_preview(list(rows.columns), rows.to_numpy().tolist())
+
+    def save(self, data: NoReturn) -> None:
+        raise DataError(f"tables that match {self._url} are only read")
+
+    def _read(self, path: str) -> pd.DataFrame:
+        from pandera.errors import SchemaError, SchemaErrors  # takes seconds, unless `schemas` was there first
+
+        try:
+            with self._fs.open(path, "rb") as stream:
+                table = pq.read_table(stream).to_pandas()
+            return self._schema.validate(table)
+        except (pa.ArrowInvalid, SchemaError, SchemaErrors) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"{path} is not a table of {self._schema.__name__} of this version ({reason}): run the pipeline that "
+                "made it again, or delete it"
+            ) from error
+
+    def _matches(self) -> list[str]:
+        return sorted(self._fs.glob(self._path))
+
+    def _exists(self) -> bool:
+        return bool(self._matches())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": self._url, "schema": self._schema.__name__}

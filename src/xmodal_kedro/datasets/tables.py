@@ -37,7 +37,7 @@ class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
-        tables = [self._read(path) for path in self._matches()]
+        tables = [self._read(path) for path in sorted(self._fs.glob(self._path))]
         if not tables:
             return pd.DataFrame(columns=list(self._schema.to_schema().columns))
         return pd.concat(tables, ignore_index=True)
@@ -64,11 +64,8 @@ class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
                 "made it again, or delete it"
             ) from error
 
-    def _matches(self) -> list[str]:
-        return sorted(self._fs.glob(self._path))
-
     def _exists(self) -> bool:
-        return bool(self._matches())
+        return True  # no match is a table, too
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._url, "schema": self._schema.__name__}

@@ -54,9 +54,10 @@ class Tracking(MlflowHook):
         "transfer_report",
         "compare_results",
         "compare_report",
+        "summary_report",
     )
     METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics", "compare_metrics")
-    REPORTS = ("label_report", "label_check_report", "transfer_report", "compare_report")
+    REPORTS = ("label_report", "label_check_report", "transfer_report", "compare_report", "summary_report")
 
     def __init__(self) -> None:
         super().__init__()

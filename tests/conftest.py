@@ -15,6 +15,10 @@ from tests.project import PROJECT, SMALL_WORLD, Project
 FIRST_RUN_STATUS = "first_run.viz"
 """Where `small_run` keeps what Kedro-Viz was told of its first run."""
 
+if sharing := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    # Threads that wait for a core that another process has spin meanwhile: before torch is loaded, each gets its part.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(sharing))))
+
 settings.register_profile("patient", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("patient")
 

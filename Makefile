@@ -13,8 +13,10 @@ ui: $(VENV)/.installed  ## runs, curves and models in the browser
 audit: $(VENV)/.installed  ## the last commit in two clean clones: does it give the same bytes?
 	$(BIN)/python -m xmodal_kedro.audit $(ARGS)
 
+# A hundred processes start in the tests: none is to compile its libraries anew, whatever the shell says of bytecode.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: lint types  ## lint, types and every test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -14,9 +14,29 @@ from tests.project import PROJECT, SMALL_WORLD, Project
 
 FIRST_RUN_STATUS = "first_run.viz"
 """Where `small_run` keeps what Kedro-Viz was told of its first run."""
+LONGEST_FIRST = (
+    "test_main_line.py",  # makes `small_run`, for which no other process then waits
+    "training/test_launch.py",
+    "test_dvc.py",
+    "test_cluster.py",
+    "test_dvc_commands.py",
+    "pipelines/test_transfer_eval.py",
+    "hooks/test_unfinished.py",
+    "pipelines/test_compare.py",
+)
+"""Files that take long, so that none begins when the other processes are done."""
+
+if sharing := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    # Threads that wait for a core that another process has spin meanwhile: before torch is loaded, each gets its part.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(sharing))))
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {PROJECT / "tests" / name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,12 @@ class Trained:
         save_file(self.weights, self.weights_file)
         self.card_file.write_text(json.dumps(self.card))
 
+    @cached_property
+    def network(self) -> torch.nn.Module:
+        return load_model(self.card, self.weights)
+
     def ask(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores and embedding of one sound."""
-        network = load_model(self.card, self.weights)
         with torch.inference_mode():
-            logits, embedding = network(LogMel(0.02)(torch.from_numpy(audio)[None]))
+            logits, embedding = self.network(LogMel(0.02)(torch.from_numpy(audio)[None]))
         return logits[0].sigmoid().numpy(), embedding[0].numpy()

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.media.test_spans import clip_params
+from tests.media.planning import clip_params
 from xmodal_kedro.media.arrangement import Lengths, Stretch, arrange, best_chain, even_edges
 from xmodal_kedro.params import ClipParams
 

@@ -1,48 +1,21 @@
-"""The decoder process: crashes, hangs and greed cost one call, and nothing outlives the worker."""
+"""Calls in the decoder process: items, errors, crashes, hangs and greed cost one call."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import subprocess
 import sys
-import threading
 import time
 import types
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.media import misbehaving
-from tests.project import PROJECT
+from tests.media.decoders import LIMIT_S, decoder_pid, gone, reason_of
 from xmodal_kedro.media import isolation
 from xmodal_kedro.media.isolation import IsolationError, isolated
 from xmodal_kedro.reasons import MediaError
-
-LIMIT_S = 20.0
-HEAVY = {"dask", "fsspec", "joblib", "kedro", "pandas", "pandera", "pyarrow", "s3fs", "scipy", "sklearn", "torch"}
-
-
-def decoder_pid() -> int:
-    return next(isolated(misbehaving.process_id, timeout_s=LIMIT_S))
-
-
-def gone(pid: int, within_s: float = 5.0) -> bool:
-    """Whether a process ends within some seconds."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def reason_of(function, *args, timeout_s: float = LIMIT_S) -> tuple[str, str]:
-    with pytest.raises(MediaError) as error:
-        list(isolated(function, *args, timeout_s=timeout_s))
-    return error.value.reason, error.value.detail
 
 
 def test_items_come_from_another_process_that_is_used_again():
@@ -100,13 +73,6 @@ def test_an_interruption_is_no_fault_of_the_file(tmp_path, number):
 
     assert (tmp_path / "tries").read_text().splitlines() == ["once"]
     assert list(isolated(misbehaving.count, 1, timeout_s=LIMIT_S)) == [0]
-
-
-def test_ctrl_c_is_for_the_worker_alone():
-    pid = decoder_pid()
-
-    assert list(isolated(misbehaving.signal_itself, signal.SIGINT, timeout_s=LIMIT_S)) == [pid]
-    assert os.getpgid(pid) != os.getpgid(0)
 
 
 @pytest.mark.parametrize("hang", [misbehaving.sleep_for_ever, misbehaving.loop_for_ever, misbehaving.compute_for_ever])
@@ -182,84 +148,6 @@ def test_two_calls_of_one_thread_do_not_mix():
     assert list(zip(first, second, strict=True)) == [(0, 0), (1, 1), (2, 2)]
 
 
-def test_every_thread_has_its_own_process_which_ends_with_it():
-    pids = [decoder_pid()]
-    threads = [threading.Thread(target=lambda: pids.append(decoder_pid())) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(set(pids)) == 3
-    assert all(gone(pid) for pid in pids[1:])
-    assert decoder_pid() == pids[0]
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_daemonic_worker_starts_its_own_process(method):
-    context = multiprocessing.get_context(method)
-    theirs, ours = context.SimpleQueue(), decoder_pid()
-
-    worker = context.Process(target=_tell_decoder, args=(theirs,), daemon=True)
-    worker.start()
-    other = theirs.get()
-    worker.join()
-
-    assert ours != other
-    assert gone(other)
-    assert decoder_pid() == ours
-
-
-def _tell_decoder(queue) -> None:
-    queue.put(decoder_pid())
-
-
-WORKER = """
-import sys
-from tests.media import misbehaving
-from xmodal_kedro.media.isolation import isolated
-
-items = isolated(getattr(misbehaving, sys.argv[1]), timeout_s=1000)
-print(next(items), flush=True)
-next(items, None)
-"""
-
-
-def start_worker(hang: str) -> tuple[subprocess.Popen[str], int]:
-    """A worker whose decoder process does as told, and the id of that process."""
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, hang], stdout=subprocess.PIPE, text=True, cwd=PROJECT)
-    return worker, int(worker.stdout.readline())
-
-
-@pytest.mark.parametrize("hang", ["sleep_for_ever", "loop_for_ever", "compute_for_ever"])
-def test_a_worker_that_is_killed_leaves_no_process_behind(hang):
-    worker, pid = start_worker(hang)
-    time.sleep(0.1)
-
-    worker.kill()
-    worker.communicate()
-
-    assert gone(pid)
-
-
-def test_a_worker_that_ends_leaves_no_process_behind():
-    worker, pid = start_worker("process_id")
-    worker.communicate(timeout=20)
-
-    assert worker.returncode == 0
-    assert gone(pid)
-
-
-def test_ctrl_c_ends_worker_and_decoder():
-    worker, pid = start_worker("sleep_for_ever")
-    worker.stdout.close()
-
-    worker.send_signal(signal.SIGINT)
-
-    assert worker.wait(20) != 0
-    assert gone(pid)
-
-
 def test_nothing_that_a_library_prints_is_seen(capfd):
     assert list(isolated(misbehaving.print_from_c, timeout_s=LIMIT_S)) == [0]
     assert capfd.readouterr() == ("", "")
@@ -272,34 +160,6 @@ def test_what_cannot_be_imported_there_is_no_fault_of_the_file(monkeypatch):
 
     with pytest.raises(IsolationError, match="No module named 'ghost'"):
         list(isolated(ghost.function, timeout_s=LIMIT_S))
-
-
-def test_a_process_that_does_not_start_is_no_fault_of_the_file(monkeypatch):
-    monkeypatch.setattr(isolation, "PROGRAM", "raise SystemExit(7)")
-    monkeypatch.setattr(isolation._of_thread, "decoder", None)
-
-    with pytest.raises(IsolationError, match="does not start: exit code 7"):
-        list(isolated(misbehaving.count, 1, timeout_s=LIMIT_S))
-
-
-@pytest.mark.parametrize("module", ["streams", "clips"])
-def test_the_process_is_light(module):
-    pid = decoder_pid()
-    isolated_module = f"xmodal_kedro.media.{module}"
-
-    def look() -> None:
-        loaded.extend(isolated(misbehaving.modules_after_importing, isolated_module, timeout_s=LIMIT_S))
-        megabytes.append(psutil.Process(decoder_pid()).memory_full_info().uss / 1e6)
-
-    loaded: list[set[str]] = []
-    megabytes: list[float] = []
-    thread = threading.Thread(target=look)  # with a process that nothing else was imported into
-    thread.start()
-    thread.join()
-
-    assert {name.partition(".")[0] for name in loaded[0]} & HEAVY == set()
-    assert megabytes[0] < 110
-    assert decoder_pid() == pid
 
 
 def test_a_file_that_has_gone_is_an_error_of_the_file_system(tmp_path):

@@ -3,164 +3,13 @@
 from __future__ import annotations
 
 import math
-import pickle
-import time
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
-from xmodal_kedro.media.spans import (
-    BLOCK_MS,
-    MOST_UNDECIDED_SPANS,
-    OPEN_SPANS,
-    Span,
-    SpanPlanner,
-    pick_spread,
-    rms_dbfs,
-)
+from tests.media.planning import LOUD, SILENT, Recording, edges, lengths_ms, loud, plan
+from xmodal_kedro.media.spans import pick_spread, rms_dbfs
 from xmodal_kedro.params import ClipParams
-
-LOUD, SILENT = 0.01, 0.0
-
-
-class Recording(NamedTuple):
-    """What a planner may be told: mean squares of blocks, cuts and keyframes, and the end; milliseconds."""
-
-    end_ms: int
-    mean_squares: np.ndarray
-    cuts: list[int]
-    keyframes: list[int]
-
-
-@st.composite
-def clip_params(draw: st.DrawFn, shortest_ms: int = 500, longest_ms: int = 20_000) -> ClipParams:
-    lengths_ms = sorted(draw(st.lists(st.integers(shortest_ms, longest_ms), min_size=3, max_size=3)))
-    min_s, target_s, max_s = (length_ms / 1000 for length_ms in lengths_ms)
-    return ClipParams(
-        min_s=min_s, target_s=target_s, max_s=max_s, coverage=draw(st.sampled_from(["shots", "everything"]))
-    )
-
-
-@st.composite
-def recordings(draw: st.DrawFn) -> Recording:
-    """Up to 30 s: many open stretches of the lengths in `short_spans`."""
-    end_ms = draw(st.integers(0, 30_000))
-    times = st.lists(st.integers(BLOCK_MS, 4_000), max_size=30).map(lambda steps_ms: np.cumsum(steps_ms).tolist())
-    levels = draw(st.lists(st.tuples(st.sampled_from([LOUD, 1e-5, 1e-8, SILENT]), st.integers(1, 60)), max_size=20))
-    blocks = np.repeat([level for level, _ in levels], [count for _, count in levels])
-    heard = np.resize(blocks, end_ms // BLOCK_MS) if blocks.size else np.full(end_ms // BLOCK_MS, LOUD)
-    return Recording(end_ms, heard, draw(times), draw(times))
-
-
-short_spans = clip_params(shortest_ms=300, longest_ms=1500)
-
-
-def loud(end_ms: int, cuts: list[int] | None = None, keyframes: list[int] | None = None) -> Recording:
-    return Recording(end_ms, np.full(end_ms // BLOCK_MS, LOUD), cuts or [], keyframes or [])
-
-
-def tell(planner: SpanPlanner, recording: Recording, start_ms: int, end_ms: int) -> None:
-    """All cuts and keyframes in a part of the recording."""
-    for time_ms in recording.cuts:
-        if start_ms <= time_ms < end_ms:
-            planner.cut(time_ms)
-    for time_ms in recording.keyframes:
-        if start_ms <= time_ms < end_ms:
-            planner.keyframe(time_ms)
-
-
-def plan(recording: Recording, params: ClipParams | None = None) -> list[Span]:
-    """Spans if all is told before any is asked for."""
-    planner = SpanPlanner(params or ClipParams())
-    planner.hear(recording.mean_squares)
-    tell(planner, recording, 0, recording.end_ms)
-    return planner.finish(recording.end_ms)
-
-
-def edges(spans: list[Span]) -> list[tuple[int, int]]:
-    return [(span.start_ms, span.end_ms) for span in spans]
-
-
-def lengths_ms(spans: list[Span]) -> list[int]:
-    return [span.end_ms - span.start_ms for span in spans]
-
-
-def shots_of(recording: Recording) -> list[Span]:
-    inside = [time_ms for time_ms in recording.cuts if 0 < time_ms < recording.end_ms]
-    return [Span(*shot) for shot in pairwise([0, *inside, recording.end_ms])]
-
-
-@given(recordings(), short_spans)
-def test_spans_keep_their_length_and_do_not_overlap_inside_the_recording(recording, params):
-    spans = plan(recording, params)
-
-    shortest_ms, longest_ms = round(1000 * params.min_s), round(1000 * params.max_s)
-    assert all(shortest_ms <= length_ms <= longest_ms for length_ms in lengths_ms(spans))
-    assert all(before.end_ms <= after.start_ms for before, after in pairwise(spans))
-    assert not spans or (spans[0].start_ms >= 0 and spans[-1].end_ms <= recording.end_ms)
-
-
-@given(recordings(), short_spans, st.data())
-def test_spans_do_not_depend_on_how_much_is_told_at_a_time(recording, params, data):
-    planner = SpanPlanner(params)
-    told = st.lists(st.tuples(st.booleans(), st.integers(1, 4000)), max_size=40)
-    heard = seen_ms = 0
-    spans: list[Span] = []
-    for is_sound, amount_ms in data.draw(told):
-        if is_sound:
-            planner.hear(recording.mean_squares[heard : heard + amount_ms // BLOCK_MS])
-            heard += amount_ms // BLOCK_MS
-        else:
-            tell(planner, recording, seen_ms, seen_ms + amount_ms)
-            seen_ms += amount_ms
-        settled = planner.settle(seen_ms)
-        assert all(span.end_ms <= planner.position_ms for span in settled)
-        assert planner.position_ms <= min(BLOCK_MS * heard, seen_ms)
-        spans += settled
-    planner.hear(recording.mean_squares[heard:])
-    tell(planner, recording, seen_ms, recording.end_ms)
-
-    assert spans + planner.finish(recording.end_ms) == plan(recording, params)
-
-
-@given(recordings(), short_spans)
-def test_a_span_crosses_a_cut_only_between_shots_that_are_too_short_for_a_span(recording, params):
-    params = params.model_copy(update={"coverage": "shots"})
-    shots = shots_of(recording)
-
-    for span in plan(recording, params):
-        shown = [shot for shot in shots if shot.start_ms < span.end_ms and span.start_ms < shot.end_ms]
-        shortest_ms = round(1000 * params.min_s)
-        assert len(shown) == 1 or all(shot.end_ms - shot.start_ms < shortest_ms for shot in shown)
-
-
-@given(recordings(), short_spans)
-def test_everything_is_covered_wherever_some_number_of_spans_adds_up(recording, params):
-    params = params.model_copy(update={"coverage": "everything"})
-    shortest_ms, longest_ms = round(1000 * params.min_s), round(1000 * params.max_s)
-    count = -(-recording.end_ms // longest_ms)
-    assume(count * shortest_ms <= recording.end_ms)
-    spread_ms = max(longest_ms - shortest_ms, 1)
-    always_a_sum_ms = -(-shortest_ms // spread_ms) * shortest_ms  # of that many spans or more, and so is all above it
-    assume(recording.end_ms <= OPEN_SPANS * longest_ms or always_a_sum_ms <= MOST_UNDECIDED_SPANS * longest_ms)
-
-    assert sum(lengths_ms(plan(recording, params))) == recording.end_ms
-
-
-sums_of_spans_ms = st.one_of(st.integers(3_000, 5_000), st.integers(6_000, 15_000))
-
-
-@given(st.lists(sums_of_spans_ms, min_size=1, max_size=15))
-def test_covering_everything_crosses_no_cut_if_every_shot_is_a_sum_of_spans(shot_lengths_ms):
-    *cuts, end_ms = np.cumsum(shot_lengths_ms).tolist()
-
-    spans = plan(loud(end_ms, cuts, list(range(0, end_ms, 2_700))), ClipParams(coverage="everything"))
-
-    assert {span.start_ms for span in spans} >= {0, *cuts}
 
 
 def test_covering_everything_leaves_nothing_out_where_few_lengths_add_up():
@@ -254,33 +103,6 @@ def test_what_is_quieter_than_silence_dbfs_is_no_sound():
     assert edges(plan(recording, ClipParams(silence_dbfs=-40))) == [(600, 5_600)]
 
 
-def test_a_long_shot_is_settled_while_it_goes_on():
-    planner = SpanPlanner(ClipParams())
-    planner.hear(np.full(400, LOUD))
-
-    assert planner.settle(39_999) == []
-    assert edges(planner.settle(40_000)) == [(start, start + 4_000) for start in range(0, 28_000, 4_000)]
-    assert planner.position_ms == 28_000
-
-
-def test_nothing_is_settled_before_it_is_heard():
-    planner = SpanPlanner(ClipParams())
-    planner.cut(12_000)
-
-    assert planner.settle(60_000) == []
-    planner.hear(np.full(130, LOUD))
-    assert edges(planner.settle(60_000)) == [(0, 4_000), (4_000, 8_000), (8_000, 12_000)]
-
-
-def test_a_shot_is_settled_when_its_end_is_seen():
-    planner = SpanPlanner(ClipParams())
-    planner.hear(np.full(130, LOUD))
-    planner.cut(12_000)
-
-    assert planner.settle(12_000) == []
-    assert edges(planner.settle(12_001)) == [(0, 4_000), (4_000, 8_000), (8_000, 12_000)]
-
-
 @pytest.mark.parametrize(("keyframe_ms", "starts"), [(11_500, [12_000]), (0, [])])
 def test_the_last_keyframe_of_an_earlier_shot_is_remembered(keyframe_ms, starts):
     mean_squares = np.full(160, LOUD)
@@ -289,47 +111,6 @@ def test_the_last_keyframe_of_an_earlier_shot_is_remembered(keyframe_ms, starts)
     spans = plan(Recording(16_000, mean_squares, [12_000], [keyframe_ms]))
 
     assert [span.start_ms for span in spans if span.end_ms == 16_000] == starts
-
-
-def test_cuts_and_keyframes_out_of_order_are_ignored():
-    planner = SpanPlanner(ClipParams())
-    planner.hear(np.full(100, LOUD))
-    for time_ms in (6_000, 6_000, 3_000, 0, -5, 6_099):
-        planner.cut(time_ms)
-    for time_ms in (0, 8_330, 8_330, 4_000):
-        planner.keyframe(time_ms)
-
-    assert planner.finish(10_000) == plan(loud(10_000, [6_000], [0, 8_330]))
-
-
-def test_an_end_before_settled_spans_is_an_error():
-    planner = SpanPlanner(ClipParams())
-    planner.hear(np.full(500, LOUD))
-    planner.settle(50_000)
-
-    with pytest.raises(ValueError, match="end_ms is 20000, but spans are settled up to 28000 ms"):
-        planner.finish(20_000)
-
-
-@pytest.mark.parametrize("cut_every_s", [None, 1, 7])
-def test_two_hours_take_little_time_and_memory(cut_every_s):
-    planner = SpanPlanner(ClipParams())
-    second = np.full(10, LOUD)
-    cpu_s, sizes, count = time.process_time(), [], 0
-    for time_s in range(7_200):
-        planner.hear(second)
-        planner.keyframe(1000 * time_s)
-        planner.keyframe(1000 * time_s + 500)
-        if cut_every_s and time_s % cut_every_s == 0:
-            planner.cut(1000 * time_s + 300)
-        count += len(planner.settle(1000 * (time_s + 1)))
-        if time_s % 60 == 0:
-            sizes.append(len(pickle.dumps(planner)))
-    count += len(planner.finish(7_200_000))
-
-    assert time.process_time() - cpu_s < 7_200 * 0.3e-3
-    assert max(sizes) < 30_000
-    assert count >= 7_200 / 5
 
 
 def test_level_is_relative_to_full_scale():

@@ -34,7 +34,9 @@ def test_the_convolved_front_end_is_the_front_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", sorted(BACKBONES))
 def test_every_network_gives_the_same_in_onnxruntime_for_sounds_of_any_length(tmp_path: Path, model: str) -> None:
     trained = Trained(tmp_path, model)
-    session = ort.InferenceSession(export_onnx(load_model(trained.card, trained.weights), trained.card))
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(export_onnx(load_model(trained.card, trained.weights), trained.card), options)
     for duration_s in LENGTHS_S:
         sounds = [sound(hz, duration_s) for hz in TONES_HZ.values()]
         embeddings, scores = session.run(["embedding", "scores"], {"audio": np.stack(sounds)})

@@ -1,0 +1,124 @@
+"""What fails, is killed or finds no room costs the sharded dataset no more than itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError
+
+from tests.datasets.jobs import broken_off, crashing, failing, nothing, of_two_kinds, slow_numbers
+from tests.datasets.saving import dataset, jobs, runs, stored_bytes
+from tests.project import PROJECT
+from xmodal_kedro.datasets.sharded import ShardedParquetDataset
+from xmodal_kedro.handles import ShardJob
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_a_failing_job_costs_itself_and_is_named(tmp_path: Path, backend: str) -> None:
+    log = tmp_path / "log"
+    saved = dataset(tmp_path / "shards", backend)
+    wrong = {**jobs(6, str(log)), "shard-00002": partial(failing, "no such codec")}
+    with pytest.raises(DatasetError, match=r"1 of 6 shards failed[^\n]*\n  shard-00002: ValueError: no such codec"):
+        saved.save(wrong)
+    assert not saved.exists()
+    with pytest.raises(DatasetError, match="not complete"):
+        saved.load()
+    saved.save(jobs(6, str(log)))
+    assert runs(log) == [0, 100, 200, 300, 400, 500]
+    assert saved.exists()
+
+
+def test_a_job_that_kills_its_worker_costs_itself(tmp_path: Path) -> None:
+    saved = dataset(tmp_path / "shards", "loky")
+    with pytest.raises(DatasetError, match=r"1 of 6 shards failed[^\n]*\n  shard-00002: its worker process died"):
+        saved.save({**jobs(6), "shard-00002": crashing})
+    names = {path.stem for path in (tmp_path / "shards").glob("*.parquet")}
+    assert names == set(jobs(6)) - {"shard-00002"}
+    assert not list((tmp_path / "shards").glob(".partial*"))
+
+
+def test_a_killed_save_resumes_to_the_same_bytes_without_redoing_what_was_done(tmp_path: Path) -> None:
+    log, folder = tmp_path / "log", tmp_path / "shards"
+    script = (
+        "from functools import partial\n"
+        "from tests.datasets.jobs import slow_numbers\n"
+        "from xmodal_kedro.datasets.sharded import ShardedParquetDataset\n"
+        f"data = ShardedParquetDataset(path={str(folder)!r}, engine=dict(backend='loky', workers=2))\n"
+        f"data.save({{f'shard-{{n:05d}}': partial(slow_numbers, 100 * n, 0.3, {str(log)!r}) for n in range(12)}})\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=PROJECT, start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("*.parquet"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
+    assert 3 <= len(finished) < 12
+    assert not dataset(folder).exists()
+
+    wanted = {f"shard-{n:05d}": partial(slow_numbers, 100 * n, 0.3, str(log)) for n in range(12)}
+    again = ShardedParquetDataset(path=str(folder), engine={"backend": "threading", "workers": 12})
+    again.save(wanted)
+    assert {name: (folder / name).stat().st_mtime_ns for name in finished} == finished
+
+    unbroken = ShardedParquetDataset(path=str(tmp_path / "unbroken"), engine={"backend": "threading", "workers": 12})
+    unbroken.save(wanted)
+    assert stored_bytes(folder) == stored_bytes(tmp_path / "unbroken")
+
+
+def test_a_damaged_shard_is_made_anew(tmp_path: Path) -> None:
+    saved = dataset(tmp_path / "shards")
+    saved.save(jobs())
+    reference = stored_bytes(tmp_path / "shards")
+    damaged = tmp_path / "shards" / "shard-00004.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    with pytest.raises(DatasetError, match=r"shard-00004.*not a whole Parquet file.*run the pipeline"):
+        saved.load()["shard-00004"]()
+    saved.save(jobs())
+    assert stored_bytes(tmp_path / "shards") == reference
+
+
+def test_storage_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DatasetError, match=r"cannot write .*file/shards.*data_root"):
+        dataset(tmp_path / "file" / "shards").save(jobs(1))
+
+
+def test_a_full_disk_leaves_no_half_shard(tmp_path: Path) -> None:
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "from functools import partial\n"
+        "from tests.datasets.jobs import numbers\n"
+        "from xmodal_kedro.datasets.sharded import ShardedParquetDataset\n"
+        f"data = ShardedParquetDataset(path={str(tmp_path / 'shards')!r}, engine=dict(backend='threading', workers=1), "
+        "compression='none')\n"
+        "data.save({'small': partial(numbers, 0, 10), 'large': partial(numbers, 0, 100_000)})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert "large: OSError" in done.stderr
+    assert "make room" in done.stderr
+    assert [path.name for path in (tmp_path / "shards").iterdir()] == ["small.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        (nothing, "ValueError: the job gave no table"),
+        (of_two_kinds, "ValueError: the job's tables differ"),
+        (partial(broken_off, ValueError), "ValueError: the source went away"),
+        (partial(broken_off, OSError), "OSError: the source went away"),
+    ],
+)
+def test_a_stream_that_fails_leaves_nothing_and_says_why(tmp_path: Path, job: ShardJob, message: str) -> None:
+    with pytest.raises(DatasetError, match=rf"1 of 1 shards failed[^\n]*\n  shard-all: {message}"):
+        dataset(tmp_path / "shards").save({"shard-all": job})
+    assert not list((tmp_path / "shards").iterdir())

@@ -12,10 +12,11 @@ from click.testing import CliRunner
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError
+from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 
-from tests.project import Project
+from tests.project import PROJECT, Project
 from xmodal_kedro.cli.plain_run import VERBOSE_VARIABLE, PlainRun, plain_words, run
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.errors import UserError
@@ -85,6 +86,28 @@ def test_a_fault_of_the_code_passes_untouched() -> None:
 
 def test_all_that_kedro_run_takes_is_taken() -> None:
     assert [param.name for param in run.params] == [*(param.name for param in kedro_run.params), "verbose"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--runner", "Nope"], "--runner Nope is no runner: take SequentialRunner"),
+        (["--runner", "no.such.Nope"], "--runner no.such.Nope is no runner"),
+        (["--runner", "kedro.io.DataCatalog"], "--runner kedro.io.DataCatalog is no runner"),
+        (["--runner-params", "speed=3"], "--runner-params names nothing of SequentialRunner: speed; it takes is_async"),
+        (["--pipelines", "train,trian"], "there is no pipeline trian: there are .*, train, transfer_eval"),
+        (["--pipeline", "trian"], "there is no pipeline trian"),
+        (["--load-versions", "nope"], "Expected the form of 'load_versions' to be .*found nope"),
+    ],
+)
+def test_a_mistyped_option_is_told_before_anything_is_loaded_for_the_run(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    bootstrap_project(PROJECT)
+    ended = CliRunner().invoke(run, arguments)
+    assert ended.exit_code in (1, 2)
+    assert re.match(f"Error: {said}", ended.stderr.splitlines()[-1])
 
 
 def test_a_mistake_found_before_the_run_and_one_found_in_it_end_without_a_traceback(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,15 +17,16 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from tests.hooks.runs import STEPS, Tracked, catalog_of, end_all
+from tests.hooks.runs import FAULTS, STEPS, Tracked, catalog_of, end_all
 from tests.trained import sound
 from xmodal_kedro import load
+from xmodal_kedro.hooks.unfinished import NOTE_NAME
 
 START_LIMIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen]]:
     folder = tmp_path_factory.mktemp("server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -36,14 +39,36 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         str(folder / "files"),
     ]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True)
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(f"{address}/health", process, folder / "log")
-        yield address
+        yield address, process
     finally:
-        process.terminate()
+        end(process)
+
+
+def end(process: subprocess.Popen) -> None:
+    """End a server and its workers, which outlive it otherwise."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@pytest.fixture
+def server(process: tuple[str, subprocess.Popen], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    before = mlflow.get_tracking_uri()
+    yield process[0]
+    end_all()
+    mlflow.set_tracking_uri(before)
+
+
+def tracked_on(server: str, folder: Path) -> Tracked:
+    tracked = Tracked(folder)
+    tracked.settings["server"]["mlflow_tracking_uri"] = server
+    del tracked.settings["tracking"]["experiment"]["create_experiment_kwargs"]  # the server knows where files go
+    return tracked
 
 
 def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
@@ -58,25 +83,27 @@ def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
     pytest.fail(f"the server did not start: {log.read_text()[-2000:]}")
 
 
-def test_a_training_is_tracked_on_a_server_and_its_network_loads_from_there(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_training_is_tracked_on_a_server_and_its_network_loads_from_there(server: str, tmp_path: Path) -> None:
+    tracked_on(server, tmp_path / "project").run(catalog_of(tmp_path / "data"))
+    client = MlflowClient(server)
+    (run,) = client.search_runs([client.get_experiment_by_name("xmodal-kedro").experiment_id])
+    assert (run.info.run_name, run.info.status) == ("mobilenet_v2", "FINISHED")
+    assert len(client.get_metric_history(run.info.run_id, "step.train_loss")) == STEPS
+    assert "card.json" in {file.path for file in client.list_artifacts(run.info.run_id)}
+    mlflow.set_tracking_uri(server)
+    there = load(run.data.tags["model.uri"], device="cpu")
+    here = load(tmp_path / "data" / "06_models" / "mobilenet_v2", device="cpu")
+    np.testing.assert_array_equal(there.embed(sound(300), 16_000), here.embed(sound(300), 16_000))
+
+
+def test_a_server_that_vanishes_in_the_middle_costs_no_work(
+    server: str, process: tuple[str, subprocess.Popen], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    before = mlflow.get_tracking_uri()
-    tracked = Tracked(tmp_path / "project")
-    tracked.settings["server"]["mlflow_tracking_uri"] = server
-    del tracked.settings["tracking"]["experiment"]["create_experiment_kwargs"]  # the server knows where files go
-    try:
-        tracked.run(catalog_of(tmp_path / "data"))
-        client = MlflowClient(server)
-        (run,) = client.search_runs([client.get_experiment_by_name("xmodal-kedro").experiment_id])
-        assert (run.info.run_name, run.info.status) == ("mobilenet_v2", "FINISHED")
-        assert len(client.get_metric_history(run.info.run_id, "step.train_loss")) == STEPS
-        assert "card.json" in {file.path for file in client.list_artifacts(run.info.run_id)}
-        mlflow.set_tracking_uri(server)
-        there = load(run.data.tags["model.uri"], device="cpu")
-        here = load(tmp_path / "data" / "06_models" / "mobilenet_v2", device="cpu")
-        np.testing.assert_array_equal(there.embed(sound(300), 16_000), here.embed(sound(300), 16_000))
-    finally:
-        end_all()
-        mlflow.set_tracking_uri(before)
+    FAULTS.append(lambda: end(process[1]))
+    tracked_on(server, tmp_path / "project").run(catalog_of(tmp_path / "data"))
+    made = tmp_path / "data" / "06_models" / "mobilenet_v2"
+    assert {path.name for path in made.iterdir()} == {"weights.safetensors", "card.json", NOTE_NAME}
+    said = [record.getMessage() for record in caplog.records if "MLflow store" in record.getMessage()]
+    assert len(said) == 2
+    assert said[0].startswith(f"the MLflow store {server} is lost (Connection refused): the run goes on")
+    assert said[1].startswith(f"all is made, but the MLflow store {server} did not take all of it")

@@ -26,6 +26,7 @@ from xmodal_kedro.hooks.curves import live_curves
 from xmodal_kedro.hooks.model import log_model
 from xmodal_kedro.hooks.provenance import RUN_PROVENANCE, TRAINING_DATA, data_tags, dvc_tags, git_tags
 from xmodal_kedro.hooks.registry import register_if_best
+from xmodal_kedro.hooks.store import Store
 from xmodal_kedro.hooks.system_metrics import system_metrics
 from xmodal_kedro.hooks.unfinished import WEIGHTS, UnfinishedRun, describe_work
 
@@ -40,7 +41,8 @@ class Tracking(MlflowHook):
     """kedro-mlflow's hook, with typed parameters logged field by field, live curves, the load of the machine, what a
     model was made from, and what a run made.
 
-    A run that makes a model and was killed, or failed, goes on in its MLflow run when the same work is started again.
+    A run that makes a model and was killed, or failed, goes on in its MLflow run when the same work is started again;
+    so does one whose record has gaps, as the store was lost in between.
     """
 
     ARTIFACTS = (
@@ -69,7 +71,9 @@ class Tracking(MlflowHook):
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         self._end_interrupted()  # in a notebook, the process outlives it
-        super().after_context_created(context)
+        self._store = Store(context)
+        with self._store.opening():
+            super().after_context_created(context)
         self._project = Path(context.project_path)
         mlflow.disable_system_metrics_logging()  # in favour of `system_metrics`
 
@@ -78,10 +82,13 @@ class Tracking(MlflowHook):
         self._catalog = catalog
         self._saved = {}
         self._unfinished = self._find_unfinished(run_params, pipeline, catalog)
-        super().before_pipeline_run(run_params, pipeline, catalog)
-        run = mlflow.active_run()
-        if run is None:
-            return
+        with self._store.opening():
+            super().before_pipeline_run(run_params, pipeline, catalog)
+            if run := mlflow.active_run():
+                self._begin(run, pipeline, catalog)
+
+    def _begin(self, run: mlflow.ActiveRun, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Note and describe a run that has begun, and have what goes on meanwhile logged."""
         if self._unfinished:
             self._unfinished.write(run.info.run_id)
         if not self._already_active_mlflow:
@@ -117,17 +124,21 @@ class Tracking(MlflowHook):
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
         plain = {name: value.model_dump() if isinstance(value, BaseModel) else value for name, value in inputs.items()}
-        super().before_node_run(node, catalog, plain, is_async)
-        if mlflow.active_run() and WEIGHTS in node.outputs:
-            places = {name: location(catalog[name]) for name in TRAINING_DATA if name in node.inputs}
-            mlflow.set_tags(data_tags(inputs) | dvc_tags(self._project, places))
+        with self._store.may_be_lost():
+            super().before_node_run(node, catalog, plain, is_async)
+            if mlflow.active_run() and WEIGHTS in node.outputs:
+                places = {name: location(catalog[name]) for name in TRAINING_DATA if name in node.inputs}
+                mlflow.set_tags(data_tags(inputs) | dvc_tags(self._project, places))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         if dataset_name in self.REPORTS:
             logger.info("report: %s", location(self._catalog[dataset_name]))
-        if not mlflow.active_run():
-            return
+        if mlflow.active_run():
+            with self._store.may_be_lost():
+                self._log(dataset_name, data)
+
+    def _log(self, dataset_name: str, data: Any) -> None:
         if dataset_name in self.ARTIFACTS:
             _log_artifact(location(self._catalog[dataset_name]))
         if dataset_name in self.METRICS:
@@ -145,9 +156,13 @@ class Tracking(MlflowHook):
 
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
-        self._run.close()
-        super().after_pipeline_run(run_params, pipeline, catalog)
-        if self._unfinished and self._own_run_id:
+        with self._store.may_be_lost():
+            self._run.close()
+            if self._own_run_id and not self._store.complete:
+                mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))
+            super().after_pipeline_run(run_params, pipeline, catalog)
+        self._store.tell_gaps()
+        if self._unfinished and self._own_run_id and self._store.complete:
             self._unfinished.forget(self._own_run_id)
         self._own_run_id = None
 
@@ -155,16 +170,19 @@ class Tracking(MlflowHook):
     def on_pipeline_error(
         self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        self._run.close()
-        super().on_pipeline_error(error, run_params, pipeline, catalog)
+        with self._store.may_be_lost():
+            self._run.close()
+            super().on_pipeline_error(error, run_params, pipeline, catalog)
         self._own_run_id = None
 
     def _end_interrupted(self) -> None:
         """A run that its user interrupts is killed; MLflow, left alone, would take it for finished."""
-        self._run.close()
         run = mlflow.active_run()
         if run and run.info.run_id == self._own_run_id:
-            mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
+            with self._store.may_be_lost():
+                self._run.close()
+                mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
+        self._run.close()
         self._own_run_id = None
 
 

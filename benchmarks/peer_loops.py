@@ -107,13 +107,6 @@ class Checkout:
 
 
 PEERS = {
-    "panns": Checkout(
-        "https://github.com/qiuqiangkong/audioset_tagging_cnn",
-        ("pytorch", "utils"),
-        ("models", "pytorch_utils", "losses", "utilities"),
-        "torchlibrosa h5py",
-        panns,
-    ),
     "efficientat": Checkout(
         "https://github.com/fschmid56/EfficientAT",
         (".",),
@@ -121,7 +114,15 @@ PEERS = {
         "torchaudio torchvision",
         efficientat,
     ),
+    "panns": Checkout(
+        "https://github.com/qiuqiangkong/audioset_tagging_cnn",
+        ("pytorch", "utils"),
+        ("models", "pytorch_utils", "losses", "utilities"),
+        "torchlibrosa h5py",
+        panns,
+    ),
 }
+"""In this order: EfficientAT's `models` is a folder, at which `inspect` stumbles if it was a file before."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ class StridedDepthwise(nn.Conv2d):
 class MobileNetV2(Backbone):
     """Sandler et al., "MobileNetV2" (2018); the embedding is the mean over its last map.
 
-    Strides are torchvision's, so 64 bands end as 2, and 4 s of sound in a map of 13 x 2. Kong et al., "PANNs" (2020),
-    leave out the last stride and end at 25 x 4, at the price of 1.8 times the multiplications.
+    Strides are torchvision's, so 64 bands end as 2, and 4 s of sound in a map of 13 x 2. The code of Kong et al.,
+    "PANNs" (2020), takes the last of them a stage earlier, before 96 channels, and ends at much the same map.
     """
 
     embedding_size = 1280

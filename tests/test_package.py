@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -37,13 +39,35 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
         assert wanted <= set(packed.namelist())
 
 
-def test_the_installed_package_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
+def run_installed(wheel: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(tmp_path / "site")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
-    conf = ["--conf-source", str(PROJECT / "conf"), "--env", "smaple"]
-    done = subprocess.run(
-        [sys.executable, "-m", "xmodal_kedro", *conf], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+        packed.extractall(folder / "site")
+    environment = {**os.environ, "PYTHONPATH": str(folder / "site")}
+    command = [sys.executable, "-m", "xmodal_kedro", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_installed_package_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    done = run_installed(wheel, tmp_path, "--conf-source", str(PROJECT / "conf"), "--env", "smaple")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Error: there is no env 'smaple'")
+
+
+def test_it_logs_as_the_configuration_of_the_archive_says(wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "notes.mp4").write_text("no video at all")
+    with tarfile.open(tmp_path / "conf.tar.gz", "w:gz") as packed:
+        packed.add(PROJECT / "conf", "conf", filter=lambda member: None if "/local/" in member.name else member)
+    conf = [
+        "--conf-source=conf.tar.gz",
+        "--env",
+        "onnx",
+        "--pipelines=ingest",
+        "--params",
+        "source=videos,data_root=out",
+    ]
+    done = run_installed(wheel, tmp_path, *conf)
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stdout.splitlines() if "Completed" in line]
+    assert told
+    assert [line for line in told if not re.match(r"\d\d:\d\d:\d\d INFO    Completed", line)] == []

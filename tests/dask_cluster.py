@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.project import PROJECT
@@ -45,8 +45,7 @@ class Cluster:
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *self._meeting_point()
         )
-        wait_until(self._scheduler_file.exists, "a scheduler")
-        self.address = str(json.loads(self._scheduler_file.read_text())["address"])
+        wait_until(self._tells_address, "a scheduler")
         return self.address
 
     def start_workers(self, *options: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -65,6 +64,13 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 os.killpg(program.pid, signal.SIGKILL)
                 program.wait()
+
+    def _tells_address(self) -> bool:
+        """Whether the scheduler's file is there and whole: it may be seen while it is written."""
+        with suppress(FileNotFoundError, json.JSONDecodeError):
+            self.address = str(json.loads(self._scheduler_file.read_text())["address"])
+            return True
+        return False
 
     def _meeting_point(self) -> tuple[str, str]:
         return "--scheduler-file", str(self._scheduler_file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -78,14 +79,26 @@ def test_an_address_of_the_registry_gives_the_same_network(
         (np.zeros((2, 16_000)), 16_000, "has 2 dimensions: mix its channels to one"),
         (np.zeros(0), 16_000, "is empty: leave it out"),
         (np.full(16_000, np.nan), 16_000, "not finite: replace them"),
-        (np.full(16_000, 3_000), 16_000, r"is not in \[-1, 1\]: divide integers by their full scale"),
+        (np.full(16_000, 3_000.0), 16_000, r"is not in \[-1, 1\]: divide integers by their full scale"),
+        (np.ones(16_000, np.int16), 16_000, r"samples of type int16, give floats in \[-1, 1\]: divide it by the full"),
+        (np.zeros(16_000, complex), 16_000, "samples of type complex128, .* give its real part"),
         (["a"], 16_000, "is not a row of numbers"),
         (np.zeros(16_000), 0, "the sample rate is 0: give the samples per second"),
+        (np.zeros(16_000), 16, "the sample rate is 16: give the samples per second"),
+        (np.zeros(16_000), 22_050.5, "the sample rate is 22050.5"),
+        (np.zeros(16_000), float("nan"), "the sample rate is nan"),
+        (np.zeros(16_000), None, "the sample rate is None"),
+        (np.zeros(16_000), "16000", "the sample rate is '16000'"),
     ],
 )
-def test_what_is_no_sound_is_refused_with_a_remedy(network: Listener, audio: object, rate_hz: int, said: str) -> None:
+def test_what_is_no_sound_is_refused_with_a_remedy(network: Listener, audio: Any, rate_hz: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        network.embed(audio, rate_hz)  # type: ignore[arg-type]
+        network.embed(audio, rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000.0, np.int64(16_000), np.float32(16_000)])
+def test_a_rate_is_a_whole_number_of_any_type(network: Listener, rate_hz: Any) -> None:
+    np.testing.assert_array_equal(network.embed(sound(300), rate_hz), network.embed(sound(300), 16_000))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

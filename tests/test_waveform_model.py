@@ -111,7 +111,7 @@ WRONG = {
     "a batch of stereo": (np.zeros((1, 2, 16_000)), {}, "the array has 3 dimensions"),
     "one waveform": (np.zeros(16_000), {}, r"the array has 1 dimensions: give \[batch, samples\]"),
     "one waveform as a list": ([0.1, 0.2], {}, "sound 0 has 0 dimensions"),
-    "integers": ([np.full(16_000, 9_000, np.int16)], {}, r"sound 0 is not in \[-1, 1\]: divide integers"),
+    "integers": ([np.full(16_000, 9, np.int16)], {}, r"sound 0 has samples of type int16, give floats in \[-1, 1\]"),
     "words": (["dog.wav"], {}, "sound 0 is not a row of numbers"),
     "ragged": ([[[0.1], [0.1, 0.2]]], {}, "sound 0 is not a row of numbers"),
     "a table without sound": (pd.DataFrame({"file": ["dog.wav"]}), {}, "no column 'audio'"),

@@ -28,8 +28,8 @@ from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
 
 BATCH_SOUNDS = 32
 """Most sounds of one forward pass."""
-HIGHEST_RATE_HZ = 768_000
-"""Of any recorder. The filter of a resampler grows with the rate."""
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 768_000
+"""Of any recorder: fewer are kilohertz. The filter of a resampler grows with the rate."""
 LOUDEST = 4.0
 """Lossy decoders overshoot 1 by a little; integers that were never divided exceed it by thousands."""
 ADDRESS = re.compile(r"(models|runs|mlflow-artifacts):/", re.ASCII)
@@ -104,7 +104,8 @@ class Listener:
         Raises:
             ValueError: naming the sound by its position.
         """
-        prepared = [self._prepare(sound, position, sample_rate) for position, sound in enumerate(sounds)]
+        rate_hz = _checked_rate(sample_rate)
+        prepared = [self._prepare(sound, position, rate_hz) for position, sound in enumerate(sounds)]
         embeddings = np.zeros((len(prepared), self.card["embedding_size"]), np.float32)
         scores = np.zeros((len(prepared), len(self.card["classes"])), np.float32)
         for positions, audio_BT in equal_lengths(prepared, BATCH_SOUNDS):
@@ -117,12 +118,18 @@ class Listener:
     def _prepare(self, sound: Any, position: int, rate_hz: int) -> NDArray[np.float32]:
         """A sound at the network's rate."""
         audio_T = _checked(sound, position)
-        if not 1 <= rate_hz <= HIGHEST_RATE_HZ:
-            raise ValueError(f"the sample rate is {rate_hz}: give the samples per second of the sounds")
         if rate_hz != self.sample_rate:
             common = math.gcd(rate_hz, self.sample_rate)
             audio_T = resample_poly(audio_T, self.sample_rate // common, rate_hz // common).astype(np.float32)
         return audio_T
+
+
+def _checked_rate(rate: Any) -> int:
+    """A sample rate in Hz, which may come as a float of a whole number."""
+    is_number = isinstance(rate, (int, float, np.integer, np.floating)) and not isinstance(rate, bool)
+    if not is_number or not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ or rate != int(rate):
+        raise ValueError(f"the sample rate is {rate!r}: give the samples per second of the sounds, such as 16000")
+    return int(rate)
 
 
 def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Listener:
@@ -151,6 +158,10 @@ def _fetched(address: str) -> Path:
 
 
 def _checked(sound: Any, position: int) -> NDArray[np.float32]:
+    kind = np.asarray(sound).dtype.kind if hasattr(sound, "dtype") else "f"
+    if kind in "iuc":  # of arrays alone: a list of whole numbers is what JSON makes of 0.0
+        remedy = "give its real part" if kind == "c" else "divide it by the full scale of its integers"
+        raise ValueError(f"sound {position} has samples of type {sound.dtype}, give floats in [-1, 1]: {remedy}")
     try:
         audio_T = np.asarray(sound, np.float32)
     except (TypeError, ValueError) as error:

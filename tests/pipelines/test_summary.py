@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,10 @@ def compare_gains() -> pd.DataFrame:
     return RuleGains.validate(pd.DataFrame(rows, columns=list(RuleGains.to_schema().columns)))
 
 
+def through_csv(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(table.to_csv(index=False)))
+
+
 def empty(schema: Any) -> pd.DataFrame:
     return pd.DataFrame(columns=list(schema.to_schema().columns))
 
@@ -136,7 +141,9 @@ def test_one_kind_of_results_is_enough(kind: str) -> None:
     of_rules, pairs = (
         (compare_results(), compare_gains()) if kind == "rules" else (empty(RuleResults), empty(RuleGains))
     )
-    networks, rules = nodes.summarise(results, gains, of_rules)
+    networks, rules = map(through_csv, nodes.summarise(results, gains, of_rules))
+    NetworkSummary.validate(networks)
+    RuleSummary.validate(rules)
     page = without_plotly(nodes.write_summary(networks, rules, pairs, nodes.plot_networks(networks)))
     assert ("What pretraining gave" in page) == (kind == "networks")
     assert ("learns most from" in page) == (kind == "rules")

@@ -171,6 +171,9 @@ class NetworkSummary(Table):
     high: Series[float] = pa_checks.Field(nullable=True)
     p_value: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
 
+    class Config:
+        coerce = True  # CSV does not tell the types of a table without rows
+
 
 class RuleSummary(Table):
     """What the labels of one rule are worth on one benchmark, over its folds and several seeds."""
@@ -184,3 +187,6 @@ class RuleSummary(Table):
     deviation: Series[float] = pa_checks.Field(ge=0, nullable=True)
     """Of the means of seeds; empty where there is one."""
     seeds: Series[int] = pa_checks.Field(ge=1)
+
+    class Config:
+        coerce = True  # as above

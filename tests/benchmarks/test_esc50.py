@@ -9,6 +9,8 @@ from tests.benchmarks.layouts import edit, remove, replace
 from tests.benchmarks.sounds import write_benchmark
 from tests.fakes import folder_of
 from xmodal_kedro.benchmarks.esc50 import COMPLETE, METADATA, read_benchmark
+from xmodal_kedro.params import SampleParams
+from xmodal_kedro.sample.benchmark import benchmark_files
 
 
 def test_clips_come_in_the_order_of_the_metadata(tmp_path: Path) -> None:
@@ -33,6 +35,18 @@ def test_the_real_esc10_is_complete_and_balanced(real_data: Path) -> None:
     assert (len(benchmark.audio), benchmark.clips["category"].nunique()) == COMPLETE["esc10"]
     assert set(benchmark.clips.groupby(["group", "category"]).size()) == {8}
     assert {(len(split.train), len(split.test)) for split in benchmark.splits} == {(320, 80)}
+
+
+def test_other_sounds_are_not_esc10_though_they_are_as_many(tmp_path: Path) -> None:
+    files = benchmark_files(SampleParams(benchmark_clips_per_class=40))
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "meta").mkdir()
+    (tmp_path / METADATA).write_bytes(bytes(files.pop(METADATA)))
+    for name in files:
+        (tmp_path / name).touch()
+    benchmark = read_benchmark(folder_of(tmp_path), "esc10")
+    assert (len(benchmark.audio), benchmark.clips["category"].nunique()) == COMPLETE["esc10"]
+    assert not benchmark.complete
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from kedro.io import DatasetError
 
 from tests.project import PROJECT
+from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.folder import FolderDataset
 
 
@@ -63,6 +64,16 @@ def test_only_files_of_an_earlier_save_are_removed(tmp_path: Path) -> None:
     saved.save({"one.txt": b"1", "two.txt": b"2"})
     saved.save({"two.txt": b"2"})
     assert list(saved.load()) == ["mine.txt", "two.txt"]
+
+
+def test_a_file_that_was_there_before_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta" / "a.csv").write_bytes(b"a user's")
+    dataset = FolderDataset(path=str(tmp_path))
+    with pytest.raises(DataError, match=r"meta/a.csv was there before, and would be overwritten: choose another"):
+        dataset.save({"meta/a.csv": b"ours", "b.wav": b"ours"})
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.csv"]
+    assert (tmp_path / "meta" / "a.csv").read_bytes() == b"a user's"
 
 
 def test_a_failing_file_is_named_costs_only_itself_and_leaves_the_folder_incomplete(tmp_path: Path) -> None:

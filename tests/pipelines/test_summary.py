@@ -116,7 +116,7 @@ def test_the_order_in_which_runs_are_found_does_not_matter(order: Callable[[pd.D
 def test_the_page_has_a_row_for_each_network_and_a_column_for_each_benchmark() -> None:
     networks, rules = nodes.summarise(transfer_results(), transfer_gains(), compare_results())
     page = without_plotly(nodes.write_summary(networks, rules, compare_gains(), nodes.plot_networks(networks)))
-    assert "sounds in the layout of ESC-10: accuracy" in page and "Sounds of your own: accuracy" in page
+    assert "sounds in the layout of ESC-10, accuracy" in page and "Sounds of your own, accuracy" in page
     row = page[page.index("vggish_plus, pretrained") :]
     assert ">92.0 ± 2.8<" in row[: row.index("</tr>")] and ">50.0<" in row[: row.index("</tr>")]
     assert page.count("<th>Log-mel statistics</th>") == 1, "it is the same beside every network"

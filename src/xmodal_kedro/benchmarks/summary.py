@@ -71,7 +71,7 @@ def gains_over_random(networks: pd.DataFrame) -> go.Figure:
         networks: as `schemas.NetworkSummary`; of each benchmark the first measure is shown.
     """
     shown = networks[(networks["representation"] == networks["protocol"].map(NOTHING)) & is_first_measure(networks)]
-    names = shown["model"] + ", " + titles(shown) + ", " + shown["protocol"].map(NAMES)
+    names = shown["model"] + ", " + shown["protocol"].map(NAMES) + "<br>" + titles(shown)
     return intervals(shown, names.tolist(), "points ahead of the same network without pretraining")
 
 

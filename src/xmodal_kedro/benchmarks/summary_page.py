@@ -14,6 +14,7 @@ from xmodal_kedro.benchmarks.rule_results import verdict
 from xmodal_kedro.benchmarks.summary import is_first_measure, titles
 
 TITLE = "What was learnt, on every benchmark at hand"
+STYLE = "thead th { white-space: normal; min-width: 9ch; } tbody th { min-width: 12ch; }"
 WITHOUT_NETWORK = (LOG_MEL, TEACHER)
 """Representations that are the same whatever network was judged beside them."""
 
@@ -36,7 +37,7 @@ def render_summary(
     if len(networks):
         parts.append(_gains(network_gains))
     parts += [_rules(of_model, rule_gains) for _, of_model in rules.groupby("model")]
-    return page.page(TITLE, parts)
+    return page.page(TITLE, parts, STYLE)
 
 
 def _lead(networks: pd.DataFrame, rules: pd.DataFrame) -> str:
@@ -75,7 +76,7 @@ def _by_place(shown: pd.DataFrame) -> pd.DataFrame:
 def _table(shown: pd.DataFrame, order: list[str]) -> str:
     """Means and deviations: rows by the column `row`, a column for each benchmark."""
     measures = shown.drop_duplicates("title").set_index("title")["metric"].map(MEASURES).to_dict()
-    columns = ("", *(f"{title}: {measure.lower()}" for title, measure in measures.items()))
+    columns = ("", *(f"{title}, {measure.lower()}" for title, measure in measures.items()))
     cells = {
         (told["row"], told["title"]): f"{100 * told['mean']:.1f}"
         + ("" if pd.isna(told["deviation"]) else f" ± {100 * told['deviation']:.1f}")

@@ -30,7 +30,8 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
 
     Loading lists the folder and reads nothing. Saving takes a mapping of relative name to bytes, or to a callable that
     returns them; callables run in workers. A file that an equal job wrote before is left as it is. Files that an
-    earlier save wrote and the new one does not name are removed; files that somebody else put there never are.
+    earlier save wrote and the new one does not name are removed; files that somebody else put there are neither removed
+    nor overwritten.
     """
 
     def __init__(
@@ -68,6 +69,11 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         planned = {key: fingerprint(job) for key, job in jobs.items()}
         made = self._made()
         present = {file.name for file in self._list()}
+        if foreign := sorted(present & planned.keys() - made.keys()):
+            raise DataError(
+                f"{posixpath.join(self._url, foreign[0])} was there before, and would be overwritten: choose another "
+                "folder, or move that file away"
+            )
         due = {key: jobs[key] for key, mark in planned.items() if made.get(key) != mark or key not in present}
         # A save killed from here on leaves every file that it may have made named, and vouches for the finished ones.
         self._write_index({key: "" if key in due else mark for key, mark in planned.items()}, whole=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.test_report import report_inputs
+from tests.pipelines.test_summary import summary
 from xmodal_kedro.benchmarks.report import render
 
 CHROMIUM = next(
@@ -30,11 +31,13 @@ addEventListener("load", () => setTimeout(() => {
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 @pytest.mark.parametrize("width", [1280, 412])
+@pytest.mark.parametrize("report", ["of a network", "of all"])
 def test_every_plot_is_drawn_without_an_error_and_the_page_is_no_wider_than_the_screen(
-    tmp_path: Path, width: int
+    tmp_path: Path, report: str, width: int
 ) -> None:
+    html, figures = (render(report_inputs()), FIGURES) if report == "of a network" else (summary(), ("network-gains",))
     page = tmp_path / "report.html"
-    page.write_text(render(report_inputs()).replace("<head>", f"<head>{PROBE}", 1))
+    page.write_text(html.replace("<head>", f"<head>{PROBE}", 1))
     done = subprocess.run(
         [
             *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic"),
@@ -51,5 +54,5 @@ def test_every_plot_is_drawn_without_an_error_and_the_page_is_no_wider_than_the_
     assert told, done.stderr[-2000:]
     assert not re.findall(r"CONSOLE.*(?:ERROR|Error|error)", done.stderr)
     probed = json.loads(told[1].replace("&quot;", '"'))
-    assert set(FIGURES) <= set(probed["drawn"])
+    assert set(figures) <= set(probed["drawn"])
     assert probed["width"] <= probed["window"]

@@ -87,6 +87,12 @@ def empty(schema: Any) -> pd.DataFrame:
     return pd.DataFrame(columns=list(schema.to_schema().columns))
 
 
+def summary() -> str:
+    """The page."""
+    networks, rules = nodes.summarise(transfer_results(), transfer_gains(), compare_results())
+    return nodes.write_summary(networks, rules, compare_gains(), nodes.plot_networks(networks))
+
+
 def test_means_deviations_and_gains_are_those_of_the_runs() -> None:
     networks, rules = nodes.summarise(transfer_results(), transfer_gains(), compare_results())
     NetworkSummary.validate(networks)
@@ -114,8 +120,7 @@ def test_the_order_in_which_runs_are_found_does_not_matter(order: Callable[[pd.D
 
 
 def test_the_page_has_a_row_for_each_network_and_a_column_for_each_benchmark() -> None:
-    networks, rules = nodes.summarise(transfer_results(), transfer_gains(), compare_results())
-    page = without_plotly(nodes.write_summary(networks, rules, compare_gains(), nodes.plot_networks(networks)))
+    page = without_plotly(summary())
     assert "sounds in the layout of ESC-10, accuracy" in page and "Sounds of your own, accuracy" in page
     row = page[page.index("vggish_plus, pretrained") :]
     assert ">92.0 ± 2.8<" in row[: row.index("</tr>")] and ">50.0<" in row[: row.index("</tr>")]

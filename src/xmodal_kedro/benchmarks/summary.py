@@ -72,7 +72,7 @@ def gains_over_random(networks: pd.DataFrame) -> go.Figure:
     """
     shown = networks[(networks["representation"] == networks["protocol"].map(NOTHING)) & is_first_measure(networks)]
     names = shown["model"] + ", " + shown["protocol"].map(NAMES) + "<br>" + titles(shown)
-    return intervals(shown, names.tolist(), "points ahead of the same network without pretraining")
+    return intervals(shown, names.tolist(), "points gained by pretraining")
 
 
 def titles(table: pd.DataFrame) -> pd.Series:

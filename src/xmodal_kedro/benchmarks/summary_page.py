@@ -14,7 +14,7 @@ from xmodal_kedro.benchmarks.rule_results import verdict
 from xmodal_kedro.benchmarks.summary import is_first_measure, titles
 
 TITLE = "What was learnt, on every benchmark at hand"
-STYLE = "thead th { white-space: normal; min-width: 9ch; } tbody th { min-width: 12ch; }"
+STYLE = "thead th.number { white-space: normal; min-width: 10ch; }"
 WITHOUT_NETWORK = (LOG_MEL, TEACHER)
 """Representations that are the same whatever network was judged beside them."""
 

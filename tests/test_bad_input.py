@@ -81,6 +81,19 @@ def test_a_wrong_parameter_is_named(
     assert re.search(said, error_of(project, monkeypatch, None, good | wrong))
 
 
+@pytest.mark.parametrize("unread", ["source", "esc50", "csv"])
+def test_a_place_that_nothing_reads_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, out: Path, unread: str
+) -> None:
+    monkeypatch.chdir(project.folder)
+    bootstrap_project(project.folder)
+    read = {"data_root": str(out), "transfer_eval": {"benchmark": "esc10"}, "esc10": "/here"}
+    with KedroSession.create(project.folder, env="sample", runtime_params={**read, unread: "/there"}) as session:
+        assert session.load_context().params
+    told = {message for message in caplog.messages if "reads nothing from there" in message}
+    assert len(told) == 1 and told.pop().startswith(f"--params {unread}=/there:")
+
+
 def test_a_folder_without_videos_is_named_with_the_parameter_to_set(
     project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any], tmp_path: Path
 ) -> None:

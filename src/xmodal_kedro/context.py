@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -12,6 +13,8 @@ from kedro.framework.project import pipelines
 from kedro.validation.exceptions import ParameterValidationError
 
 from xmodal_kedro.params import BenchmarkName
+
+logger = logging.getLogger(__name__)
 
 PLACES = {"source", "teachers", "truth", "data_root", *get_args(BenchmarkName)}
 """Run parameters that the catalog reads, not a node; the folder of a benchmark is told under its name."""
@@ -42,9 +45,22 @@ class ProjectContext(KedroContext):
         """
         self._refuse_unknown()
         try:
-            return super().params
+            params = super().params
         except ParameterValidationError as error:
             raise click.ClickException(WHO_FAILED.sub("", str(error))) from error
+        self._tell_unread()
+        return params
+
+    def _tell_unread(self) -> None:
+        """Warn of places that nothing of this env reads, as the sample world has its own."""
+        paths = [
+            str(entry.get("path") or entry.get("filepath"))
+            for entry in self.config_loader["catalog"].values()
+            if isinstance(entry, dict)
+        ]
+        for name, value in (self._runtime_params or {}).items():
+            if name in PLACES and not any(path.startswith(str(value)) for path in paths):
+                logger.warning("--params %s=%s: this env, with this benchmark, reads nothing from there", name, value)
 
     def _refuse_unknown(self) -> None:
         inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}

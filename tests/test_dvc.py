@@ -177,7 +177,9 @@ def reproduced(small_run: Project, tmp_path_factory: pytest.TempPathFactory) -> 
     project = Project.of(tmp_path_factory.mktemp("reproduced") / "project")
     shutil.copytree(small_run.folder, project.folder)
     plots = [{name: plot | {"y": one_of(plot["y"])}} for name, plot in CURVES.items()]
-    one_model = DESCRIBED | {"vars": [VARS | {"models": MODELS[:1]}], "plots": plots}
+    read = [path for path in STAGES["summary"]["deps"] if not any(f"/{model}/" in path for model in MODELS[1:])]
+    stages = STAGES | {"summary": STAGES["summary"] | {"deps": read}}
+    one_model = DESCRIBED | {"vars": [VARS | {"models": MODELS[:1]}], "plots": plots, "stages": stages}
     (project.folder / "dvc.yaml").write_text(yaml.safe_dump(one_model))
     assert project.run("dvc", "init", "--no-scm", "--quiet").returncode == 0
     made = [f"{name}@{MODELS[0]}" if name in MATRIX else name for name in RUN_BY_KEDRO]

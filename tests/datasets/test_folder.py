@@ -86,6 +86,13 @@ def test_a_failing_file_is_named_costs_only_itself_and_leaves_the_folder_incompl
         saved.load()
 
 
+def test_of_many_failing_files_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    jobs = {f"{number:02}.wav": fail for number in range(30)}
+    with pytest.raises(DatasetError, match=r"30 of 30 files failed(?s:.*)09.wav: ") as raised:
+        FolderDataset(path=str(tmp_path / "out"), engine={"backend": "threading"}).save(dict(jobs))
+    assert "and 20 more" in str(raised.value) and "10.wav" not in str(raised.value)
+
+
 def test_a_missing_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no folder at .*nowhere"):
         dataset(tmp_path / "nowhere").load()

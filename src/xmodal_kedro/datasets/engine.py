@@ -24,6 +24,7 @@ from xmodal_kedro.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+MOST_FAILURES_SHOWN = 10
 ADDRESS_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 """The one that Dask itself reads."""
 LONGEST_ORPHAN_S = 0.2
@@ -64,6 +65,13 @@ class Engine:
     def runs_on(self) -> str:
         """The backend, `auto` decided."""
         return self.backend if self.backend != "auto" else "dask" if self.address else "loky"
+
+
+def tell_failures(failures: Mapping[str, str]) -> str:
+    """A line for each of the first tasks that failed, and how many more there are."""
+    shown = [f"  {key}: {failure}" for key, failure in list(failures.items())[:MOST_FAILURES_SHOWN]]
+    more = len(failures) - len(shown)
+    return "\n".join([*shown, *([f"  and {more} more"] if more else [])])
 
 
 def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
+from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch, tell_failures
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.listing import by_name, list_folder
@@ -87,8 +87,8 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         self._write_index(written, whole=not failures)
         logger.info("%s: %d files written, %d unchanged, %.1f s", name, len(due), len(planned) - len(due), seconds())
         if failures:
-            lines = "\n".join(f"  {key}: {failure}" for key, failure in failures.items())
-            raise DataError(f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:\n{lines}")
+            head = f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:"
+            raise DataError(f"{head}\n{tell_failures(failures)}")
 
     def preview(self, nrows: int = ROWS) -> TablePreview:
         """The first files with their sizes, for Kedro-Viz."""

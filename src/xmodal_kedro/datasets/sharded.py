@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch
+from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch, tell_failures
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables
@@ -32,7 +32,6 @@ FINGERPRINT_KEY = "xmodal.fingerprint"
 PROVISIONAL_SIGN = "~"
 INDEX_NAME = "_index.json"
 SUFFIX = ".parquet"
-MOST_FAILURES_SHOWN = 10
 FOOTERS_AT_A_TIME = 16
 """Footers read side by side: on an object store, each is a wait of tens of milliseconds."""
 
@@ -252,6 +251,4 @@ def _read_fingerprint(fs: fsspec.AbstractFileSystem, path: str) -> str:
 
 def _describe_failures(name: str, failures: Mapping[str, str], total: int) -> str:
     head = f"{name}: {len(failures)} of {total} shards failed; the others are kept, and a new run tries only these:"
-    shown = [f"  {key}: {failure}" for key, failure in list(failures.items())[:MOST_FAILURES_SHOWN]]
-    more = len(failures) - len(shown)
-    return "\n".join([head, *shown, *([f"  and {more} more"] if more else [])])
+    return f"{head}\n{tell_failures(failures)}"

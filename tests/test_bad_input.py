@@ -68,6 +68,7 @@ def error_of(
             "'train': model is 'alexnet': Input should be 'vggish', 'vggish_plus', 'resnet",
         ),
         ({"train": {"epoch": 3}}, "'train': epoch is 3: Extra inputs are not permitted"),
+        ({"esc10": None}, "--params esc10= names no place: give one, or leave it out"),
         ({"clp": {"min_s": 9.0}, "model": "vggish"}, "--params names nothing of this project: clp, model; it takes"),
         (
             {"transfer_eval": {"benchmark": "esc11"}},

@@ -70,3 +70,6 @@ class ProjectContext(KedroContext):
             raise click.ClickException(
                 f"--params names nothing of this project: {', '.join(unknown)}; it takes {', '.join(sorted(known))}"
             )
+        empty = sorted(name for name, value in (self._runtime_params or {}).items() if name in PLACES and not value)
+        if empty:  # as a shell's variable may be; the default would be taken in silence
+            raise click.ClickException(f"--params {empty[0]}= names no place: give one, or leave it out")

@@ -62,6 +62,7 @@ def open_memmap(folder: Path, shards: int) -> Way:
 
 def open_webdataset(folder: Path, shards: int) -> Way:
     """Tar files of raw samples, through WebDataset with a shuffle buffer as large as ours."""
+    # Measured where it is installed: the project does not need it, and mypy finds it or not.
     import webdataset as wds  # type: ignore[import-not-found, unused-ignore]
 
     files = sorted(map(str, folder.glob("*.tar")))

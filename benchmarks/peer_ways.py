@@ -132,13 +132,17 @@ def panns(modules: Sequence[ModuleType]) -> list[Contender]:
         contenders.append(
             Contender(
                 f"PANNs {name}",
-                lambda network=network: PannsBackbone(network()),  # type: ignore[misc]
+                partial(_without_front_end, network),
                 {MEL_BANDS: partial(panns_step, network, tools)},
                 {"mixup_alpha": PANNS_MIXUP_ALPHA, "spec_augment": PANNS_MASKS},
                 nearest,
             )
         )
     return contenders
+
+
+def _without_front_end(build: Callable[[], nn.Module]) -> Backbone:
+    return PannsBackbone(build())
 
 
 def panns_step(build: Callable[[], nn.Module], modules: Sequence[ModuleType], setting: Setting) -> Step:

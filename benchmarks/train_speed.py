@@ -114,6 +114,7 @@ def measure(model: str, batch_size: int, compiled: bool, corpus: Corpus, device:
 
 
 def _measure(model: str, batch_size: int, compiled: bool, corpus: Corpus, device: torch.device, plan: Plan) -> Measured:
+    # torch has no types for it in every release; without it, graphs of the network before count towards the limit.
     torch._dynamo.reset()  # type: ignore[no-untyped-call, unused-ignore]
     timer = Timer(device)
     steps = dict.fromkeys(WAYS, plan.steps) | {"from shards": plan.steps * FROM_SHARDS[device.type]}

@@ -64,7 +64,7 @@ def _in_order(table: pd.DataFrame, by: list[str], schema: type[Table]) -> pd.Dat
     return ordered[list(schema.to_schema().columns)]
 
 
-def gains_over_random(networks: pd.DataFrame) -> go.Figure:
+def gains_of_pretraining(networks: pd.DataFrame) -> go.Figure:
     """What pretraining gave each network on each benchmark, in points, with 95 % confidence intervals.
 
     Args:

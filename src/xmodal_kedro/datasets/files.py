@@ -45,7 +45,7 @@ class WholeFile:
     def load(self) -> Any:
         if not self._fs.exists(str(self._filepath)):
             raise DataError(f"{self._filepath} is missing: run the pipeline that makes it first")
-        return super().load()  # type: ignore[misc]
+        return super().load()  # type: ignore[misc]  # of the dataset that it is mixed into
 
 
 def _save_in_place(parent: Any, data: Any) -> None:

@@ -37,6 +37,7 @@ class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
+        self._fs.invalidate_cache()  # other runs make them, while a notebook is open
         tables = [self._read(path) for path in sorted(self._fs.glob(self._path))]
         if not tables:
             return pd.DataFrame(columns=list(self._schema.to_schema().columns))

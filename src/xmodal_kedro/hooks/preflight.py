@@ -151,7 +151,7 @@ def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[st
         try:
             fs.pipe_file(trial, bytes(ROOM_CHECKED_BYTES))
             fs.rm_file(trial)
-        except Exception as error:
+        except Exception as error:  # as above; a local disk's is an OSError, a bucket's is its driver's
             yield (
                 f"cannot write in {root} ({getattr(error, 'strerror', None) or error}): make room or give write access "
                 "there, or set another --params data_root=FOLDER"

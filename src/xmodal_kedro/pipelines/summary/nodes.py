@@ -28,9 +28,9 @@ def summarise(
 
 def plot_networks(network_summary: DataFrame) -> Any:
     """What pretraining gave each network on each benchmark, as a plotly figure."""
-    from xmodal_kedro.benchmarks.summary import gains_over_random
+    from xmodal_kedro.benchmarks.summary import gains_of_pretraining
 
-    return gains_over_random(network_summary)
+    return gains_of_pretraining(network_summary)
 
 
 def write_summary(

@@ -11,7 +11,7 @@ ui: $(VENV)/.installed  ## runs, curves and models in the browser
 	$(BIN)/kedro mlflow ui
 
 audit: $(VENV)/.installed  ## the last commit in two clean clones: does it give the same bytes?
-	$(BIN)/python -m xmodal_kedro.audit $(ARGS)
+	$(BIN)/python -m xmodal_kedro.cli.audit $(ARGS)
 
 # A hundred processes start in the tests: none is to compile its libraries anew, whatever the shell says of bytecode.
 test: export PYTHONDONTWRITEBYTECODE :=

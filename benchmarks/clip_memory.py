@@ -20,10 +20,10 @@ from long_files import RECORDINGS, Recording, make_long
 from machine import describe_machine
 
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.handles import FileRef, ShardJobs
 from xmodal_kedro.media.clip_shard import VideoSource, clip_shard
 from xmodal_kedro.params import ClipParams
-from xmodal_kedro.shard_checks import EachShard
+from xmodal_kedro.schemas.shard_checks import EachShard
+from xmodal_kedro.storage import FileRef, ShardJobs
 
 CATALOG = Path(__file__).parents[1] / "conf/base/catalog/03_primary.yml"
 

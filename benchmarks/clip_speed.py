@@ -19,8 +19,8 @@ import av
 from machine import cpu_s, describe_machine, table
 from ways_to_clip import Way, audio_only, other_ways
 
-from xmodal_kedro.media.clips import clip_file
-from xmodal_kedro.media.isolation import isolated
+from xmodal_kedro.media.clipper import clip_file
+from xmodal_kedro.media.sandbox.isolation import isolated
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.reasons import MediaError
 

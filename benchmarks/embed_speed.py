@@ -30,15 +30,15 @@ import pyarrow as pa
 import torch
 from machine import describe_machine, table
 
-from xmodal_kedro.audio.log_mel import frames_of_samples
-from xmodal_kedro.benchmarks.benchmark import rotate
-from xmodal_kedro.benchmarks.embed import embed_benchmark
-from xmodal_kedro.benchmarks.probe import predict_splits
-from xmodal_kedro.benchmarks.representations import NetworkEmbedding, random_network
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.handles import Shards
+from xmodal_kedro.evaluation.benchmarks.benchmark import rotate
+from xmodal_kedro.evaluation.embeddings import embed_benchmark
+from xmodal_kedro.evaluation.probe import predict_splits
+from xmodal_kedro.evaluation.representations import NetworkEmbedding, random_network
+from xmodal_kedro.features.log_mel import frames_of_samples
 from xmodal_kedro.models import BACKBONES
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW
+from xmodal_kedro.storage import Shards
 
 SOUND_SAMPLES = 80_000
 ESC50_SOUNDS, ESC50_CLASSES, ESC50_FOLDS = 2_000, 50, 5

@@ -27,20 +27,20 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from xmodal_kedro import settings
-from xmodal_kedro.benchmarks.benchmark import rotate
-from xmodal_kedro.benchmarks.probe import predict_splits
-from xmodal_kedro.benchmarks.representations import (
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.evaluation.benchmarks.benchmark import rotate
+from xmodal_kedro.evaluation.probe import predict_splits
+from xmodal_kedro.evaluation.representations import (
     LogMelStatistics,
     NetworkEmbedding,
     Representation,
     Sounds,
     random_network,
 )
-from xmodal_kedro.errors import UserError
-from xmodal_kedro.handles import Shards
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
 from xmodal_kedro.params import TransferParams
+from xmodal_kedro.storage import Shards
 
 PROJECT = Path(__file__).resolve().parents[1]
 SOUNDS_AT_A_TIME = 32

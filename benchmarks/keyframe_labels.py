@@ -20,10 +20,8 @@ from numpy.typing import NDArray
 from whole_file import Frame, read_frames, read_sound
 
 from xmodal_kedro.datasets.folder import FolderDataset
-from xmodal_kedro.labelling.scoring import score_clips
-from xmodal_kedro.labelling.teacher import open_teacher, teacher_files
-from xmodal_kedro.media.clips import clip_file
-from xmodal_kedro.media.in_decoder import Clip
+from xmodal_kedro.media.clipper import clip_file
+from xmodal_kedro.media.sandbox.tasks import Clip
 from xmodal_kedro.params import (
     AudioTeacherCard,
     ClipParams,
@@ -33,6 +31,8 @@ from xmodal_kedro.params import (
     VisualTeacherCard,
 )
 from xmodal_kedro.reasons import MediaError
+from xmodal_kedro.teachers.protocol import open_teacher, teacher_files
+from xmodal_kedro.teachers.scoring import score_clips
 
 PARAMETERS = Path(__file__).parents[1] / "conf/onnx/parameters"
 CLIP = ClipParams()

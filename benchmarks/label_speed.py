@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.datasets.sharded import StoredShard
-from xmodal_kedro.labelling.label import Question, label_shard
-from xmodal_kedro.labelling.teacher import Device, Teacher, open_teacher, teacher_files
-from xmodal_kedro.media.clips import clip_file
-from xmodal_kedro.media.in_decoder import Clip
+from xmodal_kedro.media.clipper import clip_file
+from xmodal_kedro.media.sandbox.tasks import Clip
 from xmodal_kedro.params import AudioTeacherCard, ClipParams, LabelParams, TeacherCard, VisualTeacherCard
 from xmodal_kedro.reasons import MediaError
 from xmodal_kedro.schemas import CLIPS_ARROW
+from xmodal_kedro.teachers.labelling import Question, label_shard
+from xmodal_kedro.teachers.protocol import Device, Teacher, open_teacher, teacher_files
 
 PARAMETERS = Path(__file__).parents[1] / "conf/onnx/parameters"
 CUDA = "CUDAExecutionProvider"

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from simulated_clips import CLASSES, CLIP_S, Corpus, stored
 from torch import Tensor
 
-from xmodal_kedro.audio.stream import Reader
-from xmodal_kedro.handles import LoadShard
+from xmodal_kedro.data.loader import Reader
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.storage import LoadShard
 
 PARAMS = TrainParams(model="vggish_plus")
 SAMPLES = round(CLIP_S * CLIP_SAMPLE_RATE_HZ)

@@ -34,9 +34,9 @@ from stub_media import PARAMS, make_recordings, stubbed, work_of
 
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.datasets.sources import SourcesDataset
-from xmodal_kedro.handles import ShardJobs
 from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped
-from xmodal_kedro.shard_checks import EachShard
+from xmodal_kedro.schemas.shard_checks import EachShard
+from xmodal_kedro.storage import ShardJobs
 
 CATALOG = Path(__file__).parents[1] / "conf/base/catalog/03_primary.yml"
 STORING = ("compression", "row_group_rows")

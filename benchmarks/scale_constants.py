@@ -29,13 +29,13 @@ from simulated_labels import made_up_tables
 from train_ways import STEPS_PER_EPOCH, Timer, step_only
 from train_ways import params_of as train_params_of
 
+from xmodal_kedro.cli.reference import SECTIONS
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.handles import FileRef, Folder, ShardJobs
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pipelines import audio_label, clip, ingest, visual_label
 from xmodal_kedro.pipelines.clip.nodes import clip_videos
-from xmodal_kedro.reference import SECTIONS
 from xmodal_kedro.settings import CONFIG_LOADER_ARGS
+from xmodal_kedro.storage import FileRef, Folder, ShardJobs
 from xmodal_kedro.training.learner import Learner
 
 CONF = Path(__file__).parents[1] / "conf"

@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from xmodal_kedro.audio.stream import ClipStream
-from xmodal_kedro.audio.survey import survey
+from xmodal_kedro.data.loader import ClipStream
+from xmodal_kedro.data.survey import survey
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.handles import LoadShard, ShardJob
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.schemas import CLIPS_ARROW, LABELS_ARROW
+from xmodal_kedro.storage import LoadShard, ShardJob
 
 CATALOG = Path(__file__).parents[1] / "conf/base/catalog"
 STORING = ("compression", "row_group_rows")

@@ -20,9 +20,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xmodal_kedro.handles import ShardJobs
 from xmodal_kedro.schemas import CLIPS_ARROW, TEACHER_LABELS_ARROW
 from xmodal_kedro.sharding import spread
+from xmodal_kedro.storage import ShardJobs
 
 SEED = 0
 SHARD_CLIPS = 2_000

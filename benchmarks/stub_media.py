@@ -19,11 +19,11 @@ from unittest import mock
 import pandas as pd
 import pyarrow as pa
 
-from xmodal_kedro.handles import ShardJob
 from xmodal_kedro.media import clip_shard
-from xmodal_kedro.media.in_decoder import Account, Clip
+from xmodal_kedro.media.sandbox.tasks import Account, Clip
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.storage import ShardJob
 
 RECORDING_S = 1_500.0
 """As `clip.shard_mb` is shipped, two of these do not go into one shard: there are as many shards as recordings."""

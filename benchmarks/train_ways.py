@@ -16,13 +16,21 @@ from numpy.typing import NDArray
 from simulated_clips import CLASSES, CLIP_S, Corpus
 from torch import Tensor, nn
 
-from xmodal_kedro.audio.log_mel import FFT_LENGTH, HOP_LENGTH, MEL_BANDS, MEL_HIGH_HZ, MEL_LOW_HZ, WINDOW_LENGTH, LogMel
-from xmodal_kedro.audio.stream import Batch, Reader
+from xmodal_kedro.data.loader import Batch, Reader
+from xmodal_kedro.features.log_mel import (
+    FFT_LENGTH,
+    HOP_LENGTH,
+    MEL_BANDS,
+    MEL_HIGH_HZ,
+    MEL_LOW_HZ,
+    WINDOW_LENGTH,
+    LogMel,
+)
 from xmodal_kedro.models import build
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
-from xmodal_kedro.training.ahead import on_device
 from xmodal_kedro.training.learner import Learner, Prepared
+from xmodal_kedro.training.to_device import on_device
 
 READY_BATCHES = 4
 """Different ones that are ready before the time of a step is taken."""

@@ -10,7 +10,7 @@ import joblib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xmodal_kedro.handles import FileRef, Folder, ShardJob
+from xmodal_kedro.storage import FileRef, Folder, ShardJob
 
 
 class MemoryShard:

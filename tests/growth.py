@@ -8,11 +8,11 @@ from typing import Any
 
 from tests.fakes import folder_of
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.handles import Folder, ShardJobs, Shards
 from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped
 from xmodal_kedro.pipelines.ingest.nodes import collect_videos, probe_sources
-from xmodal_kedro.shard_checks import EachShard
+from xmodal_kedro.schemas.shard_checks import EachShard
+from xmodal_kedro.storage import Folder, ShardJobs, Shards
 
 LIMIT_S = 300.0
 """For one file: no test is to fail because the machine is busy."""

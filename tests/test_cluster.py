@@ -20,7 +20,7 @@ from tests.dask_cluster import Cluster, running, wait_until
 from tests.datasets.jobs import crashing, numbers, slow_numbers
 from tests.project import PROJECT, SMALL_WORLD, Project
 from tests.storage_servers import BUCKET, s3_server
-from xmodal_kedro.datasets.engine import ADDRESS_VARIABLE, Engine
+from xmodal_kedro.datasets.executor import ADDRESS_VARIABLE, Engine
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 
 DATA_LINE = "--pipelines=ingest,clip,visual_label,audio_label,merge_labels"

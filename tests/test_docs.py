@@ -14,7 +14,7 @@ from kedro.framework.cli.project import run as kedro_run
 
 from tests.project import PROJECT
 from tests.test_architecture import PIPELINES, load_config
-from xmodal_kedro import reference
+from xmodal_kedro.cli import reference
 from xmodal_kedro.context import PLACES
 from xmodal_kedro.params import Params
 from xmodal_kedro.reasons import REASONS
@@ -111,4 +111,4 @@ def test_a_wrong_command_would_be_found() -> None:
 def test_the_reference_is_what_the_types_say_of_every_parameter() -> None:
     assert parameters() == reference.SECTIONS
     page = (PROJECT / "docs/reference.md").read_text()
-    assert page == reference.render(), "write it anew: python -m xmodal_kedro.reference > docs/reference.md"
+    assert page == reference.render(), "write it anew: python -m xmodal_kedro.cli.reference > docs/reference.md"

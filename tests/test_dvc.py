@@ -18,7 +18,7 @@ from kedro.config import OmegaConfigLoader
 from tests.project import PROJECT, Project
 from tests.test_architecture import PACKAGE, PIPELINES, parts_used
 from xmodal_kedro import settings
-from xmodal_kedro.audit import NAMES_ITS_RUN, TELLS_FILE_TIMES
+from xmodal_kedro.cli.audit import NAMES_ITS_RUN, TELLS_FILE_TIMES
 from xmodal_kedro.params import TrainParams
 
 UNTRACKED = {

@@ -23,10 +23,10 @@ from tests.growth import LIMIT_S, ingest_and_clip, run_in_small_shards
 from tests.media.synthetic import write_media
 from tests.project import PROJECT
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.handles import Folder, ShardJobs
 from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.pipelines.clip.nodes import clip_videos
 from xmodal_kedro.pipelines.ingest.nodes import probe_sources
+from xmodal_kedro.storage import Folder, ShardJobs
 
 RUN_MARK = "XMODAL_TEST_RUN"
 FEW = 4

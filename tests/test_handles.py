@@ -16,7 +16,7 @@ import fsspec
 import pytest
 
 from tests.storage_servers import Flaky, flaky, http_server
-from xmodal_kedro.handles import FileRef, addresses, files, local_path, protocol_of, sha256_of, storage_of
+from xmodal_kedro.storage import FileRef, files, local_path, protocol_of, sha256_of, storage_of, urls
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_a_download_that_does_not_end_is_broken_off_and_not_tried_again(room: Pa
 
 
 def test_a_web_server_that_never_answers_is_given_up(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(addresses, "WEB_SILENCE_S", 0.3)
+    monkeypatch.setattr(urls, "WEB_SILENCE_S", 0.3)
     monkeypatch.setattr(files, "FETCH_PAUSE_S", 60.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()

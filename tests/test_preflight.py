@@ -9,7 +9,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
-from tests.labelling.fixtures import colour_card, seeing_card, write_colour_teacher
+from tests.teachers.fixtures import colour_card, seeing_card, write_colour_teacher
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.hooks import PreflightHooks
 from xmodal_kedro.params import LabelParams, TeacherCard

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.tones import TONES_HZ, tone, tone_params
-from xmodal_kedro.audio.log_mel import LogMel
+from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.models import build
 from xmodal_kedro.models.card import describe, load_model
 from xmodal_kedro.pcm import INT16_FULL_SCALE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xmodal_kedro.listener import Listener
+    from xmodal_kedro.inference.audio_model import Listener
 
 __version__ = "0.1.0"
 __all__ = ["load"]
@@ -15,6 +15,8 @@ __all__ = ["load"]
 
 def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Listener:
     """Load a trained network, to embed and tag sound with: see `listener.load`."""
-    from xmodal_kedro.listener import load as load_listener  # torch takes seconds, which a command line need not
+    from xmodal_kedro.inference.audio_model import (
+        load as load_model,  # torch takes seconds, which a command line need not
+    )
 
-    return load_listener(source, device)
+    return load_model(source, device)

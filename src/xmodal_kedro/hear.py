@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xmodal_kedro.audio.log_mel import HOP_LENGTH, PATCH_FRAMES, LogMel, frame_patches, samples_for_frames
+from xmodal_kedro.features.log_mel import HOP_LENGTH, PATCH_FRAMES, LogMel, frame_patches, samples_for_frames
 from xmodal_kedro.models import Backbone
 from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import MemoryShard, shard_of
 from tests.project import PROJECT
-from xmodal_kedro.labelling.selection import ShardClips, read_labels
+from xmodal_kedro.labels.selection import ShardClips, read_labels
 from xmodal_kedro.schemas import NearDuplicates, SoundOntology, TeacherClasses, TeacherLabels
 
 CLIPS = 2_500

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.datasets.jobs import numbers
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.handles import ShardJobs
+from xmodal_kedro.storage import ShardJobs
 
 
 def dataset(folder: Path, backend: str = "threading", workers: int = 2) -> ShardedParquetDataset:

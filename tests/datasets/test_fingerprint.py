@@ -13,7 +13,7 @@ from tests.fakes import MemoryShard
 from tests.project import PROJECT
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.params import ClipParams
-from xmodal_kedro.shard_checks import CheckedShardJob
+from xmodal_kedro.schemas.shard_checks import CheckedShardJob
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -9,7 +9,7 @@ import pytest
 from kedro.io import DatasetError
 
 from xmodal_kedro.datasets.manifest import read_manifest
-from xmodal_kedro.handles import FileRef
+from xmodal_kedro.storage import FileRef
 
 
 def manifest(path: Path) -> FileRef:

@@ -11,8 +11,8 @@ import pytest
 from tests.datasets.jobs import doubled, numbers
 from tests.datasets.saving import dataset, jobs, runs, stored_bytes
 from tests.storage_servers import BUCKET, s3_server
+from xmodal_kedro.datasets.atomic import PARTIAL_PREFIX, sweep
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.datasets.storage import PARTIAL_PREFIX, sweep
 
 
 def test_what_is_saved_is_loaded_lazily_in_key_order(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.datasets.jobs import broken_off, crashing, failing, nothing, of_two_k
 from tests.datasets.saving import dataset, jobs, runs, stored_bytes
 from tests.project import PROJECT
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.handles import ShardJob
+from xmodal_kedro.storage import ShardJob
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])

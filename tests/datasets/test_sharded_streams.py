@@ -14,7 +14,7 @@ from tests.datasets.jobs import clip_rows, doubled, fetched, in_pieces, mixed, n
 from tests.datasets.saving import dataset
 from tests.project import PROJECT
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.shard_checks import EachShard
+from xmodal_kedro.schemas.shard_checks import EachShard
 
 
 def test_what_is_known_at_the_end_is_stored_with_the_shard(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from mlflow.tracking import MlflowClient
 
 from tests.project import PROJECT
 from tests.tones import TONES_HZ, VOCABULARY, tone_params, tone_shards
-from xmodal_kedro import events
+from xmodal_kedro import metric_callbacks
 from xmodal_kedro.datasets.files import JsonDataset, WeightsDataset
 from xmodal_kedro.hooks import TrackingHooks
 from xmodal_kedro.models import build
@@ -36,7 +36,7 @@ FAULTS: list[Callable[[], None]] = []
 
 def train(clips: Any, labels: Any, label_vocabulary: pd.DataFrame, train: TrainParams) -> tuple[dict, dict]:
     for step in range(STEPS):
-        events.emit({"step.train_loss": 1.0 / (step + 1)}, step)
+        metric_callbacks.emit({"step.train_loss": 1.0 / (step + 1)}, step)
         if FAULTS:
             FAULTS.pop()()
     model = _network(train.model)

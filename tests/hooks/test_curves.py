@@ -10,7 +10,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.hooks.runs import Tracked
-from xmodal_kedro import events
+from xmodal_kedro import metric_callbacks
 from xmodal_kedro.hooks import curves
 from xmodal_kedro.hooks.curves import POINTS_AT_A_TIME, live_curves
 
@@ -30,10 +30,10 @@ def test_every_point_is_in_the_store_when_the_block_ends_also_by_an_error(run_id
     count = POINTS_AT_A_TIME + 7
     with pytest.raises(RuntimeError), live_curves(run_id):
         for step in range(count):
-            events.emit({"step.train_loss": 1.0}, step)
+            metric_callbacks.emit({"step.train_loss": 1.0}, step)
         raise RuntimeError
     assert steps_of(run_id, "step.train_loss") == list(range(count))
-    events.emit({"step.train_loss": 1.0}, count)
+    metric_callbacks.emit({"step.train_loss": 1.0}, count)
     assert len(steps_of(run_id, "step.train_loss")) == count
 
 
@@ -48,7 +48,7 @@ def test_points_are_in_the_store_while_the_block_lasts(run_id: str, monkeypatch:
 
     monkeypatch.setattr(MlflowClient, "log_batch", telling)
     with live_curves(run_id):
-        events.emit({"epoch.clips_per_s": 900.0}, 5)
+        metric_callbacks.emit({"epoch.clips_per_s": 900.0}, 5)
         assert sent.wait(60)
         assert steps_of(run_id, "epoch.clips_per_s") == [5]
 
@@ -65,9 +65,9 @@ def test_an_emit_does_not_wait_for_the_store(run_id: str, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(MlflowClient, "log_batch", waiting)
     with live_curves(run_id):
-        events.emit({"step.train_loss": 1.0}, 0)
+        metric_callbacks.emit({"step.train_loss": 1.0}, 0)
         assert asked.wait(60)
-        events.emit({"step.train_loss": 1.0}, 1)  # comes back, though the store has not answered
+        metric_callbacks.emit({"step.train_loss": 1.0}, 1)  # comes back, though the store has not answered
         answer.set()
     assert steps_of(run_id, "step.train_loss") == [0, 1]
 
@@ -87,9 +87,9 @@ def test_points_that_the_store_refused_come_later(
 
     monkeypatch.setattr(MlflowClient, "log_batch", failing_first)
     with live_curves(run_id):
-        events.emit({"step.train_loss": 1.0}, 0)
+        metric_callbacks.emit({"step.train_loss": 1.0}, 0)
         assert refused.wait(60)
-        events.emit({"step.train_loss": 1.0}, 1)
+        metric_callbacks.emit({"step.train_loss": 1.0}, 1)
     assert steps_of(run_id, "step.train_loss") == [0, 1]
     assert "they wait: no route" in caplog.text
 
@@ -102,5 +102,5 @@ def test_points_that_no_one_took_are_told_and_the_block_ends_well(
 
     monkeypatch.setattr(MlflowClient, "log_batch", failing)
     with live_curves(run_id):
-        events.emit({"step.train_loss": 1.0, "step.learning_rate": 0.1}, 0)
+        metric_callbacks.emit({"step.train_loss": 1.0, "step.learning_rate": 0.1}, 0)
     assert "did not take the last 2 points" in caplog.text

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xmodal_kedro.handles import FileRef
 from xmodal_kedro.media.probe import probe_row
 from xmodal_kedro.params import IngestParams
+from xmodal_kedro.storage import FileRef
 
 QUICKLY_S = 10.0
 

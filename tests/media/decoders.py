@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.media import misbehaving
-from xmodal_kedro.media.isolation import isolated
+from xmodal_kedro.media.sandbox.isolation import isolated
 from xmodal_kedro.reasons import MediaError
 
 LIMIT_S = 20.0

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from xmodal_kedro.media.in_decoder import Account, Clip
+from xmodal_kedro.media.sandbox.tasks import Account, Clip
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError

@@ -6,9 +6,9 @@ import struct
 from pathlib import Path
 
 from tests.media.synthetic import CODINGS
-from xmodal_kedro.handles import FileRef
 from xmodal_kedro.media.probe import probe_row
 from xmodal_kedro.params import IngestParams
+from xmodal_kedro.storage import FileRef
 
 PARAMS = IngestParams()
 MOV = CODINGS[1]

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from tests.media.synthetic import ordinary_priority
-from xmodal_kedro.media.cut_evidence import Gop
-from xmodal_kedro.media.cuts import CutFinder
-from xmodal_kedro.media.thumbnails import luma_thumbnail
+from xmodal_kedro.media.shots.boundaries import CutFinder
+from xmodal_kedro.media.shots.packet_evidence import Gop
+from xmodal_kedro.media.shots.thumbnails import luma_thumbnail
 
 WIDTH, HEIGHT, FPS = 320, 180, 10
 CUTS_S = (4.1, 4.7, 9.7, 13.3, 20.4, 20.9, 29.5, 31.2, 33.0, 40.3, 44.8, 48.9, 51.5, 52.3)

@@ -16,12 +16,12 @@ from tests.fakes import folder_of
 from tests.media import fake_clipper
 from tests.media.fake_clipper import write_orders
 from tests.media.synthetic import write_media
-from xmodal_kedro.handles import PROVISIONAL_KEY, FileRef
 from xmodal_kedro.media import clip_shard as clip_shard_module
 from xmodal_kedro.media.clip_shard import CLIPS_AT_A_TIME, VideoSource, clip_shard, estimated_bytes
-from xmodal_kedro.media.isolation import IsolationError
+from xmodal_kedro.media.sandbox.isolation import IsolationError
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.schemas import CLIPS_ARROW, Clips, CutShortVideos, UnclippedVideos
+from xmodal_kedro.storage import PROVISIONAL_KEY, FileRef
 
 PARAMS = ClipParams(timeout_s=20.0)
 

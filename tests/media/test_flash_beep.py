@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.media.synthetic import Coding, beeps, onsets_s, shown_time_s, write_media
-from xmodal_kedro.media.clips import clip_file
-from xmodal_kedro.media.in_decoder import Clip
+from xmodal_kedro.media.clipper import clip_file
+from xmodal_kedro.media.sandbox.tasks import Clip
 from xmodal_kedro.params import ClipParams
 
 DURATION_S = 8.0

@@ -13,11 +13,11 @@ from av.stream import Disposition
 from tests.fakes import folder_of
 from tests.media.probing import PARAMS, file_at, reason_of, row_of, with_declared_duration
 from tests.media.synthetic import CODINGS, RATE_HZ, beeps, write_media
-from xmodal_kedro.handles import PROVISIONAL_KEY
 from xmodal_kedro.media.container import declared_duration_s, open_media
 from xmodal_kedro.media.probe import Source, probe_row, probe_shard
 from xmodal_kedro.media.streams import SOUND_ALONE
 from xmodal_kedro.schemas import Probes
+from xmodal_kedro.storage import PROVISIONAL_KEY
 
 
 @pytest.mark.parametrize("coding", CODINGS, ids=lambda coding: coding.suffix)

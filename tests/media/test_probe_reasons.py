@@ -17,8 +17,8 @@ from tests.media.probing import MOV, PARAMS, edited, file_at, reason_of, row_of
 from tests.media.synthetic import CODINGS, write_media
 from xmodal_kedro.media import probe
 from xmodal_kedro.media.container import open_media
-from xmodal_kedro.media.isolation import IsolationError
 from xmodal_kedro.media.probe import probe_row
+from xmodal_kedro.media.sandbox.isolation import IsolationError
 from xmodal_kedro.media.streams import SOUND_ALONE
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import REASONS, MediaError

@@ -15,10 +15,10 @@ from tests.fakes import MemoryShard, folder_of, shard_of
 from tests.media.synthetic import RATE_HZ, write_media
 from tests.pipelines.test_ingest import ingest
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.handles import Folder, Shards
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped, plot_sources
 from xmodal_kedro.schemas import Clips, CutShortVideos, UnclippedVideos
+from xmodal_kedro.storage import Folder, Shards
 
 PARAMS = ClipParams(shard_mb=1.0)
 

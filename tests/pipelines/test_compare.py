@@ -10,9 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tests.benchmarks.test_report import without_plotly
 from tests.fakes import MemoryShard, shard_of
-from tests.labelling.merging import (
+from tests.labels.merging import (
     Corpus,
     audio_classes,
     corpus_of,
@@ -23,9 +22,11 @@ from tests.labelling.merging import (
     ontology,
     visual_classes,
 )
+from tests.reports.transfer.test_report import without_plotly
 from tests.tones import TONES_HZ, VOCABULARY, tone, tone_params, tone_shards
-from xmodal_kedro.benchmarks.benchmark import Benchmark, rotate
-from xmodal_kedro.benchmarks.rule_results import (
+from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, rotate
+from xmodal_kedro.evaluation.rule_results import (
     holm,
     plot_rules,
     render_rules,
@@ -33,9 +34,8 @@ from xmodal_kedro.benchmarks.rule_results import (
     rule_values,
     summarise_rules,
 )
-from xmodal_kedro.benchmarks.rule_trials import Question, trial_jobs
-from xmodal_kedro.benchmarks.rules import of_rule, training_jobs, vocabulary_of
-from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.evaluation.rule_trials import Question, trial_jobs
+from xmodal_kedro.evaluation.rules import of_rule, training_jobs, vocabulary_of
 from xmodal_kedro.params import CompareParams, TransferParams
 from xmodal_kedro.pipelines.compare import nodes
 from xmodal_kedro.schemas import (

@@ -10,10 +10,10 @@ import pytest
 
 from tests.fakes import folder_of, shard_of
 from tests.media.synthetic import write_media
-from xmodal_kedro.handles import FileRef, Folder
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.pipelines.ingest.nodes import collect_videos, probe_sources
 from xmodal_kedro.schemas import RejectedVideos, Videos
+from xmodal_kedro.storage import FileRef, Folder
 
 PARAMS = IngestParams(shard_sources=4)
 

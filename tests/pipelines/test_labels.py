@@ -12,7 +12,7 @@ from kedro.runner import SequentialRunner
 
 from tests.conftest import PROJECT
 from tests.fakes import folder_of
-from tests.labelling.fixtures import (
+from tests.teachers.fixtures import (
     clips_shard,
     colour_card,
     jpeg,

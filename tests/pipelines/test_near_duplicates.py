@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tests.duplicates.recordings import clip_of_sound, sound_of
+from tests.dedup.recordings import clip_of_sound, sound_of
 from tests.fakes import MemoryShard
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.params import NearDuplicateParams

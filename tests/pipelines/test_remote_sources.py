@@ -18,11 +18,11 @@ from tests.media.synthetic import CODINGS, write_media
 from tests.storage_servers import BUCKET, Flaky, flaky, http_server, s3_server
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset, StoredShard
 from xmodal_kedro.datasets.sources import SourcesDataset
-from xmodal_kedro.handles import PROVISIONAL_KEY, FileRef, Folder, ShardJobs
-from xmodal_kedro.handles import files as handled_files
 from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped
 from xmodal_kedro.pipelines.ingest.nodes import collect_videos, probe_sources
+from xmodal_kedro.storage import PROVISIONAL_KEY, FileRef, Folder, ShardJobs
+from xmodal_kedro.storage import files as handled_files
 
 WORKERS = 2
 INGEST, CLIP = IngestParams(shard_sources=2), ClipParams(shard_mb=0.2)

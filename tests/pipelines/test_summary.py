@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.benchmarks.test_report import without_plotly
+from tests.reports.transfer.test_report import without_plotly
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.tables import TablesDataset
 from xmodal_kedro.pipelines.summary import nodes

@@ -12,8 +12,8 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from tests.tones import TONES_HZ, VOCABULARY, tone_params, tone_shards
-from xmodal_kedro.audio.log_mel import LogMel
 from xmodal_kedro.datasets.checkpoints import CheckpointDataset
+from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.models.card import load_model
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pipelines.train import create_pipeline

@@ -17,11 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tests.benchmarks.sounds import write_benchmark
-from tests.benchmarks.test_leaks import moving, signed
-from tests.benchmarks.test_report import report_inputs
+from tests.evaluation.sounds import write_benchmark
+from tests.evaluation.test_leaks import moving, signed
 from tests.fakes import MemoryShard, folder_of, shard_of
-from xmodal_kedro.handles import Folder
+from tests.reports.transfer.test_report import report_inputs
 from xmodal_kedro.models import build
 from xmodal_kedro.models.card import describe
 from xmodal_kedro.params import (
@@ -41,6 +40,7 @@ from xmodal_kedro.schemas import (
     TransferPredictions,
     TransferResults,
 )
+from xmodal_kedro.storage import Folder
 
 SMALL = TrainParams(model="vggish_plus", vggish_plus=VGGishPlusParams(width=4), clip_s=1.0)
 TEACHER: dict[str, Any] = {

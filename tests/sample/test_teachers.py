@@ -9,11 +9,11 @@ import pytest
 import torch
 import yaml
 
-from xmodal_kedro.labelling.preprocess import image_batch
-from xmodal_kedro.labelling.sample_backend import SampleTeacher
 from xmodal_kedro.params import AudioTeacherCard, SampleParams, VisualTeacherCard
 from xmodal_kedro.sample import teachers
 from xmodal_kedro.sample.world import AUDIO_CLASSES, UNKNOWN_SOUNDS, VISUAL_CLASSES
+from xmodal_kedro.teachers.preprocess import image_batch
+from xmodal_kedro.teachers.sample_backend import SampleTeacher
 
 PARAMETERS = Path(__file__).resolve().parents[2] / "conf" / "sample" / "parameters"
 

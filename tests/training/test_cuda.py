@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from tests.tones import VOCABULARY, tone_embeddings, tone_params, tone_shards
-from xmodal_kedro.audio.stream import Reader
+from xmodal_kedro.data.loader import Reader
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
-from xmodal_kedro.training.ahead import on_device
-from xmodal_kedro.training.data import gather
 from xmodal_kedro.training.fit import Fitted, fit
 from xmodal_kedro.training.learner import Learner
+from xmodal_kedro.training.to_device import on_device
+from xmodal_kedro.training.training_data import gather
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 

@@ -22,8 +22,8 @@ from tests.training.told import losses_told
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import plain_weights
-from xmodal_kedro.training.data import gather
 from xmodal_kedro.training.fit import Fitted, fit
+from xmodal_kedro.training.training_data import gather
 
 CLIPS, LABELS = tone_shards()
 SETTINGS = {

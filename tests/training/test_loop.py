@@ -12,12 +12,12 @@ import torch
 
 from tests.tones import VOCABULARY, tone_embeddings, tone_params, tone_shards
 from tests.training.told import losses_told
-from xmodal_kedro import events
+from xmodal_kedro import metric_callbacks
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import plain_weights
-from xmodal_kedro.training.data import gather
 from xmodal_kedro.training.fit import Fitted, fit
+from xmodal_kedro.training.training_data import gather
 
 CLIPS, LABELS = tone_shards()
 EMBEDDINGS = tone_embeddings()
@@ -132,7 +132,7 @@ def train_until_killed(params: TrainParams, folder: Path, step: int) -> None:
         if told == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with events.listening(kill):
+    with metric_callbacks.listening(kill):
         train(params, folder)
 
 
@@ -260,7 +260,7 @@ def test_a_global_random_generator_is_left_alone(tmp_path: Path) -> None:
 
 def test_steps_and_epochs_are_told_to_listeners(tmp_path: Path) -> None:
     seen: list[tuple[set[str], int]] = []
-    with events.listening(lambda metrics, step: seen.append((set(metrics), step))):
+    with metric_callbacks.listening(lambda metrics, step: seen.append((set(metrics), step))):
         train(tone_params(report_steps=3), tmp_path / "state")
     step_names = {"step.train_loss", "step.learning_rate", "step.clips_per_s"}
     epoch_names = {f"epoch.{name}" for name in ("train_loss", "validation_loss", "validation_map", "clips_per_s")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from xmodal_kedro import events
+from xmodal_kedro import metric_callbacks
 
 
 @contextmanager
@@ -17,5 +17,5 @@ def losses_told() -> Iterator[dict[int, float]]:
         if "step.train_loss" in metrics:
             losses[step] = metrics["step.train_loss"]
 
-    with events.listening(note):
+    with metric_callbacks.listening(note):
         yield losses

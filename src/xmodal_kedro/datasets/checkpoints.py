@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import fsspec
 from kedro.io import AbstractDataset
 
+from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.datasets.storage import is_local, sweep, whole_file
 
 if TYPE_CHECKING:
     import torch

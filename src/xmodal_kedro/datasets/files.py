@@ -15,9 +15,9 @@ from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
 from kedro_datasets_experimental.safetensors import SafetensorsDataset
 
+from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.preview import ROWS, HTMLPreview, TablePreview, TextPreview, preview_parquet, table_preview
-from xmodal_kedro.datasets.storage import is_local, sweep, whole_file
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

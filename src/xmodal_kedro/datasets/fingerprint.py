@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel
 
-from xmodal_kedro.source_code import code_digest
+from xmodal_kedro.datasets.source_code import code_digest
 
 
 def fingerprint(job: Callable[[], Any], options: Mapping[str, Any] | None = None) -> str:

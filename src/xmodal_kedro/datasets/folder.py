@@ -10,13 +10,13 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch, tell_failures
+from xmodal_kedro.datasets.atomic import read_json, sweep, whole_file, write_json
 from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.datasets.executor import Engine, run_all, stopwatch, tell_failures
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.listing import by_name, list_folder
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, table_preview
-from xmodal_kedro.datasets.storage import read_json, sweep, whole_file, write_json
-from xmodal_kedro.handles import FileRef, Folder, storage_of
+from xmodal_kedro.storage import FileRef, Folder, storage_of
 
 logger = logging.getLogger(__name__)
 

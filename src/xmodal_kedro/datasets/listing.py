@@ -15,7 +15,7 @@ from typing import Any, Literal
 from fsspec import AbstractFileSystem
 
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.handles import SAFE_PROTOCOLS, WEB_PROTOCOLS, FileRef, local_path, protocol_of, storage_of
+from xmodal_kedro.storage import SAFE_PROTOCOLS, WEB_PROTOCOLS, FileRef, local_path, protocol_of, storage_of
 
 logger = logging.getLogger(__name__)
 

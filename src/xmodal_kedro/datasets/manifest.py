@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.handles import FileRef
+from xmodal_kedro.storage import FileRef
 
 logger = logging.getLogger(__name__)
 

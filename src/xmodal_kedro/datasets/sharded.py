@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.engine import Engine, run_all, stopwatch, tell_failures
+from xmodal_kedro.datasets.atomic import is_local, read_json, sweep, whole_file, write_json
 from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.datasets.executor import Engine, run_all, stopwatch, tell_failures
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, preview_parquet, table_preview
-from xmodal_kedro.datasets.storage import is_local, read_json, sweep, whole_file, write_json
-from xmodal_kedro.handles import PROVISIONAL_KEY, ShardJob, ShardJobs
+from xmodal_kedro.storage import PROVISIONAL_KEY, ShardJob, ShardJobs
 
 logger = logging.getLogger(__name__)
 

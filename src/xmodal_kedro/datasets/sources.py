@@ -14,7 +14,7 @@ from kedro.io import AbstractDataset, DatasetError
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.listing import Options, by_name, kind_of, list_folder, list_named
 from xmodal_kedro.datasets.manifest import is_manifest, read_manifest
-from xmodal_kedro.handles import FileRef, Folder, local_path, protocol_of
+from xmodal_kedro.storage import FileRef, Folder, local_path, protocol_of
 
 WILDCARD = re.compile(r"[*?[]")
 

@@ -7,7 +7,7 @@ import posixpath
 import fsspec
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.storage import is_local
+from xmodal_kedro.datasets.atomic import is_local
 
 
 def location(dataset: AbstractDataset) -> str:

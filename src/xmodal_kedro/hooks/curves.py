@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 
-from xmodal_kedro import events
+from xmodal_kedro import metric_callbacks
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +74,10 @@ class Curves:
 
 @contextmanager
 def live_curves(run_id: str) -> Iterator[None]:
-    """Have all that `events.emit` tells in the block logged in an MLflow run."""
+    """Have all that `metric_callbacks.emit` tells in the block logged in an MLflow run."""
     curves = Curves(run_id)
     try:
-        with events.listening(curves.add):
+        with metric_callbacks.listening(curves.add):
             yield
     finally:
         curves.close()

@@ -16,7 +16,7 @@ from mlflow.types.schema import Array, Map
 
 from xmodal_kedro.hooks.catalog import local_file
 
-CODE = Path(__file__).parents[1] / "waveform_model.py"
+CODE = Path(__file__).parents[1] / "inference" / "mlflow_model.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "scipy", "torch", "torchvision")
 """Packages that the model's code imports, beside this one, which is on no index and is to be installed first."""
 DIGEST_TAG = "model.weights_digest"

@@ -13,8 +13,8 @@ import fsspec
 import pandas as pd
 import yaml
 
-from xmodal_kedro.datasets.storage import is_local
-from xmodal_kedro.handles import Shards
+from xmodal_kedro.datasets.atomic import is_local
+from xmodal_kedro.storage import Shards
 
 TRAINING_DATA = ("clips", "labels", "label_vocabulary", "teacher_embeddings")
 RUN_PROVENANCE = "run_provenance"

@@ -17,10 +17,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
 
-from xmodal_kedro.datasets.storage import read_json, write_json
+from xmodal_kedro.datasets.atomic import read_json, write_json
+from xmodal_kedro.datasets.source_code import code_digest
 from xmodal_kedro.hooks.catalog import is_parameter, location
 from xmodal_kedro.hooks.provenance import TRAINING_DATA, fingerprint_data
-from xmodal_kedro.source_code import code_digest
 
 logger = logging.getLogger(__name__)
 

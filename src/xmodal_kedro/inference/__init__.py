@@ -1,1 +1,1 @@
-"""A trained network over any recordings."""
+"""Trained networks in use: one sound, many recordings, and other tools' interfaces."""

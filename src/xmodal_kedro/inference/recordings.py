@@ -14,13 +14,12 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from xmodal_kedro.audio.equal_lengths import at_least_a_patch
-from xmodal_kedro.audio.log_mel import LogMel
-from xmodal_kedro.handles import PROVISIONAL_KEY, FileRef
+from xmodal_kedro.features.log_mel import LogMel
+from xmodal_kedro.inference.batching import at_least_a_patch
 from xmodal_kedro.inference.windows import Window, windows
-from xmodal_kedro.media.in_decoder import sound_file
-from xmodal_kedro.media.isolation import IsolationError, isolated
 from xmodal_kedro.media.probe import Source
+from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
+from xmodal_kedro.media.sandbox.tasks import sound_file
 from xmodal_kedro.models import Backbone
 from xmodal_kedro.models.card import digest
 from xmodal_kedro.models.device import choose_device
@@ -28,6 +27,7 @@ from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 from xmodal_kedro.reasons import PASSING, MediaError, describe
 from xmodal_kedro.schemas import RECORDING_EMBEDDINGS_ARROW
+from xmodal_kedro.storage import PROVISIONAL_KEY, FileRef
 
 logger = logging.getLogger(__name__)
 

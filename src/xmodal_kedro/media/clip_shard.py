@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from xmodal_kedro.handles import FileRef
-from xmodal_kedro.media.clip_report import Report, Row
-from xmodal_kedro.media.in_decoder import Account, Clip, clip_file
-from xmodal_kedro.media.isolation import IsolationError, isolated
+from xmodal_kedro.media.accounting import Report, Row
+from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
+from xmodal_kedro.media.sandbox.tasks import Account, Clip, clip_file
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError, describe
 from xmodal_kedro.schemas import CLIPS_ARROW
+from xmodal_kedro.storage import FileRef
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from xmodal_kedro.handles import PROVISIONAL_KEY, SAFE_PROTOCOLS, FileRef, protocol_of, sha256_of
-from xmodal_kedro.media.in_decoder import probe_file
-from xmodal_kedro.media.isolation import IsolationError, isolated
+from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
+from xmodal_kedro.media.sandbox.tasks import probe_file
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import PASSING, MediaError, describe
 from xmodal_kedro.schemas import PROBES_ARROW
+from xmodal_kedro.storage import PROVISIONAL_KEY, SAFE_PROTOCOLS, FileRef, protocol_of, sha256_of
 
 logger = logging.getLogger(__name__)
 

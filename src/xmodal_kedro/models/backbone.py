@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from xmodal_kedro.audio.log_mel import MEL_BANDS
+from xmodal_kedro.features.log_mel import MEL_BANDS
 
 FIRST_PROBABILITY = 0.01
 """Of each class, before anything is learnt: a clip has a few classes of hundreds."""

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 import xmodal_kedro
-from xmodal_kedro.audio import log_mel
 from xmodal_kedro.errors import UserError
+from xmodal_kedro.features import log_mel
 from xmodal_kedro.models import Backbone, build
 from xmodal_kedro.params import TrainParams, VGGishPlusParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ

@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch.nn import functional as F
 
-from xmodal_kedro.audio.log_mel import HOP_LENGTH, samples_for_frames
-from xmodal_kedro.labelling.preprocess import image_batch, log_mel_batch
-from xmodal_kedro.labelling.sample_backend import SampleNetwork
-from xmodal_kedro.labelling.torch_inference import torch_threads
+from xmodal_kedro.features.log_mel import HOP_LENGTH, samples_for_frames
 from xmodal_kedro.params import (
     AudioTeacherCard,
     ImageInput,
@@ -24,11 +21,14 @@ from xmodal_kedro.params import (
     TeacherCard,
     VisualTeacherCard,
 )
-from xmodal_kedro.sample.pictures import backdrop, picture_of, random_look
+from xmodal_kedro.sample.images import backdrop, picture_of, random_look
 from xmodal_kedro.sample.recording import loudness, record, room_noise, to_pcm16
 from xmodal_kedro.sample.scenes import SIZES_PX
 from xmodal_kedro.sample.sounds import SYNTHESISERS
 from xmodal_kedro.sample.world import AUDIO_CLASSES, BACKGROUND, UNKNOWN_SOUNDS, VISUAL_CLASSES, Draw, stream
+from xmodal_kedro.teachers.preprocess import image_batch, log_mel_batch
+from xmodal_kedro.teachers.sample_backend import SampleNetwork
+from xmodal_kedro.teachers.torch_inference import torch_threads
 
 Spec = TypeVar("Spec", ImageInput, LogMelInput)
 

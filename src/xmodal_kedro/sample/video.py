@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from xmodal_kedro.sample.pictures import Picture, backdrop, picture_of, random_look
+from xmodal_kedro.sample.images import Picture, backdrop, picture_of, random_look
 from xmodal_kedro.sample.recording import loudness, record, room_noise, to_pcm16
 from xmodal_kedro.sample.scenes import Container, Scene, Script
 from xmodal_kedro.sample.sounds import RATE, SYNTHESISERS, Sound

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.handles import Checkpoints
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.learner import Learner
 from xmodal_kedro.training.losses import LossBook
 

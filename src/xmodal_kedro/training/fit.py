@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import torch
 
-from xmodal_kedro.handles import Checkpoints
 from xmodal_kedro.models import Backbone, build
 from xmodal_kedro.models.device import check_devices
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.checkpoint import Progress, stored_progress
-from xmodal_kedro.training.data import TrainingData
 from xmodal_kedro.training.launch import launch
 from xmodal_kedro.training.loop import train
 from xmodal_kedro.training.memory import explain_shortage
+from xmodal_kedro.training.training_data import TrainingData
 
 
 @dataclass(frozen=True)

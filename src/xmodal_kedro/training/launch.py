@@ -23,13 +23,13 @@ import torch
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from xmodal_kedro import events
-from xmodal_kedro.handles import Checkpoints
+from xmodal_kedro import metric_callbacks
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import TrainParams
-from xmodal_kedro.training.data import TrainingData
+from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.loop import train
 from xmodal_kedro.training.ranks import joined
+from xmodal_kedro.training.training_data import TrainingData
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def run_rank(address: str, key: bytes, data: TrainingData, params: TrainParams, 
         if ranks.leads:
             logging.basicConfig(level=logging.INFO, format="%(message)s")
         try:
-            with events.listening(lambda metrics, step: line.send((dict(metrics), step))):
+            with metric_callbacks.listening(lambda metrics, step: line.send((dict(metrics), step))):
                 train(data, params, checkpoints, ranks)
         except Exception as error:
             if _is_passing(error):
@@ -150,7 +150,7 @@ class _Exchange:
         with suppress(queue.Empty):
             while True:
                 message = self._heard.get(timeout=patience_s) if patience_s else self._heard.get_nowait()
-                events.emit(*message)
+                metric_callbacks.emit(*message)
 
     def close(self) -> None:
         """Cut all lines."""

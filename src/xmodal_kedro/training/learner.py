@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from xmodal_kedro.audio.augment import Draws, draw, mask, mixup
-from xmodal_kedro.audio.log_mel import MEL_BANDS, LogMel, frames_of_samples
-from xmodal_kedro.audio.stream import Batch
+from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.features.augment import Draws, draw, mask, mixup
+from xmodal_kedro.features.log_mel import MEL_BANDS, LogMel, frames_of_samples
 from xmodal_kedro.models import build
 from xmodal_kedro.models.device import mixed_precision
 from xmodal_kedro.params import TrainParams

@@ -11,20 +11,20 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from xmodal_kedro import events
-from xmodal_kedro.audio.stream import Reader
-from xmodal_kedro.handles import Checkpoints
+from xmodal_kedro import metric_callbacks
+from xmodal_kedro.data.loader import Reader
+from xmodal_kedro.datasets.source_code import code_digest
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import TrainParams
-from xmodal_kedro.source_code import code_digest
-from xmodal_kedro.training.ahead import on_device
+from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.checkpoint import Keeper, Progress, identify
-from xmodal_kedro.training.data import TrainingData
 from xmodal_kedro.training.learner import Learner
 from xmodal_kedro.training.losses import LossBook
 from xmodal_kedro.training.metrics import mean_average_precision
 from xmodal_kedro.training.ranks import ALONE, Ranks
 from xmodal_kedro.training.schedule import learning_rate
+from xmodal_kedro.training.to_device import on_device
+from xmodal_kedro.training.training_data import TrainingData
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ class _Training:
 
     def _emit(self, metrics: dict[str, float], step: int) -> None:
         if self.ranks.leads:
-            events.emit(metrics, step)
+            metric_callbacks.emit(metrics, step)
 
     def _learning_rate(self, step: int) -> float:
         return learning_rate(step, self.steps, self.params)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from xmodal_kedro.handles import DataFrame, ShardJobs, Shards
 from xmodal_kedro.params import NearDuplicateParams
+from xmodal_kedro.storage import DataFrame, ShardJobs, Shards
 
 logger = logging.getLogger(__name__)
 
 
 def sign_videos(clips: Shards) -> ShardJobs:
     """Fingerprint the sound and hash the pictures of each clip."""
-    from xmodal_kedro.duplicates.signature import sign_shard
+    from xmodal_kedro.dedup.signature import sign_shard
 
     return {key: partial(sign_shard, load) for key, load in clips.items()}
 
 
 def group_near_duplicates(signatures: Shards, videos: DataFrame, near_duplicates: NearDuplicateParams) -> DataFrame:
     """Group the videos that hold one recording; logs how many."""
-    from xmodal_kedro.duplicates.groups import find_near_duplicates
+    from xmodal_kedro.dedup.groups import find_near_duplicates
 
     found = find_near_duplicates(signatures, videos, near_duplicates)
     groups = found["group_id"].nunique()

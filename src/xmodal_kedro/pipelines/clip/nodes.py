@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.sharding import spread
+from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 
 if TYPE_CHECKING:
     from xmodal_kedro.schemas import Table
@@ -51,7 +51,7 @@ def gather_unclipped(clips: Shards, videos: DataFrame) -> tuple[DataFrame, DataF
     Raises:
         ValueError: if a usable video is not either clipped or unclipped, or one that was cut short is not clipped.
     """
-    from xmodal_kedro.media.clip_report import add_up
+    from xmodal_kedro.media.accounting import add_up
     from xmodal_kedro.media.outcomes import describe_count
     from xmodal_kedro.schemas import CutShortVideos, UnclippedVideos
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import CompareParams, MergeParams, TrainParams, TransferParams
+from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 
 
 def match_classes(
     visual_classes: DataFrame, audio_classes: DataFrame, sound_ontology: DataFrame, merge_labels: MergeParams
 ) -> tuple[DataFrame, DataFrame]:
     """Find which classes of the teachers are one; that does not depend on the rule."""
-    from xmodal_kedro.labelling.match import match_classes as match
+    from xmodal_kedro.labels.match import match_classes as match
 
     return match(visual_classes, audio_classes, sound_ontology, merge_labels)
 
@@ -27,10 +27,10 @@ def survey_rules(
     compare: CompareParams,
 ) -> ShardJobs:
     """Count scores, and classes that occur together, for each rule."""
-    from xmodal_kedro.benchmarks.rules import jobs_by_rule, merge_params
-    from xmodal_kedro.labelling.class_map import ClassMap
-    from xmodal_kedro.labelling.counts import survey_jobs
-    from xmodal_kedro.labelling.plan import MergePlan
+    from xmodal_kedro.evaluation.rules import jobs_by_rule, merge_params
+    from xmodal_kedro.labels.class_map import ClassMap
+    from xmodal_kedro.labels.counts import survey_jobs
+    from xmodal_kedro.labels.plan import MergePlan
 
     classes = ClassMap.of(candidate_classes, label_classes)
     plans = {
@@ -51,9 +51,9 @@ def count_rules(
     compare: CompareParams,
 ) -> ShardJobs:
     """Count the targets that each rule makes, where its survey could not tell them."""
-    from xmodal_kedro.benchmarks.rules import jobs_by_rule, merge_params
-    from xmodal_kedro.labelling.class_map import ClassMap
-    from xmodal_kedro.labelling.counts import target_jobs
+    from xmodal_kedro.evaluation.rules import jobs_by_rule, merge_params
+    from xmodal_kedro.labels.class_map import ClassMap
+    from xmodal_kedro.labels.counts import target_jobs
 
     classes = ClassMap.of(candidate_classes, label_classes)
     return jobs_by_rule(
@@ -75,10 +75,10 @@ def choose_classes(
     """The vocabulary of each rule, one below the other."""
     import pandas as pd
 
-    from xmodal_kedro.benchmarks.rules import merge_params, of_rule, told_of_rule
-    from xmodal_kedro.labelling.class_map import ClassMap
-    from xmodal_kedro.labelling.counts import LabelCounter
-    from xmodal_kedro.labelling.vocabulary import build_vocabulary
+    from xmodal_kedro.evaluation.rules import merge_params, of_rule, told_of_rule
+    from xmodal_kedro.labels.class_map import ClassMap
+    from xmodal_kedro.labels.counts import LabelCounter
+    from xmodal_kedro.labels.vocabulary import build_vocabulary
 
     classes, tables = ClassMap.of(candidate_classes, label_classes), []
     for rule, params in merge_params(merge_labels, compare).items():
@@ -103,9 +103,9 @@ def merge_rules(
     compare: CompareParams,
 ) -> ShardJobs:
     """Write the training targets of each rule; all rules split the videos alike."""
-    from xmodal_kedro.benchmarks.rules import jobs_by_rule, merge_params, vocabulary_of
-    from xmodal_kedro.labelling.class_map import ClassMap
-    from xmodal_kedro.labelling.merge import merge_jobs
+    from xmodal_kedro.evaluation.rules import jobs_by_rule, merge_params, vocabulary_of
+    from xmodal_kedro.labels.class_map import ClassMap
+    from xmodal_kedro.labels.merge import merge_jobs
 
     classes, jobs = ClassMap.of(candidate_classes, label_classes), {}
     for rule, params in merge_params(merge_labels, compare).items():
@@ -115,10 +115,10 @@ def merge_rules(
 
 
 def _plan(rule: str, surveys: Shards, classes: Any, params: MergeParams) -> Any:
-    from xmodal_kedro.benchmarks.rules import of_rule
-    from xmodal_kedro.labelling import associations
-    from xmodal_kedro.labelling.counts import LabelCounter
-    from xmodal_kedro.labelling.plan import MergePlan
+    from xmodal_kedro.evaluation.rules import of_rule
+    from xmodal_kedro.labels import associations
+    from xmodal_kedro.labels.counts import LabelCounter
+    from xmodal_kedro.labels.plan import MergePlan
 
     survey = LabelCounter.sum_of(of_rule(surveys, rule))
     thresholds = associations.class_thresholds(survey, classes, params)
@@ -134,7 +134,7 @@ def train_rules(
     compare: CompareParams,
 ) -> ShardJobs:
     """Train a network for each rule and seed; a run that was killed goes on with those it lacks."""
-    from xmodal_kedro.benchmarks.rules import training_jobs
+    from xmodal_kedro.evaluation.rules import training_jobs
 
     return training_jobs(clips, compare_labels, compare_vocabularies, train, compare)
 
@@ -149,8 +149,8 @@ def probe_rules(
     compare: CompareParams,
 ) -> ShardJobs:
     """What linear models on the embedding of each network, and of the untrained one, call each test clip."""
-    from xmodal_kedro.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.benchmarks.rule_trials import Question, trial_jobs
+    from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.evaluation.rule_trials import Question, trial_jobs
 
     benchmark = read_benchmark(benchmark_files, transfer_eval.benchmark)
     question = Question(benchmark, benchmark_sounds, transfer_eval)
@@ -167,8 +167,8 @@ def judge_rules(
     """Count what was right, and test every pair of rules: results, gains, and the summary of both."""
     import pandas as pd
 
-    from xmodal_kedro.benchmarks.catalogue import CATALOGUE, read_benchmark
-    from xmodal_kedro.benchmarks.rule_results import rule_gains, rule_values, summarise_rules
+    from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE, read_benchmark
+    from xmodal_kedro.evaluation.rule_results import rule_gains, rule_values, summarise_rules
 
     name = transfer_eval.benchmark
     predictions = pd.concat([shard().to_pandas() for shard in compare_predictions.values()], ignore_index=True)
@@ -184,7 +184,7 @@ def plot_rules(compare_results: DataFrame, compare_predictions: Shards) -> Any:
     """What each rule is worth, over all and class by class, as a plotly figure."""
     import pandas as pd
 
-    from xmodal_kedro.benchmarks.rule_results import plot_rules as plot
+    from xmodal_kedro.evaluation.rule_results import plot_rules as plot
 
     predictions = pd.concat([shard().to_pandas() for shard in compare_predictions.values()], ignore_index=True)
     return plot(compare_results, predictions)
@@ -199,8 +199,8 @@ def write_compare_report(
     transfer_eval: TransferParams,
 ) -> str:
     """Which labels to learn from, as one HTML page that needs no network."""
-    from xmodal_kedro.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.benchmarks.rule_results import render_rules
+    from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.evaluation.rule_results import render_rules
 
     name = transfer_eval.benchmark
     complete = read_benchmark(benchmark_files, name).complete

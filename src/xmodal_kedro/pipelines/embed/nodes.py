@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.sharding import spread
+from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import logging
 from functools import partial
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.sharding import spread
+from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from xmodal_kedro.handles import DataFrame, Shards
 from xmodal_kedro.params import MergeParams
+from xmodal_kedro.storage import DataFrame, Shards
 
 
 def find_true_clips(
@@ -17,8 +17,8 @@ def find_true_clips(
     sound_ontology: DataFrame,
 ) -> DataFrame:
     """Check the truth, and find the clips that it is about."""
-    from xmodal_kedro.labelling.check import truth as truths
-    from xmodal_kedro.labelling.check.meaning import Meaning
+    from xmodal_kedro.labels.check import truth as truths
+    from xmodal_kedro.labels.check.meaning import Meaning
 
     checked = truths.read_truth(truth)
     truths.require_known_classes(checked, Meaning(candidate_classes, label_classes, sound_ontology))
@@ -37,10 +37,10 @@ def judge_labels(
     merge_labels: MergeParams,
 ) -> tuple[DataFrame, DataFrame]:
     """Measure how often labels and targets are right, by class and by score."""
-    from xmodal_kedro.labelling.check.calibration import reliability
-    from xmodal_kedro.labelling.check.meaning import Meaning
-    from xmodal_kedro.labelling.check.quality import measure
-    from xmodal_kedro.labelling.check.statements import gather
+    from xmodal_kedro.labels.check.calibration import reliability
+    from xmodal_kedro.labels.check.meaning import Meaning
+    from xmodal_kedro.labels.check.quality import measure
+    from xmodal_kedro.labels.check.statements import gather
 
     meaning = Meaning(candidate_classes, label_classes, sound_ontology)
     said = gather(clip_truth, visual_labels, audio_labels, labels, label_vocabulary, meaning, merge_labels)
@@ -51,8 +51,8 @@ def summarise_check(
     label_quality: DataFrame, label_reliability: DataFrame, clip_truth: DataFrame
 ) -> tuple[dict[str, float], Any, str]:
     """The averages as metrics, a plotly figure of the calibration, and a page."""
-    from xmodal_kedro.labelling.check.calibration import reliability_diagram
-    from xmodal_kedro.labelling.check.summary import metrics, report
+    from xmodal_kedro.labels.check.calibration import reliability_diagram
+    from xmodal_kedro.labels.check.summary import metrics, report
 
     diagram = reliability_diagram(label_reliability)
     return metrics(label_quality, label_reliability), diagram, report(label_quality, diagram, clip_truth)

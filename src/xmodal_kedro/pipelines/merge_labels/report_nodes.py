@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from xmodal_kedro.handles import DataFrame, Shards
-from xmodal_kedro.labelling.report.summary import LabelSummary
+from xmodal_kedro.labels.summary import LabelSummary
 from xmodal_kedro.params import MergeParams
+from xmodal_kedro.storage import DataFrame, Shards
 
 
 def summarise_labels(labels: Shards, visual_labels: Shards, audio_labels: Shards) -> LabelSummary:
     """Add up what every shard tells of itself."""
-    from xmodal_kedro.labelling.report.summary import summarise
+    from xmodal_kedro.labels.summary import summarise
 
     return summarise(labels, visual_labels, audio_labels)
 
@@ -20,7 +20,7 @@ def measure_labels(
     label_summary: LabelSummary, label_vocabulary: DataFrame, dropped_classes: DataFrame
 ) -> dict[str, float]:
     """The labels in a few numbers, for tracking."""
-    from xmodal_kedro.labelling.report.metrics import label_metrics
+    from xmodal_kedro.labels.metrics import label_metrics
 
     return label_metrics(label_summary, label_vocabulary, dropped_classes)
 
@@ -33,9 +33,9 @@ def plot_labels(
     merge_labels: MergeParams,
 ) -> tuple[Any, Any, Any]:
     """How often each class occurs, how sure the teachers are, and which classes occur together, as plotly figures."""
-    from xmodal_kedro.labelling.report.associations import association_matrix
-    from xmodal_kedro.labelling.report.histogram import label_histogram
-    from xmodal_kedro.labelling.report.scores import plot_scores
+    from xmodal_kedro.reports.labels.association_matrix import association_matrix
+    from xmodal_kedro.reports.labels.histogram import label_histogram
+    from xmodal_kedro.reports.labels.scores import plot_scores
 
     return (
         label_histogram(label_vocabulary, label_summary),
@@ -54,8 +54,8 @@ def draw_contact_sheet(
     merge_labels: MergeParams,
 ) -> str:
     """A random sample and the most contradictory clips, as HTML."""
-    from xmodal_kedro.labelling.report.clip_views import LabelledClips
-    from xmodal_kedro.labelling.report.contact_sheet import contact_sheet
+    from xmodal_kedro.reports.labels.clip_views import LabelledClips
+    from xmodal_kedro.reports.labels.contact_sheet import contact_sheet
 
     source = LabelledClips(clips, visual_labels, audio_labels, labels, label_vocabulary, merge_labels)
     return contact_sheet(
@@ -84,8 +84,8 @@ def write_label_report(
     merge_labels: MergeParams,
 ) -> str:
     """What the labels are worth, to see and to hear, as one HTML page that needs no network."""
-    from xmodal_kedro.labelling.report.clip_views import LabelledClips
-    from xmodal_kedro.labelling.report.label_report import LabelReportInputs, render
+    from xmodal_kedro.reports.labels.clip_views import LabelledClips
+    from xmodal_kedro.reports.labels.label_report import LabelReportInputs, render
 
     source = LabelledClips(clips, visual_labels, audio_labels, labels, label_vocabulary, merge_labels)
     return render(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.handles import DataFrame
 from xmodal_kedro.params import AudioTeacherCard, SampleParams, VisualTeacherCard
+from xmodal_kedro.storage import DataFrame
 
 Files = dict[str, bytes | Callable[[], bytes]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xmodal_kedro.handles import DataFrame
+from xmodal_kedro.storage import DataFrame
 
 
 def summarise(
@@ -15,8 +15,8 @@ def summarise(
     Raises:
         ValueError: if nothing was judged yet.
     """
-    from xmodal_kedro.benchmarks.summary import summarise_networks, summarise_rules
     from xmodal_kedro.errors import UserError
+    from xmodal_kedro.evaluation.summary import summarise_networks, summarise_rules
 
     if all_transfer_results.empty and all_compare_results.empty:
         raise UserError("nothing was judged below this data root yet: run transfer_eval or compare first")
@@ -28,7 +28,7 @@ def summarise(
 
 def plot_networks(network_summary: DataFrame) -> Any:
     """What pretraining gave each network on each benchmark, as a plotly figure."""
-    from xmodal_kedro.benchmarks.summary import gains_of_pretraining
+    from xmodal_kedro.evaluation.summary import gains_of_pretraining
 
     return gains_of_pretraining(network_summary)
 
@@ -37,6 +37,6 @@ def write_summary(
     network_summary: DataFrame, rule_summary: DataFrame, all_compare_gains: DataFrame, network_gains: Any
 ) -> str:
     """All that was judged, as one HTML page that needs no network."""
-    from xmodal_kedro.benchmarks.summary_page import render_summary
+    from xmodal_kedro.reports.summary import render_summary
 
     return render_summary(network_summary, rule_summary, all_compare_gains, network_gains)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from xmodal_kedro.handles import Checkpoints, DataFrame, Shards
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.storage import Checkpoints, DataFrame, Shards
 
 
 def train_model(
@@ -25,8 +25,8 @@ def train_model(
 
     from xmodal_kedro.models.card import describe
     from xmodal_kedro.training.checkpoint import plain_weights
-    from xmodal_kedro.training.data import gather
     from xmodal_kedro.training.fit import fit
+    from xmodal_kedro.training.training_data import gather
 
     data = gather(clips, labels, label_vocabulary, train, teacher_embeddings)
     fitted = fit(data, train, training_checkpoints)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from xmodal_kedro.handles import DataFrame, Folder, ShardJobs, Shards
 from xmodal_kedro.params import AudioTeacherCard, TransferParams
+from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 
 
 def embed_references(
@@ -15,9 +15,9 @@ def embed_references(
     transfer_eval: TransferParams,
 ) -> ShardJobs:
     """What every network is compared with: log-mel statistics, and the teacher's own embedding where it has one."""
-    from xmodal_kedro.benchmarks.embed import embed_benchmark
-    from xmodal_kedro.benchmarks.representations import LOG_MEL, TEACHER, LogMelStatistics, TeacherEmbedding
-    from xmodal_kedro.labelling.teacher import teacher_files
+    from xmodal_kedro.evaluation.embeddings import embed_benchmark
+    from xmodal_kedro.evaluation.representations import LOG_MEL, TEACHER, LogMelStatistics, TeacherEmbedding
+    from xmodal_kedro.teachers.protocol import teacher_files
 
     references: dict[str, Any] = {LOG_MEL: LogMelStatistics()}
     if audio_teacher.output.embedding:
@@ -34,8 +34,8 @@ def embed_sounds(
     transfer_eval: TransferParams,
 ) -> ShardJobs:
     """Embed each sound with the trained network and with the same network at random initialisation."""
-    from xmodal_kedro.benchmarks.embed import embed_benchmark
-    from xmodal_kedro.benchmarks.representations import PRETRAINED, RANDOM, NetworkEmbedding, random_network
+    from xmodal_kedro.evaluation.embeddings import embed_benchmark
+    from xmodal_kedro.evaluation.representations import PRETRAINED, RANDOM, NetworkEmbedding, random_network
     from xmodal_kedro.models.card import load_model
     from xmodal_kedro.models.device import choose_device
 
@@ -53,8 +53,8 @@ def probe_folds(
     benchmark_files: Folder, benchmark_embeddings: Shards, reference_embeddings: Shards, transfer_eval: TransferParams
 ) -> DataFrame:
     """What linear models on frozen embeddings call each test clip; none where that protocol is not asked for."""
-    from xmodal_kedro.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.benchmarks.predictions import no_predictions, probe_all
+    from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.evaluation.predictions import no_predictions, probe_all
 
     if "linear_probe" not in transfer_eval.protocols:
         return no_predictions()
@@ -72,10 +72,10 @@ def classify_zero_shot(
     transfer_eval: TransferParams,
 ) -> DataFrame:
     """What the network's own classes, and the teacher's, call each test clip that they have a name for."""
-    from xmodal_kedro.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.benchmarks.predictions import classify_without_training, no_predictions
-    from xmodal_kedro.benchmarks.representations import PRETRAINED, TEACHER
-    from xmodal_kedro.labelling.teacher import scored_classes, teacher_files
+    from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.evaluation.predictions import classify_without_training, no_predictions
+    from xmodal_kedro.evaluation.representations import PRETRAINED, TEACHER
+    from xmodal_kedro.teachers.protocol import scored_classes, teacher_files
 
     if "zero_shot" not in transfer_eval.protocols:
         return no_predictions()
@@ -96,8 +96,8 @@ def fine_tune_folds(
     transfer_eval: TransferParams,
 ) -> ShardJobs:
     """Train the whole network on each split, from pretrained weights and from random ones, where that is asked for."""
-    from xmodal_kedro.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.benchmarks.fine_tune import fine_tune_benchmark
+    from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.evaluation.fine_tune import fine_tune_benchmark
     from xmodal_kedro.models.card import load_model
 
     if "fine_tune" not in transfer_eval.protocols:
@@ -130,8 +130,8 @@ def measure(
     """
     import pandas as pd
 
-    from xmodal_kedro.benchmarks.catalogue import CATALOGUE, read_benchmark
-    from xmodal_kedro.benchmarks.compare import all_gains, fold_values, summarise
+    from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE, read_benchmark
+    from xmodal_kedro.evaluation.statistics import all_gains, fold_values, summarise
 
     name = transfer_eval.benchmark
     tuned = [shard().to_pandas() for shard in fine_tune_predictions.values()]

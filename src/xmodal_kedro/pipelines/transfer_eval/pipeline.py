@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from xmodal_kedro.benchmarks.preparation import decode_sounds, refuse_leaks, sign_sounds
+from xmodal_kedro.evaluation.preparation import decode_sounds, refuse_leaks, sign_sounds
 
 from .nodes import (
     classify_zero_shot,

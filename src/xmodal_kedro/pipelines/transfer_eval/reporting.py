@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from xmodal_kedro.handles import DataFrame, Folder, Shards
 from xmodal_kedro.params import TransferParams
+from xmodal_kedro.storage import DataFrame, Folder, Shards
 
 REPORTED = (
     "videos",
@@ -37,29 +37,29 @@ REPORTED = (
 
 def plot_confusion(transfer_predictions: DataFrame) -> Any:
     """Which classes the pretrained network confuses, as a plotly figure."""
-    from xmodal_kedro.benchmarks.plots import confusion_matrix
+    from xmodal_kedro.evaluation.plots import confusion_matrix
 
     return confusion_matrix(transfer_predictions)
 
 
 def plot_gains(transfer_gains: DataFrame) -> Any:
     """Gains over each comparison with their confidence intervals, as a plotly figure."""
-    from xmodal_kedro.benchmarks.plots import gain_intervals
+    from xmodal_kedro.evaluation.plots import gain_intervals
 
     return gain_intervals(transfer_gains)
 
 
 def plot_class_gains(transfer_predictions: DataFrame) -> Any:
     """On which classes the pretrained network is ahead, as a plotly figure."""
-    from xmodal_kedro.benchmarks.plots import class_gains
+    from xmodal_kedro.evaluation.plots import class_gains
 
     return class_gains(transfer_predictions)
 
 
 def tabulate_calls(transfer_predictions: DataFrame) -> tuple[DataFrame, DataFrame]:
     """What the pretrained network called each test clip, and how often it was right by class, as plain tables."""
-    from xmodal_kedro.benchmarks.compare import class_accuracies
-    from xmodal_kedro.benchmarks.plots import pretrained_predictions
+    from xmodal_kedro.evaluation.plots import pretrained_predictions
+    from xmodal_kedro.evaluation.statistics import class_accuracies
 
     told = pretrained_predictions(transfer_predictions)
     return told[["truth", "predicted"]].reset_index(drop=True), class_accuracies(told)
@@ -67,10 +67,10 @@ def tabulate_calls(transfer_predictions: DataFrame) -> tuple[DataFrame, DataFram
 
 def map_embeddings(benchmark_files: Folder, benchmark_embeddings: Shards, transfer_eval: TransferParams) -> Any:
     """The benchmark's sounds where the pretrained embedding puts them, in two dimensions, as a plotly figure."""
-    from xmodal_kedro.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.benchmarks.embed import gather
-    from xmodal_kedro.benchmarks.embedding_map import draw_map
-    from xmodal_kedro.benchmarks.representations import PRETRAINED
+    from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.evaluation.embedding_map import draw_map
+    from xmodal_kedro.evaluation.embeddings import gather
+    from xmodal_kedro.evaluation.representations import PRETRAINED
 
     clips = read_benchmark(benchmark_files, transfer_eval.benchmark).clips
     embedded = gather(benchmark_embeddings, PRETRAINED, clips["file"].tolist())
@@ -103,7 +103,7 @@ def write_report(
     run_provenance: dict[str, str],
 ) -> str:
     """Everything that a reader of the run wants to see, as one HTML page that needs no network."""
-    from xmodal_kedro.benchmarks.report import ReportInputs, render
+    from xmodal_kedro.reports.transfer.report import ReportInputs, render
 
     return render(
         ReportInputs(

@@ -1,1 +1,0 @@
-"""What a trained network is worth on labelled benchmarks that it has never heard."""

@@ -1,0 +1,258 @@
+"""Stream clips with their targets from paired shards, shuffled, in memory that does not grow with the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xmodal_kedro.data.order import EpochOrder, Piece, Pool, RowGroups
+from xmodal_kedro.data.prefetch import prefetched
+from xmodal_kedro.data.survey import Split, Targets, read_targets, reading
+from xmodal_kedro.data.teacher_embeddings import Embeddings, ShardEmbeddings
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.features.augment import fit_length
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.storage import Shards
+
+_PREFETCHED_BATCHES = 4
+_POOLS_IN_MEMORY = 2
+"""Of each stream: one that is given out, and one that is read meanwhile."""
+_LABEL_SHARDS_IN_MEMORY = 256
+"""Some 40 MB: to read the labels of a shard again for each of its row groups costs a fifth of the loader's time."""
+_EMBEDDING_SHARDS_IN_MEMORY = 64
+"""Some 130 MB with embeddings of 2,048 numbers."""
+_NO_EMBEDDING = np.zeros(0, np.float16)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some clips.
+
+    Attributes:
+        audio: int16 [batch, samples].
+        targets: float32 [batch, classes]: weights of the vocabulary's classes.
+        embeddings: the teacher's, float16 [batch, size]; of size 0 where they are not learnt.
+        clip_ids: [batch].
+        parts: stream and number of clips of each stretch of the batch, in order.
+        clips: of the whole batch, over all ranks.
+    """
+
+    audio: Tensor
+    targets: Tensor
+    embeddings: Tensor
+    clip_ids: list[str]
+    parts: tuple[tuple[int, int], ...]
+    clips: int
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The sound of one clip, of its stored length, its targets as vocabulary indices with their weights, and its
+    teacher's embedding [size]."""
+
+    clip_id: str
+    audio: NDArray[np.int16]
+    classes: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    embedding: NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads: `rank` of `ranks` takes every `ranks`-th stream, with `threads`; into page-locked memory if
+    `pinned`."""
+
+    rank: int = 0
+    ranks: int = 1
+    threads: int = 1
+    pinned: bool = False
+
+
+ALONE = Reader()
+
+
+class _Beside(NamedTuple):
+    """What is read beside a shard of clips, by its key, and kept for its next row groups."""
+
+    targets_of: Callable[[str], Targets]
+    embeddings_of: Callable[[str], ShardEmbeddings] | None
+
+
+@dataclass(frozen=True)
+class ClipStream:
+    """The clips of one split, joined with their labels by `clip_id`.
+
+    Every labelled clip of the split comes exactly once an epoch.
+
+    Attributes:
+        clips, labels: paired shards under the same keys.
+        embeddings: the teacher's, under the same keys too; None where they are not learnt.
+        split: which clips. Those for training come in random order, those for validation in the stored one.
+        groups: the row groups that hold them, as `survey` found.
+        classes: size of the label vocabulary.
+        clip_s: length of sound given, seconds. Of a longer clip a random part is taken for training, the middle for
+            validation; a shorter one is repeated.
+        batch_size: most clips of a batch. Batches of an epoch differ by one clip at most in size.
+        shuffle_buffer: clips held in memory to shuffle the stream; some row groups more, as these are held whole.
+        streams: streams that the epoch is read as; see `order`.
+        seed: with the epoch's number, it alone decides the order and the cuts of training clips, whoever reads.
+    """
+
+    clips: Shards
+    labels: Shards
+    embeddings: Embeddings | None
+    split: Split
+    groups: RowGroups
+    classes: int
+    clip_s: float
+    batch_size: int
+    shuffle_buffer: int
+    streams: int
+    seed: int
+
+    def order(self, epoch: int = 0) -> EpochOrder:
+        """The order of an epoch."""
+        pool_clips = max(1, self.shuffle_buffer // (self.streams * _POOLS_IN_MEMORY))
+        return EpochOrder(self.groups, self.batch_size, self.streams, pool_clips, self._random(epoch))
+
+    def batches(self, epoch: int = 0, first_step: int = 0, reader: Reader = ALONE) -> Generator[Batch]:
+        """The batches of one epoch from `first_step` on, read ahead by background threads.
+
+        Args:
+            epoch: number of the epoch.
+            first_step: batches before it are left out, without reading their sound.
+            reader: which part of each batch is given.
+
+        Raises:
+            ValueError: if a shard cannot be read, or is no longer what it was when it was surveyed.
+        """
+        return prefetched(self._batches(epoch, first_step, reader), _PREFETCHED_BATCHES)
+
+    def _batches(self, epoch: int, first_step: int, reader: Reader) -> Generator[Batch]:
+        order = self.order(epoch)
+        mine = range(reader.rank, self.streams, reader.ranks)
+        beside = _Beside(
+            lru_cache(maxsize=_LABEL_SHARDS_IN_MEMORY)(self._targets),
+            lru_cache(maxsize=_EMBEDDING_SHARDS_IN_MEMORY)(self.embeddings.read) if self.embeddings else None,
+        )
+        with ThreadPoolExecutor(reader.threads, "clip-reader") as threads:
+            sources = [
+                _from_pools(
+                    order.pools(stream),
+                    partial(self._submit, threads, beside, epoch, stream),
+                    order.taken(stream, first_step),
+                )
+                for stream in mine
+            ]
+            try:
+                for step in range(first_step, order.steps):
+                    parts = tuple((stream, order.quota(stream, step)) for stream in mine)
+                    clips = [
+                        next(source) for source, (_, size) in zip(sources, parts, strict=True) for _ in range(size)
+                    ]
+                    yield self._batch(clips, parts, order.sizes[step], reader.pinned)
+            finally:
+                threads.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(
+        self, threads: ThreadPoolExecutor, beside: _Beside, epoch: int, stream: int, pool: Pool
+    ) -> Future[list[tuple[Clip, int]]]:
+        return threads.submit(self._read_pool, beside, epoch, stream, pool)
+
+    def _read_pool(self, beside: _Beside, epoch: int, stream: int, pool: Pool) -> list[tuple[Clip, int]]:
+        """The clips of a pool in the order they are given, each with the sample that its sound begins at."""
+        clips = [clip for piece in pool.pieces for clip in self._read_piece(piece, beside)]
+        samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
+        surplus_N = np.array([max(0, len(clip.audio) - samples) for clip in clips])
+        rng = self._random(epoch, stream, pool.number)
+        if rng is None:
+            return list(zip(clips, (surplus_N // 2).tolist(), strict=True))
+        starts = rng.integers(surplus_N, endpoint=True).tolist()
+        return [(clips[at], starts[at]) for at in rng.permutation(len(clips)).tolist()]
+
+    def _read_piece(self, piece: Piece, beside: _Beside) -> list[Clip]:
+        shard, targets = self.clips[piece.key], beside.targets_of(piece.key)
+        with reading("clips", piece.key, shard), shard.open() as parquet:
+            rows = parquet.read_row_group(piece.group, columns=["clip_id", "audio"], use_threads=False)
+        found = pc.index_in(rows["clip_id"], value_set=targets.clip_ids)
+        at_row = np.flatnonzero(found.is_valid().to_numpy())[piece.first : piece.last]
+        if len(at_row) != piece.last - piece.first:
+            raise UserError(f"the shard {piece.key} has changed since training began: start training again")
+        at_target = found.take(pa.array(at_row)).to_numpy()
+        ids = targets.clip_ids.take(pa.array(at_target))
+        embeddings = beside.embeddings_of(piece.key).of(ids) if beside.embeddings_of else [_NO_EMBEDDING] * len(ids)
+        sounds = _sounds(rows["audio"])
+        return [
+            Clip(
+                clip_id,
+                sounds[row],
+                targets.classes[targets.starts[target] : targets.starts[target + 1]],
+                targets.weights[targets.starts[target] : targets.starts[target + 1]],
+                embedding,
+            )
+            for clip_id, row, target, embedding in zip(
+                ids.to_pylist(), at_row.tolist(), at_target.tolist(), embeddings, strict=True
+            )
+        ]
+
+    def _batch(
+        self, clips: Sequence[tuple[Clip, int]], parts: tuple[tuple[int, int], ...], whole: int, pinned: bool
+    ) -> Batch:
+        samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
+        audio_BT = torch.empty((len(clips), samples), dtype=torch.int16, pin_memory=pinned)
+        targets_BC = torch.zeros((len(clips), self.classes), pin_memory=pinned)
+        size = self.embeddings.size if self.embeddings else 0
+        embeddings_BE = torch.empty((len(clips), size), dtype=torch.float16, pin_memory=pinned)
+        audio, targets, embeddings = audio_BT.numpy(), targets_BC.numpy(), embeddings_BE.numpy()
+        for row, (clip, start) in enumerate(clips):
+            audio[row] = fit_length(clip.audio, samples, start)
+            targets[row, clip.classes] = clip.weights
+            embeddings[row] = clip.embedding
+        return Batch(audio_BT, targets_BC, embeddings_BE, [clip.clip_id for clip, _ in clips], parts, whole)
+
+    def _targets(self, key: str) -> Targets:
+        return read_targets(key, self.labels[key], self.split, self.classes)
+
+    def _random(self, *place: int) -> np.random.Generator | None:
+        """What decides at a place of a training epoch; None where nothing is random."""
+        return np.random.default_rng([self.seed, len(place), *place]) if self.split == "train" else None
+
+
+def _from_pools(
+    pools: Iterator[Pool], read: Callable[[Pool], Future[list[tuple[Clip, int]]]], skipped: int
+) -> Iterator[tuple[Clip, int]]:
+    """The clips of a stream after the first `skipped`; the next pool is read while one is given out."""
+    waiting: list[tuple[Future[list[tuple[Clip, int]]], int]] = []
+    for pool in pools:
+        if skipped >= pool.clips:
+            skipped -= pool.clips
+            continue
+        waiting.append((read(pool), skipped))
+        skipped = 0
+        if len(waiting) == _POOLS_IN_MEMORY:
+            made, first = waiting.pop(0)
+            yield from made.result()[first:]
+    for made, first in waiting:
+        yield from made.result()[first:]
+
+
+def _sounds(column: pa.ChunkedArray) -> list[NDArray[np.int16]]:
+    """Views on the samples of each row."""
+    sounds = []
+    for chunk in column.chunks:
+        _, offsets, samples = chunk.buffers()
+        bounds = (np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1] // 2).tolist()
+        whole = np.frombuffer(samples, "<i2") if samples is not None else np.zeros(0, "<i2")
+        sounds += [whole[first:last] for first, last in pairwise(bounds)]
+    return sounds

@@ -1,0 +1,101 @@
+"""Embeddings of a benchmark's sounds: each representation of each shard of sounds is made once, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.evaluation.representations import Representation
+from xmodal_kedro.evaluation.sounds import stored_sounds
+from xmodal_kedro.schemas import BENCHMARK_EMBEDDINGS_ARROW
+from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
+
+
+def embed_benchmark(sounds: Shards, representations: Mapping[str, Representation], batch_size: int) -> ShardJobs:
+    """One job for each representation of each shard.
+
+    A job depends on what is represented and by whom, so that other weights leave a teacher's embeddings as they are.
+
+    Args:
+        sounds: as `schemas.BenchmarkSounds`.
+        representations: by name.
+        batch_size: sounds in memory.
+    """
+    return {
+        f"{name}-{key}": partial(embed_shard, shard, representation, Batch(batch_size))
+        for name, representation in representations.items()
+        for key, shard in sounds.items()
+    }
+
+
+class Batch:
+    """How many sounds share a batch, which is no part of what comes out."""
+
+    fingerprint = "batch"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+def embed_shard(sounds: LoadShard, representation: Representation, batch: Batch) -> Iterator[pa.Table]:
+    """The sounds of a shard, represented: `schemas.BenchmarkEmbeddings`, a table for each batch."""
+    for part in stored_sounds(sounds, batch.size):
+        names, audio = zip(*part, strict=True)
+        embeddings_NE, scores_NC = representation(audio)
+        yield pa.table([pa.array(names), _lists(embeddings_NE), _lists(scores_NC)], schema=BENCHMARK_EMBEDDINGS_ARROW)
+
+
+class Embedded(NamedTuple):
+    """One representation of all sounds of a benchmark, in a given order.
+
+    Attributes:
+        embeddings: float64 [sounds, size].
+        scores: float32 [sounds, classes].
+    """
+
+    embeddings: NDArray[np.float64]
+    scores: NDArray[np.float32]
+
+
+def representations_of(embeddings: Shards) -> list[str]:
+    """Names of the representations that are there, in order."""
+    return list(dict.fromkeys(key.rpartition("-")[0] for key in embeddings))
+
+
+def gather(embeddings: Shards, representation: str, files: Sequence[str]) -> Embedded:
+    """Load one representation.
+
+    Args:
+        embeddings: as `embed_benchmark` makes them.
+        representation: its name.
+        files: of the benchmark's sounds, in the order wanted.
+
+    Raises:
+        ValueError: if the sounds are not those of the benchmark.
+    """
+    tables = [shard() for key, shard in embeddings.items() if key.rpartition("-")[0] == representation]
+    table = pa.concat_tables(tables)
+    place = {file: position for position, file in enumerate(table["file"].to_pylist())}
+    if place.keys() != set(files):
+        raise UserError(
+            "benchmark_embeddings are not of the benchmark's sounds: run the pipeline transfer_eval from its beginning"
+        )
+    order = [place[file] for file in files]
+    return Embedded(_matrix(table["embedding"])[order].astype(np.float64), _matrix(table["scores"])[order])
+
+
+def _lists(rows_NE: NDArray[np.float32]) -> pa.Array:
+    offsets = np.arange(len(rows_NE) + 1, dtype=np.int32) * rows_NE.shape[1]
+    return pa.ListArray.from_arrays(offsets, pa.array(rows_NE.ravel(), pa.float32()))
+
+
+def _matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    matrix: NDArray[np.float32] = values.reshape(len(column), -1) if len(values) else np.zeros((len(column), 0), "f4")
+    return matrix

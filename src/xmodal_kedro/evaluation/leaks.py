@@ -1,0 +1,131 @@
+"""Sounds of a benchmark among the sources of training: what a network has heard proves nothing of it.
+
+They are found by content, whole files or parts of a recording in any encoding, and by the Freesound id that names of
+many data sets carry, as a benchmark's clips were mostly cut from longer recordings there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from xmodal_kedro.dedup.overlap import overlapping_pairs
+from xmodal_kedro.dedup.signature import sign_clip
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark
+from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, stored_sounds
+from xmodal_kedro.media.probe import VIDEO_ID_DIGITS
+from xmodal_kedro.params import NearDuplicateParams
+from xmodal_kedro.schemas import SIGNATURES_ARROW
+from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
+
+FREESOUND_BENCHMARKS = ("esc50", "esc10", "urbansound8k")
+FREESOUND_NAMES = (
+    re.compile(r"[1-5]-(\d+)-[A-Z]-\d+"),  # ESC-50: fold, Freesound id, take, class
+    re.compile(r"(\d+)-\d+-\d+-\d+"),  # UrbanSound8K: Freesound id, class, occurrence, slice
+    re.compile(r"(\d+)__.+"),  # as Freesound's site names what is downloaded: id, user, title
+    re.compile(r"(?:freesound|fsid|fs)[-_ ]?(\d+)(?:\D.*)?", re.IGNORECASE),
+)
+_NAMED = 5
+
+
+class Leak(NamedTuple):
+    """One recording on both sides.
+
+    Attributes:
+        uri: of the source.
+        file: of the benchmark.
+        how: it was found.
+    """
+
+    uri: str
+    file: str
+    how: str
+
+
+def sign_benchmark(sounds: Shards) -> ShardJobs:
+    """One job for each shard of sounds: their `schemas.Signatures`, each a video of its own, named by its file."""
+    return {key: partial(sign_sounds, shard) for key, shard in sounds.items()}
+
+
+def sign_sounds(sounds: LoadShard) -> pa.Table:
+    """The signature of each sound."""
+    rows = [
+        sign_clip(
+            {"clip_id": name, "video_id": name, "start_s": 0.0, "audio": sound_T, "frames": [], "frame_times_s": []}
+        )
+        for part in stored_sounds(sounds, SHARD_SOUNDS)
+        for name, sound_T in part
+    ]
+    return pa.Table.from_pylist(rows, schema=SIGNATURES_ARROW)
+
+
+def find_leaks(
+    name: str,
+    benchmark: Benchmark,
+    benchmark_signatures: Shards,
+    videos: pd.DataFrame,
+    signatures: Shards,
+    params: NearDuplicateParams,
+) -> list[Leak]:
+    """Every source that holds a sound of the benchmark, each pair once.
+
+    Args:
+        name: of the benchmark.
+        benchmark_signatures: as `sign_benchmark` makes them.
+        videos: all sources that clips were cut from.
+        signatures: of these clips.
+        params: when two sounds are one recording.
+    """
+    uri_of = dict(zip(videos["video_id"], videos["uri"], strict=True))
+    found = {(leak.uri, leak.file): leak for leak in _by_name(name, benchmark, videos["uri"])}
+    for pair in overlapping_pairs(signatures, benchmark_signatures, params):
+        leak = Leak(uri_of[pair.one], pair.other, f"{pair.agreement.matched_s:.1f} s of sound agree")
+        found[leak.uri, leak.file] = leak
+    for row, file in zip(benchmark.clips["file"], benchmark.audio, strict=True):
+        if uri := uri_of.get(file.sha256[:VIDEO_ID_DIGITS]):
+            found[uri, row] = Leak(uri, row, "the files are equal")
+    return [found[key] for key in sorted(found)]
+
+
+def refuse_leaks(leaks: list[Leak], name: str) -> None:
+    """Let no figure be made of what training may have heard.
+
+    Raises:
+        ValueError: naming the sources, if there are any.
+    """
+    if not leaks:
+        return
+    shown = "; ".join(f"{leak.uri} and {leak.file} ({leak.how})" for leak in leaks[:_NAMED])
+    more = f"; and {len(leaks) - _NAMED} more" if len(leaks) > _NAMED else ""
+    sources = len({leak.uri for leak in leaks})
+    raise UserError(
+        f"training has heard the benchmark {name}: {sources} of its sources hold a recording that is judged on: "
+        f"{shown}{more}. Take these sources away and run the pipelines from ingest to train again, or judge on another "
+        "benchmark"
+    )
+
+
+def freesound_id(address: str) -> str | None:
+    """The Freesound id that a file's name carries, if it is of a form that is known."""
+    stem = PurePosixPath(address).stem
+    matches = (pattern.fullmatch(stem) for pattern in FREESOUND_NAMES)
+    return next((match[1].lstrip("0") for match in matches if match), None)
+
+
+def _by_name(name: str, benchmark: Benchmark, uris: pd.Series) -> Iterator[Leak]:
+    if name not in FREESOUND_BENCHMARKS:
+        return
+    files: dict[str, str] = {}
+    for file in benchmark.clips["file"]:
+        if (known := freesound_id(file)) is not None:
+            files.setdefault(known, file)
+    for uri in uris:
+        if (known := freesound_id(uri)) in files:
+            yield Leak(uri, files[known], f"both are Freesound {known}")

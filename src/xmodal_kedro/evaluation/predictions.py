@@ -1,0 +1,79 @@
+"""What test clips were called, as one table whatever the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
+from xmodal_kedro.evaluation.embeddings import gather, representations_of
+from xmodal_kedro.evaluation.probe import predict_splits
+from xmodal_kedro.evaluation.zero_shot import Classes, classify, matching_classes
+from xmodal_kedro.schemas import TransferPredictions
+from xmodal_kedro.storage import Shards
+
+
+def no_predictions() -> pd.DataFrame:
+    """`schemas.TransferPredictions` without rows."""
+    columns = TransferPredictions.to_schema().columns
+    return pd.DataFrame({name: pd.Series(dtype="int64" if name == "fold" else "str") for name in columns})
+
+
+def predictions_table(
+    benchmark: Benchmark, split: Split, protocol: str, representation: str, tested_N: NDArray, predicted_N: NDArray
+) -> pd.DataFrame:
+    """`schemas.TransferPredictions` of one split.
+
+    Args:
+        tested_N: positions of the clips in the benchmark.
+        predicted_N: what they were called.
+    """
+    clips = benchmark.clips.iloc[tested_N]
+    return pd.DataFrame(
+        {
+            "protocol": protocol,
+            "representation": representation,
+            "fold": split.fold,
+            "file": clips["file"].to_numpy(),
+            "truth": clips["category"].to_numpy(),
+            "predicted": predicted_N,
+        }
+    )
+
+
+def probe_all(benchmark: Benchmark, embeddings: Shards, strengths: Sequence[float]) -> pd.DataFrame:
+    """Linear probes of every representation that there is, over all splits."""
+    truths, groups = (benchmark.clips[name].to_numpy() for name in ("category", "group"))
+    tables = [no_predictions()]
+    for representation in representations_of(embeddings):
+        vectors_NE = gather(embeddings, representation, benchmark.clips["file"].tolist()).embeddings
+        predicted = predict_splits(vectors_NE, truths.astype(str), groups, benchmark.splits, strengths)
+        tables += [
+            predictions_table(benchmark, split, "linear_probe", representation, split.test, names)
+            for split, names in zip(benchmark.splits, predicted, strict=True)
+        ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def classify_without_training(benchmark: Benchmark, embeddings: Shards, classes: Classes) -> pd.DataFrame:
+    """Zero-shot predictions by each representation that has classes, of the clips whose category it has a class for.
+
+    Args:
+        classes: names of the classes that each representation scores, in order.
+    """
+    tables = [no_predictions()]
+    categories = sorted(benchmark.clips["category"].unique())
+    for representation in [name for name in representations_of(embeddings) if name in classes]:
+        matched = matching_classes(categories, classes[representation])
+        if len(matched) < 2:  # one category alone is no question
+            continue
+        scores_NC = gather(embeddings, representation, benchmark.clips["file"].tolist()).scores
+        is_askable_N = benchmark.clips["category"].isin(matched).to_numpy()
+        for split in benchmark.splits:
+            tested_N = split.test[is_askable_N[split.test]]
+            predicted = np.array(classify(scores_NC[tested_N], matched), str)
+            tables.append(predictions_table(benchmark, split, "zero_shot", representation, tested_N, predicted))
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,140 @@
+"""Linear probes: how much of a benchmark a linear model reads off frozen embeddings.
+
+As HEAR (Turian et al., 2022) and PANNs (Kong et al., 2020) judge frozen embeddings, but with a linear model only, and
+with its strength chosen without a look at the test clips.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+import joblib
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from xmodal_kedro.evaluation.benchmarks.benchmark import Split
+
+MAX_ITERATIONS = 2000
+MOST_INNER_FOLDS = 5
+
+logger = logging.getLogger(__name__)
+
+
+class Span(TransformerMixin, BaseEstimator):
+    """Coordinates in an orthonormal basis of the training clips' span, where that has fewer dimensions."""
+
+    def fit(self, vectors_NE: NDArray[np.floating], truths_N: object = None) -> Span:
+        clips, size = vectors_NE.shape
+        self.basis_ES_ = scipy.linalg.qr(vectors_NE.T, mode="economic", check_finite=False)[0] if clips < size else None
+        return self
+
+    def transform(self, vectors_NE: NDArray[np.floating]) -> NDArray[np.floating]:
+        return vectors_NE if self.basis_ES_ is None else vectors_NE @ self.basis_ES_
+
+
+def fit_probes(
+    embeddings_NE: NDArray[np.floating], truths_N: NDArray, strengths: Sequence[float]
+) -> dict[float, Pipeline]:
+    """Standardisation and multinomial logistic regression, one for each inverse regularisation strength C.
+
+    Where embeddings have more dimensions than there are clips, they are turned into axes that span these clips on the
+    way. A solution under an L2 penalty lies in that span and does not depend on the axes, so this changes nothing but
+    the time.
+
+    Args:
+        embeddings_NE: of the training clips [clips, embedding size].
+        truths_N: class names of these clips.
+        strengths: values of C.
+    """
+    axes = make_pipeline(StandardScaler(), Span()).fit(embeddings_NE)
+    turned_NR = axes.transform(embeddings_NE)
+    return {
+        strength: make_pipeline(axes, LogisticRegression(C=strength, max_iter=MAX_ITERATIONS).fit(turned_NR, truths_N))
+        for strength in strengths
+    }
+
+
+def inner_folds(truths_N: NDArray, groups_N: NDArray) -> Iterator[NDArray[np.bool_]]:
+    """Which training clips are held out, several times, to choose something; clips of a group go together.
+
+    A few groups, such as official folds, are held out one after the other; of many, `MOST_INNER_FOLDS` parts are made
+    with the classes evenly in them.
+
+    Args:
+        truths_N: class names of the training clips.
+        groups_N: groups of these clips, at least two.
+    """
+    names = np.unique(groups_N)
+    if len(names) <= MOST_INNER_FOLDS:
+        for name in names:
+            yield groups_N == name
+        return
+    parts = StratifiedGroupKFold(MOST_INNER_FOLDS, shuffle=True, random_state=0)
+    for _, held_out in parts.split(np.zeros(len(truths_N)), truths_N, groups_N):
+        yield np.isin(np.arange(len(truths_N)), held_out)
+
+
+def choose_strength(
+    embeddings_NE: NDArray[np.floating], truths_N: NDArray, groups_N: NDArray, strengths: Sequence[float]
+) -> float:
+    """The strength of the highest mean accuracy over `inner_folds`; the smallest of equals.
+
+    Args:
+        embeddings_NE: of the training clips [clips, embedding size].
+        truths_N: class names of these clips.
+        groups_N: groups of these clips, at least two.
+        strengths: inverse strengths C to choose from.
+    """
+    accuracies = dict.fromkeys(sorted(strengths), 0.0)
+    if len(accuracies) > 1:
+        for held_out in inner_folds(truths_N, groups_N):
+            for strength, probe in fit_probes(embeddings_NE[~held_out], truths_N[~held_out], strengths).items():
+                accuracies[strength] += float(np.mean(probe.predict(embeddings_NE[held_out]) == truths_N[held_out]))
+    return max(accuracies, key=lambda strength: round(accuracies[strength], 9))
+
+
+def fit_probe(
+    embeddings_NE: NDArray[np.floating], truths_N: NDArray, groups_N: NDArray, strengths: Sequence[float]
+) -> Pipeline:
+    """Choose the strength on the training clips, then fit on all of them. Arguments as `choose_strength`."""
+    strength = choose_strength(embeddings_NE, truths_N, groups_N, strengths)
+    return fit_probes(embeddings_NE, truths_N, [strength])[strength]
+
+
+def predict_splits(
+    embeddings_NE: NDArray[np.floating],
+    truths_N: NDArray,
+    groups_N: NDArray,
+    splits: Sequence[Split],
+    strengths: Sequence[float],
+) -> list[NDArray]:
+    """What the test clips of each split are called by a probe that was fitted on its training clips.
+
+    Args:
+        embeddings_NE: of all clips [clips, embedding size].
+        truths_N: class names.
+        groups_N: what stays together when the strength is chosen.
+        splits: official divisions.
+        strengths: inverse strengths to choose from.
+
+    Returns:
+        Class names of each split's test clips.
+    """
+    # One split a thread: these matrices are so small that a linear algebra library with several threads is slower.
+    with threadpool_limits(1):
+        probes = joblib.Parallel(n_jobs=-1, prefer="threads")(
+            joblib.delayed(fit_probe)(
+                embeddings_NE[split.train], truths_N[split.train], groups_N[split.train], strengths
+            )
+            for split in splits
+        )
+    logger.info("linear probes of the folds chose C = %s", ", ".join(f"{probe[-1].C:g}" for probe in probes))
+    return [probe.predict(embeddings_NE[split.test]) for probe, split in zip(probes, splits, strict=True)]

@@ -1,0 +1,1 @@
+"""Features of sound: the log-mel front end, and augmentation."""

@@ -1,0 +1,36 @@
+"""Sounds of many lengths in batches of one length each, since padding would be heard."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xmodal_kedro.features.log_mel import PATCH_FRAMES, samples_for_frames
+
+
+def at_least_a_patch(audio_T: NDArray[Any]) -> NDArray[Any]:
+    """A sound [samples], with silence at its end where it is shorter than a patch of 96 frames."""
+    return np.pad(audio_T, (0, max(0, samples_for_frames(PATCH_FRAMES) - len(audio_T))))
+
+
+def equal_lengths(sounds: Sequence[NDArray[Any]], at_a_time: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
+    """Positions and audio [batch, samples] of the sounds of each length, none shorter than a patch.
+
+    Args:
+        sounds: [samples] each, of one type.
+        at_a_time: most sounds of a batch; None sets no limit.
+    """
+    groups: dict[int, list[int]] = defaultdict(list)
+    padded = [at_least_a_patch(sound) for sound in sounds]
+    for position, sound in enumerate(padded):
+        groups[len(sound)].append(position)
+    for group in groups.values():
+        for start in range(0, len(group), at_a_time or len(group)):
+            positions = group[start : start + (at_a_time or len(group))]
+            yield positions, torch.from_numpy(np.stack([padded[position] for position in positions]))

@@ -1,1 +1,0 @@
-"""Machine labels: teachers, what they say of clips, and how two of them become one training target."""

@@ -1,1 +1,0 @@
-"""What a user sees of the labels before anything is trained on them."""

@@ -1,0 +1,1 @@
+"""From the labels of two teachers to training targets."""

@@ -1,0 +1,90 @@
+"""Whether a label of a certain score is right as often as the score says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from xmodal_kedro.labels.check.meaning import Meaning
+from xmodal_kedro.labels.check.quality import MATCHES, Match, meetings
+from xmodal_kedro.labels.check.statements import Statements
+
+BINS = 10
+COLUMNS = {
+    "labels": str,
+    "against": str,
+    "match": str,
+    "bin": int,
+    "labelled": int,
+    "mean_score": float,
+    "right": float,
+}
+"""Of the table `LabelReliability`."""
+TITLES = {
+    ("visual", "seen"): "by sight, of what is seen",
+    ("visual", "heard"): "by sight, of what is heard",
+    ("audio", "heard"): "by ear, of what is heard",
+}
+COLOURS = {("visual", "seen"): "#4c78a8", ("visual", "heard"): "#9ecae9", ("audio", "heard"): "#f58518"}
+
+
+def reliability(statements: Iterable[Statements], meaning: Meaning) -> pd.DataFrame:
+    """Each teacher's stored labels by score, in ten bins of equal width, and the share of each that is right.
+
+    Returns:
+        The table `LabelReliability`, without empty bins.
+    """
+    tables = [_bins(stated, match, meaning) for stated in statements if stated.ranked for match in MATCHES]
+    filled = [table for table in tables if len(table)]
+    nothing = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
+    return pd.concat(filled, ignore_index=True) if filled else nothing
+
+
+def expected_calibration_error(bins: pd.DataFrame) -> float:
+    """Mean distance of share right and mean score over the bins, weighted by their labels.
+
+    Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015, section "Calibration".
+    """
+    distance = (bins["right"] - bins["mean_score"]).abs()
+    return float((distance * bins["labelled"]).sum() / bins["labelled"].sum())
+
+
+def reliability_diagram(calibration: pd.DataFrame) -> go.Figure:
+    """Share of labels that are right against their score, where a label above or below a true class counts as right."""
+    figure = go.Figure(
+        go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": "#9aa5b1", "dash": "dot"}, name="calibrated")
+    )
+    branch = calibration[calibration["match"] == "branch"]
+    for (labels, against), bins in branch.groupby(["labels", "against"]):
+        key = (str(labels), str(against))
+        error = expected_calibration_error(bins)
+        figure.add_scatter(
+            x=bins["mean_score"].tolist(),
+            y=bins["right"].tolist(),
+            mode="lines+markers",
+            name=f"{TITLES[key]} (error {error:.2f})",
+            customdata=bins["labelled"].tolist(),
+            hovertemplate="%{customdata:,} labels of score %{x:.2f}: %{y:.0%} right<extra></extra>",
+            marker={"color": COLOURS[key], "size": 8},
+            line={"color": COLOURS[key]},
+        )
+    figure.update_layout(
+        title="How often labels are right, by their score",
+        template="plotly_white",
+        xaxis={"title": "score", "range": [0, 1]},
+        yaxis={"title": "share right", "range": [0, 1.02], "tickformat": ".0%"},
+    )
+    return figure
+
+
+def _bins(stated: Statements, match: Match, meaning: Meaning) -> pd.DataFrame:
+    labels = stated.said.drop_duplicates(["clip_id", "label"])[["clip_id", "label", "score"]]
+    met = meetings(stated, match, meaning)[["clip_id", "label"]].drop_duplicates().assign(right=True)
+    labels = labels.merge(met, on=["clip_id", "label"], how="left")
+    labels["right"] = labels["right"].notna()
+    labels["bin"] = np.minimum((labels["score"] * BINS).astype(int), BINS - 1)
+    bins = labels.groupby("bin").agg(labelled=("right", "size"), mean_score=("score", "mean"), right=("right", "mean"))
+    return bins.reset_index().assign(labels=stated.labels, against=stated.against, match=match)[list(COLUMNS)]

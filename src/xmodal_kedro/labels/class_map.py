@@ -1,0 +1,113 @@
+"""The matched classes of two teachers, as the jobs over shards use them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.labels.match import split
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Lists of integers of different lengths: list number i is `values[starts[i]:starts[i + 1]]`."""
+
+    starts: Indices
+    values: Indices
+
+    @classmethod
+    def of(cls, lists: Sequence[Sequence[int]]) -> Ragged:
+        """From Python lists."""
+        lengths = [len(part) for part in lists]
+        values = [value for part in lists for value in part]
+        return cls(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), np.array(values, np.int64))
+
+    def take(self, at: Indices) -> tuple[Indices, Indices]:
+        """All values of the lists `at`, and for each value the position in `at` that it is from."""
+        lengths = self.starts[at + 1] - self.starts[at]
+        owner = np.repeat(np.arange(len(at)), lengths)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return self.values[self.starts[at][owner] + within], owner
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """Candidates, and which of them each label becomes.
+
+    Attributes:
+        candidates: `CandidateClasses`.
+        label_classes: `LabelClasses`.
+        fingerprint: of both.
+    """
+
+    candidates: pd.DataFrame
+    label_classes: pd.DataFrame
+    fingerprint: str
+
+    @classmethod
+    def of(cls, candidates: pd.DataFrame, label_classes: pd.DataFrame) -> ClassMap:
+        """From the two tables, in any order of their rows."""
+        candidates = candidates.sort_values("index", ignore_index=True)
+        label_classes = label_classes.sort_values(["modality", "label", "index"], ignore_index=True)
+        text = candidates.to_json(orient="values") + label_classes.to_json(orient="values")
+        return cls(candidates, label_classes, hashlib.sha256(text.encode()).hexdigest())
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of the candidates."""
+        return list(self.candidates["name"])
+
+    @cached_property
+    def silent(self) -> NDArray[np.bool_]:
+        """Which candidates make no sound [candidates]."""
+        return self.candidates["silent"].to_numpy(bool)
+
+    @cached_property
+    def stands_for(self) -> list[frozenset[int]]:
+        """The sounds of each candidate."""
+        return [frozenset(map(int, split(joined))) for joined in self.candidates["stands_for"]]
+
+    @cached_property
+    def above(self) -> list[frozenset[int]]:
+        """The ancestors of each candidate."""
+        return [frozenset(map(int, split(joined))) for joined in self.candidates["ancestors"]]
+
+    @cached_property
+    def ancestors(self) -> Ragged:
+        """The same, by index."""
+        return Ragged.of([sorted(above) for above in self.above])
+
+    @cached_property
+    def _of_label(self) -> dict[str, dict[str, list[int]]]:
+        found: dict[str, dict[str, list[int]]] = {"visual": {}, "audio": {}}
+        rows = zip(*(self.label_classes[column] for column in ("modality", "label", "index")), strict=True)
+        for modality, label, index in rows:
+            found[modality].setdefault(label, []).append(int(index))
+        return found
+
+    def of_labels(self, modality: str, labels: Sequence[str]) -> Ragged:
+        """Candidates of each of some labels of a teacher.
+
+        Raises:
+            ValueError: naming a label that is no class of the teacher.
+        """
+        known: Mapping[str, list[int]] = self._of_label[modality]
+        unknown = [label for label in labels if label not in known]
+        if unknown:
+            raise UserError(
+                f"{modality}_labels hold {unknown[0]!r}, which is not in {modality}_classes: run the pipeline "
+                f"{modality}_label again"
+            )
+        return Ragged.of([known[label] for label in labels])

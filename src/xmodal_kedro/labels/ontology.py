@@ -1,0 +1,80 @@
+"""The AudioSet ontology (Gemmeke et al. 2017): which sounds are kinds of others."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import pandas as pd
+
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.storage import FileRef
+
+COLUMNS = ("audioset_id", "name", "parents", "abstract")
+FIELDS = {"id": str, "name": str, "child_ids": list, "restrictions": list}
+REMEDY = "replace it by ontology.json as AudioSet releases it"
+
+
+def empty_ontology() -> pd.DataFrame:
+    """`SoundOntology` without a class: no sound has parents."""
+    return pd.DataFrame({name: pd.Series(dtype=bool if name == "abstract" else str) for name in COLUMNS})
+
+
+def read_ontology(file: FileRef) -> pd.DataFrame:
+    """The classes of `ontology.json`, in its order.
+
+    A class is abstract where the file says so, and where it is on the file's blacklist of classes that no rater was
+    asked for and has others below it: `Sounds of things` only groups.
+
+    Returns:
+        `SoundOntology`.
+
+    Raises:
+        ValueError: naming the file and the class, if it is no such list, a field is missing, an id is there twice or
+            is a child but no class, or a class is above itself.
+    """
+    classes = _classes(file)
+    parents: dict[str, list[str]] = {entry["id"]: [] for entry in classes}
+    _require_unique(classes, file.name)
+    for entry in classes:
+        for child in entry["child_ids"]:
+            if child not in parents:
+                raise UserError(f"{file.name!r}: {entry['name']!r} has the child {child!r}, no class of it: {REMEDY}")
+            parents[child].append(entry["id"])
+    _require_no_cycle(parents, file.name)
+    rows = [(entry["id"], entry["name"], ",".join(parents[entry["id"]]), _is_abstract(entry)) for entry in classes]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _classes(file: FileRef) -> list[dict[str, Any]]:
+    try:
+        classes = json.loads(file.read_bytes())
+    except ValueError as error:  # of JSON, or of its encoding
+        raise UserError(f"{file.name!r} is not JSON ({error}): {REMEDY}") from error
+    if not isinstance(classes, list) or not classes:
+        raise UserError(f"{file.name!r} is not a list of classes: {REMEDY}")
+    for position, entry in enumerate(classes):
+        for field, kind in FIELDS.items():
+            if not (isinstance(entry, dict) and isinstance(entry.get(field), kind)):
+                raise UserError(f"{file.name!r}: class {position} has no {field!r}: {REMEDY}")
+    return classes
+
+
+def _require_unique(classes: list[dict[str, Any]], file_name: str) -> None:
+    audioset_id, uses = Counter(entry["id"] for entry in classes).most_common(1)[0]
+    if uses > 1:
+        raise UserError(f"{file_name!r} has {uses} classes of the id {audioset_id!r}: {REMEDY}")
+
+
+def _require_no_cycle(parents: dict[str, list[str]], file_name: str) -> None:
+    try:
+        TopologicalSorter(parents).prepare()
+    except CycleError as error:
+        raise UserError(f"{file_name!r}: a class is above itself ({' > '.join(error.args[1])}): {REMEDY}") from error
+
+
+def _is_abstract(entry: dict[str, Any]) -> bool:
+    restrictions = entry["restrictions"]
+    return "abstract" in restrictions or ("blacklist" in restrictions and bool(entry["child_ids"]))

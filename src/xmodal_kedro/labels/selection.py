@@ -1,0 +1,225 @@
+"""From a shard of a teacher's labels to those that count, as arrays."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.labels.class_map import ClassMap, Indices
+from xmodal_kedro.params import ModalityParams
+from xmodal_kedro.storage import LoadShard
+
+SCORE_LEVELS = 256
+DRAWS_PER_LEVEL = 16
+SCORE_BINS = SCORE_LEVELS * DRAWS_PER_LEVEL
+"""Scores are counted in bins: 256 levels of score, and within each 16 even draws of clips, so that a limit can be kept
+though many scores are equal, as those of a quantised or an over-confident teacher are."""
+DRAW_BITS = 28
+DRAWS_PER_HALVING = 64
+DRAW_BINS = DRAW_BITS * DRAWS_PER_HALVING
+"""Draws of clips by which frequent classes are capped: from each on there are 1.1 % fewer clips than from the one
+before, so that a cap is kept closely however frequent the class is."""
+REMEDY = "delete that shard and run the pipeline that makes the labels again"
+
+
+@dataclass(frozen=True)
+class ShardClips:
+    """The clips of a shard.
+
+    Attributes:
+        clip_ids, video_ids: in the order of the shard.
+        draw: a hash of each `clip_id`, 32 bits [clips].
+    """
+
+    clip_ids: pa.Array
+    video_ids: pa.Array
+    draw: Indices
+
+    @classmethod
+    def of(cls, clips: LoadShard) -> ShardClips:
+        """Read two columns."""
+        table = clips(columns=["clip_id", "video_id"])
+        clip_ids, video_ids = (_one_chunk(table[name]) for name in ("clip_id", "video_id"))
+        draws = (zlib.crc32(clip_id.encode()) for clip_id in clip_ids.to_pylist())
+        return cls(clip_ids, video_ids, np.fromiter(draws, np.int64, len(clip_ids)))
+
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
+    @cached_property
+    def videos(self) -> pa.DictionaryArray:
+        """The same as `video_ids`, each of them stored once."""
+        return self.video_ids.dictionary_encode()
+
+    @property
+    def draw_bin(self) -> Indices:
+        """0..`DRAW_BINS` - 1, fewer clips the higher [clips]; independent of what divides a level of scores."""
+        share = ((self.draw >> 4) + 1) / (1 << DRAW_BITS)
+        return np.minimum(-np.log2(share) * DRAWS_PER_HALVING, DRAW_BINS - 1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Labels of one modality that count, one row for each candidate of a clip, in the order of clips and candidates.
+
+    Attributes:
+        clip: position of the clip in its shard [labels].
+        index: of the candidate [labels].
+        score: the best of the labels that become the candidate, 0..1 [labels].
+    """
+
+    clip: Indices
+    index: Indices
+    score: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.clip)
+
+    def where(self, chosen: NDArray) -> Selected:
+        """Those of the labels."""
+        return Selected(self.clip[chosen], self.index[chosen], self.score[chosen])
+
+    def bins(self, clips: ShardClips) -> Indices:
+        """Bin of each score, 0..`SCORE_BINS` - 1 [labels]."""
+        level = np.minimum(self.score * SCORE_LEVELS, SCORE_LEVELS - 1).astype(np.int64)
+        return level * DRAWS_PER_LEVEL + (clips.draw[self.clip] & (DRAWS_PER_LEVEL - 1))
+
+
+@dataclass(frozen=True)
+class StoredLabels:
+    """A teacher's labels of a shard as they are stored, as arrays.
+
+    Attributes:
+        clip: position of the clip in its shard [labels].
+        label: position of the class's name in `names` [labels].
+        score: 0..1 [labels].
+        names: the classes that occur.
+        unlabelled: clips without a label, by reason.
+    """
+
+    clip: Indices
+    label: Indices
+    score: NDArray[np.float32]
+    names: list[str]
+    unlabelled: Mapping[str, int]
+
+
+def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLabels:
+    """Read a shard of labels beside its clips.
+
+    Args:
+        labels: `TeacherLabels`.
+        clips: the clips of the same shard.
+        dataset: what the labels are called in errors.
+
+    Raises:
+        ValueError: naming the dataset and the clip, where labels and clips are not of one run, or a score is no number
+            from 0 to 1.
+    """
+    with labels.open(as_dictionary=["clip_id", "label"]) as parquet:
+        table, metadata = parquet.read(["clip_id", "label", "score"]), parquet.metadata.metadata
+    clip_id, label = (_one_chunk(table[name].unify_dictionaries()) for name in ("clip_id", "label"))
+    row_of = pc.index_in(clip_id.dictionary, value_set=clips.clip_ids)
+    if row_of.null_count:
+        stray = clip_id.dictionary.filter(row_of.is_null())
+        raise UserError(
+            f"{dataset}: clip {stray[0]} (and {len(stray) - 1} more) is not in its shard of clips: {REMEDY}"
+        )
+    if not metadata or not {b"clips", b"unlabelled"} <= metadata.keys():
+        raise UserError(f"{dataset} do not tell of how many clips they are: {REMEDY}")
+    told, unlabelled = int(metadata[b"clips"]), json.loads(metadata[b"unlabelled"])
+    if told != len(clips):
+        raise UserError(f"{dataset} are of {told} clips, their shard has {len(clips)}: {REMEDY}")
+    labelled = len(pc.unique(clip_id.indices))
+    if labelled + sum(unlabelled.values()) != told:
+        raise UserError(f"{dataset}: {labelled} labelled clips and {unlabelled} are not {told}: {REMEDY}")
+    score = _one_chunk(table["score"]).to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    clip = row_of.to_numpy(zero_copy_only=False).astype(np.int64)[clip_id.indices.to_numpy()]
+    if not np.all((score >= 0) & (score <= 1)):
+        at = int(np.argmin((score >= 0) & (score <= 1)))
+        raise UserError(
+            f"{dataset}: the score of clip {clips.clip_ids[clip[at]]} for {label[at]} is {score[at]}, not 0..1: "
+            f"{REMEDY}"
+        )
+    return StoredLabels(
+        clip, label.indices.to_numpy().astype(np.int64), score, label.dictionary.to_pylist(), unlabelled
+    )
+
+
+def best_labels(stored: StoredLabels, params: ModalityParams) -> StoredLabels:
+    """The best `params.top_k` labels of each clip over `params.threshold`; of equal scores, first by name."""
+    over = np.flatnonzero(stored.score >= np.float32(params.threshold))
+    alphabetical = pc.rank(pa.array(stored.names, pa.string()), tiebreaker="first").to_numpy().astype(np.int64)
+    order = over[_best_first(stored.clip[over], stored.score[over], alphabetical[stored.label[over]])]
+    clip = stored.clip[order]
+    is_first = np.diff(clip, prepend=-1) != 0
+    rank = np.arange(len(clip)) - np.flatnonzero(is_first)[np.cumsum(is_first) - 1] if len(clip) else clip
+    kept = order[rank < params.top_k]
+    return replace(stored, clip=stored.clip[kept], label=stored.label[kept], score=stored.score[kept])
+
+
+def _best_first(clip: Indices, score: NDArray[np.float32], name: Indices) -> Indices:
+    """Order by clip, then by score, best first, then by name."""
+    is_later_clip, is_same_clip = clip[1:] > clip[:-1], clip[1:] == clip[:-1]
+    is_worse, is_equal = score[1:] < score[:-1], score[1:] == score[:-1]
+    # Labels are stored so.
+    if np.all(is_later_clip | (is_same_clip & (is_worse | (is_equal & (name[1:] > name[:-1]))))):
+        return np.arange(len(clip))
+    return np.lexsort((name, -score, clip))
+
+
+def match(labels: StoredLabels, classes: ClassMap, modality: str) -> Selected:
+    """The candidates that labels become; where several of a clip become one, the best score counts.
+
+    Raises:
+        ValueError: naming a label that is no class of the teacher.
+    """
+    index, row = classes.of_labels(modality, labels.names).take(labels.label)
+    return best_of_each(labels.clip[row], index, labels.score[row], len(classes))
+
+
+def best_of_each(clip: Indices, index: Indices, score: NDArray[np.float32], classes: int) -> Selected:
+    """One row for each candidate of a clip, with the best of its scores."""
+    order, starts = groups(clip * classes + index)
+    kept = order[starts]
+    return Selected(clip[kept], index[kept], np.maximum.reduceat(score[order], starts))
+
+
+def groups(values: Indices) -> tuple[Indices, Indices]:
+    """An order that brings equal numbers together, ascending, and where in it each number begins."""
+    order = np.argsort(values)
+    ordered = values[order]
+    is_first = np.ones(len(ordered), bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    return order, np.flatnonzero(is_first)
+
+
+def is_among(values: Indices, ascending: Indices) -> NDArray[np.bool_]:
+    """Which of the numbers, none negative, are among others that are in order."""
+    known = np.append(ascending, -1)
+    found: NDArray[np.bool_] = known[np.searchsorted(ascending, values)] == values
+    return found
+
+
+def pairs(visual: Selected, audio: Selected, clip_count: int) -> tuple[Indices, Indices]:
+    """Every visual label beside every audio label of the same clip: positions in both [pairs]."""
+    heard = np.bincount(audio.clip, minlength=clip_count)
+    starts = np.concatenate([[0], np.cumsum(heard)])
+    count = heard[visual.clip]
+    seen = np.repeat(np.arange(len(visual)), count)
+    within = np.arange(len(seen)) - np.repeat(np.cumsum(count) - count, count)
+    return seen, starts[visual.clip[seen]] + within
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    chunks = column.combine_chunks()
+    return chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks

@@ -1,0 +1,113 @@
+"""What merging found, added up over all shards from their metadata."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Any, TypedDict
+
+from xmodal_kedro.storage import LoadShard, Shards
+
+MODALITIES = {"visual": "by sight", "audio": "by ear"}
+SENSES = {"visual": "seen", "audio": "heard"}
+"""The modalities, in words for people."""
+CLIPS_SHOWN = 12
+"""Clips of the random sample, and most contradictory ones, that are shown."""
+FOOTERS_AT_A_TIME = 16
+"""Footers read side by side: on an object store, each is a wait of tens of milliseconds."""
+
+Picked = list[tuple[float, str, str]]
+"""Clips: what they were picked by, `clip_id`, and the key of their shard."""
+
+
+class LabelSummary(TypedDict):
+    """Sums over all shards, as JSON.
+
+    Attributes:
+        clips: all clips...
+        targeted: ...and those with a target.
+        unlabelled: by modality and reason, clips without a stored label.
+        funnel: by modality that the rule asks and stage of `review.STAGES`, labels that are left.
+        left: by stage, clips with a label of any modality.
+        both: clips with a label of both modalities that counts...
+        agreeing: ...and those in which one supports another.
+        entropy: by modality, the sum over labelled clips of the entropy of their stored scores, bits; and those clips.
+        best: by modality, the sum over labelled clips of their best score; and those clips.
+        supported: by modality and index of the candidate, clips in which a label of the other modality supports it, and
+            all clips that have it.
+        random: an even draw of clips.
+        contradictory: clips by the lower of the two modalities' best scores, where no label supports another.
+    """
+
+    clips: int
+    targeted: int
+    unlabelled: dict[str, dict[str, int]]
+    funnel: dict[str, dict[str, int]]
+    left: dict[str, int]
+    both: int
+    agreeing: int
+    entropy: dict[str, list[float]]
+    best: dict[str, list[float]]
+    supported: dict[str, dict[str, list[int]]]
+    random: Picked
+    contradictory: Picked
+
+
+def summarise(labels: Shards, visual: Shards, audio: Shards) -> LabelSummary:
+    """Add up all shards; no row of them is read.
+
+    Args:
+        labels: merged labels, whose metadata holds `clips`, `targeted` and the JSON `review`.
+        visual: the visual teacher's labels, whose metadata holds the JSON `unlabelled`.
+        audio: the audio teacher's.
+    """
+    total: dict[str, Any] = {"clips": 0, "targeted": 0}
+    picked: dict[str, list[Picked]] = {"random": [], "contradictory": []}
+    with ThreadPoolExecutor(FOOTERS_AT_A_TIME) as threads:
+        for key, metadata in zip(labels, threads.map(_metadata, labels.values()), strict=True):
+            review = json.loads(metadata["review"])
+            for name, clips in picked.items():
+                clips.append([(value, clip_id, key) for value, clip_id in review.pop(name)])
+            total = add(total, {"clips": int(metadata["clips"]), "targeted": int(metadata["targeted"]), **review})
+        total["unlabelled"] = {}
+        for modality, shards in (("visual", visual), ("audio", audio)):
+            for metadata in threads.map(_metadata, shards.values()):
+                told = {modality: json.loads(metadata["unlabelled"])}
+                total["unlabelled"] = add(total["unlabelled"], told)
+    total["random"] = sorted(chain(*picked["random"]))[:CLIPS_SHOWN]
+    contradictory = sorted(chain(*picked["contradictory"]), key=lambda clip: (-clip[0], *clip[1:]))
+    total["contradictory"] = [clip for clip in contradictory if clip[0] > 0][:CLIPS_SHOWN]
+    return LabelSummary(**total)  # type: ignore[typeddict-item]
+
+
+def add(total: Any, more: Any) -> Any:
+    """The sum of two JSON values: of numbers, of lists of equal length item by item, of objects key by key, into the
+    first of these."""
+    if isinstance(total, dict):
+        for key, value in more.items():
+            total[key] = add(total[key], value) if key in total else value
+        return total
+    if isinstance(total, list):
+        return [add(a, b) for a, b in zip(total, more, strict=True)]
+    return total + more
+
+
+def asked(summary: LabelSummary) -> list[str]:
+    """The modalities that the rule of merging asks, in one order."""
+    return [modality for modality in MODALITIES if modality in summary["funnel"]]
+
+
+def labelled(summary: LabelSummary, modality: str) -> int:
+    """Clips with a stored label of a modality."""
+    return summary["clips"] - sum(summary["unlabelled"][modality].values())
+
+
+def mean(sum_and_count: list[float]) -> float | None:
+    """A mean of what was added up; none of nothing."""
+    total, count = sum_and_count
+    return total / count if count else None
+
+
+def _metadata(shard: LoadShard) -> dict[str, str]:
+    return shard.metadata

@@ -1,0 +1,142 @@
+"""Which candidates become classes of the training target."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.labels.associations import first_bin_within
+from xmodal_kedro.labels.class_map import ClassMap, Indices
+from xmodal_kedro.labels.counts import ALL, COMPARED, GIVEN_BY, LABELLED, LabelCounter
+from xmodal_kedro.labels.selection import DRAW_BINS, DRAWS_PER_HALVING
+from xmodal_kedro.params import MergeParams
+from xmodal_kedro.schemas import UNLABELLED_REASONS
+
+logger = logging.getLogger(__name__)
+
+FEW = "too_few_clips"
+
+
+def build_vocabulary(
+    survey: LabelCounter, targets: LabelCounter, classes: ClassMap, params: MergeParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Choose the classes: those of enough clips, and if `params.drop_silent`, that make a sound.
+
+    Args:
+        survey: what `survey_shards` counted, all jobs together.
+        targets: what `count_targets` counted; the survey again where it told all.
+        classes: the candidates.
+        params: `merge_labels`.
+
+    Returns:
+        `LabelVocabulary`, numbered in the order of their names, where `clip_count` is that of the targets under
+        `params.max_clips`; and `DroppedClasses`.
+
+    Raises:
+        ValueError: if no class is left; names the fields to change.
+    """
+    for modality in ("visual", "audio"):
+        if survey.by_first("clips", modality, 1).any():
+            logger.info("%s labels: %s", modality, describe_clips(survey, modality))
+    labelled, targeted = (_by_giver(counts, len(classes)) for counts in (survey, targets))
+    label_count, target_count = (_total(counts) for counts in (labelled, targeted))
+    clip_count, kept_share = _capped(targets, target_count, params.max_clips)
+    found = classes.candidates[["name", "audioset_id", "parents", "silent"]].assign(
+        modality=_modalities(targeted), clip_count=clip_count, kept_share=kept_share
+    )
+    is_class = (target_count >= params.min_clips) & (clip_count > 0) & ~(params.drop_silent & classes.silent)
+    if not is_class.any():
+        raise UserError(_empty(survey, label_count, classes, params))
+    vocabulary = found[is_class].reset_index(drop=True)
+    vocabulary.insert(0, "index", range(len(vocabulary)))
+    dropped = _dropped(found[["name", "silent"]], labelled, target_count, params)[~is_class]
+    dropped = dropped[dropped["clip_count"] > 0].sort_values(["clip_count", "name"], ascending=[False, True])
+    logger.info("vocabulary: %d classes, %d left out", len(vocabulary), len(dropped))
+    return vocabulary.drop(columns="silent"), dropped.reset_index(drop=True)
+
+
+def describe_clips(survey: LabelCounter, modality: str) -> str:
+    """The sum of a teacher's clips: labelled, and unlabelled by reason."""
+    counts = survey.by_first("clips", modality, COMPARED + 1 + len(UNLABELLED_REASONS)).tolist()
+    unlabelled = dict(zip(UNLABELLED_REASONS, counts[COMPARED + 1 :], strict=True))
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(unlabelled.items()))
+    total = sum(unlabelled.values())
+    return f"{counts[ALL]} clips = {counts[LABELLED]} labelled + {total} unlabelled ({reasons})"
+
+
+def _by_giver(counts: LabelCounter, classes: int) -> dict[str, Indices]:
+    """Clips by candidate, by the modalities that make it a target of theirs."""
+    return {modality: counts.by_first("targets", modality, classes) for modality in GIVEN_BY.values()}
+
+
+def _total(by_giver: dict[str, Indices]) -> Indices:
+    total: Indices = np.sum(list(by_giver.values()), axis=0)
+    return total
+
+
+def _modalities(by_giver: dict[str, Indices]) -> pd.Series:
+    """Who names each candidate, in any clip."""
+    seen, heard = (by_giver[modality] + by_giver["both"] > 0 for modality in ("visual", "audio"))
+    return pd.Series(np.where(seen & heard, "both", np.where(seen, "visual", "audio")), dtype=str)
+
+
+def _capped(targets: LabelCounter, target_count: Indices, max_clips: int | None) -> tuple[Indices, NDArray[np.float64]]:
+    """Clips of each candidate under the cap, and the share of all draws by which it is kept."""
+    kept, first = target_count.copy(), np.zeros(len(target_count))
+    if max_clips is not None:
+        drawn = [targets.of("targets", modality) for modality in GIVEN_BY.values()]
+        for candidate in np.flatnonzero(target_count > max_clips):
+            by_draw = np.zeros(DRAW_BINS, np.int64)
+            for index, draw, counts in drawn:
+                mine = slice(*np.searchsorted(index, [candidate, candidate + 1]))
+                by_draw[draw[mine]] += counts[mine]
+            first[candidate] = first_bin_within(by_draw, max_clips)
+            kept[candidate] = by_draw[int(first[candidate]) :].sum()
+    return kept, 2.0 ** (-first / DRAWS_PER_HALVING)
+
+
+def _dropped(
+    candidates: pd.DataFrame, labelled: dict[str, Indices], target_count: Indices, params: MergeParams
+) -> pd.DataFrame:
+    """`DroppedClasses`, if every candidate were."""
+    clip_count = _total(labelled)
+    is_lost = clip_count >= params.min_clips
+    lost = "not_agreed" if params.rule == "agreement" else "over_rate"
+    is_silent = params.drop_silent & candidates["silent"]
+    reason = pd.Series(np.where(is_silent, "silent", np.where(is_lost, lost, FEW)), dtype=str)
+    return pd.DataFrame(
+        {
+            "name": candidates["name"],
+            "modality": _modalities(labelled),
+            "clip_count": clip_count,
+            "target_count": target_count,
+            "reason": reason,
+        }
+    )
+
+
+def _empty(survey: LabelCounter, clip_count: Indices, classes: ClassMap, params: MergeParams) -> str:
+    names = [name for name in ("visual", "audio") if survey.by_first("clips", name, 1).any()]
+    if not names:
+        return "no class is left for the vocabulary, for there are no clips: run the pipeline clip on more recordings"
+    seen = "; ".join(f"{name}: {describe_clips(survey, name)}" for name in names)
+    frequent = [index for index in np.argsort(-clip_count, kind="stable")[:3].tolist() if clip_count[index]]
+    best = ", ".join(f"{classes.names[index]!r} in {clip_count[index]} clips" for index in frequent)
+    lower = [f"lower merge_labels.{name}.threshold ({params.of(name).threshold})" for name in names]
+    limits = [f"raise merge_labels.{name}.max_rate" for name in names if params.of(name).max_rate is not None]
+    remedies = [
+        *(["set another rule than agreement"] if params.rule == "agreement" else []),
+        *(["set drop_silent: false"] if params.drop_silent and classes.silent[clip_count > 0].any() else []),
+        *lower,
+        *limits,
+        f"lower merge_labels.min_clips ({params.min_clips})",
+    ]
+    return (
+        f"no class is left for the vocabulary ({seen}; classes over the threshold: {int((clip_count > 0).sum())}"
+        f"{', most frequent ' + best if best else ''}): {', '.join(remedies)} in parameters/merge_labels.yml, or add "
+        "videos"
+    )

@@ -1,0 +1,73 @@
+"""What became of the recordings of a shard of clips, as its maker tells in the shard's metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xmodal_kedro.reasons import PASSING
+from xmodal_kedro.storage import PROVISIONAL_KEY, Shards
+
+Row = dict[str, str]
+"""Of `UnclippedVideos` or `CutShortVideos`."""
+
+
+@dataclass
+class Report:
+    """What is to be said of recordings beside their clips.
+
+    Attributes:
+        unclipped: `UnclippedVideos` rows: recordings that gave no clip.
+        cut_short: `CutShortVideos` rows: recordings that gave clips, but not to their end.
+        silent_spans: spans dropped for want of sound.
+        unseen_spans: spans dropped for want of a picture.
+    """
+
+    unclipped: list[Row] = field(default_factory=list)
+    cut_short: list[Row] = field(default_factory=list)
+    silent_spans: int = 0
+    unseen_spans: int = 0
+
+    def metadata(self) -> dict[str, str]:
+        """As metadata of a shard, which is provisional where a file was no hindrance by itself: see `PASSING`."""
+        counts = {"silent_spans": str(self.silent_spans), "unseen_spans": str(self.unseen_spans)}
+        rows = {"unclipped": json.dumps(self.unclipped), "cut_short": json.dumps(self.cut_short)}
+        passing = sum(row["reason"] in PASSING for row in self.unclipped + self.cut_short)
+        return {**rows, **counts, **({PROVISIONAL_KEY: f"{passing} to be tried again"} if passing else {})}
+
+    def add(self, metadata: Mapping[str, str]) -> None:
+        """Add what a shard's metadata tells."""
+        self.unclipped += json.loads(metadata["unclipped"])
+        self.cut_short += json.loads(metadata["cut_short"])
+        self.silent_spans += int(metadata["silent_spans"])
+        self.unseen_spans += int(metadata["unseen_spans"])
+
+
+@dataclass
+class Totals:
+    """All shards of clips together.
+
+    Attributes:
+        report: what their makers reported.
+        clipped: `video_id` of every recording that gave clips, once for each shard that holds some.
+        clips: how many.
+        duration_s: of all clips.
+    """
+
+    report: Report = field(default_factory=Report)
+    clipped: list[str] = field(default_factory=list)
+    clips: int = 0
+    duration_s: float = 0.0
+
+
+def add_up(clips: Shards) -> Totals:
+    """Read what became of the recordings, and when their clips begin and end, shard by shard."""
+    totals = Totals()
+    for key in sorted(clips):
+        totals.report.add(clips[key].metadata)
+        spans = clips[key](["video_id", "start_s", "end_s"]).to_pandas()
+        totals.clipped += spans["video_id"].unique().tolist()
+        totals.clips += len(spans)
+        totals.duration_s += float((spans["end_s"] - spans["start_s"]).sum())
+    return totals

@@ -1,0 +1,189 @@
+"""Decoding sound to 16-bit mono on the timeline of its file."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.packet import Packet
+
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.media.container import decode, find_stream, open_media, packets
+from xmodal_kedro.media.downmix import PIECE_S, Mixer
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.reasons import MediaError
+
+TIME_TOLERANCE_S = 0.04
+"""A timestamp this far from the end of the sound so far is rounding in the container; one further off is believed."""
+
+LONGEST_GAP_S = 3600.0
+"""More missing sound than this, in sum, means that timestamps are broken, and is not filled."""
+
+LONGEST_OVERLAP_S = 1.0
+"""More sound than this, in sum, for times that had theirs means that the clock started anew, and is all kept."""
+
+LONGEST_UNTIMED_S = 1.0
+"""Sound before the first timestamp waits for it until there is this much."""
+
+UNTIMED_FORMATS = ("avi",)
+"""Containers without timestamps: FFmpeg makes them up from counts of bytes, which go wrong where a header does. Their
+sound has no gaps."""
+
+MOST_PIECES = 60
+"""Most pieces that are taken at once."""
+
+
+def read_audio(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> np.ndarray:
+    """The whole sound of any media file, mixed down to mono and resampled.
+
+    Args:
+        path: a local path or an fsspec URL.
+
+    Returns:
+        int16 [samples]
+
+    Raises:
+        ValueError: naming the file, if no sound can be decoded from it.
+    """
+    try:
+        parts = list(sound_of_file(path, sample_rate_hz))
+    except MediaError as error:
+        raise UserError(f"cannot read sound from {path}: {error.detail} ({error.reason})") from error
+    if not parts:
+        raise UserError(f"cannot read sound from {path}: nothing in it could be decoded")
+    return np.concatenate(parts)
+
+
+def sound_of_file(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> Iterator[np.ndarray]:
+    """The sound of any media file as it is decoded, mixed down to mono and resampled: int16 [samples], piece by piece.
+
+    Raises:
+        MediaError: if the file cannot be opened, has no sound, or its sound cannot be mixed down.
+    """
+    with open_media(path) as container:
+        stream = find_stream(container.streams.audio)
+        if stream is None:
+            raise MediaError("no_audio", "there is no audio stream")
+        track = SoundTrack(stream, sample_rate_hz)
+        for packet in packets(container, stream):
+            track.look_at(packet)
+            while (part := track.take()).size:
+                yield part
+        track.finish()
+        while (part := track.take()).size:
+            yield part
+
+
+class SoundTrack:
+    """One audio stream as it is decoded. What is missing becomes silence and what repeats is left out, so that time
+    stays true: sample `n` is heard at `start_s + n / sample_rate_hz`.
+
+    Attributes:
+        start_s: presentation time of the first sample in the file's own clock, seconds; None before it is known.
+        sample_count: samples so far, those taken included.
+    """
+
+    def __init__(self, stream: AudioStream, sample_rate_hz: int) -> None:
+        self.start_s: float | None = None
+        self.sample_count = 0
+        self._stream = stream
+        self._rate_hz = sample_rate_hz
+        self._timed = stream.container.format.name not in UNTIMED_FORMATS
+        self._mixer: Mixer | None = None
+        self._pieces: deque[bytes] = deque()
+        self._heard_s = 0.0  # length of the sound so far
+        self._zero_s = 0.0  # when it began on the clock that timestamps follow now
+        self._last_time_s = -np.inf
+        self._fillable_s = LONGEST_GAP_S
+        self._droppable_s = LONGEST_OVERLAP_S
+        self._repeated_samples = 0
+
+    def look_at(self, packet: Packet[AudioStream]) -> None:
+        """Add the sound of one packet. A packet that cannot be decoded adds nothing.
+
+        Raises:
+            MediaError: `corrupt`, if the sound cannot be mixed down.
+        """
+        for frame in decode(self._stream, packet):
+            self._add(frame)
+
+    def finish(self) -> None:
+        """Add what the decoder and the mixer still hold."""
+        for frame in decode(self._stream, None):
+            self._add(frame)
+        if self.start_s is None and self._heard_s:
+            self._start(0.0)
+        self._drain()
+
+    def take(self) -> np.ndarray:
+        """Sound that was not taken before, and is then forgotten: int16 [samples], mono.
+
+        At most a minute of it, since a gap may be an hour long; nothing as long as `start_s` is not known. What was
+        added last may come a second or two later, or after `finish`.
+        """
+        if self.start_s is None:
+            return np.empty(0, np.int16)
+        count = min(len(self._pieces), MOST_PIECES)
+        return np.frombuffer(b"".join(self._pieces.popleft() for _ in range(count)), np.int16)
+
+    def _add(self, frame: AudioFrame) -> None:
+        if not frame.samples or not frame.sample_rate:
+            return
+        time_s = frame.time
+        if time_s is not None:
+            self._keep_time(time_s)
+        elif self.start_s is None and self._heard_s > LONGEST_UNTIMED_S:
+            self._start(0.0)
+        if self._mixer is None or not self._mixer.takes(frame):
+            self._drain()
+            self._mixer = Mixer(frame, self._rate_hz)
+        self._heard_s += frame.samples / frame.sample_rate
+        self._keep(self._mixer.mix(frame))
+
+    def _start(self, time_s: float) -> None:
+        self.start_s = self._zero_s = time_s
+
+    def _keep_time(self, time_s: float) -> None:
+        """Make up for what is missing or repeated before a frame of this time."""
+        if self.start_s is None:
+            self._start(time_s - self._heard_s)
+        gap_s = time_s - self._zero_s - self._heard_s
+        stands_still, self._last_time_s = time_s <= self._last_time_s, time_s
+        if not self._timed or abs(gap_s) <= TIME_TOLERANCE_S or (stands_still and -gap_s < LONGEST_OVERLAP_S):
+            return
+        if not -self._droppable_s < gap_s < self._fillable_s:
+            self._zero_s += gap_s
+            return
+        self._drain()
+        self._heard_s += gap_s
+        if gap_s > 0:
+            self._fillable_s -= gap_s
+            self._keep(self._silences(round(gap_s * self._rate_hz)))
+        else:
+            self._droppable_s += gap_s
+            self._repeated_samples = round(-gap_s * self._rate_hz)
+
+    def _silences(self, count: int) -> Iterator[bytes]:
+        """Silence in pieces that share their memory."""
+        piece = bytes(2 * PIECE_S * self._rate_hz)
+        for _ in range(count // (PIECE_S * self._rate_hz)):
+            yield piece
+        yield bytes(2 * (count % (PIECE_S * self._rate_hz)))
+
+    def _drain(self) -> None:
+        if self._mixer is not None:
+            self._keep(self._mixer.finish())
+            self._mixer = None
+
+    def _keep(self, pieces: Iterator[bytes]) -> None:
+        for piece in pieces:
+            if self._repeated_samples:
+                repeated = min(self._repeated_samples, len(piece) // 2)
+                self._repeated_samples -= repeated
+                piece = piece[2 * repeated :]
+            if piece:
+                self._pieces.append(piece)
+                self.sample_count += len(piece) // 2

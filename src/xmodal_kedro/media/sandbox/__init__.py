@@ -1,0 +1,1 @@
+"""The decoder process, in which untrusted files are opened."""

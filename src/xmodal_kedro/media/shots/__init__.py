@@ -1,0 +1,1 @@
+"""Shot boundaries, found without decoding every frame."""

@@ -1,0 +1,1 @@
+"""HTML reports: templates, and the code that fills them."""

@@ -1,0 +1,27 @@
+"""What datasets hand to nodes in place of bytes: lazy files, folders and shards.
+
+A node never touches storage. It receives these handles, and returns callables that use them later, in the
+worker that needs the bytes. All of them pickle small and know a fingerprint of the content they stand for.
+"""
+
+from .files import FileRef, Folder, sha256_of
+from .shards import PROVISIONAL_KEY, Checkpoints, DataFrame, LoadShard, ShardJob, ShardJobs, Shards
+from .urls import SAFE_PROTOCOLS, WEB_PROTOCOLS, local_path, protocol_of, storage_of
+
+__all__ = [
+    "PROVISIONAL_KEY",
+    "SAFE_PROTOCOLS",
+    "WEB_PROTOCOLS",
+    "Checkpoints",
+    "DataFrame",
+    "FileRef",
+    "Folder",
+    "LoadShard",
+    "ShardJob",
+    "ShardJobs",
+    "Shards",
+    "local_path",
+    "protocol_of",
+    "sha256_of",
+    "storage_of",
+]

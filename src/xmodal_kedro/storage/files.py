@@ -1,0 +1,193 @@
+"""Files and folders that are read when a job asks."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import logging
+import math
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .urls import local_path, storage_of
+
+logger = logging.getLogger(__name__)
+
+FETCH_ATTEMPTS = 3
+"""How often a remote file is tried..."""
+FETCH_PAUSE_S = 0.5
+"""...and how long after the first failure, seconds; twice as long after each further one."""
+FETCH_BLOCK_BYTES = 8 << 20
+
+LONGEST_SUFFIX = 16
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """A file in a `Folder`.
+
+    Attributes:
+        name: path relative to the folder, with forward slashes.
+        path: local path or fsspec URL.
+        size_bytes: size when the folder was listed; 0 where storage does not say.
+        modified_ns: time of last modification, nanoseconds since the epoch; 0 where storage does not say.
+        version: what an object store gives a content to tell it from others, such as its ETag.
+        storage_options: fsspec's, to open it with. They hold secrets: never shown, and no part of what the file is.
+    """
+
+    name: str
+    path: str
+    size_bytes: int
+    modified_ns: int
+    version: str = ""
+    storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Name and SHA-256 of the content, so that a moved or touched but equal file stays the same input."""
+        return f"{self.name}:{self.sha256}"
+
+    @property
+    def listing_mark(self) -> str:
+        """What listing alone tells of the content: a corpus is not read through to see whether it has changed."""
+        return f"{self.name}:{self.size_bytes}:{self.modified_ns}:{self.version}"
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the content; read once a process for a given size and time of modification."""
+        return _sha256(self)
+
+    def open(self) -> io.BufferedIOBase:
+        """The content as a binary stream."""
+        if (path := local_path(self.path)) is not None:
+            return _require_regular(path).open("rb")
+        fs, path = storage_of(self.path, self.storage_options)
+        stream: io.BufferedIOBase = fs.open(path, "rb", block_size=FETCH_BLOCK_BYTES)
+        return stream
+
+    def read_bytes(self) -> bytes:
+        """The whole content."""
+        with self.open() as stream:
+            return stream.read()
+
+    @contextmanager
+    def fetched(self, most_bytes: float = math.inf) -> Iterator[str]:
+        """A local path to the content: of the file itself, or of a copy that is gone when the block ends.
+
+        The copy lies in a folder of its own in the system's folder for temporary files, which `TMPDIR` names.
+
+        Args:
+            most_bytes: of a copy; where storage does not say how large a file is, its content may never end.
+
+        Raises:
+            OSError: naming the address, if it is not a regular file or storage does not give the whole of it; with
+                `errno.EFBIG`, if it has more bytes than that.
+        """
+        if (path := local_path(self.path)) is not None:
+            yield str(_require_regular(path))
+            return
+        with tempfile.TemporaryDirectory(prefix="xmodal-") as folder:
+            suffix = PurePosixPath(self.path).suffix
+            copy = Path(folder, f"copy{suffix if len(suffix) <= LONGEST_SUFFIX else ''}")
+            self._fetch(copy, most_bytes)
+            yield str(copy)
+
+    def _fetch(self, copy: Path, most_bytes: float) -> None:
+        for attempt in range(1, FETCH_ATTEMPTS + 1):
+            try:
+                self._copy_to(copy, most_bytes)
+            except (FileNotFoundError, PermissionError, ImportError, TimeoutError, _TooLargeError) as error:
+                fault: Exception = error
+                break
+            except Exception as error:  # storage drivers have errors of their own
+                fault = error
+            else:
+                return
+            if attempt < FETCH_ATTEMPTS:
+                logger.warning("%s: attempt %d failed (%s), trying again", self.name, attempt, _describe(fault))
+                time.sleep(FETCH_PAUSE_S * 2 ** (attempt - 1))
+        if isinstance(fault, FileNotFoundError):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path) from fault
+        code = fault.errno if isinstance(fault, OSError) and fault.errno else errno.EIO
+        raise OSError(code, f"storage did not give it: {_describe(fault)}", self.path) from fault
+
+    def _copy_to(self, copy: Path, most_bytes: float) -> None:
+        with self.open() as source, copy.open("wb") as target:
+            while block := source.read(FETCH_BLOCK_BYTES):
+                target.write(block)
+                if target.tell() > most_bytes:
+                    raise _TooLargeError(errno.EFBIG, f"it has more than {most_bytes:,.0f} bytes")
+            fetched_bytes = target.tell()
+        if self.size_bytes and fetched_bytes != self.size_bytes:
+            raise OSError(errno.EIO, f"{fetched_bytes} bytes came, {self.size_bytes} were listed")
+
+
+class _TooLargeError(OSError):
+    """More comes than was allowed for."""
+
+
+def sha256_of(path: str) -> str:
+    """Hex SHA-256 of a local file, such as the copy that `FileRef.fetched` made."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _sha256(file: FileRef) -> str:
+    with file.fetched() as path:
+        return sha256_of(path)
+
+
+def _require_regular(path: str) -> Path:
+    """The path; opening a pipe or a device may never end.
+
+    Raises:
+        OSError: if there is no regular file.
+    """
+    file = Path(path)
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    return file
+
+
+def _describe(error: Exception) -> str:
+    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+
+
+class Folder(Mapping[str, FileRef]):
+    """The files below a folder, by relative name in sorted order."""
+
+    def __init__(self, root: str, files: Mapping[str, FileRef]) -> None:
+        self.root = root
+        self._files = dict(sorted(files.items()))
+
+    def __getitem__(self, name: str) -> FileRef:
+        return self._files[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def file(self, name: str) -> FileRef:
+        """The file `name`.
+
+        Raises:
+            FileNotFoundError: naming the folder and the file, if it is not there.
+        """
+        if name not in self._files:
+            raise FileNotFoundError(f"{self.root} has no file {name!r}: put it there, or name another folder or file")
+        return self._files[name]
+
+    def __repr__(self) -> str:
+        return f"Folder({self.root!r}, {len(self)} files)"

@@ -1,0 +1,1 @@
+"""Pretrained classifiers that label clips: one protocol, one file a backend."""

@@ -1,0 +1,98 @@
+"""Keep a teacher's own embedding of each clip, for a network that learns it beside the labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard
+from xmodal_kedro.schemas import EMBEDDING_SIZE_KEY, TEACHER_EMBEDDINGS_ARROW
+from xmodal_kedro.storage import Folder, LoadShard, ShardJobs, Shards
+from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
+from xmodal_kedro.teachers.protocol import TeacherFiles, check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.scoring import prepared_clips
+from xmodal_kedro.teachers.stored_clips import CLIPS_AT_A_TIME, stored_clips
+
+
+@dataclass(frozen=True)
+class Listening:
+    """How a teacher hears a clip.
+
+    Attributes:
+        card: the teacher's, which names its embedding.
+        params: how it is run, of which only the device counts.
+    """
+
+    card: AudioTeacherCard
+    params: AudioLabelParams
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what the embeddings depend on beside the teacher's files: not of its classes, threads and batches."""
+        card = self.card.model_dump_json(include={"backend", "input", "output"})
+        return hashlib.sha256(f"{card} {self.params.device}".encode()).hexdigest()
+
+
+def embed_clips(clips: Shards, folder: Folder, card: AudioTeacherCard, params: AudioLabelParams) -> ShardJobs:
+    """One job a shard, after the teacher has been checked; none where embeddings are not asked for.
+
+    Raises:
+        ValueError: the card names no embedding; or see `check_teacher`.
+        FileNotFoundError: see `check_teacher`.
+    """
+    require_embedding(card, params)
+    if not params.embeddings:
+        return {}
+    check_teacher(card, folder, params.device, params.inference_threads)
+    files, listening = teacher_files(card, folder), Listening(card, params)
+    return {key: partial(embed_shard, load, files, listening) for key, load in clips.items()}
+
+
+def require_embedding(card: AudioTeacherCard, params: AudioLabelParams) -> None:
+    """Check that the card names what the parameters ask for.
+
+    Raises:
+        ValueError: it names no embedding.
+    """
+    if params.embeddings and not card.output.embedding:
+        raise UserError(
+            "audio_label.embeddings is true, but the audio teacher's card names no output.embedding: name the tensor "
+            "of an ONNX model that holds it, or set audio_label.embeddings to false"
+        )
+
+
+def embed_shard(clips: LoadShard, files: TeacherFiles, listening: Listening) -> Iterator[pa.Table]:
+    """The embeddings of one shard's clips, in their order: `schemas.TeacherEmbeddings`."""
+    card, params = listening.card, listening.params
+    teacher = open_teacher(card, files, params.device, params.inference_threads)
+    assert isinstance(teacher, OnnxTeacher)  # the card says so: no other gives embeddings
+    size = 0
+    with closing(prepared_clips(stored_clips(clips, card), teacher, params)) as prepared:
+        while part := list(islice(prepared, CLIPS_AT_A_TIME)):
+            rows = [row for _, clip_rows in part for row in clip_rows]
+            batches = range(0, len(rows), params.batch_size)
+            embedding_RE = np.concatenate([teacher.embed(rows[at : at + params.batch_size])[0] for at in batches])
+            ends = np.cumsum([len(clip_rows) for _, clip_rows in part])
+            of_clips = [mean_and_maximum(rows_RE) for rows_RE in np.split(embedding_RE, ends[:-1])]
+            size = len(of_clips[0])
+            stored = [embedding_E.astype("<f2").tobytes() for embedding_E in of_clips]
+            yield pa.table(
+                [pa.array([clip_id for clip_id, _ in part]), pa.array(stored, pa.binary())],
+                schema=TEACHER_EMBEDDINGS_ARROW,
+            )
+    yield TEACHER_EMBEDDINGS_ARROW.empty_table().replace_schema_metadata({EMBEDDING_SIZE_KEY: str(size)})
+
+
+def mean_and_maximum(embedding_RE: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A sound's embedding [2 * size] from those of its windows [windows, size]: lasting sounds show in the mean, short
+    ones in the maximum."""
+    return np.concatenate([embedding_RE.mean(0), embedding_RE.max(0)])

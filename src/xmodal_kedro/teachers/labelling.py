@@ -1,0 +1,113 @@
+"""Label shards of clips with one teacher."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xmodal_kedro.params import LabelParams, TeacherCard
+from xmodal_kedro.schemas import TEACHER_LABELS_ARROW
+from xmodal_kedro.storage import Folder, LoadShard, ShardJobs, Shards
+from xmodal_kedro.teachers.protocol import TeacherFiles, check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.scoring import score_clips
+from xmodal_kedro.teachers.stored_clips import CLIPS_AT_A_TIME, stored_clips
+
+NO_PICTURE = "no_picture"
+BELOW_MIN_SCORE = "below_min_score"
+
+
+@dataclass(frozen=True)
+class Question:
+    """How a teacher is asked.
+
+    Attributes:
+        card: the teacher's.
+        params: `visual_label` or `audio_label`.
+    """
+
+    card: TeacherCard
+    params: LabelParams
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what the labels depend on: not of what its classes stand for, nor of threads and batches."""
+        unseen = {"sounds", "ontology", "weights", "revision", "labels"}
+        card = self.card.model_dump(exclude={**dict.fromkeys(unseen, True), "output": {"embedding"}})
+        params = self.params.model_dump(include={"pooling", "top_k", "min_score", "device"})
+        return hashlib.sha256(json.dumps([card, params], sort_keys=True).encode()).hexdigest()
+
+
+def label_clips(clips: Shards, folder: Folder, card: TeacherCard, params: LabelParams) -> ShardJobs:
+    """One job a shard, after the teacher has been checked.
+
+    Raises:
+        FileNotFoundError, ValueError: see `check_teacher`.
+    """
+    check_teacher(card, folder, params.device, params.inference_threads)
+    files = teacher_files(card, folder)
+    question = Question(card, params)
+    return {key: partial(label_shard, load, files, question) for key, load in clips.items()}
+
+
+def label_shard(clips: LoadShard, files: TeacherFiles, question: Question) -> Iterator[pa.Table]:
+    """A teacher's labels of one shard of clips, in the order of the clips, best label first.
+
+    The last table's metadata counts the `clips` of the shard and, as JSON, the `unlabelled` ones by reason:
+    `no_picture`, or `below_min_score` where no class reached `params.min_score`.
+
+    Raises:
+        ValueError: naming the clip whose picture cannot be decoded, or the card's field that contradicts the model.
+    """
+    card, params = question.card, question.params
+    teacher = open_teacher(card, files, params.device, params.inference_threads)
+    names = np.array(teacher.labels, object)
+    alphabetical = np.argsort(np.argsort(names))
+    is_allowed_C = ~np.isin(names, card.ignore)
+    unlabelled = {NO_PICTURE: 0, BELOW_MIN_SCORE: 0}
+    with closing(score_clips(stored_clips(clips, card), teacher, card, params)) as scored:
+        while part := list(islice(scored, CLIPS_AT_A_TIME)):
+            found = [(clip_id, scores_C) for clip_id, scores_C in part if scores_C is not None]
+            unlabelled[NO_PICTURE] += len(part) - len(found)
+            if not found:
+                continue
+            clip_ids, scores = zip(*found, strict=True)
+            clip, label, score = best_labels(np.stack(scores), is_allowed_C, alphabetical, params)
+            unlabelled[BELOW_MIN_SCORE] += len(found) - len(np.unique(clip))
+            columns = [pa.array(clip_ids, pa.string()).take(pa.array(clip)), pa.array(names[label], pa.string()), score]
+            yield pa.table(columns, schema=TEACHER_LABELS_ARROW)
+    told = {"clips": str(clips.num_rows), "unlabelled": json.dumps(unlabelled, sort_keys=True)}
+    yield TEACHER_LABELS_ARROW.empty_table().replace_schema_metadata(told)
+
+
+def best_labels(
+    scores_NC: NDArray[np.float32],
+    is_allowed_C: NDArray[np.bool_],
+    alphabetical: NDArray[np.int64],
+    params: LabelParams,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """The `params.top_k` best allowed labels of each clip that reach `params.min_score`; equal scores go by name.
+
+    Args:
+        scores_NC: [clips, classes].
+        is_allowed_C: which classes may be labels.
+        alphabetical: rank of each class by name [classes].
+        params: how many, and from which score on.
+
+    Returns:
+        Positions of clip and class, and the score, of each label [labels], by clip, best first.
+    """
+    clip, label = np.nonzero(is_allowed_C & (scores_NC >= np.float32(params.min_score)))
+    score = scores_NC[clip, label]
+    order = np.lexsort((alphabetical[label], -score, clip))
+    starts = np.searchsorted(clip, np.arange(len(scores_NC)))
+    best = order[np.arange(len(clip)) - starts[clip] < params.top_k]
+    return clip[best], label[best], score[best]

@@ -1,0 +1,96 @@
+"""A model in the layout of the transformers library: which files it has, and what it calls its classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.params import TeacherCard
+from xmodal_kedro.storage import FileRef, Folder
+from xmodal_kedro.teachers.class_list import ClassName, distinct
+from xmodal_kedro.teachers.hub import fetch_model
+
+CONFIG = "config.json"
+PROCESSOR = "preprocessor_config.json"
+WEIGHTS = "model*.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+MODEL_FILES = (CONFIG, PROCESSOR, WEIGHTS, WEIGHTS_INDEX)
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
+
+
+def model_files(card: TeacherCard, folder: Folder) -> tuple[FileRef, ...]:
+    """The files of the card's model, by their names in it: from the teacher's folder, else from the hub.
+
+    Raises:
+        FileNotFoundError: naming the model, where it was looked for, and the remedy.
+        ValueError: naming the file that the model lacks.
+    """
+    prefix = "" if card.weights == "." else f"{card.weights.rstrip('/')}/"
+    present = {name.removeprefix(prefix): file for name, file in folder.items() if name.startswith(prefix)}
+    if not present:
+        present = fetch_model(card.weights, card.revision, MODEL_FILES, folder.root)
+    _require_whole(card, present)
+    return tuple(replace(present[name], name=name) for name in sorted(present) if _matches(name, MODEL_FILES))
+
+
+def read_config(files: Iterable[FileRef], card: TeacherCard) -> dict[str, Any]:
+    """What `config.json` says.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    return _read_json(next(file for file in files if file.name == CONFIG), card)
+
+
+def named_classes(files: Iterable[FileRef], card: TeacherCard) -> tuple[ClassName, ...]:
+    """The classes that a model's `id2label` names, in the order of its scores.
+
+    Raises:
+        ValueError: there are no names, or not one for each class.
+    """
+    names = read_config(files, card).get("id2label") or {}
+    try:
+        by_index = {int(index): str(name) for index, name in names.items()}
+    except (AttributeError, ValueError):
+        by_index = {}
+    if not by_index or sorted(by_index) != list(range(len(by_index))):
+        raise UserError(
+            f"{CONFIG} of {card.weights!r} does not name its classes one by one (id2label): name a class list under "
+            "labels in the teacher's card"
+        )
+    return tuple(ClassName(name, "") for name in distinct([by_index[index] for index in range(len(by_index))]))
+
+
+def _require_whole(card: TeacherCard, present: Mapping[str, FileRef]) -> None:
+    for name, remedy in ((CONFIG, "name the folder that has it"), (PROCESSOR, "save the model's processor there too")):
+        if name not in present:
+            raise UserError(f"model {card.weights!r} has no {name}: {remedy}")
+    if not any(_matches(name, [WEIGHTS]) for name in present):
+        pickles = [name for name in sorted(present) if _matches(name, PICKLES)]
+        instead = f", only {pickles[0]}, which may hold code and is never opened" if pickles else ""
+        raise UserError(
+            f"model {card.weights!r} has no {WEIGHTS}{instead}: save it with save_pretrained of transformers 5 or "
+            "later, or name a model or revision that has safetensors"
+        )
+    if index := present.get(WEIGHTS_INDEX):
+        parts = set(_read_json(index, card).get("weight_map", {}).values())
+        if missing := sorted(parts - present.keys()):
+            raise UserError(f"model {card.weights!r} has no {missing[0]}, which {WEIGHTS_INDEX} names: fetch it again")
+
+
+def _read_json(file: FileRef, card: TeacherCard) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{file.name} of model {card.weights!r} is no JSON ({error}): replace the file") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file.name} of model {card.weights!r} is no JSON object: replace the file")
+    return content
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return "/" not in name and any(fnmatchcase(name, pattern) for pattern in patterns)

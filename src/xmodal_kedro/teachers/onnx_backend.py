@@ -1,0 +1,165 @@
+"""Teachers exported to ONNX, run by onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.params import ScoresOutput, TeacherCard, TeacherInput
+from xmodal_kedro.teachers.preprocess import Clip, blank_batch, clip_rows, input_of
+from xmodal_kedro.teachers.protocol import Device
+
+CUDA = "CUDAExecutionProvider"
+NUMPY_TYPES: dict[str, Any] = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+class OnnxTeacher:
+    """An ONNX classifier that has been checked against its card.
+
+    Args:
+        card: what the file is said to be.
+        weights: the ONNX file.
+        labels: class names in the order of the output.
+        device: `auto` takes CUDA where onnxruntime offers it.
+        inference_threads: of one inference on a CPU.
+
+    Raises:
+        ValueError: the file is no ONNX model, or differs from the card or the class list.
+    """
+
+    def __init__(
+        self, card: TeacherCard, weights: bytes, labels: tuple[str, ...], device: Device, inference_threads: int
+    ) -> None:
+        self.labels = labels
+        self._input = input_of(card)
+        self._output = card.output
+        self._session = _open_session(card, weights, device, inference_threads)
+        self.on_cuda = CUDA in self._session.get_providers()
+        self._fixed_batch, self._dtype = _check_input(card, self._session)
+        _check_output(card, self._session, len(labels))
+
+    def rows(self, clip: Clip) -> list[NDArray[Any]]:
+        """Pictures, patches or windows as the card's input says."""
+        return clip_rows(clip, self._input)
+
+    def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        """float32 [len(rows), classes]; a model of fixed batch size is fed in pieces of it, the last one padded."""
+        (raw_BC,) = self._run(rows, [self._output.tensor])
+        return self._scores(raw_BC)
+
+    def embed(self, rows: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Embeddings [len(rows), size] and scores [len(rows), classes], both float32.
+
+        Only of a teacher whose card names `output.embedding`.
+        """
+        embedding_BE, raw_BC = self._run(rows, [self._output.embedding, self._output.tensor])
+        return embedding_BE.astype(np.float32), self._scores(raw_BC)
+
+    def _scores(self, raw_BC: NDArray[Any]) -> NDArray[np.float32]:
+        return _activate(raw_BC.astype(np.float32) * np.float32(self._output.scale), self._output)
+
+    def _run(self, rows: Sequence[NDArray[Any]], outputs: list[str]) -> list[NDArray[Any]]:
+        step = self._fixed_batch or len(rows)
+        pieces = [self._run_piece(rows[at : at + step], step, outputs) for at in range(0, len(rows), step)]
+        return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+
+    def _run_piece(self, piece: Sequence[NDArray[Any]], step: int, outputs: list[str]) -> list[NDArray[Any]]:
+        batch = np.zeros((step, *piece[0].shape), self._dtype)
+        np.stack(piece, out=batch[: len(piece)], casting="same_kind")
+        return [output[: len(piece)] for output in self._session.run(outputs, {self._input.tensor: batch})]
+
+
+def _open_session(card: TeacherCard, weights: bytes, device: Device, threads: int) -> ort.InferenceSession:
+    offered = ort.get_available_providers()
+    if device == "cuda" and CUDA not in offered:
+        raise UserError(
+            f"device is cuda, but this onnxruntime offers {offered}: install onnxruntime-gpu, or set `device: auto` in "
+            "parameters/visual_label.yml or parameters/audio_label.yml"
+        )
+    use_cuda = device != "cpu" and CUDA in offered
+    options = ort.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    providers = [CUDA, "CPUExecutionProvider"] if use_cuda else ["CPUExecutionProvider"]
+    try:
+        return ort.InferenceSession(weights, options, providers=providers)
+    except Exception as error:  # onnxruntime's own exceptions share no public base class
+        raise UserError(
+            f"teacher weights {card.weights!r} cannot be opened as ONNX ({error}): replace the file"
+        ) from error
+
+
+def _check_input(card: TeacherCard, session: ort.InferenceSession) -> tuple[int | None, Any]:
+    """The model's fixed batch size, if it has one, and its input's type; half precision is fed what single is."""
+    spec = input_of(card)
+    inputs = {tensor.name: tensor for tensor in session.get_inputs()}
+    if list(inputs) != [spec.tensor]:
+        raise UserError(
+            f"{card.weights!r} has the inputs {list(inputs)}, not [{spec.tensor!r}]: set input.tensor in the "
+            "teacher's card, and use a model of one input"
+        )
+    tensor, blank = inputs[spec.tensor], blank_batch(spec)
+    dtype = NUMPY_TYPES.get(tensor.type)
+    if dtype is None or np.issubdtype(dtype, np.floating) != np.issubdtype(blank.dtype, np.floating):
+        raise UserError(
+            f"{card.weights!r} takes {tensor.type} and the card says {blank.dtype}: correct input.dtype or "
+            "input.kind in the teacher's card"
+        )
+    if not _fits(tensor.shape[1:], blank.shape[1:]):
+        raise UserError(
+            f"{card.weights!r} takes {list(tensor.shape)} and the card describes {['batch', *blank.shape[1:]]}: "
+            f"correct {_shape_fields(spec)} in the teacher's card"
+        )
+    batch = tensor.shape[0]
+    return batch if isinstance(batch, int) else None, dtype
+
+
+def _shape_fields(spec: TeacherInput) -> str:
+    fields = {
+        "image": "input.kind, input.layout or input.crop_px",
+        "log_mel": "input.kind, input.layout or input.patch_frames",
+        "waveform": "input.kind, input.window_s or input.sample_rate_hz",
+    }
+    return fields[spec.kind]
+
+
+def _check_output(card: TeacherCard, session: ort.InferenceSession, classes: int) -> None:
+    outputs = {tensor.name: tensor for tensor in session.get_outputs()}
+    named = {"output.tensor": card.output.tensor, "output.embedding": card.output.embedding or card.output.tensor}
+    for field, tensor in named.items():
+        if tensor not in outputs:
+            raise UserError(
+                f"{card.weights!r} has no output {tensor!r}, only {list(outputs)}: set {field} in the teacher's card"
+            )
+    if card.output.embedding and len(outputs[card.output.embedding].shape) != 2:
+        raise UserError(
+            f"{card.weights!r} gives {card.output.embedding!r} of shape {list(outputs[card.output.embedding].shape)}, "
+            "not [batch, size]: set output.embedding in the teacher's card to another tensor, or leave it out"
+        )
+    shape = outputs[card.output.tensor].shape
+    if not _fits(shape[1:], (classes,)):
+        raise UserError(
+            f"{card.weights!r} gives {list(shape)} and {card.labels!r} lists {classes} classes: name the class list or "
+            "the output.tensor that belongs to these weights"
+        )
+
+
+def _fits(shape: list[int | str | None], wanted: tuple[int, ...]) -> bool:
+    """Whether a declared shape, whose free dimensions are names or None, admits `wanted`."""
+    return len(shape) == len(wanted) and all(
+        not isinstance(declared, int) or declared == size for declared, size in zip(shape, wanted, strict=True)
+    )
+
+
+def _activate(raw_BC: NDArray[np.float32], output: ScoresOutput) -> NDArray[np.float32]:
+    if output.activation == "sigmoid":
+        return np.exp(-np.logaddexp(np.float32(0), -raw_BC))
+    if output.activation == "softmax":
+        exponentials_BC = np.exp(raw_BC - raw_BC.max(axis=1, keepdims=True))
+        return exponentials_BC / exponentials_BC.sum(axis=1, keepdims=True)
+    return raw_BC

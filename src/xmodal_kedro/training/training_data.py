@@ -1,0 +1,137 @@
+"""What one training learns from: paired shards and a vocabulary, checked before the first step."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pandas as pd
+
+from xmodal_kedro.data.loader import ClipStream
+from xmodal_kedro.data.order import RowGroups, even_sizes
+from xmodal_kedro.data.survey import Split, survey
+from xmodal_kedro.data.teacher_embeddings import Embeddings
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.params import TrainParams
+from xmodal_kedro.storage import Shards
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Both splits, the names of the classes, and hashes of where it all comes from.
+
+    Attributes:
+        shards: stands for the content of clips and labels, and of the teacher's embeddings where they are learnt.
+        vocabulary: stands for the classes and their order.
+    """
+
+    train: ClipStream
+    validation: ClipStream
+    classes: list[str]
+    shards: str
+    vocabulary: str
+
+    @property
+    def embedding_size(self) -> int:
+        """Of the teacher's embedding that is learnt too; 0 where it is not."""
+        return self.train.embeddings.size if self.train.embeddings else 0
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits that stand for all of it."""
+        return _digest(f"{self.shards} {self.vocabulary}")
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The hashes, under names that a user knows."""
+        return {"the content of clips or labels": self.shards, "label_vocabulary": self.vocabulary}
+
+
+def gather(
+    clips: Shards,
+    labels: Shards,
+    label_vocabulary: pd.DataFrame,
+    params: TrainParams,
+    teacher_embeddings: Shards = MappingProxyType({}),
+) -> TrainingData:
+    """Pair clips with labels and find each split's row groups; reads ids and labels, no sound.
+
+    Args:
+        clips, labels: paired shards under the same keys.
+        label_vocabulary: the classes.
+        params: how they are learnt from.
+        teacher_embeddings: under the same keys too, where `params.embedding_weight` has them learnt.
+
+    Raises:
+        ValueError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
+            clip or class, a split without clips, or embeddings that are learnt and not there.
+    """
+    if label_vocabulary.empty:
+        raise UserError("label_vocabulary is empty: lower merge_labels.min_clips or the thresholds, and merge again")
+    unpaired = sorted(set(clips) ^ set(labels))
+    if unpaired:
+        lacking = "labels" if unpaired[0] in clips else "clips"
+        raise UserError(
+            f"the shard {unpaired[0]} has no {lacking}: run the pipelines visual_label, audio_label and "
+            "merge_labels again"
+        )
+    classes = label_vocabulary.sort_values("index")["name"].tolist()
+    found = survey(clips, labels, len(classes))
+    embeddings = _embeddings(teacher_embeddings, labels) if params.embedding_weight else None
+    if not found["train"].clips:
+        raise UserError("labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips")
+    if not found["validation"].clips:
+        raise UserError(
+            "labels hold no labelled clip to validate on: raise merge_labels.validation_fraction, or add videos"
+        )
+
+    least = 2 * params.devices * params.nodes * params.accumulate
+    smallest = min(even_sizes(found["train"].clips, params.batch_size))
+    if smallest < least:
+        raise UserError(
+            f"a batch of {smallest} of the {found['train'].clips} labelled clips to train on leaves less than 2 to "
+            "each of train.devices x train.nodes x train.accumulate: lower these"
+        )
+
+    def stream(split: Split, groups: RowGroups) -> ClipStream:
+        return ClipStream(
+            clips=clips,
+            labels=labels,
+            embeddings=embeddings,
+            split=split,
+            groups=groups,
+            classes=len(classes),
+            clip_s=params.clip_s,
+            batch_size=params.batch_size,
+            shuffle_buffer=params.shuffle_buffer,
+            streams=params.streams,
+            seed=params.seed,
+        )
+
+    learnt_from = [clips, labels, *([embeddings.shards] if embeddings else [])]
+    return TrainingData(
+        stream("train", found["train"]),
+        stream("validation", found["validation"].thinned(params.validation_clips, params.seed)),
+        classes,
+        _digest("\n".join(_marks(key, *learnt_from) for key in sorted(labels))),
+        _digest("\n".join(classes)),
+    )
+
+
+def _embeddings(teacher_embeddings: Shards, labels: Shards) -> Embeddings:
+    missing = sorted(set(labels) - set(teacher_embeddings))
+    if missing:
+        raise UserError(
+            f"train.embedding_weight is set, but teacher_embeddings has no shard {missing[0]}: run the pipeline "
+            "audio_label with audio_label.embeddings set to true, or set train.embedding_weight to 0"
+        )
+    return Embeddings({key: teacher_embeddings[key] for key in labels})
+
+
+def _marks(key: str, *shards: Shards) -> str:
+    return " ".join([key, *(kind[key].fingerprint for kind in shards)])
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,111 @@
+"""A trained network in three lines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from scipy.signal import resample_poly
+
+from tests.tones import TONES_HZ
+from tests.trained import Trained, sound
+from xmodal_kedro import load
+from xmodal_kedro.hooks.model import log_model
+from xmodal_kedro.inference.audio_model import Listener
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return Trained(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="module")
+def network(trained: Trained) -> Listener:
+    return load(trained.weights_file.parent, device="cpu")
+
+
+def test_a_folder_gives_a_network_that_embeds_and_tags(trained: Trained, network: Listener) -> None:
+    audio = sound(1_000, 2.5)
+    scores, embedding = trained.ask(audio)
+    np.testing.assert_allclose(network.embed(audio, 16_000), embedding, rtol=1e-5, atol=1e-5)
+    tags = network.tag(audio, 16_000, top=2)
+    best = np.argsort(-scores)[:2]
+    assert [name for name, _ in tags] == [list(TONES_HZ)[at] for at in best]
+    np.testing.assert_allclose([score for _, score in tags], scores[best], atol=1e-6)
+
+
+def test_sounds_of_many_lengths_are_heard_in_order_each_as_if_alone(network: Listener) -> None:
+    sounds = [sound(300, 1.0), sound(1_000, 2.5), sound(4_000, 1.0), sound(300, 0.2)]
+    heard = network.hear(sounds, 16_000)
+    for audio, embedding in zip(sounds, heard.embeddings, strict=True):
+        np.testing.assert_allclose(embedding, network.embed(audio, 16_000), rtol=1e-5, atol=1e-5)
+    assert heard.scores.shape == (4, len(network.classes))
+    assert network.hear([], 16_000).embeddings.shape == (0, heard.embeddings.shape[1])
+
+
+def test_sound_of_another_rate_is_resampled(network: Listener) -> None:
+    audio = sound(1_000, 3.0)
+    resampled = resample_poly(audio, 160, 441).astype(np.float32)
+    np.testing.assert_allclose(network.embed(audio, 44_100), network.embed(resampled, 16_000), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("address", ["models:/tones@best", "models:/tones/1"])
+def test_an_address_of_the_registry_gives_the_same_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained, network: Listener, address: str
+) -> None:
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    try:
+        mlflow.set_experiment(experiment_id=mlflow.create_experiment("models", (tmp_path / "artifacts").as_uri()))
+        with mlflow.start_run() as run:
+            log_model(trained.card, str(trained.weights_file), str(trained.card_file))
+        registered = mlflow.register_model(mlflow.get_run(run.info.run_id).data.tags["model.uri"], "tones")
+        MlflowClient().set_registered_model_alias("tones", "best", registered.version)
+        audio = sound(300)
+        np.testing.assert_array_equal(load(address, device="cpu").embed(audio, 16_000), network.embed(audio, 16_000))
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+@pytest.mark.parametrize(
+    ("audio", "rate_hz", "said"),
+    [
+        (np.zeros((2, 16_000)), 16_000, "has 2 dimensions: mix its channels to one"),
+        (np.zeros(0), 16_000, "is empty: leave it out"),
+        (np.full(16_000, np.nan), 16_000, "not finite: replace them"),
+        (np.full(16_000, 3_000.0), 16_000, r"is not in \[-1, 1\]: divide integers by their full scale"),
+        (np.ones(16_000, np.int16), 16_000, r"samples of type int16, give floats in \[-1, 1\]: divide it by the full"),
+        (np.zeros(16_000, complex), 16_000, "samples of type complex128, .* give its real part"),
+        (["a"], 16_000, "is not a row of numbers"),
+        (np.zeros(16_000), 0, "the sample rate is 0: give the samples per second"),
+        (np.zeros(16_000), 16, "the sample rate is 16: give the samples per second"),
+        (np.zeros(16_000), 22_050.5, "the sample rate is 22050.5"),
+        (np.zeros(16_000), float("nan"), "the sample rate is nan"),
+        (np.zeros(16_000), None, "the sample rate is None"),
+        (np.zeros(16_000), "16000", "the sample rate is '16000'"),
+    ],
+)
+def test_what_is_no_sound_is_refused_with_a_remedy(network: Listener, audio: Any, rate_hz: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        network.embed(audio, rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000.0, np.int64(16_000), np.float32(16_000)])
+def test_a_rate_is_a_whole_number_of_any_type(network: Listener, rate_hz: Any) -> None:
+    np.testing.assert_array_equal(network.embed(sound(300), rate_hz), network.embed(sound(300), 16_000))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"weights\.safetensors is missing: a trained network is"):
+        load(tmp_path)
+
+
+def test_the_package_itself_loads_no_torch() -> None:
+    code = "import sys, xmodal_kedro; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

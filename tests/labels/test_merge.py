@@ -1,0 +1,85 @@
+"""Merging labels: which targets a clip gets, by each rule."""
+
+import numpy as np
+import pytest
+
+from tests.labels.merging import Corpus, corpus_of, merge, merge_params
+from xmodal_kedro.schemas import LABELS_ARROW
+
+
+def test_each_clip_has_one_row_in_the_order_of_the_clips(corpus: Corpus) -> None:
+    merged = merge(corpus, merge_params())
+    assert merged.vocabulary["name"].tolist() == ["Drum", "statue"]
+    rows = merged.tables["s"].select(["clip_id", "video_id", "targets", "weights"]).to_pylist()
+    assert rows == [
+        {"clip_id": "b", "video_id": "v1", "targets": [0], "weights": [1.0]},
+        {"clip_id": "a", "video_id": "v1", "targets": [0, 1], "weights": [1.0, 1.0]},
+        {"clip_id": "c", "video_id": "v2", "targets": [], "weights": []},
+    ]
+    assert merged.tables["s"].schema.remove_metadata() == LABELS_ARROW
+    metadata = merged.tables["s"].schema.metadata
+    assert (metadata[b"clips"], metadata[b"targeted"]) == (b"3", b"2")
+
+
+def test_soft_targets_weigh_by_the_better_of_the_two_scores(corpus: Corpus) -> None:
+    tables = merge(corpus, merge_params(targets="soft")).tables
+    np.testing.assert_allclose(tables["s"]["weights"].to_pylist()[1], [0.8, 0.4])
+
+
+def test_classes_outside_the_vocabulary_are_no_targets(corpus: Corpus) -> None:
+    tables = merge(corpus, merge_params(min_clips=2)).tables
+    assert tables["s"]["targets"].to_pylist() == [[0], [0], []]
+
+
+def test_an_ablation_takes_targets_from_one_teacher(corpus: Corpus) -> None:
+    assert merge(corpus, merge_params(rule="audio_only")).named_targets() == {"a": {"Drum": 1}, "b": {}, "c": {}}
+    seen = merge(corpus, merge_params(rule="visual_only")).named_targets()
+    assert seen == {"a": {"Drum": 1, "statue": 1}, "b": {"Drum": 1}, "c": {}}
+
+
+def test_classes_that_make_no_sound_can_be_left_out(corpus: Corpus) -> None:
+    merged = merge(corpus, merge_params(drop_silent=True))
+    assert merged.vocabulary["name"].tolist() == ["Drum"]
+    assert merged.dropped[["name", "reason"]].values.tolist() == [["statue", "silent"]]
+
+
+def test_visual_classes_can_go_by_the_sounds_they_make() -> None:
+    corpus = corpus_of({"s": [("a", "v"), ("b", "w")]}, {"s": [("a", "puppy", 0.7), ("b", "dog", 0.6)]}, {})
+    own, sounds = (merge(corpus, merge_params(visual_names=names)) for names in ("own", "sounds"))
+    assert own.vocabulary["name"].tolist() == ["Dog", "puppy"]
+    assert sounds.vocabulary[["name", "clip_count", "audioset_id", "parents"]].values.tolist() == [
+        ["Dog", 2, "/m/dog", "/m/animal"]
+    ]
+
+
+def test_agreement_keeps_what_the_other_modality_supports() -> None:
+    corpus = corpus_of(
+        {"s": [("same", "1"), ("child", "2"), ("none", "3"), ("seen", "4")]},
+        {"s": [("same", "puppy", 0.9), ("child", "dog", 0.9), ("none", "drum", 0.9), ("seen", "dog", 0.9)]},
+        {"s": [("same", "Dog", 0.9), ("same", "Speech", 0.9), ("child", "Bark", 0.9), ("none", "Rain", 0.9)]},
+    )
+    merged = merge(corpus, merge_params(rule="agreement", visual_names="sounds"))
+    assert merged.named_targets() == {"same": {"Dog": 1}, "child": {"Bark": 1, "Dog": 1}, "none": {}, "seen": {}}
+    without = merge(corpus, merge_params(rule="agreement", visual_names="sounds", agreement={"ancestors": False}))
+    assert without.named_targets()["child"] == {}
+
+
+def test_agreement_learns_what_belongs_together_from_many_videos() -> None:
+    videos = [str(number) for number in range(12)]
+    statues = [(video, "statue", 0.9) for video in videos[:6]]
+    rains = [(video, "rain", 0.9) for video in videos[6:]]
+    sounds = [(video, "Speech" if number < 6 else "Bell", 0.9) for number, video in enumerate(videos)]
+    corpus = corpus_of({"s": [(video, video) for video in videos]}, {"s": statues + rains}, {"s": sounds})
+    params = {"rule": "agreement", "agreement": {"min_videos": 6, "min_pmi": 1.0}}
+    learnt = merge(corpus, merge_params(**params)).named_targets()
+    assert learnt["0"] == {"statue": 1, "Speech": 1}
+    assert merge(corpus, merge_params(**params, drop_silent=True)).named_targets()["0"] == {"Speech": 1}
+    one_video = corpus_of({"s": [(video, "one") for video in videos]}, {"s": statues + rains}, {"s": sounds})
+    with pytest.raises(ValueError, match="no class is left.*set another rule than agreement"):
+        merge(one_video, merge_params(**params))
+
+
+def test_parents_are_implied_by_children() -> None:
+    corpus = corpus_of({"s": [("a", "v")]}, {}, {"s": [("a", "Bark", 0.5), ("a", "Dog", 0.8)]})
+    merged = merge(corpus, merge_params(parents=True, targets="soft"))
+    assert merged.named_targets()["a"] == pytest.approx({"Bark": 0.5, "Dog": 0.8, "Animal": 0.8})

@@ -1,0 +1,58 @@
+"""The report in a real browser, Chromium without a screen."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.pipelines.test_summary import summary
+from tests.reports.transfer.test_report import report_inputs
+
+from xmodal_kedro.reports.transfer.report import render
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+FIGURES = ("gain-intervals", "class-gains", "confusion-matrix", "embedding-map", "source-outcomes", "label-histogram")
+PROBE = """<script>
+addEventListener("error", event => console.error("PAGE ERROR " + event.message));
+addEventListener("load", () => setTimeout(() => {
+  const told = { width: document.documentElement.scrollWidth, window: innerWidth, drawn: [] };
+  for (const plot of document.querySelectorAll(".plotly-graph-div"))
+    if (plot.querySelector(".main-svg") && plot.getBoundingClientRect().height > 50) told.drawn.push(plot.id);
+  document.title = "PROBED " + JSON.stringify(told);
+}, 500));
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+@pytest.mark.parametrize("width", [1280, 412])
+@pytest.mark.parametrize("report", ["of a network", "of all"])
+def test_every_plot_is_drawn_without_an_error_and_the_page_is_no_wider_than_the_screen(
+    tmp_path: Path, report: str, width: int
+) -> None:
+    html, figures = (render(report_inputs()), FIGURES) if report == "of a network" else (summary(), ("network-gains",))
+    page = tmp_path / "report.html"
+    page.write_text(html.replace("<head>", f"<head>{PROBE}", 1))
+    done = subprocess.run(
+        [
+            *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            *("--enable-logging=stderr", "--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'profile'}"),
+            *(f"--window-size={width},900", "--dump-dom", page.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    told = re.search(r"<title>PROBED (.*?)</title>", done.stdout)
+    assert told, done.stderr[-2000:]
+    assert not re.findall(r"CONSOLE.*(?:ERROR|Error|error)", done.stderr)
+    probed = json.loads(told[1].replace("&quot;", '"'))
+    assert set(figures) <= set(probed["drawn"])
+    assert probed["width"] <= probed["window"]

@@ -21,7 +21,7 @@ from whole_file import Frame, read_frames, read_sound
 
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.media.clipper import clip_file
-from xmodal_kedro.media.sandbox.tasks import Clip
+from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import (
     AudioTeacherCard,
     ClipParams,
@@ -103,7 +103,7 @@ class Judge:
         return frozenset(kept) - set(self._card.ignore)
 
 
-def score_video(path: Path, clips: Sequence[Clip], visual: Judge, audio: Judge, every: int, scores: Scores) -> None:
+def score_video(path: Path, clips: Sequence[ClipRow], visual: Judge, audio: Judge, every: int, scores: Scores) -> None:
     """Add the scores of every clip of a video by both teachers."""
     frames, sound = read_frames(path, CLIP), read_sound(path)
     origin_s = min(frames[0].time_s, sound.start_s)
@@ -123,7 +123,7 @@ def score_video(path: Path, clips: Sequence[Clip], visual: Judge, audio: Judge, 
 
 
 def pictures_to_show(
-    clip: Clip, inside: Sequence[Frame], origin_s: float, draw: float, every: int
+    clip: ClipRow, inside: Sequence[Frame], origin_s: float, draw: float, every: int
 ) -> dict[str, list[bytes]]:
     """JPEGs of a clip by how they were chosen; `inside` are all frames of its span, `draw` is from 0 to 1."""
     seconds = np.arange(clip.start_s + 0.5, clip.end_s, 1.0) + origin_s
@@ -189,7 +189,7 @@ def main(arguments: Sequence[str]) -> None:
     scores = Scores()
     for path in sorted(file for file in options.videos.iterdir() if file.is_file()):
         try:
-            clips = [made for made in clip_file(str(path), path.name, CLIP) if isinstance(made, Clip)]
+            clips = [made for made in clip_file(str(path), path.name, CLIP) if isinstance(made, ClipRow)]
         except MediaError:
             scores.unused += 1
         else:

@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.datasets.sharded import StoredShard
 from xmodal_kedro.media.clipper import clip_file
-from xmodal_kedro.media.sandbox.tasks import Clip
+from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import AudioTeacherCard, ClipParams, LabelParams, TeacherCard, VisualTeacherCard
 from xmodal_kedro.reasons import MediaError
 from xmodal_kedro.schemas import CLIPS_ARROW
-from xmodal_kedro.teachers.labelling import Question, label_shard
+from xmodal_kedro.teachers.labelling import LabelTask, label_shard
 from xmodal_kedro.teachers.protocol import Device, Teacher, open_teacher, teacher_files
 
 PARAMETERS = Path(__file__).parents[1] / "conf/onnx/parameters"
@@ -62,18 +62,18 @@ class Measured:
     rss_mb: list[float]
 
 
-def make_clips(videos: Path) -> list[Clip]:
+def make_clips(videos: Path) -> list[ClipRow]:
     """Clips of all videos of a folder, as the project cuts them."""
-    clips: list[Clip] = []
+    clips: list[ClipRow] = []
     for path in sorted(file for file in videos.iterdir() if file.is_file()):
         try:
-            clips += [made for made in clip_file(str(path), path.name, ClipParams()) if isinstance(made, Clip)]
+            clips += [made for made in clip_file(str(path), path.name, ClipParams()) if isinstance(made, ClipRow)]
         except MediaError:
             continue
     return clips
 
 
-def store(clips: Sequence[Clip], path: Path) -> StoredShard:
+def store(clips: Sequence[ClipRow], path: Path) -> StoredShard:
     """Write a shard as the catalog does."""
     shard = pa.Table.from_pylist([clip._asdict() for clip in clips], schema=CLIPS_ARROW)
     pq.write_table(shard, path, compression="none", row_group_size=64)
@@ -108,13 +108,13 @@ def seconds(work: Callable[[], object], device: Device) -> float:
 
 
 def measure(
-    kind: str, folder: Path, clips: Sequence[Clip], shard: StoredShard, device: Device, rounds: int
+    kind: str, folder: Path, clips: Sequence[ClipRow], shard: StoredShard, device: Device, rounds: int
 ) -> Measured:
     """Time a teacher in rounds, the ways in turn."""
     stated = yaml.safe_load((PARAMETERS / f"{kind}_teacher.yml").read_text())[f"{kind}_teacher"]
     card = CARDS[kind].model_validate(stated)
     files = teacher_files(card, FolderDataset(path=str(folder)).load())
-    question = Question(card, LabelParams(device=device))
+    question = LabelTask(card, LabelParams(device=device))
     teacher: Teacher = open_teacher(card, files, device)
     inputs = [clip.frames if kind == "visual" else np.frombuffer(clip.audio, "<i2") for clip in clips]
 

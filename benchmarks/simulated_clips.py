@@ -32,7 +32,7 @@ WRITTEN_CLIPS = 64
 CLASSES = 527
 """Those of AudioSet."""
 CLIP_S = 4.0
-MOST_TARGETS = 5
+MAX_TARGETS = 5
 FRAMES = 2
 FRAME_BYTES = 20_000
 """About a JPEG of quality 90 with 256 pixels on its short side."""
@@ -124,5 +124,5 @@ def _clip(rng: np.random.Generator, shard: int, number: int) -> dict[str, Any]:
 
 
 def _label(rng: np.random.Generator, shard: int, number: int) -> dict[str, Any]:
-    targets = rng.choice(CLASSES, rng.integers(1, MOST_TARGETS, endpoint=True), replace=False).tolist()
+    targets = rng.choice(CLASSES, rng.integers(1, MAX_TARGETS, endpoint=True), replace=False).tolist()
     return _ids(shard, number) | {"split": "train", "targets": targets, "weights": [1.0] * len(targets)}

@@ -28,9 +28,9 @@ SEED = 0
 SHARD_CLIPS = 2_000
 """Most clips of a shard: about as many as `conf/paper` gives."""
 
-LEAST_CLIPS, MOST_CLIPS = 4, 10
+MIN_CLIPS, MAX_CLIPS = 4, 10
 LONG_ONE_IN = 5_000
-LEAST_LONG_CLIPS, MOST_LONG_CLIPS = 900, 2_700
+MIN_LONG_CLIPS, MAX_LONG_CLIPS = 900, 2_700
 CLIP_MS = 4_000
 DUPLICATE_ONE_IN = 100
 """Videos that hold the recording of another."""
@@ -45,7 +45,7 @@ SAME_TOPIC_SHARE = 0.8
 
 DRAWS = 16
 """Labels drawn of a clip; those that repeat are one."""
-MOST_LABELS = 10
+MAX_LABELS = 10
 MIN_SCORE = 0.01
 NO_PICTURE_SHARE = 0.01
 
@@ -94,10 +94,10 @@ def made_up_tables() -> TeacherTables:
 def draw_videos(clip_count: int) -> dict[str, int]:
     """Number of clips by `video_id`, of so many clips in all."""
     rng = np.random.default_rng(SEED)
-    enough = clip_count // LEAST_CLIPS + 1
-    clips = rng.integers(LEAST_CLIPS, MOST_CLIPS + 1, enough)
+    enough = clip_count // MIN_CLIPS + 1
+    clips = rng.integers(MIN_CLIPS, MAX_CLIPS + 1, enough)
     is_long = rng.integers(0, LONG_ONE_IN, enough) == 0
-    clips[is_long] = rng.integers(LEAST_LONG_CLIPS, MOST_LONG_CLIPS + 1, int(is_long.sum()))
+    clips[is_long] = rng.integers(MIN_LONG_CLIPS, MAX_LONG_CLIPS + 1, int(is_long.sum()))
     last = int(np.searchsorted(clips.cumsum(), clip_count))
     clips = clips[: last + 1]
     clips[last] -= clips.sum() - clip_count
@@ -187,7 +187,7 @@ def draw_labels(rng: np.random.Generator, topic_N: NDArray[np.int64], modality: 
     is_new_ND = np.diff(np.take_along_axis(label_ND, order_ND, 1), axis=1, prepend=-1) != 0
     first_ND = np.full_like(order_ND, DRAWS)
     np.put_along_axis(first_ND, order_ND, np.where(is_new_ND, order_ND, DRAWS), 1)
-    at_NK = np.sort(first_ND, axis=1)[:, :MOST_LABELS]
+    at_NK = np.sort(first_ND, axis=1)[:, :MAX_LABELS]
     padded_ND = np.pad(label_ND, ((0, 0), (0, 1)), constant_values=-1)
     return np.take_along_axis(padded_ND, at_NK, 1)
 
@@ -208,10 +208,10 @@ def topic_shares(modality: str, classes: int) -> NDArray[np.float64]:
 def draw_scores(rng: np.random.Generator, clips: int, modality: str) -> NDArray[np.float32]:
     """Scores of each clip, best first [clips, most labels]."""
     if modality == "visual":
-        part_NK = np.hstack([rng.beta(1.0, 1.1, (clips, 1)), rng.beta(0.7, 2.5, (clips, MOST_LABELS - 1))])
+        part_NK = np.hstack([rng.beta(1.0, 1.1, (clips, 1)), rng.beta(0.7, 2.5, (clips, MAX_LABELS - 1))])
         left_NK = np.hstack([np.ones((clips, 1)), np.cumprod(1 - part_NK, axis=1)[:, :-1]])
         score_NK: NDArray = np.round(512 * part_NK * left_NK) / 512
     else:
-        part_NK = np.hstack([rng.beta(1.1, 0.8, (clips, 1)), rng.beta(2.6, 1.0, (clips, MOST_LABELS - 1))])
+        part_NK = np.hstack([rng.beta(1.1, 0.8, (clips, 1)), rng.beta(2.6, 1.0, (clips, MAX_LABELS - 1))])
         score_NK = np.cumprod(part_NK, axis=1)
     return -np.sort(-score_NK, axis=1).astype(np.float32)

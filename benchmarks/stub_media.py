@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from xmodal_kedro.media import clip_shard
-from xmodal_kedro.media.sandbox.tasks import Account, Clip
+from xmodal_kedro.media.sandbox.tasks import Account, ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.storage import ShardJob
@@ -72,7 +72,9 @@ class _Decoder:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    def __call__(self, _: Any, path: str, video_id: str, *others: object, **limits: object) -> Iterator[Clip | Account]:
+    def __call__(
+        self, _: Any, path: str, video_id: str, *others: object, **limits: object
+    ) -> Iterator[ClipRow | Account]:
         draw = random.Random(video_id)
         pause_s = self._seconds * draw.uniform(*SPREAD) / CLIPS
         audio = bytes(2 * round(CLIP_S * CLIP_SAMPLE_RATE_HZ))
@@ -80,5 +82,5 @@ class _Decoder:
             time.sleep(pause_s)
             start_s = number * CLIP_S
             clip_id = f"{video_id}-{round(1000 * start_s):08d}"
-            yield Clip(clip_id, video_id, start_s, start_s + CLIP_S, audio, CLIP_RMS_DBFS, [b"\xff\xd8"], [start_s])
+            yield ClipRow(clip_id, video_id, start_s, start_s + CLIP_S, audio, CLIP_RMS_DBFS, [b"\xff\xd8"], [start_s])
         yield Account(silent_spans=0, unseen_spans=0, cut_short=None)

@@ -14,16 +14,16 @@ from pathlib import Path
 
 from tests.project import PROJECT
 
-LONGEST_START_S = 120.0
+MAX_START_S = 120.0
 QUICK_DEATHS = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
 """A job is suspected when one worker died of it, not four: each takes seconds to come back."""
 
 
 def wait_until(true: Callable[[], object], what: str) -> None:
     """Look again and again, for two minutes at most."""
-    deadline = time.monotonic() + LONGEST_START_S
+    deadline = time.monotonic() + MAX_START_S
     while not true():
-        assert time.monotonic() < deadline, f"waited {LONGEST_START_S:g} s in vain: {what}"
+        assert time.monotonic() < deadline, f"waited {MAX_START_S:g} s in vain: {what}"
         time.sleep(0.02)
 
 

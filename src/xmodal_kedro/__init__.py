@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xmodal_kedro.inference.audio_model import Listener
+    from xmodal_kedro.inference.audio_model import AudioModel
 
 __version__ = "0.1.0"
 __all__ = ["load"]
 
 
-def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Listener:
+def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> AudioModel:
     """Load a trained network, to embed and tag sound with: see `listener.load`."""
     from xmodal_kedro.inference.audio_model import (
         load as load_model,  # torch takes seconds, which a command line need not

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-Listener = Callable[[Mapping[str, float], int], None]
+MetricCallback = Callable[[Mapping[str, float], int], None]
 
-_listeners: list[Listener] = []
+_listeners: list[MetricCallback] = []
 
 
 def emit(metrics: Mapping[str, float], step: int) -> None:
@@ -20,7 +20,7 @@ def emit(metrics: Mapping[str, float], step: int) -> None:
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
+def listening(listener: MetricCallback) -> Iterator[None]:
     """Have `listener` called on every `emit` inside the block."""
     _listeners.append(listener)
     try:

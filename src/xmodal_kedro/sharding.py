@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 WHOLE = "all"
-MOST_BITS = 64
+MAX_BITS = 64
 
 
 def spread(weights: Mapping[str, float], bound: float) -> dict[str, list[str]]:
@@ -28,7 +28,7 @@ def spread(weights: Mapping[str, float], bound: float) -> dict[str, list[str]]:
     waiting = [("", sorted(weights))] if weights else []
     while waiting:
         prefix, items = waiting.pop()
-        if len(items) == 1 or len(prefix) == MOST_BITS or sum(weights[item] for item in items) <= bound:
+        if len(items) == 1 or len(prefix) == MAX_BITS or sum(weights[item] for item in items) <= bound:
             shards[f"shard-{prefix or WHOLE}"] = items
             continue
         halves: dict[str, list[str]] = {"0": [], "1": []}

@@ -14,7 +14,7 @@ import torch
 
 from xmodal_kedro.datasets.files import MarkdownDataset, SheetDataset, TableDataset, WeightsDataset
 from xmodal_kedro.datasets.folder import FolderDataset
-from xmodal_kedro.datasets.preview import LONGEST_TEXT, cell
+from xmodal_kedro.datasets.preview import MAX_TEXT, cell
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 
 
@@ -30,7 +30,7 @@ from xmodal_kedro.datasets.sharded import ShardedParquetDataset
         (None, None),
         (7, 7),
         ("dog", "dog"),
-        ("x" * 999, "x" * (LONGEST_TEXT - 1) + "…"),
+        ("x" * 999, "x" * (MAX_TEXT - 1) + "…"),
     ],
     ids=str,
 )

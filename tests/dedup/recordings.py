@@ -17,7 +17,7 @@ import pyarrow as pa
 from tests.fakes import MemoryShard
 from xmodal_kedro.dedup.signature import sign_shard
 from xmodal_kedro.media.clipper import clip_file
-from xmodal_kedro.media.sandbox.tasks import Clip
+from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.schemas import CLIPS_ARROW
 
@@ -101,7 +101,7 @@ def video_id_of(path: Path) -> str:
 
 def clips_of(path: Path) -> pa.Table:
     """The clips of a file, cut by the project's clipper."""
-    cut = [clip for clip in clip_file(str(path), video_id_of(path), ClipParams()) if isinstance(clip, Clip)]
+    cut = [clip for clip in clip_file(str(path), video_id_of(path), ClipParams()) if isinstance(clip, ClipRow)]
     return pa.Table.from_pylist([clip._asdict() for clip in cut], schema=CLIPS_ARROW)
 
 

@@ -12,7 +12,7 @@ import torch
 from tests.fakes import MemoryShard, shard_of
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.evaluation.embeddings import embed_benchmark, gather, representations_of
+from xmodal_kedro.evaluation.embeddings import collect_embeddings, embed_benchmark, representations_of
 from xmodal_kedro.evaluation.representations import (
     LogMelStatistics,
     NetworkEmbedding,
@@ -49,7 +49,9 @@ def test_an_embedding_is_alike_whatever_shares_its_batch() -> None:
     shards = {"0": sounds_shard([1.5, 0.4, 1.5]), "1": sounds_shard([2.0], first=3)}
     names = [f"{number}.wav" for number in (2, 0, 3, 1)]
     made = {size: embed_benchmark(shards, {"net": network()}, size) for size in (1, 8)}
-    one, many = (gather({key: shard_of(job) for key, job in jobs.items()}, "net", names) for jobs in made.values())
+    one, many = (
+        collect_embeddings({key: shard_of(job) for key, job in jobs.items()}, "net", names) for jobs in made.values()
+    )
     assert many.embeddings.shape == (4, 2 * random_network(CARD, 0).over_time(torch.zeros(1, 96, 64)).shape[2])
     assert many.scores.shape == (4, 2)
     np.testing.assert_allclose(one.embeddings, many.embeddings, rtol=1e-4, atol=1e-5)
@@ -127,4 +129,4 @@ def test_embeddings_are_made_once_for_the_same_weights(tmp_path: Path, caplog: p
 def test_embeddings_of_other_sounds_are_an_error() -> None:
     made = {key: shard_of(job) for key, job in embed_benchmark({"0": sounds_shard([1.0])}, {"n": network()}, 8).items()}
     with pytest.raises(ValueError, match="run the pipeline transfer_eval from its beginning"):
-        gather(made, "n", ["0.wav", "1.wav"])
+        collect_embeddings(made, "n", ["0.wav", "1.wav"])

@@ -10,7 +10,7 @@ import pytest
 from mlflow.system_metrics.metrics import gpu_monitor
 
 from tests.hooks.runs import Tracked
-from xmodal_kedro.hooks.system_metrics import LONGEST_INTERVAL_S, LoadMonitor, system_metrics
+from xmodal_kedro.hooks.system_metrics import MAX_INTERVAL_S, LoadMonitor, system_metrics
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_samples_are_taken_ever_more_seldom_up_to_a_limit(run_id: str, monkeypat
             monitor.publish_metrics({})
         return found
 
-    assert intervals() == [1, 2, 4, 8, LONGEST_INTERVAL_S, LONGEST_INTERVAL_S]
+    assert intervals() == [1, 2, 4, 8, MAX_INTERVAL_S, MAX_INTERVAL_S]
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "30")
     assert intervals() == [30] * 6
 

@@ -17,7 +17,7 @@ from tests.tones import TONES_HZ
 from tests.trained import Trained, sound
 from xmodal_kedro import load
 from xmodal_kedro.hooks.model import log_model
-from xmodal_kedro.inference.audio_model import Listener
+from xmodal_kedro.inference.audio_model import AudioModel
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +26,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def network(trained: Trained) -> Listener:
+def network(trained: Trained) -> AudioModel:
     return load(trained.weights_file.parent, device="cpu")
 
 
-def test_a_folder_gives_a_network_that_embeds_and_tags(trained: Trained, network: Listener) -> None:
+def test_a_folder_gives_a_network_that_embeds_and_tags(trained: Trained, network: AudioModel) -> None:
     audio = sound(1_000, 2.5)
     scores, embedding = trained.ask(audio)
     np.testing.assert_allclose(network.embed(audio, 16_000), embedding, rtol=1e-5, atol=1e-5)
@@ -40,7 +40,7 @@ def test_a_folder_gives_a_network_that_embeds_and_tags(trained: Trained, network
     np.testing.assert_allclose([score for _, score in tags], scores[best], atol=1e-6)
 
 
-def test_sounds_of_many_lengths_are_heard_in_order_each_as_if_alone(network: Listener) -> None:
+def test_sounds_of_many_lengths_are_heard_in_order_each_as_if_alone(network: AudioModel) -> None:
     sounds = [sound(300, 1.0), sound(1_000, 2.5), sound(4_000, 1.0), sound(300, 0.2)]
     heard = network.hear(sounds, 16_000)
     for audio, embedding in zip(sounds, heard.embeddings, strict=True):
@@ -49,7 +49,7 @@ def test_sounds_of_many_lengths_are_heard_in_order_each_as_if_alone(network: Lis
     assert network.hear([], 16_000).embeddings.shape == (0, heard.embeddings.shape[1])
 
 
-def test_sound_of_another_rate_is_resampled(network: Listener) -> None:
+def test_sound_of_another_rate_is_resampled(network: AudioModel) -> None:
     audio = sound(1_000, 3.0)
     resampled = resample_poly(audio, 160, 441).astype(np.float32)
     np.testing.assert_allclose(network.embed(audio, 44_100), network.embed(resampled, 16_000), rtol=1e-5, atol=1e-5)
@@ -57,7 +57,7 @@ def test_sound_of_another_rate_is_resampled(network: Listener) -> None:
 
 @pytest.mark.parametrize("address", ["models:/tones@best", "models:/tones/1"])
 def test_an_address_of_the_registry_gives_the_same_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained, network: Listener, address: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained, network: AudioModel, address: str
 ) -> None:
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -91,13 +91,13 @@ def test_an_address_of_the_registry_gives_the_same_network(
         (np.zeros(16_000), "16000", "the sample rate is '16000'"),
     ],
 )
-def test_what_is_no_sound_is_refused_with_a_remedy(network: Listener, audio: Any, rate_hz: Any, said: str) -> None:
+def test_what_is_no_sound_is_refused_with_a_remedy(network: AudioModel, audio: Any, rate_hz: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         network.embed(audio, rate_hz)
 
 
 @pytest.mark.parametrize("rate_hz", [16_000.0, np.int64(16_000), np.float32(16_000)])
-def test_a_rate_is_a_whole_number_of_any_type(network: Listener, rate_hz: Any) -> None:
+def test_a_rate_is_a_whole_number_of_any_type(network: AudioModel, rate_hz: Any) -> None:
     np.testing.assert_array_equal(network.embed(sound(300), rate_hz), network.embed(sound(300), 16_000))
 
 

@@ -16,8 +16,8 @@ from tests.fakes import folder_of, shard_of
 from tests.tones import TONES_HZ, tone
 from tests.trained import Trained
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.inference.recordings import Ears, embed_shard
-from xmodal_kedro.media.probe import Source
+from xmodal_kedro.inference.recordings import Ears, embed_recordings_shard
+from xmodal_kedro.media.probe import SourceFile
 from xmodal_kedro.models.card import load_model
 from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
@@ -109,14 +109,14 @@ def test_a_file_that_breaks_off_is_heard_up_to_there(tmp_path: Path, trained: Tr
     (tmp_path / "cut" / "half.ogg").write_bytes(whole[: len(whole) // 2])
     ears = Ears(load_model(trained.card, trained.weights), trained.card, ASKS)
     (file,) = folder_of(tmp_path / "cut").values()
-    assert shard_of(lambda: embed_shard((Source(file),), ears)).num_rows >= 1
+    assert shard_of(lambda: embed_recordings_shard((SourceFile(file),), ears)).num_rows >= 1
 
 
 def test_hostile_files_cost_nothing_but_themselves(real_data: Path, trained: Trained, sounds: Path) -> None:
     some = dict(list(folder_of(real_data / "hostile").items())[::6])
     files = [*some.values(), *folder_of(sounds).values()]
     ears = Ears(load_model(trained.card, trained.weights), trained.card, ASKS)
-    shard = shard_of(lambda: embed_shard(tuple(map(Source, files)), ears))
+    shard = shard_of(lambda: embed_recordings_shard(tuple(map(SourceFile, files)), ears))
     heard = set(shard()["uri"].to_pylist())
     failed = {row["uri"] for row in json.loads(shard.metadata["failed"])}
     assert set(LENGTHS_S) <= heard and heard | failed == {file.name for file in files}
@@ -130,7 +130,7 @@ def test_an_error_of_the_network_is_not_blamed_on_the_file(trained: Trained, sou
 
     ears.rows = fails  # type: ignore[assignment, method-assign]
     with pytest.raises(RuntimeError, match="out of memory"):
-        shard_of(lambda: embed_shard((Source(folder_of(sounds)["a.wav"]),), ears))
+        shard_of(lambda: embed_recordings_shard((SourceFile(folder_of(sounds)["a.wav"]),), ears))
 
 
 @pytest.mark.parametrize(

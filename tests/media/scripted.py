@@ -1,4 +1,4 @@
-"""Films with cuts at known times, and the least that a demuxer must do to ask a `CutFinder` about them."""
+"""Films with cuts at known times, and the least that a demuxer must do to ask a `ShotBoundaryDetector` about them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from tests.media.synthetic import ordinary_priority
-from xmodal_kedro.media.shots.boundaries import CutFinder
+from xmodal_kedro.media.shots.boundaries import ShotBoundaryDetector
 from xmodal_kedro.media.shots.packet_evidence import Gop
 from xmodal_kedro.media.shots.thumbnails import luma_thumbnail
 
@@ -137,7 +137,7 @@ def write_film(path: Path, encoding: Encoding, pictures: Iterable[np.ndarray], f
 
 
 class Demuxer:
-    """Asks a `CutFinder` about a file: keyframes are decoded `KEYFRAME_SPACING_S` apart, other frames on demand."""
+    """Asks a `ShotBoundaryDetector` about a file: keyframes `KEYFRAME_SPACING_S` apart decoded, others on demand."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -145,7 +145,7 @@ class Demuxer:
 
     def cuts(self) -> list[float]:
         """Cuts, seconds, in the order in which they are told."""
-        finder, found = CutFinder(self._reference_thumbnails), []
+        finder, found = ShotBoundaryDetector(self._reference_thumbnails), []
         with av.open(str(self._path)) as container:
             stream = container.streams.video[0]
             self._context, self._time_base = stream.codec_context, stream.time_base

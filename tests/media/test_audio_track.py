@@ -12,7 +12,7 @@ import pytest
 from av.stream import Disposition
 
 from tests.media.synthetic import CODINGS, RATE_HZ, Coding, beeps, write_media
-from xmodal_kedro.media.audio_track import SoundTrack, read_audio
+from xmodal_kedro.media.audio_track import AudioTrack, read_audio
 from xmodal_kedro.media.container import open_media, packets
 
 
@@ -229,7 +229,7 @@ def test_sound_can_be_taken_as_it_comes(tmp_path):
     parts, most_waiting = [], 0
     with open_media(str(path)) as container:
         stream = container.streams.audio[0]
-        track = SoundTrack(stream, 16_000)
+        track = AudioTrack(stream, 16_000)
         for packet in packets(container, stream):
             track.look_at(packet)
             parts.append(track.take())
@@ -263,11 +263,11 @@ def constant_frame(value: int, second: int) -> av.AudioFrame:
     return frame
 
 
-def track_of(path: Path, stamp: Callable[[int], int | None]) -> SoundTrack:
+def track_of(path: Path, stamp: Callable[[int], int | None]) -> AudioTrack:
     """The sound of a file whose timestamps, milliseconds, are changed."""
     with open_media(str(path)) as container:
         stream = container.streams.audio[0]
-        track = SoundTrack(stream, 16_000)
+        track = AudioTrack(stream, 16_000)
         for packet in packets(container, stream):
             packet.pts = packet.dts = stamp(packet.pts)
             track.look_at(packet)
@@ -275,7 +275,7 @@ def track_of(path: Path, stamp: Callable[[int], int | None]) -> SoundTrack:
     return track
 
 
-def taken(track: SoundTrack) -> list[np.ndarray]:
+def taken(track: AudioTrack) -> list[np.ndarray]:
     parts = []
     while (part := track.take()).size:
         parts.append(part)

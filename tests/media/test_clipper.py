@@ -9,7 +9,7 @@ import pytest
 
 from tests.media.synthetic import BEEP_S, CODINGS, FPS, RATE_HZ, beeps, shown_time_s, write_media
 from xmodal_kedro.media.clipper import align, clip_file
-from xmodal_kedro.media.sandbox.tasks import Account, Clip
+from xmodal_kedro.media.sandbox.tasks import Account, ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.reasons import MediaError
 
@@ -17,7 +17,7 @@ PARAMS = ClipParams()
 VIDEO_ID = "0123456789abcdef" * 2
 
 
-def clip(path, params: ClipParams = PARAMS, sound_only: bool = False) -> tuple[list[Clip], Account]:
+def clip(path, params: ClipParams = PARAMS, sound_only: bool = False) -> tuple[list[ClipRow], Account]:
     """The clips of a file and its account."""
     *clips, account = clip_file(str(path), VIDEO_ID, params, sound_only)
     assert isinstance(account, Account)
@@ -30,7 +30,7 @@ def reason_of(path, params: ClipParams = PARAMS) -> str:
     return error.value.reason
 
 
-def audio_of(clip: Clip) -> np.ndarray:
+def audio_of(clip: ClipRow) -> np.ndarray:
     return np.frombuffer(clip.audio, "<i2")
 
 
@@ -43,7 +43,7 @@ def keyframe_count(path) -> int:
         return sum(packet.is_keyframe for packet in container.demux(video=0) if packet.size)
 
 
-def assert_pictures_tell_their_time(clips: list[Clip], speed: float = 1.0) -> None:
+def assert_pictures_tell_their_time(clips: list[ClipRow], speed: float = 1.0) -> None:
     """Every clip has pictures, of its own time."""
     for found in clips:
         assert found.frames
@@ -75,7 +75,7 @@ def test_clips_come_while_the_file_is_read(tmp_path):
     first = next(clips)
     path.write_bytes(b"")  # what is read after this is gone
 
-    assert isinstance(first, Clip)
+    assert isinstance(first, ClipRow)
 
 
 def test_sound_that_starts_late_is_led_by_silence(tmp_path):
@@ -122,7 +122,7 @@ def test_pictures_that_are_too_far_from_a_keyframe_to_be_kept_are_decoded_as_the
 def test_packets_that_are_too_many_to_be_kept_are_decoded_and_let_go(tmp_path, monkeypatch):
     path = write_media(tmp_path / "large.mkv", CODINGS[2], 25.0, keyframe_every=40)
     clips, _ = clip(path, ClipParams(coverage="everything"))
-    monkeypatch.setattr("xmodal_kedro.media.video_track.MOST_PACKET_BYTES", 10_000)
+    monkeypatch.setattr("xmodal_kedro.media.video_track.MAX_PACKET_BYTES", 10_000)
 
     with_little_room, account = clip(path, ClipParams(coverage="everything"))
 
@@ -149,14 +149,14 @@ def test_spans_long_after_the_last_picture_are_dropped_and_counted(tmp_path):
 
 
 def test_pictures_far_behind_the_sound_are_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("xmodal_kedro.media.clipper.LONGEST_LAG_S", 5.0)
+    monkeypatch.setattr("xmodal_kedro.media.clipper.MAX_LAG_S", 5.0)
     path = write_media(tmp_path / "blind.mkv", CODINGS[2], duration_s=40.0, pictures_s=0.5)
     clips = clip_file(str(path), VIDEO_ID, PARAMS)
 
     first = next(clips)
 
     assert first.frames
-    assert sum(isinstance(found, Clip) for found in clips) < 3
+    assert sum(isinstance(found, ClipRow) for found in clips) < 3
 
 
 def test_no_more_pictures_are_kept_than_asked_for(tmp_path):

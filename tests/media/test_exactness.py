@@ -14,7 +14,7 @@ from tests.media.synthetic import CODINGS, Coding, write_media
 from tests.media.test_flash_beep import MP4, TIMED, trim_start, write_clock
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.media.container import find_stream
-from xmodal_kedro.media.sandbox.tasks import Clip
+from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.reasons import MediaError
 
@@ -25,8 +25,8 @@ TELEPHONE = Coding(".3gp", "h263", "libopencore_amrnb", size=(128, 96), rate_hz=
 STUDIO = Coding(".mov", "mjpeg", "pcm_s32le", "yuvj420p", rate_hz=192_000, layout="stereo")
 
 
-def clips_of(path: Path, params: ClipParams = EVERYTHING) -> list[Clip]:
-    return [clip for clip in clip_file(str(path), "0" * 32, params) if isinstance(clip, Clip)]
+def clips_of(path: Path, params: ClipParams = EVERYTHING) -> list[ClipRow]:
+    return [clip for clip in clip_file(str(path), "0" * 32, params) if isinstance(clip, ClipRow)]
 
 
 def plain_sound(path: Path) -> np.ndarray:
@@ -74,7 +74,7 @@ def resampled(frames: Sequence[av.AudioFrame]) -> list[np.ndarray]:
     return [part.to_ndarray()[0] for frame in [*frames, None] for part in resampler.resample(frame)]
 
 
-def assert_samples_are_exact(path: Path, clips: Sequence[Clip]) -> None:
+def assert_samples_are_exact(path: Path, clips: Sequence[ClipRow]) -> None:
     whole = plain_sound(path)
     for clip in clips:
         part = slice(round(clip.start_s * 1000) * 16, round(clip.end_s * 1000) * 16)
@@ -136,14 +136,14 @@ def write_gaps(path: Path, stretches_s: Sequence[tuple[float, float]]) -> None:
 
 
 @pytest.fixture(scope="module")
-def real_clips(real_data) -> dict[Path, list[Clip]]:
+def real_clips(real_data) -> dict[Path, list[ClipRow]]:
     """Clips of every real video that gives any."""
     paths = sorted(path for path in (real_data / "videos").iterdir() if path.suffix != ".csv")
     clips = {path: clips_or_none(path) for path in paths}
     return {path: found for path, found in clips.items() if found}
 
 
-def clips_or_none(path: Path) -> list[Clip]:
+def clips_or_none(path: Path) -> list[ClipRow]:
     try:
         return clips_of(path)
     except MediaError:
@@ -173,7 +173,7 @@ def test_pictures_are_those_of_their_times(tmp_path):
     assert assert_pictures_are_of_their_times(path, clips_of(path)) > 1
 
 
-def assert_pictures_are_of_their_times(path: Path, clips: Sequence[Clip]) -> int:
+def assert_pictures_are_of_their_times(path: Path, clips: Sequence[ClipRow]) -> int:
     """Each stored picture resembles the frame of its time no less than any of the frames around.
 
     Returns:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.media.synthetic import Coding, beeps, onsets_s, shown_time_s, write_media
 from xmodal_kedro.media.clipper import clip_file
-from xmodal_kedro.media.sandbox.tasks import Clip
+from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import ClipParams
 
 DURATION_S = 8.0
@@ -168,12 +168,12 @@ def write_clock(folder: Path, coding: Coding, **options) -> Path:
     return write_media(folder / f"clock{coding.suffix}", coding, DURATION_S, sound=sound, **options)
 
 
-def clips_of(path: Path) -> list[Clip]:
+def clips_of(path: Path) -> list[ClipRow]:
     found = clip_file(str(path), "0" * 32, ClipParams(frames_per_clip=4, coverage="everything"))
-    return [clip for clip in found if isinstance(clip, Clip)]
+    return [clip for clip in found if isinstance(clip, ClipRow)]
 
 
-def heard_late_s(clips: list[Clip], beeps_s: list[float]) -> np.ndarray:
+def heard_late_s(clips: list[ClipRow], beeps_s: list[float]) -> np.ndarray:
     """How much later each beep is heard than it was written, seconds."""
     heard_s = [clip.start_s + onset_s for clip in clips for onset_s in onsets_s(np.frombuffer(clip.audio, "<i2"))]
     late_s = np.array([heard - min(beeps_s, key=lambda beep: abs(beep - heard)) for heard in heard_s])
@@ -181,7 +181,7 @@ def heard_late_s(clips: list[Clip], beeps_s: list[float]) -> np.ndarray:
     return late_s
 
 
-def seen_late_s(clips: list[Clip], fps: int) -> np.ndarray:
+def seen_late_s(clips: list[ClipRow], fps: int) -> np.ndarray:
     """How much later each picture is said to show than it tells itself, seconds."""
     assert all(clip.frames for clip in clips)
     return np.array(
@@ -193,7 +193,7 @@ def seen_late_s(clips: list[Clip], fps: int) -> np.ndarray:
     )
 
 
-def assert_agreement(clips: list[Clip], fps: int, heard_early_s: float = 0.0, seen_early_s: float = 0.0) -> None:
+def assert_agreement(clips: list[ClipRow], fps: int, heard_early_s: float = 0.0, seen_early_s: float = 0.0) -> None:
     """Picture and sound agree within 40 ms, and both are where they belong.
 
     Args:

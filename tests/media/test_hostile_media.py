@@ -12,7 +12,7 @@ import pytest
 from tests.media.baits import probe_quickly
 from tests.media.boxes import alias_to, box, with_reference
 from tests.media.synthetic import CODINGS, write_media
-from xmodal_kedro.media.container import MOST_PIXELS, decode, find_stream, open_media, packets
+from xmodal_kedro.media.container import MAX_PIXELS, decode, find_stream, open_media, packets
 from xmodal_kedro.reasons import MediaError
 
 
@@ -87,7 +87,7 @@ def test_pictures_that_grow_beyond_measure_within_a_stream_are_not_decoded(tmp_p
     assert struct.unpack_from(">HH", content, third) == (64, 96)
     struct.pack_into(">HH", content, third, 16_000, 16_000)
     path.write_bytes(content)
-    assert MOST_PIXELS < 16_000**2
+    assert MAX_PIXELS < 16_000**2
 
     with open_media(str(path)) as container:
         stream = find_stream(container.streams.video)

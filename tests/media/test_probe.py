@@ -14,7 +14,7 @@ from tests.fakes import folder_of
 from tests.media.probing import PARAMS, file_at, reason_of, row_of, with_declared_duration
 from tests.media.synthetic import CODINGS, RATE_HZ, beeps, write_media
 from xmodal_kedro.media.container import declared_duration_s, open_media
-from xmodal_kedro.media.probe import Source, probe_row, probe_shard
+from xmodal_kedro.media.probe import SourceFile, probe_row, probe_shard
 from xmodal_kedro.media.streams import SOUND_ALONE
 from xmodal_kedro.schemas import Probes
 from xmodal_kedro.storage import PROVISIONAL_KEY
@@ -122,7 +122,7 @@ def test_a_shard_has_one_row_for_every_source(tmp_path):
     write_media(tmp_path / "clock.mp4", duration_s=1.0)
     (tmp_path / "notes.txt").write_text("some text")
 
-    table = probe_shard(tuple(Source(file) for file in folder_of(tmp_path).values()), PARAMS)
+    table = probe_shard(tuple(SourceFile(file) for file in folder_of(tmp_path).values()), PARAMS)
 
     Probes.validate(table.to_pandas())
     assert table["uri"].to_pylist() == ["clock.mp4", "notes.txt"]
@@ -131,7 +131,7 @@ def test_a_shard_has_one_row_for_every_source(tmp_path):
 
 
 def test_a_shard_with_a_source_that_storage_did_not_give_is_provisional(tmp_path):
-    sources = Source(file_at(tmp_path / "gone.mp4")), Source(file_at("memory://gone/clock.mp4"))
+    sources = SourceFile(file_at(tmp_path / "gone.mp4")), SourceFile(file_at("memory://gone/clock.mp4"))
 
     table = probe_shard(sources, PARAMS)
 

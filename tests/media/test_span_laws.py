@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.media.planning import lengths_ms, loud, plan, recordings, short_spans, shots_of, tell
-from xmodal_kedro.media.spans import BLOCK_MS, MOST_UNDECIDED_SPANS, OPEN_SPANS, Span, SpanPlanner
+from xmodal_kedro.media.spans import BLOCK_MS, MAX_UNDECIDED_SPANS, OPEN_SPANS, Span, SpanPlanner
 from xmodal_kedro.params import ClipParams
 
 
@@ -65,7 +65,7 @@ def test_everything_is_covered_wherever_some_number_of_spans_adds_up(recording, 
     assume(count * shortest_ms <= recording.end_ms)
     spread_ms = max(longest_ms - shortest_ms, 1)
     always_a_sum_ms = -(-shortest_ms // spread_ms) * shortest_ms  # of that many spans or more, and so is all above it
-    assume(recording.end_ms <= OPEN_SPANS * longest_ms or always_a_sum_ms <= MOST_UNDECIDED_SPANS * longest_ms)
+    assume(recording.end_ms <= OPEN_SPANS * longest_ms or always_a_sum_ms <= MAX_UNDECIDED_SPANS * longest_ms)
 
     assert sum(lengths_ms(plan(recording, params))) == recording.end_ms
 

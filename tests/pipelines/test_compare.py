@@ -34,7 +34,7 @@ from xmodal_kedro.evaluation.rule_results import (
     rule_values,
     summarise_rules,
 )
-from xmodal_kedro.evaluation.rule_trials import Question, trial_jobs
+from xmodal_kedro.evaluation.rule_trials import ProbeTask, trial_jobs
 from xmodal_kedro.evaluation.rules import of_rule, training_jobs, vocabulary_of
 from xmodal_kedro.params import CompareParams, TransferParams
 from xmodal_kedro.pipelines.compare import nodes
@@ -93,7 +93,7 @@ COMPARE = CompareParams(rules=("visual_only", "union"), seeds=2)
 NAMED = {"benchmark": "csv", "model": "vggish_plus"}
 
 
-def question(tones: int = 36) -> Question:
+def question(tones: int = 36) -> ProbeTask:
     """Tones in three folds."""
     rows, clips = [], []
     for number in range(tones):
@@ -104,7 +104,7 @@ def question(tones: int = 36) -> Question:
     table = pd.DataFrame(clips, columns=["file", "category", "group"])
     benchmark = Benchmark(table, (), rotate(table["group"].to_numpy()), complete=True)
     sounds = {"0": MemoryShard(pa.Table.from_pylist(rows, schema=BENCHMARK_SOUNDS_ARROW))}
-    return Question(benchmark, sounds, TransferParams(benchmark="csv", regularisation=(0.01, 0.1), device="cpu"))
+    return ProbeTask(benchmark, sounds, TransferParams(benchmark="csv", regularisation=(0.01, 0.1), device="cpu"))
 
 
 def jobs(**changes: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.fit import Fitted, fit
-from xmodal_kedro.training.training_data import gather
+from xmodal_kedro.training.training_data import prepare_training_data
 
 CLIPS, LABELS = tone_shards()
 SETTINGS = {
@@ -47,7 +47,7 @@ def _one_thread() -> Iterator[None]:
 
 def train(params: TrainParams, folder: Path) -> tuple[Fitted, dict[int, float]]:
     """What came of it, and the loss of every step."""
-    data = gather(CLIPS, LABELS, VOCABULARY, params, tone_embeddings())
+    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, params, tone_embeddings())
     with losses_told() as losses:
         return fit(data, params, CheckpointFolder(str(folder))), losses
 

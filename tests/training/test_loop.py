@@ -17,7 +17,7 @@ from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.fit import Fitted, fit
-from xmodal_kedro.training.training_data import gather
+from xmodal_kedro.training.training_data import prepare_training_data
 
 CLIPS, LABELS = tone_shards()
 EMBEDDINGS = tone_embeddings()
@@ -55,7 +55,7 @@ STEPS = 4
 
 def train(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Fitted:
     store = CheckpointFolder(str(checkpoint)) if isinstance(checkpoint, Path) else checkpoint
-    return fit(gather(CLIPS, LABELS, VOCABULARY, params, EMBEDDINGS), params, store)
+    return fit(prepare_training_data(CLIPS, LABELS, VOCABULARY, params, EMBEDDINGS), params, store)
 
 
 @dataclass
@@ -216,7 +216,7 @@ def test_an_unfinished_training_of_other_parameters_is_not_overwritten(tmp_path:
 def test_a_vocabulary_that_changed_since_the_checkpoint_is_an_error(tmp_path: Path) -> None:
     params = tone_params(checkpoint_steps=1)
     stop_after(5, params, tmp_path / "state")
-    renamed = gather(CLIPS, LABELS, VOCABULARY.assign(name=["a", "b", "c"]), params)
+    renamed = prepare_training_data(CLIPS, LABELS, VOCABULARY.assign(name=["a", "b", "c"]), params)
     with pytest.raises(ValueError, match=r"it is not this one: label_vocabulary has changed\. Set that back"):
         fit(renamed, params, CheckpointFolder(str(tmp_path / "state")))
 

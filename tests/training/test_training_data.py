@@ -5,18 +5,21 @@ import pytest
 
 from tests.fakes import MemoryShard
 from tests.tones import TONES_HZ, VOCABULARY, clip_ids, tone_embeddings, tone_params, tone_shards
-from xmodal_kedro.training.training_data import gather
+from xmodal_kedro.training.training_data import prepare_training_data
 
 CLIPS, LABELS = tone_shards(shards=2)
 
 
 def test_embeddings_are_looked_at_where_they_are_learnt_alone() -> None:
     params, learnt = tone_params(), tone_params(embedding_weight=1.0)
-    data = gather(CLIPS, LABELS, VOCABULARY, learnt, tone_embeddings())
-    assert data.embedding_size == 4 and gather(CLIPS, LABELS, VOCABULARY, params, tone_embeddings()).embedding_size == 0
-    assert gather(CLIPS, LABELS, VOCABULARY, params).shards != data.shards
+    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, learnt, tone_embeddings())
+    assert (
+        data.embedding_size == 4
+        and prepare_training_data(CLIPS, LABELS, VOCABULARY, params, tone_embeddings()).embedding_size == 0
+    )
+    assert prepare_training_data(CLIPS, LABELS, VOCABULARY, params).shards != data.shards
     with pytest.raises(ValueError, match=r"embedding_weight is set, but teacher_embeddings has no shard shard-00000"):
-        gather(CLIPS, LABELS, VOCABULARY, learnt)
+        prepare_training_data(CLIPS, LABELS, VOCABULARY, learnt)
 
 
 def only(split: str) -> dict[str, MemoryShard]:
@@ -25,7 +28,7 @@ def only(split: str) -> dict[str, MemoryShard]:
 
 
 def test_counts_the_splits_and_orders_the_classes_by_index() -> None:
-    data = gather(CLIPS, LABELS, VOCABULARY.iloc[::-1], tone_params())
+    data = prepare_training_data(CLIPS, LABELS, VOCABULARY.iloc[::-1], tone_params())
     assert data.train.groups.clips == len(clip_ids("train", 32))
     assert data.validation.groups.clips == len(clip_ids("validation", 32))
     assert data.classes == list(TONES_HZ)
@@ -33,45 +36,50 @@ def test_counts_the_splits_and_orders_the_classes_by_index() -> None:
 
 def test_the_fingerprint_follows_clips_labels_and_vocabulary() -> None:
     params = tone_params()
-    fingerprint = gather(CLIPS, LABELS, VOCABULARY, params).fingerprint
+    fingerprint = prepare_training_data(CLIPS, LABELS, VOCABULARY, params).fingerprint
     other_clips, other_labels = tone_shards(shards=2, duration_s=1.1)
-    assert fingerprint == gather(*tone_shards(shards=2), VOCABULARY, params).fingerprint
-    assert fingerprint != gather(other_clips, LABELS, VOCABULARY, params).fingerprint
+    assert fingerprint == prepare_training_data(*tone_shards(shards=2), VOCABULARY, params).fingerprint
+    assert fingerprint != prepare_training_data(other_clips, LABELS, VOCABULARY, params).fingerprint
     assert (
         fingerprint
-        != gather(CLIPS, {**LABELS, "shard-00000": only("train")["shard-00000"]}, VOCABULARY, params).fingerprint
+        != prepare_training_data(
+            CLIPS, {**LABELS, "shard-00000": only("train")["shard-00000"]}, VOCABULARY, params
+        ).fingerprint
     )
     renamed = VOCABULARY.assign(name=["a", "b", "c"])
-    assert other_labels.keys() == LABELS.keys() and fingerprint != gather(CLIPS, LABELS, renamed, params).fingerprint
+    assert (
+        other_labels.keys() == LABELS.keys()
+        and fingerprint != prepare_training_data(CLIPS, LABELS, renamed, params).fingerprint
+    )
 
 
 def test_a_clip_shard_without_labels_is_an_error_that_names_it() -> None:
     one = {"shard-00001": LABELS["shard-00001"]}
     with pytest.raises(ValueError, match=r"the shard shard-00000 has no labels: run the pipelines visual_label, audio"):
-        gather(CLIPS, one, VOCABULARY, tone_params())
+        prepare_training_data(CLIPS, one, VOCABULARY, tone_params())
 
 
 def test_batches_too_small_to_share_are_an_error() -> None:
     with pytest.raises(
         ValueError, match=r"of the 20 labelled clips to train on leaves less than 2 to each of train\.dev"
     ):
-        gather(CLIPS, LABELS, VOCABULARY, tone_params(devices=2, accumulate=2, batch_size=8))
+        prepare_training_data(CLIPS, LABELS, VOCABULARY, tone_params(devices=2, accumulate=2, batch_size=8))
 
 
 def test_validation_takes_no_more_clips_than_asked_for_and_a_row_group() -> None:
-    data = gather(CLIPS, LABELS, VOCABULARY, tone_params(validation_clips=2))
+    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, tone_params(validation_clips=2))
     assert 2 <= data.validation.groups.clips < len(clip_ids("validation", 32))
 
 
 def test_an_empty_vocabulary_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"label_vocabulary is empty: lower merge_labels\.min_clips"):
-        gather(CLIPS, LABELS, VOCABULARY.iloc[:0], tone_params())
+        prepare_training_data(CLIPS, LABELS, VOCABULARY.iloc[:0], tone_params())
 
 
 def test_a_label_shard_without_its_clips_is_an_error_that_names_it() -> None:
     one = {"shard-00000": CLIPS["shard-00000"]}
     with pytest.raises(ValueError, match=r"the shard shard-00001 has no clips: run the pipelines"):
-        gather(one, LABELS, VOCABULARY, tone_params())
+        prepare_training_data(one, LABELS, VOCABULARY, tone_params())
 
 
 @pytest.mark.parametrize(
@@ -79,4 +87,4 @@ def test_a_label_shard_without_its_clips_is_an_error_that_names_it() -> None:
 )
 def test_a_split_without_clips_is_an_error(split: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        gather(CLIPS, only(split), VOCABULARY, tone_params())
+        prepare_training_data(CLIPS, only(split), VOCABULARY, tone_params())

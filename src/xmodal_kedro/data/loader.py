@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xmodal_kedro.data.order import EpochOrder, Piece, Pool, RowGroups
 from xmodal_kedro.data.prefetch import prefetched
-from xmodal_kedro.data.survey import Split, Targets, read_targets, reading
+from xmodal_kedro.data.survey import ShardTargets, Split, read_targets, reading
 from xmodal_kedro.data.teacher_embeddings import Embeddings, ShardEmbeddings
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.features.augment import fit_length
@@ -57,7 +57,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Clip:
+class LabelledClip:
     """The sound of one clip, of its stored length, its targets as vocabulary indices with their weights, and its
     teacher's embedding [size]."""
 
@@ -85,7 +85,7 @@ ALONE = Reader()
 class _Beside(NamedTuple):
     """What is read beside a shard of clips, by its key, and kept for its next row groups."""
 
-    targets_of: Callable[[str], Targets]
+    targets_of: Callable[[str], ShardTargets]
     embeddings_of: Callable[[str], ShardEmbeddings] | None
 
 
@@ -167,10 +167,10 @@ class ClipStream:
 
     def _submit(
         self, threads: ThreadPoolExecutor, beside: _Beside, epoch: int, stream: int, pool: Pool
-    ) -> Future[list[tuple[Clip, int]]]:
+    ) -> Future[list[tuple[LabelledClip, int]]]:
         return threads.submit(self._read_pool, beside, epoch, stream, pool)
 
-    def _read_pool(self, beside: _Beside, epoch: int, stream: int, pool: Pool) -> list[tuple[Clip, int]]:
+    def _read_pool(self, beside: _Beside, epoch: int, stream: int, pool: Pool) -> list[tuple[LabelledClip, int]]:
         """The clips of a pool in the order they are given, each with the sample that its sound begins at."""
         clips = [clip for piece in pool.pieces for clip in self._read_piece(piece, beside)]
         samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
@@ -181,7 +181,7 @@ class ClipStream:
         starts = rng.integers(surplus_N, endpoint=True).tolist()
         return [(clips[at], starts[at]) for at in rng.permutation(len(clips)).tolist()]
 
-    def _read_piece(self, piece: Piece, beside: _Beside) -> list[Clip]:
+    def _read_piece(self, piece: Piece, beside: _Beside) -> list[LabelledClip]:
         shard, targets = self.clips[piece.key], beside.targets_of(piece.key)
         with reading("clips", piece.key, shard), shard.open() as parquet:
             rows = parquet.read_row_group(piece.group, columns=["clip_id", "audio"], use_threads=False)
@@ -194,7 +194,7 @@ class ClipStream:
         embeddings = beside.embeddings_of(piece.key).of(ids) if beside.embeddings_of else [_NO_EMBEDDING] * len(ids)
         sounds = _sounds(rows["audio"])
         return [
-            Clip(
+            LabelledClip(
                 clip_id,
                 sounds[row],
                 targets.classes[targets.starts[target] : targets.starts[target + 1]],
@@ -207,7 +207,7 @@ class ClipStream:
         ]
 
     def _batch(
-        self, clips: Sequence[tuple[Clip, int]], parts: tuple[tuple[int, int], ...], whole: int, pinned: bool
+        self, clips: Sequence[tuple[LabelledClip, int]], parts: tuple[tuple[int, int], ...], whole: int, pinned: bool
     ) -> Batch:
         samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
         audio_BT = torch.empty((len(clips), samples), dtype=torch.int16, pin_memory=pinned)
@@ -221,7 +221,7 @@ class ClipStream:
             embeddings[row] = clip.embedding
         return Batch(audio_BT, targets_BC, embeddings_BE, [clip.clip_id for clip, _ in clips], parts, whole)
 
-    def _targets(self, key: str) -> Targets:
+    def _targets(self, key: str) -> ShardTargets:
         return read_targets(key, self.labels[key], self.split, self.classes)
 
     def _random(self, *place: int) -> np.random.Generator | None:
@@ -230,10 +230,10 @@ class ClipStream:
 
 
 def _from_pools(
-    pools: Iterator[Pool], read: Callable[[Pool], Future[list[tuple[Clip, int]]]], skipped: int
-) -> Iterator[tuple[Clip, int]]:
+    pools: Iterator[Pool], read: Callable[[Pool], Future[list[tuple[LabelledClip, int]]]], skipped: int
+) -> Iterator[tuple[LabelledClip, int]]:
     """The clips of a stream after the first `skipped`; the next pool is read while one is given out."""
-    waiting: list[tuple[Future[list[tuple[Clip, int]]], int]] = []
+    waiting: list[tuple[Future[list[tuple[LabelledClip, int]]], int]] = []
     for pool in pools:
         if skipped >= pool.clips:
             skipped -= pool.clips

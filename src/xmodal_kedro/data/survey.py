@@ -26,7 +26,7 @@ SHARDS_AT_A_TIME = 16
 
 
 @dataclass(frozen=True)
-class Targets:
+class ShardTargets:
     """The labelled clips of one shard and split, in the order of the labels' rows.
 
     Attributes:
@@ -42,7 +42,7 @@ class Targets:
     weights: NDArray[np.float32]
 
 
-def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> Targets:
+def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> ShardTargets:
     """Read the targets of a shard's clips; a clip without any takes no part, whatever its split.
 
     Raises:
@@ -60,7 +60,7 @@ def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> Tar
             f"labels of {key} hold class {targets.max()}, but label_vocabulary has {classes} classes: "
             "run merge_labels again"
         )
-    return Targets(
+    return ShardTargets(
         as_array(table["clip_id"]),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         targets,

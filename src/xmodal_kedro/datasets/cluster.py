@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 PACKAGES = ("av", "distributed", "numpy", "opencv-python", "pandas", "pyarrow", "torch")
 """Beside this project's code, what a shard's bytes depend on, or whether a worker understands a job at all."""
 CODE = "the code of xmodal_kedro"
-MOST_WORKERS_SHOWN = 5
+MAX_WORKERS_SHOWN = 5
 
 
 def run_on_cluster(
@@ -154,7 +154,7 @@ def _check_workers(client: Client, wanted: Mapping[str, str], resources: Mapping
         elif found != wanted:
             wrong[worker] = _describe(wanted, found)
     if wrong:
-        shown = [f"  {worker} has {what}" for worker, what in sorted(wrong.items())[:MOST_WORKERS_SHOWN]]
+        shown = [f"  {worker} has {what}" for worker, what in sorted(wrong.items())[:MAX_WORKERS_SHOWN]]
         more = [f"  and {len(wrong) - len(shown)} more"] if len(wrong) > len(shown) else []
         head = f"{len(wrong)} Dask workers do not have what this machine has; install the same there:"
         raise DataError("\n".join([head, *shown, *more]))

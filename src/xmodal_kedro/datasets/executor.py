@@ -24,10 +24,10 @@ from xmodal_kedro.errors import UserError
 
 logger = logging.getLogger(__name__)
 
-MOST_FAILURES_SHOWN = 10
+MAX_FAILURES_SHOWN = 10
 ADDRESS_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 """The one that Dask itself reads."""
-LONGEST_ORPHAN_S = 0.2
+MAX_ORPHAN_S = 0.2
 """How long a worker may outlive a driver that was killed: what it would write then could meet the next run's."""
 
 
@@ -69,7 +69,7 @@ class Engine:
 
 def tell_failures(failures: Mapping[str, str]) -> str:
     """A line for each of the first tasks that failed, and how many more there are."""
-    shown = [f"  {key}: {failure}" for key, failure in list(failures.items())[:MOST_FAILURES_SHOWN]]
+    shown = [f"  {key}: {failure}" for key, failure in list(failures.items())[:MAX_FAILURES_SHOWN]]
     more = len(failures) - len(shown)
     return "\n".join([*shown, *([f"  and {more} more"] if more else [])])
 
@@ -139,7 +139,7 @@ def _bound_to_driver() -> dict[str, Any]:
 def _end_with(driver: int) -> None:
     def watch() -> None:
         while os.getppid() == driver:
-            time.sleep(LONGEST_ORPHAN_S)
+            time.sleep(MAX_ORPHAN_S)
         os._exit(1)
 
     threading.Thread(target=watch, name="end-with-driver", daemon=True).start()

@@ -14,7 +14,7 @@ TextPreview = NewType("TextPreview", str)
 """Kedro-Viz goes by the names of these types, as by those of kedro-datasets, whose own lack that of a text."""
 
 ROWS = 10
-LONGEST_TEXT = 200
+MAX_TEXT = 200
 NUMBERS_SHOWN = 4
 DECIMALS = 4
 KILOBYTE = 1000
@@ -43,8 +43,8 @@ def cell(value: Any) -> Any:
         return ", ".join(f"{key}: {cell(inner)}" for key, inner in value.items())
     if isinstance(value, float):
         return round(value, DECIMALS)
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        return value[: LONGEST_TEXT - 1] + "…"
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        return value[: MAX_TEXT - 1] + "…"
     return value
 
 

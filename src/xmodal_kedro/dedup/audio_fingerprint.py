@@ -27,10 +27,10 @@ WINDOW_SAMPLES = 6144
 """Long windows, 384 ms, so that words hardly change where two encodings' hops do not coincide (section 4.2)."""
 LAG_HOPS = 4
 BANDS = 33
-LOWEST_HZ, HIGHEST_HZ = 150.0, 2000.0
+MIN_HZ, MAX_HZ = 150.0, 2000.0
 FLAT = 0
 """The word of an instant at which nothing moves: silence, a test tone, a hum."""
-LEAST_MOTION = 1e-3
+MIN_MOTION = 1e-3
 """Median energy difference over mean energy of a band, below which an instant is flat. Recordings are around 0.2,
 steady tones below 1e-5."""
 ROUNDING_FLOOR = 2000.0
@@ -70,7 +70,7 @@ def fingerprint_sound(audio: NDArray[np.int16], start_s: float) -> Fingerprint:
     motion_TB = slope_TB[LAG_HOPS:] - slope_TB[:-LAG_HOPS]
     words = _pack(motion_TB > 0)
     level_T = energy_TB[LAG_HOPS:].mean(1) + ROUNDING_FLOOR * _rounding_energy()
-    words[np.median(np.abs(motion_TB), axis=1) < LEAST_MOTION * level_T] = FLAT
+    words[np.median(np.abs(motion_TB), axis=1) < MIN_MOTION * level_T] = FLAT
     weakest = np.argsort(np.abs(motion_TB), axis=1, kind="stable")[:, :WEAK_BITS]
     positions = (weakest << (BITS_OF_POSITION * np.arange(WEAK_BITS))).sum(1).astype(np.uint16)
     return Fingerprint(first, words, positions)
@@ -101,7 +101,7 @@ def band_energies(audio: NDArray[np.int16]) -> NDArray[np.float64]:
 def _analysis() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The Hann window and the FFT bins at which bands begin and the last ends."""
     window = scipy.signal.get_window("hann", WINDOW_SAMPLES).astype(np.float32)
-    edges_hz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS + 1)
+    edges_hz = np.geomspace(MIN_HZ, MAX_HZ, BANDS + 1)
     return window, np.ceil(edges_hz * WINDOW_SAMPLES / CLIP_SAMPLE_RATE_HZ).astype(np.int64)
 
 

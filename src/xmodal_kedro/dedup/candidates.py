@@ -24,7 +24,7 @@ from xmodal_kedro.params import NearDuplicateParams
 PICTURE_BLOCKS = [np.uint64(0xFFFF << shift) for shift in (0, 16, 32, 48)]
 """Picture hashes are looked up by each two of their four blocks of 16 bits, and so found whichever other two hold
 errors (multi-index hashing: M. Norouzi, A. Punjani, D. J. Fleet, CVPR 2012)."""
-MOST_PICTURE_BITS = 6
+MAX_PICTURE_BITS = 6
 """Two pictures vote where their hashes differ by at most so many bits."""
 NO_PICTURE = 0
 BIN_HOPS = 4
@@ -54,7 +54,7 @@ CANDIDATES = """
 """
 
 
-class Candidate(NamedTuple):
+class CandidatePair(NamedTuple):
     """A pair of videos to compare, as numbers, and where: see `agreement.agreement`."""
 
     a: int
@@ -88,7 +88,9 @@ def video_keys(video: VideoSignature, number: int, params: NearDuplicateParams) 
     return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=KEYS_ARROW)
 
 
-def find_candidates(keys: Iterable[pa.RecordBatch], folder: Path, params: NearDuplicateParams) -> Iterator[Candidate]:
+def find_candidates(
+    keys: Iterable[pa.RecordBatch], folder: Path, params: NearDuplicateParams
+) -> Iterator[CandidatePair]:
     """Pairs of videos with two words of sound at one offset in common, or a picture; in order of their numbers.
 
     Args:
@@ -112,7 +114,9 @@ def find_candidates(keys: Iterable[pa.RecordBatch], folder: Path, params: NearDu
             for row in batch.to_pylist():
                 least = (row["bin"] - 1) * BIN_HOPS
                 slack = 0 if row["heard"] else PICTURES_OFF_HOPS
-                yield Candidate(row["a"], row["b"], row["place"], range(least - slack, least + 2 * BIN_HOPS + slack))
+                yield CandidatePair(
+                    row["a"], row["b"], row["place"], range(least - slack, least + 2 * BIN_HOPS + slack)
+                )
 
 
 def _store(database: duckdb.DuckDBPyConnection, table: str, rows: pa.RecordBatchReader) -> None:
@@ -135,7 +139,7 @@ def _votes(keys: Iterable[pa.RecordBatch], neighbours: int) -> Iterator[pa.Recor
         for step in range(1, neighbours + 1):
             later = np.arange(max(fresh, step), key.size)
             later = later[key[later] == key[later - step]]
-            later = later[np.bitwise_count(picture[later] ^ picture[later - step]) <= MOST_PICTURE_BITS]
+            later = later[np.bitwise_count(picture[later] ^ picture[later - step]) <= MAX_PICTURE_BITS]
             earlier = later - step
             bins = (place[later] - place[earlier]) // BIN_HOPS
             columns = [video[earlier], video[later], place[earlier], bins, picture[later] == NO_PICTURE]

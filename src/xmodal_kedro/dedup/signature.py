@@ -18,7 +18,7 @@ from xmodal_kedro.storage import LoadShard
 CLIPS_AT_A_TIME = 64
 DRAFT_PX = 64
 """JPEGs are decoded at a fraction of their size, not under this: the hash looks at 32 x 32 pixels."""
-LEAST_CONTRAST = 4.0
+MIN_CONTRAST = 4.0
 """Standard deviation of grey levels (0-255) below which a picture is flat, and is left out: black, a single colour."""
 
 
@@ -61,7 +61,7 @@ def picture_hash(jpeg: bytes) -> int | None:
     with Image.open(io.BytesIO(jpeg)) as picture:
         picture.draft("L", (DRAFT_PX, DRAFT_PX))
         grey = picture.convert("L")
-    if ImageStat.Stat(grey).stddev[0] < LEAST_CONTRAST:
+    if ImageStat.Stat(grey).stddev[0] < MIN_CONTRAST:
         return None
     return int(str(imagehash.phash(grey)), 16)
 

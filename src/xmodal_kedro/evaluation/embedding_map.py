@@ -11,7 +11,7 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-MOST_SOUNDS = 2000
+MAX_SOUNDS = 2000
 """Sounds drawn; of more, an even part."""
 AXES = 50
 """Principal axes that are kept before neighbours are looked for."""
@@ -28,7 +28,7 @@ def draw_map(embeddings_NE: NDArray[np.floating], categories_N: NDArray, names_N
         categories_N: their classes.
         names_N: their files.
     """
-    step = -(-len(embeddings_NE) // MOST_SOUNDS)
+    step = -(-len(embeddings_NE) // MAX_SOUNDS)
     embeddings_NE, categories_N, names_N = embeddings_NE[::step], categories_N[::step], names_N[::step]
     places_N2 = project(embeddings_NE)
     classes = np.unique(categories_N)

@@ -28,7 +28,7 @@ def embed_benchmark(sounds: Shards, representations: Mapping[str, Representation
         batch_size: sounds in memory.
     """
     return {
-        f"{name}-{key}": partial(embed_shard, shard, representation, Batch(batch_size))
+        f"{name}-{key}": partial(embed_benchmark_shard, shard, representation, Batch(batch_size))
         for name, representation in representations.items()
         for key, shard in sounds.items()
     }
@@ -43,7 +43,7 @@ class Batch:
         self.size = size
 
 
-def embed_shard(sounds: LoadShard, representation: Representation, batch: Batch) -> Iterator[pa.Table]:
+def embed_benchmark_shard(sounds: LoadShard, representation: Representation, batch: Batch) -> Iterator[pa.Table]:
     """The sounds of a shard, represented: `schemas.BenchmarkEmbeddings`, a table for each batch."""
     for part in stored_sounds(sounds, batch.size):
         names, audio = zip(*part, strict=True)
@@ -68,7 +68,7 @@ def representations_of(embeddings: Shards) -> list[str]:
     return list(dict.fromkeys(key.rpartition("-")[0] for key in embeddings))
 
 
-def gather(embeddings: Shards, representation: str, files: Sequence[str]) -> Embedded:
+def collect_embeddings(embeddings: Shards, representation: str, files: Sequence[str]) -> Embedded:
     """Load one representation.
 
     Args:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
-from xmodal_kedro.evaluation.embeddings import gather, representations_of
+from xmodal_kedro.evaluation.embeddings import collect_embeddings, representations_of
 from xmodal_kedro.evaluation.probe import predict_splits
 from xmodal_kedro.evaluation.zero_shot import Classes, classify, matching_classes
 from xmodal_kedro.schemas import TransferPredictions
@@ -49,7 +49,7 @@ def probe_all(benchmark: Benchmark, embeddings: Shards, strengths: Sequence[floa
     truths, groups = (benchmark.clips[name].to_numpy() for name in ("category", "group"))
     tables = [no_predictions()]
     for representation in representations_of(embeddings):
-        vectors_NE = gather(embeddings, representation, benchmark.clips["file"].tolist()).embeddings
+        vectors_NE = collect_embeddings(embeddings, representation, benchmark.clips["file"].tolist()).embeddings
         predicted = predict_splits(vectors_NE, truths.astype(str), groups, benchmark.splits, strengths)
         tables += [
             predictions_table(benchmark, split, "linear_probe", representation, split.test, names)
@@ -70,7 +70,7 @@ def classify_without_training(benchmark: Benchmark, embeddings: Shards, classes:
         matched = matching_classes(categories, classes[representation])
         if len(matched) < 2:  # one category alone is no question
             continue
-        scores_NC = gather(embeddings, representation, benchmark.clips["file"].tolist()).scores
+        scores_NC = collect_embeddings(embeddings, representation, benchmark.clips["file"].tolist()).scores
         is_askable_N = benchmark.clips["category"].isin(matched).to_numpy()
         for split in benchmark.splits:
             tested_N = split.test[is_askable_N[split.test]]

@@ -23,15 +23,15 @@ from threadpoolctl import threadpool_limits
 from xmodal_kedro.evaluation.benchmarks.benchmark import Split
 
 MAX_ITERATIONS = 2000
-MOST_INNER_FOLDS = 5
+MAX_INNER_FOLDS = 5
 
 logger = logging.getLogger(__name__)
 
 
-class Span(TransformerMixin, BaseEstimator):
+class TrainingSubspace(TransformerMixin, BaseEstimator):
     """Coordinates in an orthonormal basis of the training clips' span, where that has fewer dimensions."""
 
-    def fit(self, vectors_NE: NDArray[np.floating], truths_N: object = None) -> Span:
+    def fit(self, vectors_NE: NDArray[np.floating], truths_N: object = None) -> TrainingSubspace:
         clips, size = vectors_NE.shape
         self.basis_ES_ = scipy.linalg.qr(vectors_NE.T, mode="economic", check_finite=False)[0] if clips < size else None
         return self
@@ -54,7 +54,7 @@ def fit_probes(
         truths_N: class names of these clips.
         strengths: values of C.
     """
-    axes = make_pipeline(StandardScaler(), Span()).fit(embeddings_NE)
+    axes = make_pipeline(StandardScaler(), TrainingSubspace()).fit(embeddings_NE)
     turned_NR = axes.transform(embeddings_NE)
     return {
         strength: make_pipeline(axes, LogisticRegression(C=strength, max_iter=MAX_ITERATIONS).fit(turned_NR, truths_N))
@@ -65,7 +65,7 @@ def fit_probes(
 def inner_folds(truths_N: NDArray, groups_N: NDArray) -> Iterator[NDArray[np.bool_]]:
     """Which training clips are held out, several times, to choose something; clips of a group go together.
 
-    A few groups, such as official folds, are held out one after the other; of many, `MOST_INNER_FOLDS` parts are made
+    A few groups, such as official folds, are held out one after the other; of many, `MAX_INNER_FOLDS` parts are made
     with the classes evenly in them.
 
     Args:
@@ -73,11 +73,11 @@ def inner_folds(truths_N: NDArray, groups_N: NDArray) -> Iterator[NDArray[np.boo
         groups_N: groups of these clips, at least two.
     """
     names = np.unique(groups_N)
-    if len(names) <= MOST_INNER_FOLDS:
+    if len(names) <= MAX_INNER_FOLDS:
         for name in names:
             yield groups_N == name
         return
-    parts = StratifiedGroupKFold(MOST_INNER_FOLDS, shuffle=True, random_state=0)
+    parts = StratifiedGroupKFold(MAX_INNER_FOLDS, shuffle=True, random_state=0)
     for _, held_out in parts.split(np.zeros(len(truths_N)), truths_N, groups_N):
         yield np.isin(np.arange(len(truths_N)), held_out)
 

@@ -29,7 +29,7 @@ UNTRAINED = "untrained"
 
 
 @dataclass(frozen=True)
-class Question:
+class ProbeTask:
     """What every network is asked.
 
     Attributes:
@@ -49,7 +49,7 @@ class Question:
         return f"{self.benchmark.fingerprint} {sounds} {self.transfer.regularisation}"
 
 
-def trial_jobs(networks: Shards, question: Question, train: TrainParams, compare: CompareParams) -> ShardJobs:
+def trial_jobs(networks: Shards, question: ProbeTask, train: TrainParams, compare: CompareParams) -> ShardJobs:
     """A job for each trained network, and one for the untrained network of each seed.
 
     Args:
@@ -63,7 +63,7 @@ def trial_jobs(networks: Shards, question: Question, train: TrainParams, compare
     return {**untrained, **trained}
 
 
-def judge_trained(question: Question, network: LoadShard) -> pa.Table:
+def judge_trained(question: ProbeTask, network: LoadShard) -> pa.Table:
     """Probe a network, one of `schemas.RuleNetworks`: `schemas.RulePredictions`."""
     row = network().to_pylist()[0]
     card = json.loads(row["card"])
@@ -71,13 +71,13 @@ def judge_trained(question: Question, network: LoadShard) -> pa.Table:
     return _judge(model, card["front_end"]["log_offset"], row["rule"], row["seed"], question)
 
 
-def judge_untrained(question: Question, params: TrainParams) -> pa.Table:
+def judge_untrained(question: ProbeTask, params: TrainParams) -> pa.Table:
     """Probe the network at random initialisation: `schemas.RulePredictions`."""
     card = {"model": params.model, "classes": [""], "training": params.model_dump(mode="json")}
     return _judge(random_network(card, params.seed), params.log_offset, UNTRAINED, params.seed, question)
 
 
-def _judge(network: Backbone, log_offset: float, rule: str, seed: int, question: Question) -> pa.Table:
+def _judge(network: Backbone, log_offset: float, rule: str, seed: int, question: ProbeTask) -> pa.Table:
     device = choose_device(question.transfer.device, "transfer_eval.device")
     vectors = _vectors(NetworkEmbedding(network, log_offset, device), question)
     clips, splits = question.benchmark.clips, question.benchmark.splits
@@ -97,7 +97,7 @@ def _judge(network: Backbone, log_offset: float, rule: str, seed: int, question:
     )
 
 
-def _vectors(embedding: NetworkEmbedding, question: Question) -> NDArray[np.float64]:
+def _vectors(embedding: NetworkEmbedding, question: ProbeTask) -> NDArray[np.float64]:
     """Embeddings [clips, size] of the benchmark's sounds, in order."""
     found: dict[str, NDArray[np.float32]] = {}
     for shard in question.sounds.values():

@@ -23,7 +23,7 @@ from xmodal_kedro.schemas import RULE_NETWORKS_ARROW
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.fit import fit
-from xmodal_kedro.training.training_data import gather
+from xmodal_kedro.training.training_data import prepare_training_data
 
 
 def merge_params(merge: MergeParams, compare: CompareParams) -> dict[str, MergeParams]:
@@ -107,7 +107,7 @@ def train_on_rule(
 
     Its metadata tells the number of `classes`, of `clips` that are trained on, and the best `validation_map`.
     """
-    data = told_of_rule(rule, lambda: gather(clips, labels, vocabulary, params))
+    data = told_of_rule(rule, lambda: prepare_training_data(clips, labels, vocabulary, params))
     fitted = fit(data, params, NotKept())
     card = describe(fitted.model, data.classes, params, data.fingerprint, fitted.best)
     row = {

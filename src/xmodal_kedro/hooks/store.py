@@ -32,7 +32,7 @@ RETRIES_AT_FIRST, RETRIES_IN_A_RUN = 1, 3
 """Of requests that found no server; the waits double, so that three take some fifteen seconds."""
 LIMITS = [each for each in (MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT) if not each.is_set()]
 """What the user has not set."""
-LONGEST_REASON = 300
+MAX_REASON = 300
 PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^@/]*@")
 
 
@@ -190,4 +190,4 @@ def _reason(error: BaseException) -> str:
     else:
         told = str(error.message if isinstance(error, MlflowException) else error)
     line = next(iter(told.strip().splitlines()), type(error).__name__)
-    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}…"
+    return line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}…"

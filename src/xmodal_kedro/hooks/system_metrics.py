@@ -12,7 +12,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 logger = logging.getLogger(__name__)
 
 FIRST_INTERVAL_S = 1.0
-LONGEST_INTERVAL_S = 10.0
+MAX_INTERVAL_S = 10.0
 
 
 class LoadMonitor(SystemMetricsMonitor):
@@ -29,7 +29,7 @@ class LoadMonitor(SystemMetricsMonitor):
     def publish_metrics(self, metrics: dict[str, float]) -> None:
         super().publish_metrics(metrics)
         if not MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.is_set():
-            self.sampling_interval = min(2 * self.sampling_interval, LONGEST_INTERVAL_S)
+            self.sampling_interval = min(2 * self.sampling_interval, MAX_INTERVAL_S)
 
     def finish(self) -> None:
         super().finish()

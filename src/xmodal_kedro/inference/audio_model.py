@@ -28,15 +28,15 @@ from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
 
 BATCH_SOUNDS = 32
 """Most sounds of one forward pass."""
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 768_000
+MIN_RATE_HZ, MAX_RATE_HZ = 1000, 768_000
 """Of any recorder: fewer are kilohertz. The filter of a resampler grows with the rate."""
-LOUDEST = 4.0
+MAX_AMPLITUDE = 4.0
 """Lossy decoders overshoot 1 by a little; integers that were never divided exceed it by thousands."""
 ADDRESS = re.compile(r"(models|runs|mlflow-artifacts):/", re.ASCII)
 """How an address of MLflow begins."""
 
 
-class Heard(NamedTuple):
+class Prediction(NamedTuple):
     """What a network makes of sounds.
 
     Attributes:
@@ -48,7 +48,7 @@ class Heard(NamedTuple):
     scores: NDArray[np.float32]
 
 
-class Listener:
+class AudioModel:
     """A network with its front end and its card. Each sound counts as one clip, pooled over time as in training.
 
     Args:
@@ -65,7 +65,7 @@ class Listener:
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes, in the order of `Heard.scores`."""
+        """Names of the classes, in the order of `Prediction.scores`."""
         return list(self.card["classes"])
 
     @property
@@ -94,7 +94,7 @@ class Listener:
         best = np.argsort(-scores_C, kind="stable")[:top]
         return [(self.card["classes"][at], float(scores_C[at])) for at in best]
 
-    def hear(self, sounds: Sequence[ArrayLike], sample_rate: int) -> Heard:
+    def hear(self, sounds: Sequence[ArrayLike], sample_rate: int) -> Prediction:
         """Embed and score sounds of any lengths, each alike whatever comes with it.
 
         Args:
@@ -113,7 +113,7 @@ class Listener:
                 logits_BC, embedding_BE = self._network(self._log_mel(audio_BT.to(self._device)))
             embeddings[positions] = embedding_BE.float().cpu().numpy()
             scores[positions] = logits_BC.float().sigmoid().cpu().numpy()
-        return Heard(embeddings, scores)
+        return Prediction(embeddings, scores)
 
     def _prepare(self, sound: Any, position: int, rate_hz: int) -> NDArray[np.float32]:
         """A sound at the network's rate."""
@@ -127,12 +127,12 @@ class Listener:
 def _checked_rate(rate: Any) -> int:
     """A sample rate in Hz, which may come as a float of a whole number."""
     is_number = isinstance(rate, (int, float, np.integer, np.floating)) and not isinstance(rate, bool)
-    if not is_number or not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ or rate != int(rate):
+    if not is_number or not MIN_RATE_HZ <= rate <= MAX_RATE_HZ or rate != int(rate):
         raise ValueError(f"the sample rate is {rate!r}: give the samples per second of the sounds, such as 16000")
     return int(rate)
 
 
-def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Listener:
+def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> AudioModel:
     """Load a trained network.
 
     Args:
@@ -147,7 +147,7 @@ def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") ->
     place = _fetched(str(source)) if ADDRESS.match(str(source)) else Path(source)
     weights_file = place / WEIGHTS_NAME if place.is_dir() else place
     network, card = read_model(weights_file, weights_file.with_name(CARD_NAME))
-    return Listener(network, card, choose_device(device, "device"))
+    return AudioModel(network, card, choose_device(device, "device"))
 
 
 def _fetched(address: str) -> Path:
@@ -172,6 +172,6 @@ def _checked(sound: Any, position: int) -> NDArray[np.float32]:
         raise ValueError(f"sound {position} is empty: leave it out")
     if not np.isfinite(audio_T).all():
         raise ValueError(f"sound {position} has samples that are not finite: replace them or leave it out")
-    if np.abs(audio_T).max() > LOUDEST:
+    if np.abs(audio_T).max() > MAX_AMPLITUDE:
         raise ValueError(f"sound {position} is not in [-1, 1]: divide integers by their full scale")
     return audio_T

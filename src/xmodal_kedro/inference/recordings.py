@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.inference.batching import at_least_a_patch
 from xmodal_kedro.inference.windows import Window, windows
-from xmodal_kedro.media.probe import Source
+from xmodal_kedro.media.probe import SourceFile
 from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
 from xmodal_kedro.media.sandbox.tasks import sound_file
 from xmodal_kedro.models import Backbone
@@ -79,7 +79,7 @@ class Ears:
         ]
 
 
-def embed_shard(recordings: tuple[Source, ...], ears: Ears) -> Iterator[pa.Table]:
+def embed_recordings_shard(recordings: tuple[SourceFile, ...], ears: Ears) -> Iterator[pa.Table]:
     """Embed several recordings, one after the other.
 
     Whatever a file does to its decoder costs that file, and of it only what was not yet heard.

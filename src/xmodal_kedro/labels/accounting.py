@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xmodal_kedro.labels.class_map import Indices
-from xmodal_kedro.labels.plan import MODALITIES, MergePlan, Targets
+from xmodal_kedro.labels.plan import MODALITIES, ClipTargets, MergePlan
 from xmodal_kedro.labels.selection import Selected, ShardClips, StoredLabels, is_among
 
 EXAMPLES = 12
 """Clips of a shard that are named for the contact sheet: of each kind."""
 DRAWS = 1 << 32
 STAGES = ("stored", "over_threshold", "candidate", "under_rate", "agreed", "in_vocabulary", "kept")
-"""What labels pass on their way to a target: see `Review.summary`."""
+"""What labels pass on their way to a target: see `MergeReport.summary`."""
 
 
-class Review:
+class MergeReport:
     """Sums over one shard; those of several shards add up.
 
     What supports what is the corpus' own: a shard whose targets do not depend on it keeps what was known when it was
@@ -107,8 +107,8 @@ class Review:
         _, first = np.unique(video[order], return_index=True)
         return order[np.sort(first)[:EXAMPLES]]
 
-    def add_targets(self, targets: Targets) -> None:
-        """Targets in the vocabulary and under the cap."""
+    def add_targets(self, targets: ClipTargets) -> None:
+        """ClipTargets in the vocabulary and under the cap."""
         found = targets.selected
         classes = len(self._plan.classes)
         for modality, labels in self._passed.items():

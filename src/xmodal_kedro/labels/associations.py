@@ -16,7 +16,7 @@ from xmodal_kedro.labels.plan import MODALITIES
 from xmodal_kedro.labels.selection import DRAWS_PER_LEVEL, SCORE_BINS, SCORE_LEVELS
 from xmodal_kedro.params import AgreementParams, MergeParams
 
-LEAST_SHOWN_VIDEOS = 2
+MIN_SHOWN_VIDEOS = 2
 """Pairs of classes that support nothing are told of if they occur together in so many videos."""
 
 
@@ -67,7 +67,7 @@ def class_associations(survey: LabelCounter, classes: ClassMap, params: MergePar
 
     Returns:
         `ClassAssociations`, strongest first: every pair of which one supports the other, and those that occur together
-        in at least `LEAST_SHOWN_VIDEOS` videos.
+        in at least `MIN_SHOWN_VIDEOS` videos.
     """
     visual, audio, clips = survey.of("pair_clips", "both")
     _, _, videos = survey.of("pair_videos", "both")
@@ -88,7 +88,7 @@ def class_associations(survey: LabelCounter, classes: ClassMap, params: MergePar
             "support": pd.Series(support, dtype=str),
         }
     )
-    table = table[(table["support"] != "") | (table["videos"] >= LEAST_SHOWN_VIDEOS)]
+    table = table[(table["support"] != "") | (table["videos"] >= MIN_SHOWN_VIDEOS)]
     return table.sort_values(["pmi", "clips", "visual", "audio"], ascending=[False, False, True, True]).reset_index(
         drop=True
     )

@@ -15,8 +15,8 @@ from xmodal_kedro.labels.class_map import Indices
 from xmodal_kedro.labels.plan import (
     AUDIO,
     VISUAL,
+    ClipTargets,
     MergePlan,
-    Targets,
     agreed,
     is_told_by_survey,
     selected_labels,
@@ -245,7 +245,7 @@ def _count_pairs(counter: LabelCounter, visual: Selected, audio: Selected, clips
     counter.add("pair_videos", "both", once // classes, once % classes)
 
 
-def _count_targets(counter: LabelCounter, targets: Targets, clips: ShardClips, plan: MergePlan) -> None:
+def _count_targets(counter: LabelCounter, targets: ClipTargets, clips: ShardClips, plan: MergePlan) -> None:
     found = targets.selected
     is_capped = plan.params.max_clips is not None
     draw = clips.draw_bin[found.clip] if is_capped else np.zeros(len(found), np.int64)

@@ -17,7 +17,7 @@ SEEN = " (seen)"
 
 
 @dataclass
-class Candidate:
+class CandidateClass:
     """A class that a training target may have.
 
     Attributes:
@@ -120,8 +120,8 @@ class _Book:
 
     def __init__(self, ontology: Ontology) -> None:
         self._ontology = ontology
-        self._by_name: dict[str, Candidate] = {}
-        self._by_id: dict[str, Candidate] = {}
+        self._by_name: dict[str, CandidateClass] = {}
+        self._by_id: dict[str, CandidateClass] = {}
 
     def sound(self, name: str, audioset_id: str) -> str:
         """The candidate of a sound, made where it is new; its name."""
@@ -133,7 +133,7 @@ class _Book:
                 "teacher's class list, or the table that visual_teacher.sounds names"
             )
         if found is None:
-            found = Candidate(name, sounds=[name])
+            found = CandidateClass(name, sounds=[name])
             self._by_name[name.casefold()] = found
         if audioset_id and not found.audioset_id:
             found.audioset_id = audioset_id
@@ -166,7 +166,7 @@ class _Book:
         name = label
         while name.casefold() in self._by_name:
             name += SEEN
-        self._by_name[name.casefold()] = Candidate(name, silent=silent, sounds=list(sounds))
+        self._by_name[name.casefold()] = CandidateClass(name, silent=silent, sounds=list(sounds))
         return name
 
     def add_ancestors(self) -> None:

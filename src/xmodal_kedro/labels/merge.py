@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from xmodal_kedro.labels.accounting import Review
+from xmodal_kedro.labels.accounting import MergeReport
 from xmodal_kedro.labels.class_map import Indices
 from xmodal_kedro.labels.counts import require_same_keys
 from xmodal_kedro.labels.plan import (
+    ClipTargets,
     MergePlan,
-    Targets,
     agreed,
     stored_labels,
     supported,
@@ -25,7 +25,7 @@ from xmodal_kedro.labels.plan import (
     under_rate,
     used_teachers,
 )
-from xmodal_kedro.labels.selection import DRAWS_PER_HALVING, ShardClips, best_labels, match
+from xmodal_kedro.labels.selection import DRAWS_PER_HALVING, ShardClips, match, select_best
 from xmodal_kedro.schemas import LABELS_ARROW
 from xmodal_kedro.sharding import members
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
@@ -126,10 +126,10 @@ def merge_shard(
         ValueError: naming a shard whose labels and clips are not of one run.
     """
     of = ShardClips.of(clips)
-    review = Review(of, plan, chosen.class_of >= 0)
+    review = MergeReport(of, plan, chosen.class_of >= 0)
     labels = {}
     for modality, stored in stored_labels(key, of, teachers).items():
-        best = best_labels(stored, plan.params.of(modality))
+        best = select_best(stored, plan.params.of(modality))
         matched = match(best, plan.classes, modality)
         labels[modality] = under_rate(matched, modality, of, plan)
         review.add_labels(modality, stored, best, matched, labels[modality])
@@ -144,8 +144,8 @@ def merge_shard(
     return merged.replace_schema_metadata(told)
 
 
-def _in_vocabulary(targets: Targets, clips: ShardClips, chosen: ChosenClasses) -> Targets:
-    """Targets whose candidate is a class, under its cap."""
+def _in_vocabulary(targets: ClipTargets, clips: ShardClips, chosen: ChosenClasses) -> ClipTargets:
+    """ClipTargets whose candidate is a class, under its cap."""
     found = targets.selected
     is_class = chosen.class_of[found.index] >= 0
     return targets.where(is_class & (clips.draw_bin[found.clip] >= chosen.first_draw[found.index]))
@@ -153,7 +153,7 @@ def _in_vocabulary(targets: Targets, clips: ShardClips, chosen: ChosenClasses) -
 
 def _table(
     clips: ShardClips,
-    targets: Targets,
+    targets: ClipTargets,
     chosen: ChosenClasses,
     group_of: Mapping[str, str],
     weighting: str,

@@ -16,12 +16,12 @@ from xmodal_kedro.labels.selection import (
     Selected,
     ShardClips,
     StoredLabels,
-    best_labels,
     groups,
     is_among,
     match,
     pairs,
     read_labels,
+    select_best,
 )
 from xmodal_kedro.params import MergeParams, ModalityParams
 from xmodal_kedro.storage import LoadShard, Shards
@@ -119,8 +119,8 @@ class MergePlan(Shared):
 
 
 @dataclass(frozen=True)
-class Targets:
-    """Targets of the clips of a shard, in the order of clips and candidates.
+class ClipTargets:
+    """ClipTargets of the clips of a shard, in the order of clips and candidates.
 
     Attributes:
         selected: clip, candidate and score of each.
@@ -130,9 +130,9 @@ class Targets:
     selected: Selected
     given_by: NDArray[np.uint8]
 
-    def where(self, chosen: NDArray) -> Targets:
+    def where(self, chosen: NDArray) -> ClipTargets:
         """Those of the targets."""
-        return Targets(self.selected.where(chosen), self.given_by[chosen])
+        return ClipTargets(self.selected.where(chosen), self.given_by[chosen])
 
 
 def stored_labels(key: str, clips: ShardClips, teachers: Mapping[str, LoadShard]) -> dict[str, StoredLabels]:
@@ -151,7 +151,7 @@ def selected_labels(stored: Mapping[str, StoredLabels], plan: MergePlan) -> dict
         ValueError: naming a label that is no class of its teacher, see `match`.
     """
     return {
-        modality: match(best_labels(labels, plan.params.of(modality)), plan.classes, modality)
+        modality: match(select_best(labels, plan.params.of(modality)), plan.classes, modality)
         for modality, labels in stored.items()
     }
 
@@ -184,7 +184,7 @@ def agreed(
     return {modality: found.where(is_supported[modality]) for modality, found in labels.items()}
 
 
-def targets_of(labels: Mapping[str, Selected], plan: MergePlan) -> Targets:
+def targets_of(labels: Mapping[str, Selected], plan: MergePlan) -> ClipTargets:
     """Labels of all modalities as one: the better score counts, and ancestors are implied where asked for."""
     clip = np.concatenate([found.clip for found in labels.values()])
     index = np.concatenate([found.index for found in labels.values()])
@@ -198,4 +198,4 @@ def targets_of(labels: Mapping[str, Selected], plan: MergePlan) -> Targets:
     order, starts = groups(clip * len(plan.classes) + index)
     kept = order[starts]
     best = Selected(clip[kept], index[kept], np.maximum.reduceat(score[order], starts))
-    return Targets(best, np.bitwise_or.reduceat(given_by[order], starts))
+    return ClipTargets(best, np.bitwise_or.reduceat(given_by[order], starts))

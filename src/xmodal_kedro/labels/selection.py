@@ -155,7 +155,7 @@ def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLab
     )
 
 
-def best_labels(stored: StoredLabels, params: ModalityParams) -> StoredLabels:
+def select_best(stored: StoredLabels, params: ModalityParams) -> StoredLabels:
     """The best `params.top_k` labels of each clip over `params.threshold`; of equal scores, first by name."""
     over = np.flatnonzero(stored.score >= np.float32(params.threshold))
     alphabetical = pc.rank(pa.array(stored.names, pa.string()), tiebreaker="first").to_numpy().astype(np.int64)

@@ -19,9 +19,9 @@ COLUMNS = ("label", "sound", "audioset_id")
 
 IMAGENET = "imagenet"
 IMAGENET_TABLE = "imagenet_sounds.csv"
-MOST_IMAGENET_CLASSES = 1001
+MAX_IMAGENET_CLASSES = 1001
 """ImageNet-1k's, and the background class that some networks add."""
-LEAST_FOUND = 0.9
+MIN_FOUND = 0.9
 """Share of the table's classes from which on a list of so few is taken for ImageNet-1k's."""
 TORCHVISION_CRANES = {"crane bird": "crane [134]", "crane": "crane [517]"}
 """How torchvision's class list tells the two cranes apart."""
@@ -34,7 +34,7 @@ class Sound(NamedTuple):
     audioset_id: str
 
 
-class Entry(NamedTuple):
+class SoundEntry(NamedTuple):
     """A line of a table of sounds."""
 
     line: int
@@ -119,7 +119,7 @@ def imagenet_sounds(labels: Sequence[str]) -> tuple[dict[str, list[Sound]], bool
     if TORCHVISION_CRANES.keys() <= set(labels):
         meant |= TORCHVISION_CRANES
     found = {label: meant[label.replace("_", " ")] for label in labels if label.replace("_", " ") in meant}
-    is_imagenet = len(labels) <= MOST_IMAGENET_CLASSES and len(found) >= LEAST_FOUND * len(table)
+    is_imagenet = len(labels) <= MAX_IMAGENET_CLASSES and len(found) >= MIN_FOUND * len(table)
     return {label: table[row] for label, row in found.items()}, is_imagenet
 
 
@@ -168,7 +168,7 @@ def read_sounds(file: FileRef, labels: Sequence[str]) -> dict[str, list[Sound]]:
     return dict(sounds)
 
 
-def _entries(text: str, file_name: str) -> Iterator[Entry]:
+def _entries(text: str, file_name: str) -> Iterator[SoundEntry]:
     rows = csv.DictReader(text.splitlines())
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
@@ -186,7 +186,7 @@ def _entries(text: str, file_name: str) -> Iterator[Entry]:
                 f"{where}: {label!r} has neither sound nor audioset_id: give one, or take the line out if it makes no "
                 "sound"
             )
-        yield Entry(rows.line_num, label, Sound(sound, audioset_id))
+        yield SoundEntry(rows.line_num, label, Sound(sound, audioset_id))
 
 
 def _table(rows: Sequence[tuple[str, str, str, bool]]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ Row = dict[str, str]
 
 
 @dataclass
-class Report:
+class ClippingReport:
     """What is to be said of recordings beside their clips.
 
     Attributes:
@@ -55,7 +55,7 @@ class Totals:
         duration_s: of all clips.
     """
 
-    report: Report = field(default_factory=Report)
+    report: ClippingReport = field(default_factory=ClippingReport)
     clipped: list[str] = field(default_factory=list)
     clips: int = 0
     duration_s: float = 0.0

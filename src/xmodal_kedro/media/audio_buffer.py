@@ -11,7 +11,7 @@ SAMPLES_PER_MS = CLIP_SAMPLE_RATE_HZ // 1000
 BLOCK_SAMPLES = BLOCK_MS * SAMPLES_PER_MS
 
 
-class Tape:
+class AudioBuffer:
     """16 kHz mono sound that is added at its end and forgotten from its start.
 
     Attributes:

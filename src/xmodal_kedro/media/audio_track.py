@@ -12,27 +12,27 @@ from av.packet import Packet
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.media.container import decode, find_stream, open_media, packets
-from xmodal_kedro.media.downmix import PIECE_S, Mixer
+from xmodal_kedro.media.downmix import PIECE_S, Downmixer
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
 
 TIME_TOLERANCE_S = 0.04
 """A timestamp this far from the end of the sound so far is rounding in the container; one further off is believed."""
 
-LONGEST_GAP_S = 3600.0
+MAX_GAP_S = 3600.0
 """More missing sound than this, in sum, means that timestamps are broken, and is not filled."""
 
-LONGEST_OVERLAP_S = 1.0
+MAX_OVERLAP_S = 1.0
 """More sound than this, in sum, for times that had theirs means that the clock started anew, and is all kept."""
 
-LONGEST_UNTIMED_S = 1.0
+MAX_UNTIMED_S = 1.0
 """Sound before the first timestamp waits for it until there is this much."""
 
 UNTIMED_FORMATS = ("avi",)
 """Containers without timestamps: FFmpeg makes them up from counts of bytes, which go wrong where a header does. Their
 sound has no gaps."""
 
-MOST_PIECES = 60
+MAX_PIECES = 60
 """Most pieces that are taken at once."""
 
 
@@ -67,7 +67,7 @@ def sound_of_file(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> Itera
         stream = find_stream(container.streams.audio)
         if stream is None:
             raise MediaError("no_audio", "there is no audio stream")
-        track = SoundTrack(stream, sample_rate_hz)
+        track = AudioTrack(stream, sample_rate_hz)
         for packet in packets(container, stream):
             track.look_at(packet)
             while (part := track.take()).size:
@@ -77,7 +77,7 @@ def sound_of_file(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> Itera
             yield part
 
 
-class SoundTrack:
+class AudioTrack:
     """One audio stream as it is decoded. What is missing becomes silence and what repeats is left out, so that time
     stays true: sample `n` is heard at `start_s + n / sample_rate_hz`.
 
@@ -92,13 +92,13 @@ class SoundTrack:
         self._stream = stream
         self._rate_hz = sample_rate_hz
         self._timed = stream.container.format.name not in UNTIMED_FORMATS
-        self._mixer: Mixer | None = None
+        self._downmixer: Downmixer | None = None
         self._pieces: deque[bytes] = deque()
         self._heard_s = 0.0  # length of the sound so far
         self._zero_s = 0.0  # when it began on the clock that timestamps follow now
         self._last_time_s = -np.inf
-        self._fillable_s = LONGEST_GAP_S
-        self._droppable_s = LONGEST_OVERLAP_S
+        self._fillable_s = MAX_GAP_S
+        self._droppable_s = MAX_OVERLAP_S
         self._repeated_samples = 0
 
     def look_at(self, packet: Packet[AudioStream]) -> None:
@@ -111,7 +111,7 @@ class SoundTrack:
             self._add(frame)
 
     def finish(self) -> None:
-        """Add what the decoder and the mixer still hold."""
+        """Add what the decoder and the downmixer still hold."""
         for frame in decode(self._stream, None):
             self._add(frame)
         if self.start_s is None and self._heard_s:
@@ -126,7 +126,7 @@ class SoundTrack:
         """
         if self.start_s is None:
             return np.empty(0, np.int16)
-        count = min(len(self._pieces), MOST_PIECES)
+        count = min(len(self._pieces), MAX_PIECES)
         return np.frombuffer(b"".join(self._pieces.popleft() for _ in range(count)), np.int16)
 
     def _add(self, frame: AudioFrame) -> None:
@@ -135,13 +135,13 @@ class SoundTrack:
         time_s = frame.time
         if time_s is not None:
             self._keep_time(time_s)
-        elif self.start_s is None and self._heard_s > LONGEST_UNTIMED_S:
+        elif self.start_s is None and self._heard_s > MAX_UNTIMED_S:
             self._start(0.0)
-        if self._mixer is None or not self._mixer.takes(frame):
+        if self._downmixer is None or not self._downmixer.takes(frame):
             self._drain()
-            self._mixer = Mixer(frame, self._rate_hz)
+            self._downmixer = Downmixer(frame, self._rate_hz)
         self._heard_s += frame.samples / frame.sample_rate
-        self._keep(self._mixer.mix(frame))
+        self._keep(self._downmixer.mix(frame))
 
     def _start(self, time_s: float) -> None:
         self.start_s = self._zero_s = time_s
@@ -152,7 +152,7 @@ class SoundTrack:
             self._start(time_s - self._heard_s)
         gap_s = time_s - self._zero_s - self._heard_s
         stands_still, self._last_time_s = time_s <= self._last_time_s, time_s
-        if not self._timed or abs(gap_s) <= TIME_TOLERANCE_S or (stands_still and -gap_s < LONGEST_OVERLAP_S):
+        if not self._timed or abs(gap_s) <= TIME_TOLERANCE_S or (stands_still and -gap_s < MAX_OVERLAP_S):
             return
         if not -self._droppable_s < gap_s < self._fillable_s:
             self._zero_s += gap_s
@@ -174,9 +174,9 @@ class SoundTrack:
         yield bytes(2 * (count % (PIECE_S * self._rate_hz)))
 
     def _drain(self) -> None:
-        if self._mixer is not None:
-            self._keep(self._mixer.finish())
-            self._mixer = None
+        if self._downmixer is not None:
+            self._keep(self._downmixer.finish())
+            self._downmixer = None
 
     def _keep(self, pieces: Iterator[bytes]) -> None:
         for piece in pieces:

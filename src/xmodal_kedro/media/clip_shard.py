@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from xmodal_kedro.media.accounting import Report, Row
+from xmodal_kedro.media.accounting import ClippingReport, Row
 from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
-from xmodal_kedro.media.sandbox.tasks import Account, Clip, clip_file
+from xmodal_kedro.media.sandbox.tasks import Account, ClipRow, clip_file
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError, describe
@@ -64,13 +64,13 @@ def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator
     Whatever a file does to its decoder costs that file, and of it only what was not yet cut.
 
     Yields:
-        `Clips` tables as they fill; the last one, which may be empty, has the shard's `Report` as metadata.
+        `Clips` tables as they fill; the last one, which may be empty, has the shard's `ClippingReport` as metadata.
 
     Raises:
         IsolationError: if there can be no decoder process.
     """
-    report = Report()
-    waiting: list[Clip] = []
+    report = ClippingReport()
+    waiting: list[ClipRow] = []
     for source in sources:
         for clip in _clips_of(source, params, report):
             waiting.append(clip)
@@ -80,7 +80,7 @@ def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator
     yield _table(waiting).replace_schema_metadata(report.metadata())
 
 
-def _clips_of(source: VideoSource, params: ClipParams, report: Report) -> Iterator[Clip]:
+def _clips_of(source: VideoSource, params: ClipParams, report: ClippingReport) -> Iterator[ClipRow]:
     """The clips of one recording; how it ended is noted in the report."""
     clip_count = 0
     failure: Row | None = None
@@ -104,7 +104,7 @@ def _clips_of(source: VideoSource, params: ClipParams, report: Report) -> Iterat
         (report.cut_short if clip_count else report.unclipped).append(failure)
 
 
-def _cut(source: VideoSource, params: ClipParams) -> Iterator[Clip | Account]:
+def _cut(source: VideoSource, params: ClipParams) -> Iterator[ClipRow | Account]:
     """Fetch a recording and cut it.
 
     Raises:
@@ -127,5 +127,5 @@ def _row(source: VideoSource, reason: str, detail: str) -> Row:
     return {"video_id": source.video_id, "uri": source.uri, "reason": reason, "detail": detail}
 
 
-def _table(clips: list[Clip]) -> pa.Table:
+def _table(clips: list[ClipRow]) -> pa.Table:
     return pa.Table.from_pylist([clip._asdict() for clip in clips], schema=CLIPS_ARROW)

@@ -13,18 +13,18 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.audio_buffer import Tape
-from xmodal_kedro.media.audio_track import LONGEST_GAP_S, SoundTrack
+from xmodal_kedro.media.audio_buffer import AudioBuffer
+from xmodal_kedro.media.audio_track import MAX_GAP_S, AudioTrack
 from xmodal_kedro.media.container import declared_duration_s, find_stream, open_media, packets
-from xmodal_kedro.media.frames import Picture
-from xmodal_kedro.media.sandbox.tasks import Account, Clip
+from xmodal_kedro.media.frames import Frame
+from xmodal_kedro.media.sandbox.tasks import Account, ClipRow
 from xmodal_kedro.media.spans import Span, SpanPlanner, rms_dbfs
-from xmodal_kedro.media.video_track import Interval, Reel
+from xmodal_kedro.media.video_track import Interval, VideoTrack
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
 
-LONGEST_LAG_S = 600.0
+MAX_LAG_S = 600.0
 """Pictures that are this far behind the sound are not waited for: a stream of them has ended, or is far displaced."""
 
 SOUND_AT_A_TIME_S = 1.0
@@ -35,7 +35,7 @@ LOST_END_S, LOST_SHARE = 0.5, 0.02
 lost it."""
 
 
-def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = False) -> Iterator[Clip | Account]:
+def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = False) -> Iterator[ClipRow | Account]:
     """Cut a recording into clips.
 
     Args:
@@ -87,7 +87,7 @@ def align(sound_start_s: float, seen_from_s: float | None) -> tuple[float, float
     """
     if seen_from_s is None:
         return 0.0, sound_start_s
-    if abs(sound_start_s - seen_from_s) > LONGEST_GAP_S:
+    if abs(sound_start_s - seen_from_s) > MAX_GAP_S:
         return 0.0, seen_from_s
     origin_s = min(sound_start_s, seen_from_s)
     return sound_start_s - origin_s, origin_s
@@ -115,9 +115,9 @@ class Clipper:
         self._streams = [audio, *([video] if video else [])]
         self._video_id = video_id
         self._params = params
-        self._sound = SoundTrack(audio, CLIP_SAMPLE_RATE_HZ)
-        self._reel = Reel(video, params) if video else None
-        self._tape = Tape()
+        self._sound = AudioTrack(audio, CLIP_SAMPLE_RATE_HZ)
+        self._video_track = VideoTrack(video, params) if video else None
+        self._audio_buffer = AudioBuffer()
         self._planner = SpanPlanner(params)
         self._origin_s: float | None = None
         self._lead_samples = self._planned_at = 0
@@ -125,7 +125,7 @@ class Clipper:
         self._loudest_dbfs = -math.inf
         self._broke_off = ""
 
-    def read(self, container: InputContainer) -> Iterator[Clip]:
+    def read(self, container: InputContainer) -> Iterator[ClipRow]:
         """Demux the file once, giving clips as they are found.
 
         Raises:
@@ -135,16 +135,16 @@ class Clipper:
         for packet in reading:
             if packet.stream_index == self._audio.index:
                 self._sound.look_at(packet)
-            elif self._reel:
-                self._reel.look_at(packet)
+            elif self._video_track:
+                self._video_track.look_at(packet)
             if self._sound.sample_count - self._planned_at >= SOUND_AT_A_TIME_S * CLIP_SAMPLE_RATE_HZ:
                 yield from self._advance()
         self._broke_off = reading.broke_off
         self._sound.finish()
-        if self._reel:
-            self._reel.finish()
+        if self._video_track:
+            self._video_track.finish()
         yield from self._advance()
-        yield from self._clips_of(self._planner.finish(self._tape.end_ms))
+        yield from self._clips_of(self._planner.finish(self._audio_buffer.end_ms))
         if not self._clips:
             raise self._why_none()
 
@@ -155,7 +155,9 @@ class Clipper:
     def _cut_short(self, container: InputContainer) -> tuple[str, str] | None:
         """Reason and detail, if the file broke off or all its streams end before they should."""
         origin_s = self._origin_s or 0.0
-        known_s = max(self._tape.end_ms / 1000, self._reel.last_s - origin_s if self._reel else 0.0)
+        known_s = max(
+            self._audio_buffer.end_ms / 1000, self._video_track.last_s - origin_s if self._video_track else 0.0
+        )
         if self._broke_off:
             return "corrupt", f"it breaks off after {known_s:.1f} s: {self._broke_off}"
         whole_s = promised_s(self._streams, container)
@@ -165,27 +167,27 @@ class Clipper:
             return "no_picture", f"{self._unseen_spans} spans of its sound have no picture"
         return None
 
-    def _advance(self) -> Iterator[Clip]:
+    def _advance(self) -> Iterator[ClipRow]:
         """Plan with all that is known by now, and give the clips that are settled."""
         self._planned_at = self._sound.sample_count
         if self._origin_s is None and not self._set_clock():
             return
         self._tell_planner()
         for samples in self._new_sound():
-            self._tape.add(samples)
-            self._planner.hear(self._tape.measure())
+            self._audio_buffer.add(samples)
+            self._planner.hear(self._audio_buffer.measure())
             yield from self._clips_of(self._planner.settle(self._seen_until_ms()))
 
     def _set_clock(self) -> bool:
         """Put sound and pictures on one clock; False as long as it is not known when they begin."""
         if self._sound.start_s is None:
             return False
-        lead_s, self._origin_s = align(self._sound.start_s, self._reel.start_s if self._reel else None)
+        lead_s, self._origin_s = align(self._sound.start_s, self._video_track.start_s if self._video_track else None)
         self._lead_samples = round(lead_s * CLIP_SAMPLE_RATE_HZ)
         return True
 
     def _new_sound(self) -> Iterator[np.ndarray]:
-        """Sound that the tape does not have yet, led by silence where pictures come first; at most a minute at once."""
+        """Audio not yet in the buffer, preceded by silence where frames come first; at most a minute at once."""
         while self._lead_samples:
             silence = np.zeros(min(self._lead_samples, 60 * CLIP_SAMPLE_RATE_HZ), np.int16)
             self._lead_samples -= silence.size
@@ -194,59 +196,59 @@ class Clipper:
             yield samples
 
     def _tell_planner(self) -> None:
-        if self._reel:
-            for time_s in self._reel.take_keyframes():
+        if self._video_track:
+            for time_s in self._video_track.take_keyframes():
                 self._planner.keyframe(self._to_ms(time_s))
-            for time_s in self._reel.take_cuts():
+            for time_s in self._video_track.take_cuts():
                 self._planner.cut(self._to_ms(time_s))
 
     def _seen_until_ms(self) -> int:
         """All that can be seen before this is known, or is not waited for any longer."""
-        if not self._reel or self._origin_s is None:
-            return self._tape.end_ms
-        waited_for_ms = self._tape.end_ms - round(1000 * LONGEST_LAG_S)
-        return min(self._tape.end_ms, max(self._to_ms(self._reel.seen_until_s), waited_for_ms))
+        if not self._video_track or self._origin_s is None:
+            return self._audio_buffer.end_ms
+        waited_for_ms = self._audio_buffer.end_ms - round(1000 * MAX_LAG_S)
+        return min(self._audio_buffer.end_ms, max(self._to_ms(self._video_track.seen_until_s), waited_for_ms))
 
     def _to_ms(self, time_s: float) -> int:
         assert self._origin_s is not None
         return math.floor(1000 * min(max(time_s - self._origin_s, 0.0), 1e9) + 1e-6)
 
-    def _clips_of(self, spans: list[Span]) -> Iterator[Clip]:
+    def _clips_of(self, spans: list[Span]) -> Iterator[ClipRow]:
         """Clips of settled spans; lets go of all that no later span can need."""
         self._planned_spans += len(spans)
-        levels_dbfs = {span: rms_dbfs(self._tape.cut(span)) for span in spans}
+        levels_dbfs = {span: rms_dbfs(self._audio_buffer.cut(span)) for span in spans}
         heard = [span for span in spans if levels_dbfs[span] >= self._params.silence_dbfs]
         self._silent_spans += len(spans) - len(heard)
         self._loudest_dbfs = max([self._loudest_dbfs, *levels_dbfs.values()])
         shown = self._shown(heard)
         for span in heard:
-            if self._reel and not shown[span]:
+            if self._video_track and not shown[span]:
                 self._unseen_spans += 1
                 continue
             self._clips += 1
-            yield Clip(
+            yield ClipRow(
                 f"{self._video_id}-{span.start_ms:08d}",
                 self._video_id,
                 span.start_s,
                 span.end_s,
-                self._tape.cut(span).tobytes(),
+                self._audio_buffer.cut(span).tobytes(),
                 levels_dbfs[span],
                 [picture.jpeg for picture in shown[span]],
                 [picture.time_s for picture in shown[span]],
             )
-        self._tape.forget_before(self._planner.position_ms)
-        if self._reel and self._origin_s is not None:
-            self._reel.forget_before(self._planner.position_ms / 1000 + self._origin_s)
+        self._audio_buffer.forget_before(self._planner.position_ms)
+        if self._video_track and self._origin_s is not None:
+            self._video_track.forget_before(self._planner.position_ms / 1000 + self._origin_s)
 
-    def _shown(self, spans: list[Span]) -> dict[Span, list[Picture]]:
+    def _shown(self, spans: list[Span]) -> dict[Span, list[Frame]]:
         """Pictures of spans, in the recording's own clock; none for a recording of sound alone."""
-        if not self._reel or self._origin_s is None or not spans:
+        if not self._video_track or self._origin_s is None or not spans:
             return {span: [] for span in spans}
         origin_s = self._origin_s
         intervals = {Interval(span.start_s + origin_s, span.end_s + origin_s): span for span in spans}
         return {
-            intervals[interval]: [Picture(picture.time_s - origin_s, picture.jpeg) for picture in pictures]
-            for interval, pictures in self._reel.show(intervals).items()
+            intervals[interval]: [Frame(picture.time_s - origin_s, picture.jpeg) for picture in pictures]
+            for interval, pictures in self._video_track.show(intervals).items()
         }
 
     def _why_none(self) -> MediaError:
@@ -254,10 +256,10 @@ class Clipper:
         if self._sound.start_s is None:
             return MediaError("corrupt", "no sound could be decoded")
         if not self._planned_spans:
-            seconds = self._tape.sample_count / CLIP_SAMPLE_RATE_HZ
+            seconds = self._audio_buffer.sample_count / CLIP_SAMPLE_RATE_HZ
             return MediaError("too_short", f"its sound lasts {seconds:.3f} s, clip.min_s is {self._params.min_s:g} s")
         if self._silent_spans == self._planned_spans:
             return MediaError("silent", f"its loudest span has {self._loudest_dbfs:.1f} dBFS")
-        if self._reel and self._reel.has_pictures:
+        if self._video_track and self._video_track.has_pictures:
             return MediaError("no_picture", "none of its sound has a picture near")
         return MediaError("corrupt", "no picture could be decoded")

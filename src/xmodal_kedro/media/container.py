@@ -34,7 +34,7 @@ SAFE_FORMATS = (
 """Demuxers that read nothing but the file they are given. Playlists, concat lists and session descriptions, which
 name other files or hosts, are not among them; `mov` follows references to other files only if it is told to."""
 
-MOST_PIXELS = 33_177_600
+MAX_PIXELS = 33_177_600
 """Pictures larger than this (8K), and than their stream's header says, are not decoded, wherever in it they come."""
 
 SIGNATURES = (
@@ -63,7 +63,7 @@ def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
     Raises:
         MediaError: `unreadable`, `not_media`, `corrupt`, `forbidden_format` or `too_many_streams`.
     """
-    limits = {"skip_frame": "all"} if glance else {"max_pixels": str(MOST_PIXELS)}
+    limits = {"skip_frame": "all"} if glance else {"max_pixels": str(MAX_PIXELS)}
     if is_address(path):
         with _open_remote(path) as stream, _open_container(stream, {}, limits) as container:
             yield container
@@ -153,7 +153,7 @@ def find_stream(streams: Sequence[MediaStream]) -> MediaStream | None:
     context = chosen.codec_context
     context.thread_count = 1
     if isinstance(chosen, VideoStream):
-        context.options = {"max_pixels": str(max(MOST_PIXELS, chosen.width * chosen.height))}
+        context.options = {"max_pixels": str(max(MAX_PIXELS, chosen.width * chosen.height))}
     return chosen
 
 

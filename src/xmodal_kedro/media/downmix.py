@@ -17,7 +17,7 @@ PIECE_S = 1
 changes no sample."""
 
 
-class Mixer:
+class Downmixer:
     """Turns frames of one format, layout and rate into 16-bit mono of another rate, as `av.AudioResampler` does.
 
     A layout for which libswresample has no weights is averaged over its channels.

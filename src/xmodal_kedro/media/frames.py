@@ -19,7 +19,7 @@ JPEG_QUALITY = cv2.IMWRITE_JPEG_QUALITY
 
 
 @dataclass(frozen=True)
-class Picture:
+class Frame:
     """A stored frame.
 
     Attributes:

@@ -36,7 +36,7 @@ NOTHING_KNOWN: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """A file to be probed."""
 
     file: FileRef
@@ -47,7 +47,7 @@ class Source:
         return self.file.listing_mark
 
 
-def probe_shard(sources: tuple[Source, ...], params: IngestParams) -> pa.Table:
+def probe_shard(sources: tuple[SourceFile, ...], params: IngestParams) -> pa.Table:
     """Probe several sources.
 
     Returns:

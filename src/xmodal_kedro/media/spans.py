@@ -23,7 +23,7 @@ OPEN_SPANS = 8
 UNDECIDED_SPANS = 2
 """...and the end of it, so many of the longest spans, is planned again with what follows..."""
 
-MOST_UNDECIDED_SPANS = 6
+MAX_UNDECIDED_SPANS = 6
 """...or at most so many, where shortest and longest span are so close that few lengths are sums of spans."""
 
 
@@ -139,7 +139,7 @@ class SpanPlanner:
         """How much of an open stretch is planned again: enough to be a sum of spans whatever follows, if it can."""
         shortest, longest = self._lengths.shortest, self._lengths.longest
         always_a_sum = -(-shortest // (longest - shortest)) * shortest if shortest < longest else math.inf
-        return int(min(max(always_a_sum, UNDECIDED_SPANS * longest), MOST_UNDECIDED_SPANS * longest))
+        return int(min(max(always_a_sum, UNDECIDED_SPANS * longest), MAX_UNDECIDED_SPANS * longest))
 
     def _stretch_to(self, end_ms: int, goes_on: bool) -> Stretch:
         """What is known from the position to `end_ms`."""

@@ -13,18 +13,18 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.container import decode
-from xmodal_kedro.media.frames import Picture, Turn, decode_alone, encode_picture, frame_time_s, packet_time_s
-from xmodal_kedro.media.shots.boundaries import LATENESS_S, CutFinder
+from xmodal_kedro.media.frames import Frame, Turn, decode_alone, encode_picture, frame_time_s, packet_time_s
+from xmodal_kedro.media.shots.boundaries import LATENESS_S, ShotBoundaryDetector
 from xmodal_kedro.media.shots.frame_evidence import CutWatch
 from xmodal_kedro.media.shots.packet_evidence import Gop
 from xmodal_kedro.media.shots.thumbnails import luma_thumbnail
 from xmodal_kedro.media.spans import pick_spread
 from xmodal_kedro.params import ClipParams
 
-LONGEST_GOP_S = 30.0
+MAX_GOP_S = 30.0
 """A group of pictures (GOP) that goes on for longer is decoded as it comes: its packets are not kept."""
 
-MOST_PACKET_BYTES = 48_000_000
+MAX_PACKET_BYTES = 48_000_000
 """Packets kept for clips that may need a picture of them; with more, the oldest are decoded and let go."""
 
 KEYFRAME_NEWS_S = 0.5
@@ -48,7 +48,7 @@ class OpenGop:
     sizes: list[int] = field(default_factory=list)
 
 
-class Reel:
+class VideoTrack:
     """Gathers what can be seen in one video stream. All times are in the file's own clock, seconds.
 
     Keyframes are decoded as they come by, far enough apart for a few in every clip. Other packets are kept, undecoded,
@@ -69,9 +69,9 @@ class Reel:
         self._spacing_s = params.min_s / params.frames_per_clip
         self._flags_lie = False
         self._turn: Turn | None = None
-        self._finder = CutFinder(self._reference_thumbnails)
+        self._finder = ShotBoundaryDetector(self._reference_thumbnails)
         self._watch: CutWatch | None = None
-        self._pictures: list[Picture] = []
+        self._pictures: list[Frame] = []
         self._closed: list[Gop] = []
         self._open: OpenGop | None = None
         self._packet_bytes = 0
@@ -114,7 +114,7 @@ class Reel:
         told, self._cuts_s = sorted(self._cuts_s), []
         return told
 
-    def show(self, intervals: Iterable[Interval]) -> dict[Interval, list[Picture]]:
+    def show(self, intervals: Iterable[Interval]) -> dict[Interval, list[Frame]]:
         """Pictures for intervals of time that are not forgotten.
 
         Those of its keyframes; where it has none, its first reference frame; where it has no frame at all, the one that
@@ -196,9 +196,9 @@ class Reel:
         gop.times_s.append(time_s)
         gop.sizes.append(packet.size)
         self._packet_bytes += packet.size
-        while self._packet_bytes > MOST_PACKET_BYTES and self._closed:
+        while self._packet_bytes > MAX_PACKET_BYTES and self._closed:
             self._develop(self._closed.pop(0))
-        if self._packet_bytes > MOST_PACKET_BYTES or time_s - gop.times_s[0] > LONGEST_GOP_S:
+        if self._packet_bytes > MAX_PACKET_BYTES or time_s - gop.times_s[0] > MAX_GOP_S:
             self._decode_as_it_comes(gop)
 
     def _develop(self, gop: Gop) -> None:
@@ -227,13 +227,13 @@ class Reel:
             self._cuts_s += self._watch.look_at(time_s, luma_thumbnail(frame))
         self.seen_until_s = max(self.seen_until_s, self._watch.seen_until_s)
 
-    def _store(self, frame: VideoFrame, time_s: float) -> Picture:
+    def _store(self, frame: VideoFrame, time_s: float) -> Frame:
         known = next((picture for picture in self._pictures if picture.time_s == time_s), None)
         if known:
             return known
         self._turn = self._turn or Turn.of(frame)
         jpeg = encode_picture(frame, self._turn, self._params.frame_short_side_px, self._params.jpeg_quality)
-        picture = Picture(time_s, jpeg)
+        picture = Frame(time_s, jpeg)
         insort(self._pictures, picture, key=lambda stored: stored.time_s)
         self._pictured_s = max(self._pictured_s, time_s)
         return picture
@@ -242,7 +242,7 @@ class Reel:
         index = bisect_right([picture.time_s for picture in self._pictures], time_s) - 1
         return self._pictures[index].time_s if index >= 0 else -np.inf
 
-    def _from_keyframes(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Picture]]:
+    def _from_keyframes(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Frame]]:
         """From keyframes that were not decoded, since a picture before the interval was close to them."""
         for interval in missing:
             for gop in self._closed:
@@ -251,7 +251,7 @@ class Reel:
                         yield interval, self._store(frame, frame_time_s(frame, self.stream, gop.times_s[0]))
                     break
 
-    def _from_reference_frames(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Picture]]:
+    def _from_reference_frames(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Frame]]:
         """From the first reference frame in each interval, or the last before it where there is none."""
         by_gop: dict[int, list[Interval]] = {}
         starts_s = [gop.times_s[0] for gop in self._closed]
@@ -272,7 +272,7 @@ class Reel:
             if on_screen and pending:  # for `_from_the_screen`
                 self._store(*on_screen)
 
-    def _from_the_screen(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Picture]]:
+    def _from_the_screen(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Frame]]:
         for interval in missing:
             index = bisect_right([picture.time_s for picture in self._pictures], interval.start_s) - 1
             if index < 0:

@@ -12,7 +12,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 INK, ACCENT, WARM = "#1d2733", "#1f5f8b", "#c9843a"
 COLOURS = f"--ink: {INK}; --soft: #5c6b7a; --line: #e3e8ed; --accent: {ACCENT};"
 """For the style sheet of whatever the colours are used in."""
-LONGEST_TICK = 24
+MAX_TICK = 24
 """Characters of a class name beside a bar: longer ones would leave a narrow screen no bars."""
 
 STYLE = f"""
@@ -137,7 +137,7 @@ def figure(plot: go.Figure, name: str) -> str:
 
 def shortened(name: str) -> str:
     """A name that fits beside a bar."""
-    return name if len(name) <= LONGEST_TICK else f"{name[: LONGEST_TICK - 1].rstrip(' ,')}…"
+    return name if len(name) <= MAX_TICK else f"{name[: MAX_TICK - 1].rstrip(' ,')}…"
 
 
 def share(part: float, whole: float) -> str:

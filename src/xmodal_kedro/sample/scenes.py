@@ -34,7 +34,7 @@ SCENE_KINDS = {
     "silence": 0.04,  # not even noise
 }
 """Kinds of scene and their shares."""
-SHORTEST_SCENE_S = 4.0
+MIN_SCENE_S = 4.0
 NO_SOUND_EVERY = 44
 """One video in this many has no audio stream at all."""
 
@@ -105,10 +105,10 @@ def truth_of(scripts: Sequence[Script]) -> pd.DataFrame:
 
 
 def _scene_lengths(rng: Generator, total_s: float) -> list[float]:
-    count = int(rng.integers(1, max(1, min(4, int(total_s // SHORTEST_SCENE_S))) + 1))
-    spare = total_s - count * SHORTEST_SCENE_S
+    count = int(rng.integers(1, max(1, min(4, int(total_s // MIN_SCENE_S))) + 1))
+    spare = total_s - count * MIN_SCENE_S
     shares = rng.dirichlet([2.0] * count)
-    return [SHORTEST_SCENE_S + spare * float(share) for share in shares]
+    return [MIN_SCENE_S + spare * float(share) for share in shares]
 
 
 def _scene(rng: Generator, duration_s: float, subject: str) -> Scene:

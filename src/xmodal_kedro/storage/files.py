@@ -28,7 +28,7 @@ FETCH_PAUSE_S = 0.5
 """...and how long after the first failure, seconds; twice as long after each further one."""
 FETCH_BLOCK_BYTES = 8 << 20
 
-LONGEST_SUFFIX = 16
+MAX_SUFFIX = 16
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class FileRef:
             return
         with tempfile.TemporaryDirectory(prefix="xmodal-") as folder:
             suffix = PurePosixPath(self.path).suffix
-            copy = Path(folder, f"copy{suffix if len(suffix) <= LONGEST_SUFFIX else ''}")
+            copy = Path(folder, f"copy{suffix if len(suffix) <= MAX_SUFFIX else ''}")
             self._fetch(copy, most_bytes)
             yield str(copy)
 

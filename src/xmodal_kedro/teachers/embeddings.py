@@ -54,7 +54,7 @@ def embed_clips(clips: Shards, folder: Folder, card: AudioTeacherCard, params: A
         return {}
     check_teacher(card, folder, params.device, params.inference_threads)
     files, listening = teacher_files(card, folder), Listening(card, params)
-    return {key: partial(embed_shard, load, files, listening) for key, load in clips.items()}
+    return {key: partial(embed_clips_shard, load, files, listening) for key, load in clips.items()}
 
 
 def require_embedding(card: AudioTeacherCard, params: AudioLabelParams) -> None:
@@ -70,7 +70,7 @@ def require_embedding(card: AudioTeacherCard, params: AudioLabelParams) -> None:
         )
 
 
-def embed_shard(clips: LoadShard, files: TeacherFiles, listening: Listening) -> Iterator[pa.Table]:
+def embed_clips_shard(clips: LoadShard, files: TeacherFiles, listening: Listening) -> Iterator[pa.Table]:
     """The embeddings of one shard's clips, in their order: `schemas.TeacherEmbeddings`."""
     card, params = listening.card, listening.params
     teacher = open_teacher(card, files, params.device, params.inference_threads)

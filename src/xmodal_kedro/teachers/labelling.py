@@ -26,7 +26,7 @@ BELOW_MIN_SCORE = "below_min_score"
 
 
 @dataclass(frozen=True)
-class Question:
+class LabelTask:
     """How a teacher is asked.
 
     Attributes:
@@ -54,11 +54,11 @@ def label_clips(clips: Shards, folder: Folder, card: TeacherCard, params: LabelP
     """
     check_teacher(card, folder, params.device, params.inference_threads)
     files = teacher_files(card, folder)
-    question = Question(card, params)
+    question = LabelTask(card, params)
     return {key: partial(label_shard, load, files, question) for key, load in clips.items()}
 
 
-def label_shard(clips: LoadShard, files: TeacherFiles, question: Question) -> Iterator[pa.Table]:
+def label_shard(clips: LoadShard, files: TeacherFiles, question: LabelTask) -> Iterator[pa.Table]:
     """A teacher's labels of one shard of clips, in the order of the clips, best label first.
 
     The last table's metadata counts the `clips` of the shard and, as JSON, the `unlabelled` ones by reason:
@@ -80,7 +80,7 @@ def label_shard(clips: LoadShard, files: TeacherFiles, question: Question) -> It
             if not found:
                 continue
             clip_ids, scores = zip(*found, strict=True)
-            clip, label, score = best_labels(np.stack(scores), is_allowed_C, alphabetical, params)
+            clip, label, score = top_labels(np.stack(scores), is_allowed_C, alphabetical, params)
             unlabelled[BELOW_MIN_SCORE] += len(found) - len(np.unique(clip))
             columns = [pa.array(clip_ids, pa.string()).take(pa.array(clip)), pa.array(names[label], pa.string()), score]
             yield pa.table(columns, schema=TEACHER_LABELS_ARROW)
@@ -88,7 +88,7 @@ def label_shard(clips: LoadShard, files: TeacherFiles, question: Question) -> It
     yield TEACHER_LABELS_ARROW.empty_table().replace_schema_metadata(told)
 
 
-def best_labels(
+def top_labels(
     scores_NC: NDArray[np.float32],
     is_allowed_C: NDArray[np.bool_],
     alphabetical: NDArray[np.int64],

@@ -35,7 +35,7 @@ OF_NO_CONSEQUENCE = frozenset(
 )
 """Parameters that may differ between a training and its going on: they change its pace, not its course."""
 
-MOST_DIFFERENCES_SHOWN = 5
+MAX_DIFFERENCES_SHOWN = 5
 
 
 @dataclass
@@ -172,10 +172,10 @@ class Keeper:
             name for name in theirs.keys() | self._identity.keys() if theirs.get(name) != self._identity.get(name)
         )
         shown = [_difference(name, theirs.get(name), self._identity.get(name)) for name in names]
-        more = [f"and {len(shown) - MOST_DIFFERENCES_SHOWN} more"] if len(shown) > MOST_DIFFERENCES_SHOWN else []
+        more = [f"and {len(shown) - MAX_DIFFERENCES_SHOWN} more"] if len(shown) > MAX_DIFFERENCES_SHOWN else []
         return (
             f"an unfinished training is stored in {self._checkpoints.path} (step {notes.get('step')}), and it is not "
-            f"this one: {'; '.join([*shown[:MOST_DIFFERENCES_SHOWN], *more])}. Set that back to go on with it, or "
+            f"this one: {'; '.join([*shown[:MAX_DIFFERENCES_SHOWN], *more])}. Set that back to go on with it, or "
             "delete that folder to start anew"
         )
 

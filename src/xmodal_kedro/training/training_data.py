@@ -48,7 +48,7 @@ class TrainingData:
         return {"the content of clips or labels": self.shards, "label_vocabulary": self.vocabulary}
 
 
-def gather(
+def prepare_training_data(
     clips: Shards,
     labels: Shards,
     label_vocabulary: pd.DataFrame,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.labels.check.worlds import PARAMS, clip_truth, label_shard, meaning, target_shard
 from xmodal_kedro.labels.check.calibration import expected_calibration_error, reliability, reliability_diagram
-from xmodal_kedro.labels.check.statements import gather
+from xmodal_kedro.labels.check.statements import collect_statements
 from xmodal_kedro.schemas import LabelReliability
 
 VOCABULARY = pd.DataFrame({"index": [0], "name": ["Dog"]})
@@ -22,7 +22,7 @@ def table_of(scores: list[float], right: list[bool]) -> pd.DataFrame:
     audio = label_shard([(clip, "Dog", score) for clip, score in zip(clips, scores, strict=True)])
     shards = ({"shard-all": shard} for shard in (label_shard([]), audio, target_shard({})))
     known = meaning()
-    return reliability(gather(truth, *shards, VOCABULARY, known, PARAMS), known)
+    return reliability(collect_statements(truth, *shards, VOCABULARY, known, PARAMS), known)
 
 
 def test_labels_that_are_right_as_often_as_they_say_have_no_error() -> None:

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 
 from tests.labels.check.worlds import PARAMS, clip_truth, label_shard, meaning, target_shard
 from xmodal_kedro.labels.check.quality import measure
-from xmodal_kedro.labels.check.statements import gather
+from xmodal_kedro.labels.check.statements import collect_statements
 from xmodal_kedro.schemas import LabelQuality
 
 NAMES = ["Dog", "Cat", "Rain"]
@@ -38,7 +38,7 @@ TARGETS = target_shard({"a": [0, 2], "b": [1], "c": [], "d": [0]})
 def quality(truth: pd.DataFrame = TRUTH, visual=VISUAL, audio=AUDIO, targets=TARGETS) -> pd.DataFrame:
     shards = ({key: shard} for key, shard in zip(["shard-all"] * 3, (visual, audio, targets), strict=True))
     known = meaning()
-    return measure(gather(truth, *shards, VOCABULARY, known, PARAMS), known)
+    return measure(collect_statements(truth, *shards, VOCABULARY, known, PARAMS), known)
 
 
 def row(table: pd.DataFrame, labels: str, against: str, match: str = "exact", name: str = "", average: str = "micro"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.media.scripted import CUTS_S, FPS, Demuxer, Encoding, Shot, film, shoot, write_film
-from xmodal_kedro.media.shots.boundaries import CutFinder
+from xmodal_kedro.media.shots.boundaries import ShotBoundaryDetector
 from xmodal_kedro.media.shots.packet_evidence import Gop
 from xmodal_kedro.media.shots.thumbnails import cuts_among, luma_thumbnail
 
@@ -94,7 +94,7 @@ def test_a_keyframe_that_cannot_be_decoded_ends_no_search() -> None:
     stream = av.open("/dev/null", "w", format="null").add_stream("mpeg4")
     packet = av.Packet(b"nothing")
     packet.stream = stream
-    finder = CutFinder(lambda gop: iter(()))
+    finder = ShotBoundaryDetector(lambda gop: iter(()))
     gop = Gop([packet] * 3, [0.0, 0.5, 1.0], [900, 10, 800], None)
     assert finder.look_at(gop, (1.5, None)) == []
     assert finder.look_at(gop, None) == []

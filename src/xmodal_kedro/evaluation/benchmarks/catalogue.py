@@ -13,7 +13,7 @@ from xmodal_kedro.storage import Folder
 
 
 @dataclass(frozen=True)
-class Entry:
+class BenchmarkEntry:
     """What is known of a benchmark.
 
     Attributes:
@@ -40,8 +40,8 @@ class Entry:
         return (self.measure, *self.further_measures)
 
 
-CATALOGUE: dict[str, Entry] = {
-    "esc50": Entry(
+CATALOGUE: dict[str, BenchmarkEntry] = {
+    "esc50": BenchmarkEntry(
         "ESC-50",
         partial(esc50.read_benchmark, name="esc50"),
         measure="accuracy",
@@ -50,7 +50,7 @@ CATALOGUE: dict[str, Entry] = {
         licence="CC BY-NC 3.0",
         size=esc50.COMPLETE["esc50"],
     ),
-    "esc10": Entry(
+    "esc10": BenchmarkEntry(
         "ESC-10",
         partial(esc50.read_benchmark, name="esc10"),
         measure="accuracy",
@@ -59,7 +59,7 @@ CATALOGUE: dict[str, Entry] = {
         licence="CC BY 3.0",
         size=esc50.COMPLETE["esc10"],
     ),
-    "urbansound8k": Entry(
+    "urbansound8k": BenchmarkEntry(
         "UrbanSound8K",
         urbansound8k.read_benchmark,
         measure="accuracy",
@@ -68,7 +68,7 @@ CATALOGUE: dict[str, Entry] = {
         licence="CC BY-NC 3.0",
         size=urbansound8k.COMPLETE,
     ),
-    "tut_urban_2018": Entry(
+    "tut_urban_2018": BenchmarkEntry(
         "TUT Urban Acoustic Scenes 2018",
         tut_urban_2018.read_benchmark,
         measure="class_accuracy",
@@ -77,7 +77,7 @@ CATALOGUE: dict[str, Entry] = {
         licence="free for non-commercial use, its own",
         size=tut_urban_2018.COMPLETE,
     ),
-    "litis_rouen": Entry(
+    "litis_rouen": BenchmarkEntry(
         "LITIS Rouen",
         litis_rouen.read_benchmark,
         measure="class_precision",
@@ -86,7 +86,7 @@ CATALOGUE: dict[str, Entry] = {
         licence="none stated: ask its authors",
         size=litis_rouen.COMPLETE,
     ),
-    "csv": Entry(
+    "csv": BenchmarkEntry(
         "Sounds of your own",
         csv_folds.read_benchmark,
         measure="accuracy",

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, rotate
-from xmodal_kedro.evaluation.benchmarks.metadata import Source
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder
 from xmodal_kedro.storage import Folder
 
 PAGE = "docs/benchmarks.md"
@@ -28,7 +28,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
         ValueError: if it lacks a column or a value, lists a file twice, has less than two folds, divides a group among
             folds, or has a class in one fold alone.
     """
-    source = Source(folder, "your own sounds", PAGE, remedy="correct it")
+    source = BenchmarkFolder(folder, "your own sounds", PAGE, remedy="correct it")
     table = source.table(METADATA, ["file", "label", "fold"], optional=["group"])
     folds = source.folds(METADATA, table["fold"])
     if len(np.unique(folds)) < 2:
@@ -37,7 +37,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
     return source.benchmark(METADATA, clips, rotate(folds), size=None)
 
 
-def _groups(source: Source, table: pd.DataFrame, folds: NDArray[np.int64]) -> NDArray[np.int64]:
+def _groups(source: BenchmarkFolder, table: pd.DataFrame, folds: NDArray[np.int64]) -> NDArray[np.int64]:
     if "group" not in table:
         return folds if len(np.unique(folds)) > 2 else np.arange(len(table))
     folds_of = pd.Series(folds, table.index).groupby(table["group"]).unique()

@@ -15,7 +15,7 @@ import pandas as pd
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, rotate
-from xmodal_kedro.evaluation.benchmarks.metadata import Size, Source
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder, Size
 from xmodal_kedro.storage import Folder
 
 PAGE = "https://github.com/karolpiczak/ESC-50"
@@ -37,7 +37,7 @@ def read_benchmark(folder: Folder, name: Literal["esc50", "esc10"]) -> Benchmark
         ValueError: if the metadata has no clips, lacks a column, lists a file twice, has other folds than the five
             official ones, or a class in one of them alone.
     """
-    source = Source(folder, "ESC-50", PAGE)
+    source = BenchmarkFolder(folder, "ESC-50", PAGE)
     table = source.table(METADATA, ["filename", "fold", "category", *(["esc10"] if name == "esc10" else [])])
     chosen = table["esc10"].str.lower() == "true" if name == "esc10" else pd.Series(True, table.index)
     others = "audio/" + table["filename"][~chosen]

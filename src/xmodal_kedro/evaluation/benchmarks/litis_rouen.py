@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
-from xmodal_kedro.evaluation.benchmarks.metadata import Size, Source
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder, Size
 from xmodal_kedro.storage import Folder
 
 PAGE = "https://sites.google.com/site/alainrakotomamonjy/home/audio-scene"
@@ -48,7 +48,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
         ValueError: if a line cannot be read, a file or number is listed twice, a division has an unknown number, there
             are not 20 divisions, or a clip is in both parts of one.
     """
-    source = Source(folder, "LITIS Rouen", PAGE)
+    source = BenchmarkFolder(folder, "LITIS Rouen", PAGE)
     names, numbers = _read_listing(source)
     trains, tests = (_read_divisions(source, name, numbers) for name in (TRAIN, TEST))
     splits = tuple(
@@ -61,7 +61,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
     return source.benchmark(LISTING, clips, splits, COMPLETE, divided_by=TEST)
 
 
-def _read_listing(source: Source) -> tuple[list[str], pd.Index]:
+def _read_listing(source: BenchmarkFolder) -> tuple[list[str], pd.Index]:
     """Names of the files, and their numbers, in the order of the lines."""
     rows = [line.split() for line in source.text(LISTING).splitlines() if line.strip()]
     if wrong := [number for number, row in enumerate(rows, start=1) if len(row) != 2]:
@@ -72,7 +72,7 @@ def _read_listing(source: Source) -> tuple[list[str], pd.Index]:
     return [row[0] for row in rows], numbers
 
 
-def _read_divisions(source: Source, name: str, numbers: pd.Index) -> list[NDArray[np.int64]]:
+def _read_divisions(source: BenchmarkFolder, name: str, numbers: pd.Index) -> list[NDArray[np.int64]]:
     """Positions of the clips that each line names."""
     lines = [line.split() for line in source.text(name).splitlines() if line.strip()]
     if len(lines) != SPLITS:
@@ -89,7 +89,7 @@ def _read_divisions(source: Source, name: str, numbers: pd.Index) -> list[NDArra
     return divisions
 
 
-def _whole_numbers(source: Source, name: str, words: list[str]) -> NDArray[np.int64]:
+def _whole_numbers(source: BenchmarkFolder, name: str, words: list[str]) -> NDArray[np.int64]:
     """Whole numbers, which MATLAB may have written as `1.0000000e+00`."""
     try:
         values = np.array(words, np.float64)
@@ -100,7 +100,7 @@ def _whole_numbers(source: Source, name: str, words: list[str]) -> NDArray[np.in
     return values.astype(np.int64)
 
 
-def _scene(source: Source, file: str) -> str:
+def _scene(source: BenchmarkFolder, file: str) -> str:
     if not (found := _SCENE.match(file)):
         raise source.wrong(LISTING, f"names {file}, whose name does not tell its scene before a number")
     return found[1]

@@ -32,7 +32,7 @@ class Size(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class BenchmarkFolder:
     """The folder that a benchmark is read from.
 
     Attributes:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
-from xmodal_kedro.evaluation.benchmarks.metadata import Size, Source
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder, Size
 from xmodal_kedro.storage import Folder
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
         FileNotFoundError: if one of these files or a listed segment is missing.
         ValueError: if one lacks a column or lists a file twice, or if they do not agree on files or scenes.
     """
-    source = Source(folder, "TUT Urban Acoustic Scenes 2018", PAGE)
+    source = BenchmarkFolder(folder, "TUT Urban Acoustic Scenes 2018", PAGE)
     table = source.table(METADATA, ["filename", "scene_label", "identifier"], separator="\t")
     groups, _ = pd.factorize(table["identifier"])
     clips = pd.DataFrame({"file": table["filename"], "category": table["scene_label"], "group": groups})
@@ -52,7 +52,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
     return source.benchmark(METADATA, clips, (split,), COMPLETE, divided_by=TEST)
 
 
-def _positions(source: Source, name: str, clips: pd.DataFrame) -> NDArray[np.int64]:
+def _positions(source: BenchmarkFolder, name: str, clips: pd.DataFrame) -> NDArray[np.int64]:
     """Which clips a file of the setup names."""
     part = source.table(name, ["filename", "scene_label"], separator="\t", header=False)
     source.require_once(name, part["filename"].to_list())

@@ -13,7 +13,7 @@ import pandas as pd
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, rotate
-from xmodal_kedro.evaluation.benchmarks.metadata import Size, Source
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder, Size
 from xmodal_kedro.storage import Folder
 
 PAGE = "https://urbansounddataset.weebly.com/urbansound8k.html"
@@ -32,7 +32,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
         ValueError: if the metadata lacks a column, lists a file twice, has other folds than the ten official ones, or a
             class in one of them alone; or if a slice lies in another fold's folder.
     """
-    source = Source(folder, "UrbanSound8K", PAGE)
+    source = BenchmarkFolder(folder, "UrbanSound8K", PAGE)
     table = source.table(METADATA, ["slice_file_name", "fold", "class"])
     folds = source.folds(METADATA, table["fold"], FOLDS)
     files = "audio/fold" + pd.Series(folds, table.index).astype(str) + "/" + table["slice_file_name"]
@@ -41,7 +41,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
     return source.benchmark(METADATA, clips, rotate(folds), COMPLETE)
 
 
-def _check_folders(source: Source, files: pd.Series) -> None:
+def _check_folders(source: BenchmarkFolder, files: pd.Series) -> None:
     present = {PurePosixPath(name).name: name for name in source.folder if name.startswith("audio/")}
     moved = [
         (file, present[name])

@@ -40,7 +40,7 @@ class Statements:
     ranked: bool
 
 
-def gather(
+def collect_statements(
     clip_truth: pd.DataFrame,
     visual_labels: Shards,
     audio_labels: Shards,

@@ -16,7 +16,7 @@ TITLES = {
     ("audio", "heard"): "Labels by ear, of what is heard",
     ("target", "heard"): "Training targets, of what is heard",
 }
-MOST_CLASSES = 60
+MAX_CLASSES = 60
 """Rows of a table of the page; `label_quality` has all of them."""
 MICRO = ("hit", "top1", "top5", "precision", "recall", "f1")
 MACRO = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "f1", "map": "average_precision"}
@@ -95,7 +95,7 @@ def _by_class(label_quality: pd.DataFrame, labels: str, against: str) -> str:
     if rows.empty:
         return ""
     rows = rows.sort_values(["clips", "labelled", "name"], ascending=[False, False, True])
-    shown = rows.head(MOST_CLASSES)
+    shown = rows.head(MAX_CLASSES)
     cells = [
         (
             row["name"],
@@ -108,7 +108,7 @@ def _by_class(label_quality: pd.DataFrame, labels: str, against: str) -> str:
     return html.section(
         TITLES[labels, against],
         *(
-            [html.paragraph(f"The {MOST_CLASSES} classes of most clips, of {len(rows):,}.")]
+            [html.paragraph(f"The {MAX_CLASSES} classes of most clips, of {len(rows):,}.")]
             if len(rows) > len(shown)
             else []
         ),

@@ -22,7 +22,7 @@ SEPARATOR = "|"
 HEARD_FROM_S = 0.5
 """So much of a row must lie in a clip for it to count there, seconds, or half of a shorter row: about half of a patch
 of 0.96 s, the least that an audio teacher is asked about."""
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 def read_truth(truth: pd.DataFrame) -> pd.DataFrame:
@@ -188,4 +188,4 @@ def _joined(cells: Iterable[str | None]) -> str | None:
 
 def _some(names: Iterable[str]) -> str:
     shown = list(dict.fromkeys(names))
-    return ", ".join(map(repr, shown[:MOST_NAMED])) + (", ..." if len(shown) > MOST_NAMED else "")
+    return ", ".join(map(repr, shown[:MAX_NAMED])) + (", ..." if len(shown) > MAX_NAMED else "")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Clip(NamedTuple):
+class ClipRow(NamedTuple):
     """A row of `clips`; see `schemas.Clips`."""
 
     clip_id: str
@@ -45,7 +45,7 @@ def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
     return streams.probe_file(path, params)
 
 
-def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool) -> Iterator[Clip | Account]:
+def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool) -> Iterator[ClipRow | Account]:
     """See `clipper.clip_file`."""
     from xmodal_kedro.media import clipper
 

@@ -24,8 +24,8 @@ from xmodal_kedro.media.shots.packet_evidence import (
 from xmodal_kedro.media.shots.thumbnails import CONTEXT, MOTION, STEP, cuts_among, difference
 
 LATENESS_S = 1.5
-"""How late cuts are told: `CutFinder.look_at` tells those before the start of its GOP by this much or more. Keyframes
-that far from the last decoded one must be decoded."""
+"""How late cuts are reported: `ShotBoundaryDetector.look_at` returns those that lie at least this long before the start
+of its GOP. Keyframes that far from the last decoded one must be decoded."""
 
 SPIKES = ((0.3, 1.7), (0.1, 4.0))
 TOLD_SPIKES = ((0.1, 4.0), (0.6, 3.0))
@@ -33,25 +33,25 @@ HIDDEN_SPIKES = ((0.6, 3.0),)
 """A packet may hold a new scene if it has this share of the keyframe's bytes and is so many times as large as the third
 largest of those before or after it; either pair will do. The first where the keyframes around differ, the second if
 they do but the encoder was to set keyframes at cuts itself, the third where they are alike and a cut must lead back."""
-DOUBT, MOST_DOUBT = 1.3, 2.0
+DOUBT, MAX_DOUBT = 1.3, 2.0
 """Each look in vain makes packets have to be so many times as large, up to this, until the next cut is found."""
 
 ALLOWANCE_S, ALLOWED_SHARE = 3.0, 0.05
 """Looks in vain may decode so many seconds of a file and this share of it; the one that goes beyond is the last until
 the file has become so much longer. A look that finds cuts is free, and each of them earns as much again."""
 
-LONGEST_DOUBT_S = 2.5
+MAX_DOUBT_S = 2.5
 """An early keyframe after a longer GOP is not worth the decoding that would settle it: the likelier is believed."""
 
-MOST_LOOKS, LEAST_LOOKS = 16, 6
+MAX_LOOKS, MIN_LOOKS = 16, 6
 """Keyframes that are decoded to find one that shows another scene, fewer after searches in vain: in a picture that
 moves all over, every keyframe differs from the last."""
-LEAST_JUMP, JUMP = 0.05, 4.0
+MIN_JUMP, JUMP = 0.05, 4.0
 """Change of size between keyframes that follow each other closely, as a logarithm, and how far it exceeds the usual
 one, with which they are looked at."""
 
 
-class CutFinder:
+class ShotBoundaryDetector:
     """Finds the cuts of one stream, from its groups of pictures in order.
 
     Where keyframes come closer together than they are decoded, GOPs are held back until the next decoded one, at most
@@ -65,7 +65,7 @@ class CutFinder:
         self._sizes: deque[int] = deque(maxlen=NEIGHBOURS)
         self._doubt = 1.0
         self._left_s = ALLOWANCE_S
-        self._patience = MOST_LOOKS
+        self._patience = MAX_LOOKS
         self._changes: deque[float] = deque(maxlen=NEIGHBOURS)
         self._judge = KeyframeJudge()
 
@@ -104,7 +104,7 @@ class CutFinder:
         cuts = self._examine(keyframes, index, spikes[-1] + 1 + hidden_lookahead(gop))
         if cuts is None:
             return []
-        self._doubt = 1.0 if cuts else min(MOST_DOUBT, self._doubt * DOUBT)
+        self._doubt = 1.0 if cuts else min(MAX_DOUBT, self._doubt * DOUBT)
         return cuts
 
     def _examine(self, keyframes: Keyframes, index: int, packets: int) -> list[float] | None:
@@ -148,7 +148,7 @@ class CutFinder:
             is_cut = None
         if is_cut is not None:
             return [keyframe[0]] if is_cut else []
-        short = keyframe[0] - gop.times_s[0] <= LONGEST_DOUBT_S
+        short = keyframe[0] - gop.times_s[0] <= MAX_DOUBT_S
         cuts = self._examine(keyframes, index - 1, len(gop.sizes)) if short else None
         if cuts is None:
             return [keyframe[0]] if self._judge.is_likely(gop, step) else []
@@ -167,7 +167,7 @@ class CutFinder:
             if any(keyframes.time_s(index - 1) < cut <= keyframes.time_s(index) for cut in found)
         }
         cuts = sorted({cut for index in suspects - explained for cut in self._around(keyframes, index)})
-        self._patience = MOST_LOOKS if cuts else max(LEAST_LOOKS, self._patience // 2)
+        self._patience = MAX_LOOKS if cuts else max(MIN_LOOKS, self._patience // 2)
         return cuts
 
     def _jumps(self, keyframes: Keyframes) -> list[int]:
@@ -177,7 +177,7 @@ class CutFinder:
         usual = float(np.median([*self._changes, *changes]))
         self._changes.extend(changes)
         largest = np.argsort(changes)[-2:]
-        return [int(index) + 1 for index in largest if changes[index] > max(LEAST_JUMP, JUMP * usual)]
+        return [int(index) + 1 for index in largest if changes[index] > max(MIN_JUMP, JUMP * usual)]
 
     def _around(self, keyframes: Keyframes, index: int) -> list[float]:
         """Cuts at a keyframe or in the GOP before it."""

@@ -150,10 +150,10 @@ def probe_rules(
 ) -> ShardJobs:
     """What linear models on the embedding of each network, and of the untrained one, call each test clip."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.evaluation.rule_trials import Question, trial_jobs
+    from xmodal_kedro.evaluation.rule_trials import ProbeTask, trial_jobs
 
     benchmark = read_benchmark(benchmark_files, transfer_eval.benchmark)
-    question = Question(benchmark, benchmark_sounds, transfer_eval)
+    question = ProbeTask(benchmark, benchmark_sounds, transfer_eval)
     return trial_jobs(compare_networks, question, train, compare)
 
 

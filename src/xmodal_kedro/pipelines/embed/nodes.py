@@ -24,8 +24,8 @@ def embed_recordings(
     Raises:
         ValueError: if there is no recording, or weights and card do not fit each other.
     """
-    from xmodal_kedro.inference.recordings import Ears, embed_shard
-    from xmodal_kedro.media.probe import Source
+    from xmodal_kedro.inference.recordings import Ears, embed_recordings_shard
+    from xmodal_kedro.media.probe import SourceFile
     from xmodal_kedro.models.card import load_model
 
     if not source_videos:
@@ -36,7 +36,7 @@ def embed_recordings(
         name: max(file.size_bytes / (1e6 * embed.shard_mb), 1 / embed.shard_files) for name, file in files.items()
     }
     return {
-        key: partial(embed_shard, tuple(Source(files[name]) for name in names), ears)
+        key: partial(embed_recordings_shard, tuple(SourceFile(files[name]) for name in names), ears)
         for key, names in spread(weights, bound=1.0).items()
     }
 

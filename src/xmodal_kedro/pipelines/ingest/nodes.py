@@ -20,7 +20,7 @@ def probe_sources(source_videos: Folder, ingest: IngestParams) -> ShardJobs:
     Raises:
         ValueError: if there is no source.
     """
-    from xmodal_kedro.media.probe import Source, probe_shard
+    from xmodal_kedro.media.probe import SourceFile, probe_shard
 
     if not source_videos:
         raise UserError(f"{source_videos.root} holds no file: put videos there, or name another folder as `source`")
@@ -28,7 +28,7 @@ def probe_sources(source_videos: Folder, ingest: IngestParams) -> ShardJobs:
     most_bytes, most_sources = 1e9 * ingest.shard_gb, ingest.shard_sources
     weights = {digest: max(file.size_bytes / most_bytes, 1 / most_sources) for digest, file in files.items()}
     return {
-        key: partial(probe_shard, tuple(Source(files[digest]) for digest in digests), ingest)
+        key: partial(probe_shard, tuple(SourceFile(files[digest]) for digest in digests), ingest)
         for key, digests in spread(weights, bound=1.0).items()
     }
 

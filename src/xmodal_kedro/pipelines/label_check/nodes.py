@@ -40,10 +40,10 @@ def judge_labels(
     from xmodal_kedro.labels.check.calibration import reliability
     from xmodal_kedro.labels.check.meaning import Meaning
     from xmodal_kedro.labels.check.quality import measure
-    from xmodal_kedro.labels.check.statements import gather
+    from xmodal_kedro.labels.check.statements import collect_statements
 
     meaning = Meaning(candidate_classes, label_classes, sound_ontology)
-    said = gather(clip_truth, visual_labels, audio_labels, labels, label_vocabulary, meaning, merge_labels)
+    said = collect_statements(clip_truth, visual_labels, audio_labels, labels, label_vocabulary, meaning, merge_labels)
     return measure(said, meaning), reliability(said, meaning)
 
 

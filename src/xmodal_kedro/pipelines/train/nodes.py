@@ -26,9 +26,9 @@ def train_model(
     from xmodal_kedro.models.card import describe
     from xmodal_kedro.training.checkpoint import plain_weights
     from xmodal_kedro.training.fit import fit
-    from xmodal_kedro.training.training_data import gather
+    from xmodal_kedro.training.training_data import prepare_training_data
 
-    data = gather(clips, labels, label_vocabulary, train, teacher_embeddings)
+    data = prepare_training_data(clips, labels, label_vocabulary, train, teacher_embeddings)
     fitted = fit(data, train, training_checkpoints)
     card = describe(fitted.model, data.classes, train, data.fingerprint, fitted.best)
     return plain_weights(fitted.model), card, pd.DataFrame(fitted.history)

@@ -69,11 +69,11 @@ def map_embeddings(benchmark_files: Folder, benchmark_embeddings: Shards, transf
     """The benchmark's sounds where the pretrained embedding puts them, in two dimensions, as a plotly figure."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.embedding_map import draw_map
-    from xmodal_kedro.evaluation.embeddings import gather
+    from xmodal_kedro.evaluation.embeddings import collect_embeddings
     from xmodal_kedro.evaluation.representations import PRETRAINED
 
     clips = read_benchmark(benchmark_files, transfer_eval.benchmark).clips
-    embedded = gather(benchmark_embeddings, PRETRAINED, clips["file"].tolist())
+    embedded = collect_embeddings(benchmark_embeddings, PRETRAINED, clips["file"].tolist())
     return draw_map(embedded.embeddings, clips["category"].to_numpy(), clips["file"].to_numpy())
 
 

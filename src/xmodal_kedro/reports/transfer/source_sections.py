@@ -11,8 +11,8 @@ from xmodal_kedro.reasons import REASONS
 from xmodal_kedro.reports import html
 from xmodal_kedro.storage import Shards
 
-MOST_GROUPS = 10
-MOST_NAMES = 8
+MAX_GROUPS = 10
+MAX_NAMES = 8
 """Files of a group that are named: one recording may be in thousands."""
 
 
@@ -62,11 +62,11 @@ def near_duplicates(found: pd.DataFrame) -> str:
         f"{len(found):,} videos in {len(groups):,} {'group' if len(groups) == 1 else 'groups'}: those of a group hold "
         "one recording, such as re-encodings of it. A group is on one side of the split into training and validation."
     )
-    if len(groups) > MOST_GROUPS:
-        text += f" The {MOST_GROUPS} largest are shown."
+    if len(groups) > MAX_GROUPS:
+        text += f" The {MAX_GROUPS} largest are shown."
     rows = [
         (_names(sorted(group["uri"])), f"{len(group):,}", f"{group['matched_s'].max():.1f} s")
-        for group in groups[:MOST_GROUPS]
+        for group in groups[:MAX_GROUPS]
     ]
     return html.section(
         heading,
@@ -77,8 +77,8 @@ def near_duplicates(found: pd.DataFrame) -> str:
 
 def _names(uris: list[str]) -> str:
     """One a line."""
-    more = [f"and {len(uris) - MOST_NAMES:,} more"] if len(uris) > MOST_NAMES else []
-    return "\n".join(uris[:MOST_NAMES] + more)
+    more = [f"and {len(uris) - MAX_NAMES:,} more"] if len(uris) > MAX_NAMES else []
+    return "\n".join(uris[:MAX_NAMES] + more)
 
 
 def _seconds(clips: Shards) -> float:

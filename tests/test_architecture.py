@@ -18,7 +18,7 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 from xmodal_kedro.pipeline_registry import register_pipelines
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
-FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm", "reasons", "sharding"}
+FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm", "reasons", "recipes", "sharding"}
 MAY_IMPORT = {
     "pipelines": {"media", "dedup", "teachers", "labels", "training", "evaluation", "inference", "sample", "reports"}
     | {"features", "data", "models"}
@@ -29,7 +29,7 @@ MAY_IMPORT = {
     | FOUNDATION,
     "sample": {"media", "teachers", "features"} | FOUNDATION,
     "inference": {"media", "features", "models"} | FOUNDATION,
-    "training": {"features", "data", "models", "datasets"} | FOUNDATION,
+    "training": {"features", "data", "models"} | FOUNDATION,
     "labels": {"teachers", "reports"} | FOUNDATION,
     "teachers": {"features", "models"} | FOUNDATION,
     "media": FOUNDATION,
@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "data": {"features"} | FOUNDATION,
     "models": {"features"} | FOUNDATION,
     "features": FOUNDATION,
-    "datasets": {"errors", "storage"},
+    "datasets": {"errors", "recipes", "storage"},
     "cli": {"errors", "params"},
     "__main__": {"cli"},
     "hear": {"features", "models"},
@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "metric_callbacks": set(),
     "pcm": set(),
     "reasons": set(),
+    "recipes": set(),
     "sharding": set(),
 }
 KNOWS_MLFLOW = {"hooks", "inference/audio_model.py", "inference/mlflow_model.py"}

@@ -29,6 +29,7 @@ from xmodal_kedro.models.card import build_network
 from xmodal_kedro.models.device import choose_device, mixed_precision
 from xmodal_kedro.params import FineTuneParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import PREDICTIONS_ARROW
 from xmodal_kedro.storage import ShardJobs, Shards
 from xmodal_kedro.training.schedule import decay_groups, pace, pace_batch_norm
@@ -104,6 +105,7 @@ def fine_tune_benchmark(
     }
 
 
+@recipe("fine_tune", version=1, libraries=("torch",))
 def fine_tune_split(
     sounds: Shards,
     division: Division,

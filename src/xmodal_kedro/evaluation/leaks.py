@@ -22,6 +22,7 @@ from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark
 from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, stored_sounds
 from xmodal_kedro.media.probe import VIDEO_ID_DIGITS
 from xmodal_kedro.params import NearDuplicateParams
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import SIGNATURES_ARROW
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
 
@@ -54,6 +55,7 @@ def sign_benchmark(sounds: Shards) -> ShardJobs:
     return {key: partial(sign_sounds, shard) for key, shard in sounds.items()}
 
 
+@recipe("sign_benchmark", version=1)
 def sign_sounds(sounds: LoadShard) -> pa.Table:
     """The signature of each sound."""
     rows = [

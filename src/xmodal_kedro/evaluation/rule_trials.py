@@ -21,6 +21,7 @@ from xmodal_kedro.models import Backbone
 from xmodal_kedro.models.card import load_model
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import CompareParams, TrainParams, TransferParams
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import RULE_PREDICTIONS_ARROW
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
 
@@ -63,6 +64,7 @@ def trial_jobs(networks: Shards, question: ProbeTask, train: TrainParams, compar
     return {**untrained, **trained}
 
 
+@recipe("compare_probe", version=1, libraries=("torch", "scikit-learn"))
 def judge_trained(question: ProbeTask, network: LoadShard) -> pa.Table:
     """Probe a network, one of `schemas.RuleNetworks`: `schemas.RulePredictions`."""
     row = network().to_pylist()[0]
@@ -71,6 +73,7 @@ def judge_trained(question: ProbeTask, network: LoadShard) -> pa.Table:
     return _judge(model, card["front_end"]["log_offset"], row["rule"], row["seed"], question)
 
 
+@recipe("compare_probe_untrained", version=1, libraries=("torch", "scikit-learn"))
 def judge_untrained(question: ProbeTask, params: TrainParams) -> pa.Table:
     """Probe the network at random initialisation: `schemas.RulePredictions`."""
     card = {"model": params.model, "classes": [""], "training": params.model_dump(mode="json")}

@@ -14,6 +14,7 @@ from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark
 from xmodal_kedro.media.audio_track import read_audio
 from xmodal_kedro.pcm import INT16_FULL_SCALE
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW
 from xmodal_kedro.storage import FileRef, LoadShard, ShardJobs, Shards
 
@@ -32,6 +33,7 @@ def decode_benchmark(benchmark: Benchmark) -> ShardJobs:
     }
 
 
+@recipe("decode_benchmark", version=1, libraries=("av",))
 def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
     """Decode files of any format, rate and number of channels, to `schemas.BenchmarkSounds`.
 

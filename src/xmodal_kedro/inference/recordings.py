@@ -26,6 +26,7 @@ from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 from xmodal_kedro.reasons import PASSING, MediaError, describe
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import RECORDING_EMBEDDINGS_ARROW
 from xmodal_kedro.storage import PROVISIONAL_KEY, FileRef
 
@@ -79,6 +80,7 @@ class Ears:
         ]
 
 
+@recipe("embed_recordings", version=1, libraries=("av", "torch"))
 def embed_recordings_shard(recordings: tuple[SourceFile, ...], ears: Ears) -> Iterator[pa.Table]:
     """Embed several recordings, one after the other.
 

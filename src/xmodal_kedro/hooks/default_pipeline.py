@@ -9,9 +9,9 @@ from kedro.framework.project import pipelines
 SAMPLE_ENV = "sample"
 
 
-def env_of(context: KedroContext) -> str:
-    """The env of a run, also where none is named."""
-    return context.env or str(getattr(context.config_loader, "default_run_env", ""))
+def default_env(context: KedroContext) -> str:
+    """The env of a run that names none."""
+    return str(getattr(context.config_loader, "default_run_env", ""))
 
 
 class DefaultPipelineHooks:
@@ -19,5 +19,5 @@ class DefaultPipelineHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        if env_of(context) == SAMPLE_ENV:
+        if (context.env or default_env(context)) == SAMPLE_ENV:
             pipelines["__default__"] = pipelines["sample"] + pipelines["__default__"] + pipelines["label_check"]

@@ -6,13 +6,12 @@ Kedro loads the commands of every plugin before any command, and kedro-mlflow's 
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 from kedro.framework.cli.utils import LazyGroup
 
@@ -41,22 +40,34 @@ def defer_mlflow_commands() -> None:
     sys.modules.setdefault(PLUGIN, _Deferred())
 
 
+WARNINGS_OF_PLUGINS = (
+    "Add type hints to the `predict` method",  # of kedro-mlflow's own model
+    "ORJSONResponse is deprecated",  # of Kedro-Viz's server
+)
+"""What plugins report of their own code, which no user of this project can mend."""
+
+
 def hide_warnings_of_plugins() -> None:
-    """Have Python's filters hide what Kedro-Viz says of its own code."""
-    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
+    """Do not show these, here and in processes that this one starts.
 
-
-@contextmanager
-def without_warnings_of_mlflow() -> Iterator[None]:
-    """Hide what kedro-mlflow's own models have MLflow say as they are loaded; other warnings are shown at the end.
-
-    MLflow puts filters of its own before all others, so that no filter hides it.
+    Python's filters do not serve: MLflow puts one of its own before all others.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        yield
-    for warning in caught:
-        if "Add type hints to the `predict` method" not in str(warning.message):
-            warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+    show = warnings.showwarning
+
+    def show_others(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not any(text in str(message) for text in WARNINGS_OF_PLUGINS):
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show_others
+    # The server is a process of its own, which meets its warning before it loads this project.
+    os.environ.setdefault("PYTHONWARNINGS", f"ignore:{WARNINGS_OF_PLUGINS[1]}")
 
 
 def __getattr__(name: str) -> Any:
@@ -68,5 +79,4 @@ def __getattr__(name: str) -> Any:
 def _load_plugin() -> ModuleType:
     if isinstance(sys.modules.get(PLUGIN), _Deferred):
         del sys.modules[PLUGIN]
-    with without_warnings_of_mlflow():
-        return import_module(PLUGIN)
+    return import_module(PLUGIN)

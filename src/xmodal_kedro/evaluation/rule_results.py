@@ -13,9 +13,8 @@ from plotly.subplots import make_subplots
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Split
 from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE
-from xmodal_kedro.evaluation.measures import MEASURES
 from xmodal_kedro.evaluation.rule_trials import UNTRAINED
-from xmodal_kedro.evaluation.statistics import interval, paired_p_value
+from xmodal_kedro.evaluation.statistics import fold_values, interval, paired_p_value
 from xmodal_kedro.reports import html
 from xmodal_kedro.reports.transfer.result_sections import MEASURES as MEASURE_NAMES
 from xmodal_kedro.reports.transfer.result_sections import interval as told_interval
@@ -37,12 +36,7 @@ SURE = 0.05
 
 def rule_values(predictions: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
     """Each measure of each rule, seed and fold: `schemas.RuleResults` without the names of benchmark and model."""
-    rows = [
-        (*key, name, MEASURES[name](told["truth"].to_numpy(), told["predicted"].to_numpy()))
-        for key, told in predictions.groupby(["rule", "seed", "fold"], sort=False)
-        for name in measures
-    ]
-    return pd.DataFrame(rows, columns=["rule", "seed", "fold", "metric", "value"])
+    return fold_values(predictions, measures, ("rule", "seed", "fold"), sort=False)
 
 
 def rule_gains(values: pd.DataFrame, splits: Sequence[Split]) -> pd.DataFrame:

@@ -20,20 +20,26 @@ RESAMPLES = 2000
 """Bootstrap samples of a benchmark of one split."""
 
 
-def fold_values(predictions: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
-    """Each measure (0..1) of each protocol and representation on each fold.
+BY_REPRESENTATION = ("protocol", "representation", "fold")
+
+
+def fold_values(
+    predictions: pd.DataFrame, measures: Sequence[str], keys: Sequence[str] = BY_REPRESENTATION, sort: bool = True
+) -> pd.DataFrame:
+    """Each measure (0..1) of each group of predictions on each fold.
 
     Args:
-        predictions: as `schemas.TransferPredictions`.
+        predictions: `truth`, `predicted` and the columns of `keys`, such as `schemas.TransferPredictions`.
         measures: names in `MEASURES`.
+        keys: columns that make a group.
+        sort: whether groups are in the order of their keys, or as they come.
 
     Returns:
-        Columns `protocol`, `representation`, `fold`, `metric` and `value`.
+        The columns of `keys`, `metric` and `value`.
     """
-    keys = ["protocol", "representation", "fold"]
     rows = [
-        (*key, name, MEASURES[name](told["truth"].to_numpy(), told["predicted"].to_numpy()))
-        for key, told in predictions.groupby(keys, sort=True)
+        (*key, name, MEASURES[name](group["truth"].to_numpy(), group["predicted"].to_numpy()))
+        for key, group in predictions.groupby(list(keys), sort=sort)
         for name in measures
     ]
     return pd.DataFrame(rows, columns=[*keys, "metric", "value"])

@@ -17,7 +17,7 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"], field: str) -> torch.d
         field: name of that parameter.
 
     Raises:
-        ValueError: if CUDA is wanted and there is none.
+        UserError: if CUDA is wanted and there is none.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError(f"{field} is cuda, but torch finds no CUDA device: set it to auto or cpu")
@@ -34,7 +34,7 @@ def check_devices(wanted: Literal["auto", "cpu", "cuda"], devices: int) -> None:
         devices: `train.devices`.
 
     Raises:
-        ValueError: naming the parameter, if not.
+        UserError: naming the parameter, if not.
     """
     there = torch.cuda.device_count()
     if choose_device(wanted, "train.device").type == "cuda" and devices > there:

@@ -13,7 +13,7 @@ def describe_model(card: Mapping[str, Any]) -> str:
     model reporting" (2019).
 
     Args:
-        card: as `models.card.describe` makes it.
+        card: as `models.card.make_card` makes it.
     """
     front_end, training, best = card["front_end"], card["training"], card["best"]
     classes = list(card["classes"])

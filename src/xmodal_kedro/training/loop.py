@@ -59,7 +59,9 @@ class _Training:
         self.reader = Reader(ranks.rank, ranks.count, params.reader_threads, pinned=device.type == "cuda")
         self.steps_per_epoch = data.train.order().steps
         self.steps = params.epochs * self.steps_per_epoch
-        self.learner = Learner(params, len(data.classes), data.embedding_size, self.steps_per_epoch, device, ranks)
+        self.learner = Learner.for_pretraining(
+            params, len(data.classes), data.embedding_size, self.steps_per_epoch, device, ranks
+        )
         self.book = LossBook(ranks)
         self.keeper = Keeper(checkpoints, identify(params, data.identity, code_digest(train)), params.checkpoints_kept)
         self.progress = self.keeper.restore(self.learner, self.book)

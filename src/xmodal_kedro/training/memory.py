@@ -75,7 +75,7 @@ def _fits(params: TrainParams, classes: int, embedding_size: int, device: torch.
     whole = params.model_copy(update={"accumulate": 1, "compile": False})
     samples = round(params.clip_s * CLIP_SAMPLE_RATE_HZ)
     try:
-        learner = Learner(whole, classes, embedding_size, 1, device)
+        learner = Learner.for_pretraining(whole, classes, embedding_size, 1, device)
         audio_BT = torch.zeros((clips, samples), dtype=torch.int16, device=device)
         targets_BC = torch.zeros((clips, classes), device=device)
         embeddings_BE = torch.zeros((clips, embedding_size), dtype=torch.float16, device=device)

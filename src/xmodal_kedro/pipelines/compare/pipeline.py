@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from xmodal_kedro.evaluation.preparation import decode_sounds, refuse_leaks, sign_sounds
+from xmodal_kedro.evaluation.leaks import refuse_leaks, sign_benchmark
+from xmodal_kedro.evaluation.sounds import decode_benchmark
+from xmodal_kedro.labels.match import match_classes
 
 from .nodes import (
     choose_classes,
     count_rules,
     judge_rules,
-    match_classes,
     merge_rules,
+    plan_rules,
     plot_rules,
     probe_rules,
     survey_rules,
@@ -38,21 +40,17 @@ def _merge() -> list[Node]:
             name="match_classes_of_rules",
         ),
         Node(survey_rules, inputs=[*LABELS, *CLASSES, *RULES], outputs="compare_surveys", name="survey_rules"),
-        Node(
-            count_rules,
-            inputs=[*LABELS, *CLASSES, "compare_surveys", *RULES],
-            outputs="compare_target_counts",
-            name="count_rules",
-        ),
+        Node(plan_rules, inputs=[*CLASSES, "compare_surveys", *RULES], outputs="compare_plans", name="plan_rules"),
+        Node(count_rules, inputs=[*LABELS, "compare_plans"], outputs="compare_target_counts", name="count_rules"),
         Node(
             choose_classes,
-            inputs=[*CLASSES, "compare_surveys", "compare_target_counts", *RULES],
+            inputs=["compare_plans", "compare_surveys", "compare_target_counts"],
             outputs="compare_vocabularies",
             name="choose_classes",
         ),
         Node(
             merge_rules,
-            inputs=[*LABELS, *CLASSES, "compare_surveys", "compare_vocabularies", "near_duplicates", *RULES],
+            inputs=[*LABELS, "compare_plans", "compare_vocabularies", "near_duplicates"],
             outputs="compare_labels",
             name="merge_rules",
         ),
@@ -62,12 +60,12 @@ def _merge() -> list[Node]:
 def _train() -> list[Node]:
     return [
         Node(
-            decode_sounds,
+            decode_benchmark,
             inputs=["benchmark_files", "params:transfer_eval"],
             outputs="benchmark_sounds",
             name="decode_sounds",
         ),
-        Node(sign_sounds, inputs="benchmark_sounds", outputs="benchmark_signatures", name="sign_sounds"),
+        Node(sign_benchmark, inputs="benchmark_sounds", outputs="benchmark_signatures", name="sign_sounds"),
         Node(
             refuse_leaks,
             inputs=[

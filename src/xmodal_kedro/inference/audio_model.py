@@ -185,7 +185,7 @@ class AudioModel:
         prepared = [
             resampled(checked_waveform(audio, position), rate_hz, self.sample_rate)
             for position, audio in enumerate(audios)
-        ]
+        ] or [np.zeros(1, np.float32)]  # no sounds: the shapes are those of silence
         embeddings: list[Any] = [None] * len(prepared)
         scores: list[Any] = [None] * len(prepared)
         with torch.inference_mode():
@@ -193,11 +193,7 @@ class AudioModel:
                 results = (values.cpu().numpy() for values in forward(audio_BT.to(self.device)))
                 for position, embedding_E, scores_C in zip(positions, *results, strict=True):
                     embeddings[position], scores[position] = embedding_E, scores_C
-        if not prepared:
-            return Prediction(
-                np.zeros((0, self.card["embedding_size"]), np.float32), np.zeros((0, len(self.classes)), np.float32)
-            )
-        return Prediction(np.stack(embeddings), np.stack(scores))
+        return Prediction(np.stack(embeddings)[: len(audios)], np.stack(scores)[: len(audios)])
 
 
 def _downloaded(uri: str) -> Path:

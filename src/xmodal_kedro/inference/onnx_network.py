@@ -49,7 +49,6 @@ class OnnxNetwork:
             stated = self._session.get_modelmeta().custom_metadata_map
             self.card: dict[str, Any] = {
                 "classes": json.loads(stated["classes"]),
-                "embedding_size": self._session.get_outputs()[0].shape[1],
                 "front_end": {"sample_rate_hz": int(stated["sample_rate_hz"])},
                 "weights_digest": stated["weights_digest"],
             }

@@ -32,8 +32,8 @@ from xmodal_kedro.evaluation.rule_results import (
     plot_rules,
     render_rules,
     rule_gains,
+    rule_metrics,
     rule_values,
-    summarise_rules,
 )
 from xmodal_kedro.evaluation.rule_trials import ProbeTask, trial_jobs
 from xmodal_kedro.evaluation.rules import of_rule, training_jobs, vocabulary_of
@@ -196,7 +196,7 @@ def test_results_gains_and_page_agree_with_the_predictions(
     equal = gains[(gains["metric"] == "accuracy") & gains["rule"].isin(["union", "visual_only"])]
     equal = equal[equal["over"].isin(["union", "visual_only"])]
     assert equal["gain"].tolist() == [0.0] and equal["p_value"].tolist() == [1.0]
-    metrics = summarise_rules("csv", values, networks)
+    metrics = rule_metrics("csv", values, networks)
     assert metrics["csv.union.accuracy"] == pytest.approx(right["union"])
     assert metrics["union.clips"] == float(networks["union-0"].metadata["clips"])
     page = without_plotly(render_rules("csv", True, values, gains, metrics, plot_rules(values, table)))

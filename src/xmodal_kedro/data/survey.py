@@ -18,8 +18,8 @@ from xmodal_kedro.data.order import RowGroups
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.storage import LoadShard, Shards
 
-Split = Literal["train", "validation"]
-SPLITS: tuple[Split, ...] = ("train", "validation")
+SplitName = Literal["train", "validation"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation")
 
 SHARDS_AT_A_TIME = 16
 """Shards surveyed side by side: on an object store, each is a wait of tens of milliseconds."""
@@ -42,7 +42,7 @@ class ShardTargets:
     weights: NDArray[np.float32]
 
 
-def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> ShardTargets:
+def read_targets(key: str, labels: LoadShard, split: SplitName, classes: int) -> ShardTargets:
     """Read the targets of a shard's clips; a clip without any takes no part, whatever its split.
 
     Raises:
@@ -68,7 +68,7 @@ def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> Sha
     )
 
 
-def survey(clips: Shards, labels: Shards, classes: int) -> dict[Split, RowGroups]:
+def survey(clips: Shards, labels: Shards, classes: int) -> dict[SplitName, RowGroups]:
     """Count the labelled clips of each split in every row group.
 
     Args:
@@ -81,7 +81,7 @@ def survey(clips: Shards, labels: Shards, classes: int) -> dict[Split, RowGroups
     keys = tuple(sorted(labels))
     with ThreadPoolExecutor(SHARDS_AT_A_TIME) as threads:
         counted = list(threads.map(partial(_count, clips, labels, classes), keys))
-    found: dict[Split, RowGroups] = {}
+    found: dict[SplitName, RowGroups] = {}
     for at, split in enumerate(SPLITS):
         counts_G = np.concatenate([np.zeros(0, np.int64), *(shard[at] for shard in counted)])
         shard_G = np.repeat(np.arange(len(keys)), [shard.shape[1] for shard in counted])

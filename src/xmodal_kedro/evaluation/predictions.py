@@ -46,7 +46,7 @@ def as_arrow(predictions: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pydict({name: predictions[name].to_numpy() for name in schema.names}, schema=schema)
 
 
-def probe(benchmark: Benchmark, vectors_NE: NDArray[np.floating], strengths: Sequence[float]) -> pd.DataFrame:
+def probe_splits(benchmark: Benchmark, vectors_NE: NDArray[np.floating], strengths: Sequence[float]) -> pd.DataFrame:
     """What linear probes of one representation predict, over all splits: rows as of `predictions_table`.
 
     Args:
@@ -67,7 +67,7 @@ def probe_all(benchmark: Benchmark, embeddings: Shards, strengths: Sequence[floa
     tables = [no_predictions()]
     for representation in representations_of(embeddings):
         vectors_NE = collect_embeddings(embeddings, representation, benchmark.clips["file"].tolist()).embeddings
-        predictions = probe(benchmark, vectors_NE, strengths)
+        predictions = probe_splits(benchmark, vectors_NE, strengths)
         tables.append(predictions.assign(protocol="linear_probe", representation=representation))
     return pd.concat(tables, ignore_index=True)
 

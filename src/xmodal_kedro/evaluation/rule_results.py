@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from xmodal_kedro.evaluation.benchmarks.benchmark import Split
 from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE
 from xmodal_kedro.evaluation.rule_trials import UNTRAINED
-from xmodal_kedro.evaluation.statistics import fold_values, interval, paired_p_value
+from xmodal_kedro.evaluation.statistics import confidence_interval, fold_values, paired_p_value
 from xmodal_kedro.reports import html
 from xmodal_kedro.reports.transfer.result_sections import MEASURES as MEASURE_NAMES
 from xmodal_kedro.reports.transfer.result_sections import interval as told_interval
@@ -62,7 +62,7 @@ def rule_gains(values: pd.DataFrame, splits: Sequence[Split]) -> pd.DataFrame:
 
 
 def _interval(gains: NDArray[np.floating], ratio: float) -> tuple[float, float]:
-    return interval(gains, ratio) if len(gains) > 1 else (float(gains[0]), float(gains[0]))
+    return confidence_interval(gains, ratio) if len(gains) > 1 else (float(gains[0]), float(gains[0]))
 
 
 def _p_value(gains: NDArray[np.floating], ratio: float) -> float:
@@ -78,7 +78,7 @@ def holm(p_values: NDArray[np.floating]) -> NDArray[np.floating]:
     return adjusted
 
 
-def summarise_rules(benchmark: str, values: pd.DataFrame, networks: Shards) -> dict[str, float]:
+def rule_metrics(benchmark: str, values: pd.DataFrame, networks: Shards) -> dict[str, float]:
     """Means and deviations over seeds and folds, and of the trainings, by names such as `esc10.union.accuracy`.
 
     Args:

@@ -12,7 +12,7 @@ import safetensors.torch
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark
 from xmodal_kedro.evaluation.embeddings import BatchSize, embed_benchmark_shard, in_order
-from xmodal_kedro.evaluation.predictions import as_arrow, probe
+from xmodal_kedro.evaluation.predictions import as_arrow, probe_splits
 from xmodal_kedro.evaluation.representations import NetworkEmbedding, random_network
 from xmodal_kedro.evaluation.rules import params_of_seed
 from xmodal_kedro.inference.audio_model import AudioModel
@@ -84,5 +84,5 @@ def _probe(model: AudioModel, rule: str, seed: int, task: ProbeTask) -> pa.Table
     representation, batch_size = NetworkEmbedding(model), BatchSize(task.transfer.batch_size)
     tables = [part for load in task.sounds.values() for part in embed_benchmark_shard(load, representation, batch_size)]
     embedded = in_order(tables, task.benchmark.clips["file"].tolist())
-    predictions = probe(task.benchmark, embedded.embeddings, task.transfer.regularisation)
+    predictions = probe_splits(task.benchmark, embedded.embeddings, task.transfer.regularisation)
     return as_arrow(predictions.assign(rule=rule, seed=seed), RULE_PREDICTIONS_ARROW)

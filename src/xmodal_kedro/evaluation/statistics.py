@@ -69,7 +69,7 @@ def all_gains(
             gains = (table[PRETRAINED] - table[over]).to_numpy()
             if len(gains) > 1:
                 ratio = float(np.mean([len(split.test) / len(split.train) for split in splits]))
-                low, high, p_value = *interval(gains, ratio), paired_p_value(gains, ratio)
+                low, high, p_value = *confidence_interval(gains, ratio), paired_p_value(gains, ratio)
             else:
                 low, high, p_value = bootstrap(predictions, protocol, over, str(metric))
             rows.append((protocol, over, metric, gains.mean(), low, high, p_value, len(gains)))
@@ -94,7 +94,7 @@ def paired_p_value(gains: NDArray[np.floating], test_to_training: float) -> floa
     return float(2 * stats.t.sf(abs(float(np.mean(gains))) / error, df=len(gains) - 1))
 
 
-def interval(gains: NDArray[np.floating], test_to_training: float) -> tuple[float, float]:
+def confidence_interval(gains: NDArray[np.floating], test_to_training: float) -> tuple[float, float]:
     """Ends of the 95 % confidence interval of the mean gain, with the same correction. Arguments as above."""
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, df=len(gains) - 1) * _corrected_error(gains, test_to_training)
     return float(np.mean(gains) - reach), float(np.mean(gains) + reach)

@@ -21,7 +21,7 @@ MIN_SHOWN_VIDEOS = 2
 """Pairs of classes that support nothing are told of if they occur together in so many videos."""
 
 
-def plan_merge(
+def plan_from_survey(
     label_survey: Shards, classes: ClassMap, params: MergeParams
 ) -> tuple[pd.DataFrame, pd.DataFrame, MergePlan]:
     """What the survey of the corpus says, and how labels are merged accordingly.

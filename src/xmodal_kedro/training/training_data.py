@@ -10,7 +10,7 @@ import pandas as pd
 
 from xmodal_kedro.data.loader import ClipStream
 from xmodal_kedro.data.order import RowGroups, even_sizes
-from xmodal_kedro.data.survey import Split, survey
+from xmodal_kedro.data.survey import SplitName, survey
 from xmodal_kedro.data.teacher_embeddings import Embeddings
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TrainParams
@@ -94,7 +94,7 @@ def prepare_training_data(
             "each of train.devices x train.nodes x train.accumulate: lower these"
         )
 
-    def stream(split: Split, groups: RowGroups) -> ClipStream:
+    def stream(split: SplitName, groups: RowGroups) -> ClipStream:
         return ClipStream(
             clips=clips,
             labels=labels,

@@ -37,11 +37,11 @@ def plan_rules(
 ) -> dict[str, Any]:
     """The plan of merging by each rule."""
     from xmodal_kedro.evaluation.rules import merge_params, of_rule
-    from xmodal_kedro.labels.associations import plan_merge
+    from xmodal_kedro.labels.associations import plan_from_survey
     from xmodal_kedro.labels.class_map import ClassMap
 
     classes, params = ClassMap.of(candidate_classes, label_classes), merge_params(merge_labels, compare)
-    return {rule: plan_merge(of_rule(compare_surveys, rule), classes, params[rule])[-1] for rule in params}
+    return {rule: plan_from_survey(of_rule(compare_surveys, rule), classes, params[rule])[-1] for rule in params}
 
 
 def count_rules(clips: Shards, visual_labels: Shards, audio_labels: Shards, compare_plans: dict[str, Any]) -> ShardJobs:
@@ -132,7 +132,7 @@ def judge_rules(
     import pandas as pd
 
     from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE, read_benchmark
-    from xmodal_kedro.evaluation.rule_results import rule_gains, rule_values, summarise_rules
+    from xmodal_kedro.evaluation.rule_results import rule_gains, rule_metrics, rule_values
 
     name = transfer_eval.benchmark
     predictions = pd.concat([shard().to_pandas() for shard in compare_predictions.values()], ignore_index=True)
@@ -140,7 +140,7 @@ def judge_rules(
     values = rule_values(predictions, CATALOGUE[name].measures)
     gains = rule_gains(values, benchmark.splits)
     named = {"benchmark": name, "model": train.model}
-    summary = summarise_rules(name, values, compare_networks)
+    summary = rule_metrics(name, values, compare_networks)
     return values.assign(complete=benchmark.complete, **named), gains.assign(**named), summary
 
 

@@ -32,7 +32,7 @@ def plan_merge(
     from xmodal_kedro.labels import associations
     from xmodal_kedro.labels.class_map import ClassMap
 
-    return associations.plan_merge(label_survey, ClassMap.of(candidate_classes, label_classes), merge_labels)
+    return associations.plan_from_survey(label_survey, ClassMap.of(candidate_classes, label_classes), merge_labels)
 
 
 def count_targets(clips: Shards, visual_labels: Shards, audio_labels: Shards, merge_plan: Any) -> ShardJobs:

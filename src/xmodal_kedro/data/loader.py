@@ -135,7 +135,7 @@ class ClipStream:
             reader: which part of each batch is given.
 
         Raises:
-            ValueError: if a shard cannot be read, or is no longer what it was when it was surveyed.
+            UserError: if a shard cannot be read, or is no longer what it was when it was surveyed.
         """
         return prefetched(self._batches(epoch, first_step, reader), _PREFETCHED_BATCHES)
 

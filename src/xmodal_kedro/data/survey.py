@@ -46,7 +46,7 @@ def read_targets(key: str, labels: LoadShard, split: SplitName, classes: int) ->
     """Read the targets of a shard's clips; a clip without any takes no part, whatever its split.
 
     Raises:
-        ValueError: if the shard cannot be read, or a target is not in the vocabulary.
+        UserError: if the shard cannot be read, or a target is not in the vocabulary.
     """
     with reading("labels", key, labels), labels.open() as parquet:
         # Small columns: to share them out to threads would take longer than to read them.
@@ -76,7 +76,7 @@ def survey(clips: Shards, labels: Shards, classes: int) -> dict[SplitName, RowGr
         classes: size of the label vocabulary.
 
     Raises:
-        ValueError: if a shard cannot be read, a labelled clip has no sound, or a target is not in the vocabulary.
+        UserError: if a shard cannot be read, a labelled clip has no sound, or a target is not in the vocabulary.
     """
     keys = tuple(sorted(labels))
     with ThreadPoolExecutor(SHARDS_AT_A_TIME) as threads:
@@ -116,7 +116,7 @@ def reading(what: str, key: str, shard: LoadShard) -> Iterator[None]:
     """Tell which shard it was, and what to do, where one cannot be read.
 
     Raises:
-        ValueError: in place of the errors of Parquet and storage.
+        UserError: in place of the errors of Parquet and storage.
     """
     try:
         yield

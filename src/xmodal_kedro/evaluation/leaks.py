@@ -1,4 +1,4 @@
-"""Sounds of a benchmark among the sources of training: what a network has heard proves nothing of it.
+"""Sounds of a benchmark among the sources of training: a test on training data proves nothing.
 
 They are found by content, whole files or parts of a recording in any encoding, and by the Freesound id that names of
 many data sets carry, as a benchmark's clips were mostly cut from longer recordings there.

@@ -48,7 +48,7 @@ def fold_values(
 def all_gains(
     values: pd.DataFrame, predictions: pd.DataFrame, splits: Sequence[Split], measures: Sequence[str]
 ) -> pd.DataFrame:
-    """How far the pretrained network is ahead of all else that was asked the same, within each protocol.
+    """How far the pretrained network is ahead of all others tested on the same clips, within each protocol.
 
     Args:
         values: as `fold_values` gives them.
@@ -60,12 +60,12 @@ def all_gains(
         `schemas.TransferGains` without the names of benchmark and model.
     """
     rows = []
-    asked = {key: set(told["file"]) for key, told in predictions.groupby(["protocol", "representation"])}
-    for (protocol, metric), told in values.groupby(["protocol", "metric"], sort=True):
-        table = told.pivot_table(index="fold", columns="representation", values="value")
+    tested = {key: set(group["file"]) for key, group in predictions.groupby(["protocol", "representation"])}
+    for (protocol, metric), group in values.groupby(["protocol", "metric"], sort=True):
+        table = group.pivot_table(index="fold", columns="representation", values="value")
         for over in [name for name in table if name != PRETRAINED]:
-            if asked[protocol, over] != asked.get((protocol, PRETRAINED)):
-                continue  # zero-shot, whose questions are those that each has classes for
+            if tested[protocol, over] != tested.get((protocol, PRETRAINED)):
+                continue  # zero-shot: each is tested on the clips that it has classes for
             gains = (table[PRETRAINED] - table[over]).to_numpy()
             if len(gains) > 1:
                 ratio = float(np.mean([len(split.test) / len(split.train) for split in splits]))
@@ -81,8 +81,8 @@ def paired_p_value(gains: NDArray[np.floating], test_to_training: float) -> floa
     """Two-sided p of "the mean gain is zero", by the corrected resampled t-test.
 
     The training sets of two folds overlap, so their gains are not independent, and a plain paired t-test finds too
-    much. Nadeau and Bengio, "Inference for the generalization error" (2003), widen its variance from s²/k to
-    (1/k + test size / training size) s².
+    many differences. Nadeau and Bengio, "Inference for the generalization error" (2003), widen its variance from s²/k
+    to (1/k + test size / training size) s².
 
     Args:
         gains: differences, one for each of k folds.
@@ -104,14 +104,14 @@ def bootstrap(predictions: pd.DataFrame, protocol: Hashable, over: Hashable, met
     """Ends of the 95 % interval of the gain, and its p, on the one test of a benchmark with a single split.
 
     Clips are drawn anew within their class, the same for both (Efron's paired percentile bootstrap); p is twice the
-    share of draws on the other side of zero. It tells how much the clips that happen to be in the test decide, not
-    how much those trained on do.
+    share of draws with a gain of the other sign. It covers the choice of test clips, not the choice
+    of training clips.
     """
-    told = predictions[predictions["protocol"] == protocol].pivot(
+    paired = predictions[predictions["protocol"] == protocol].pivot(
         index=["truth", "file"], columns="representation", values="predicted"
     )
-    told = told[[PRETRAINED, over]].dropna().reset_index()
-    truth_N, ours_N, theirs_N = (told[name].to_numpy(dtype=str) for name in ("truth", PRETRAINED, over))
+    paired = paired[[PRETRAINED, over]].dropna().reset_index()
+    truth_N, ours_N, theirs_N = (paired[name].to_numpy(dtype=str) for name in ("truth", PRETRAINED, over))
     members = [np.flatnonzero(truth_N == name) for name in np.unique(truth_N)]
     rng, measure = np.random.default_rng(0), MEASURES[metric]
     gains = np.empty(RESAMPLES)
@@ -132,11 +132,11 @@ def summarise(benchmark: str, values: pd.DataFrame, gains: pd.DataFrame) -> dict
         gains: as `all_gains` gives them.
     """
     metrics: dict[str, float] = {}
-    for (protocol, representation, metric), told in values.groupby(["protocol", "representation", "metric"]):
+    for (protocol, representation, metric), group in values.groupby(["protocol", "representation", "metric"]):
         name = f"{benchmark}.{protocol}.{representation}.{metric}"
-        metrics[name] = float(told["value"].to_numpy().mean())
-        if len(told) > 1:
-            metrics[f"{name}_std"] = float(told["value"].to_numpy().std(ddof=1))
+        metrics[name] = float(group["value"].to_numpy().mean())
+        if len(group) > 1:
+            metrics[f"{name}_std"] = float(group["value"].to_numpy().std(ddof=1))
     for row in gains.to_dict("records"):
         name = f"{benchmark}.{row['protocol']}.gain_over_{row['over']}.{row['metric']}"
         metrics |= {name: row["gain"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
@@ -150,8 +150,8 @@ def class_gains(predictions: pd.DataFrame, protocol: str, over: str) -> pd.DataF
     Returns:
         Columns `category`, `pretrained`, `other` and `gain`, highest gain first.
     """
-    told = predictions[predictions["protocol"] == protocol]
-    right = told.assign(right=told["truth"] == told["predicted"])
+    of_protocol = predictions[predictions["protocol"] == protocol]
+    right = of_protocol.assign(right=of_protocol["truth"] == of_protocol["predicted"])
     shares = right.pivot_table(index="truth", columns="representation", values="right", aggfunc="mean")
     table = pd.DataFrame({"category": shares.index, "pretrained": shares[PRETRAINED].to_numpy(float)})
     table["other"] = shares[over].to_numpy(float)
@@ -170,11 +170,11 @@ def class_accuracies(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def coverage(predictions: pd.DataFrame) -> Mapping[tuple[str, str], tuple[int, int]]:
-    """Clips and classes that each protocol and representation was asked about."""
+    """Clips and classes that each protocol and representation was tested on."""
     keys = ["protocol", "representation"]
     return {
-        (str(protocol), str(representation)): (told["file"].nunique(), told["truth"].nunique())
-        for (protocol, representation), told in predictions.groupby(keys)
+        (str(protocol), str(representation)): (group["file"].nunique(), group["truth"].nunique())
+        for (protocol, representation), group in predictions.groupby(keys)
     }
 
 

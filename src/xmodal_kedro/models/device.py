@@ -13,7 +13,7 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"], field: str) -> torch.d
     """The device to use: `auto` takes CUDA where there is one.
 
     Args:
-        wanted: what the parameter says.
+        wanted: value of the parameter.
         field: name of that parameter.
 
     Raises:
@@ -27,7 +27,7 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"], field: str) -> torch.d
 
 
 def check_devices(wanted: Literal["auto", "cpu", "cuda"], devices: int) -> None:
-    """See that the devices which training asks for are there.
+    """Check that the devices of the parameters exist.
 
     Args:
         wanted: `train.device`.

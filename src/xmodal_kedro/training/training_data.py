@@ -64,7 +64,7 @@ def prepare_training_data(
         teacher_embeddings: under the same keys too, where `params.embedding_weight` has them learnt.
 
     Raises:
-        ValueError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
+        UserError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
             clip or class, a split without clips, or embeddings that are learnt and not there.
     """
     if label_vocabulary.empty:

@@ -54,6 +54,8 @@ def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> DataF
     failed = [row for shard in recording_embeddings.values() for row in json.loads(shard.metadata[FAILED_KEY])]
     table = pd.DataFrame(failed, columns=list(UnheardRecordings.to_schema().columns)).astype(str)
     rows = sum(shard.num_rows for shard in recording_embeddings.values())
-    message = f"embed: {rows} windows of {len(source_videos)} recordings; {len(table)} could not be heard to their end"
+    message = (
+        f"embed: {rows} windows of {len(source_videos)} recordings; {len(table)} could not be embedded to their end"
+    )
     logger.info("%s%s", message, f" ({', '.join(sorted(set(table['reason'])))})" if len(table) else "")
     return table.sort_values("uri", ignore_index=True)

@@ -15,7 +15,8 @@ class WeightAverage(Generic[Model]):
     """The average of the weights, and of batch norm's statistics, over the steps taken, the latest counting most.
 
     Polyak and Juditsky (1992); with a decay that rises over the first steps, min(decay, (1 + step) / (10 + step)), as
-    TensorFlow's `ExponentialMovingAverage` has it.
+    TensorFlow's `ExponentialMovingAverage` has it. Torch's `AveragedModel` takes the first weights whole, and keeps a
+    counter on the device that each step would wait for.
 
     Args:
         source: the network that learns.

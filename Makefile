@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo ui audit test lint types clean
+.PHONY: demo ui audit recipes test lint types clean
 
 demo: $(VENV)/.installed  ## the whole line on the built-in sample world
 	$(BIN)/kedro run --env sample
@@ -12,6 +12,9 @@ ui: $(VENV)/.installed  ## runs, curves and models in the browser
 
 audit: $(VENV)/.installed  ## the last commit in two clean clones: does it give the same bytes?
 	$(BIN)/python -m xmodal_kedro.cli.audit $(ARGS)
+
+recipes: $(VENV)/.installed  ## write recipes.lock: after a raised version, or with ACCEPT=1 where no result changes
+	$(BIN)/python -m xmodal_kedro.cli.recipes $(if $(ACCEPT),--accept,--write)
 
 # A hundred processes start in the tests: none is to compile its libraries anew, whatever the shell says of bytecode.
 test: export PYTHONDONTWRITEBYTECODE :=

@@ -8,11 +8,14 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-from xmodal_kedro.cli.plugins import defer_mlflow_commands
+from xmodal_kedro.cli.plugins import defer_mlflow_commands, hide_warnings_of_plugins
+from xmodal_kedro.config import ConfigLoader
 from xmodal_kedro.context import ProjectContext
 from xmodal_kedro.hooks import DefaultPipelineHooks, PreflightHooks, TrackingHooks
+from xmodal_kedro.hooks.default_pipeline import SAMPLE_ENV
 
 defer_mlflow_commands()
+hide_warnings_of_plugins()
 
 HOOKS = (DefaultPipelineHooks(), PreflightHooks(), TrackingHooks())
 
@@ -21,8 +24,11 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 
 CONTEXT_CLASS = ProjectContext
 
+CONFIG_LOADER_CLASS = ConfigLoader
+
+# Without --env, commands work on what `make demo` made. Other recordings have envs of their own.
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
-    "default_run_env": "local",
+    "default_run_env": SAMPLE_ENV,
     "merge_strategy": {"globals": "soft", "parameters": "soft", "mlflow": "soft"},
 }

@@ -11,9 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from tests.fakes import MemoryShard
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import LABELS_ARROW
 
 
+@recipe("numbers of jobs", version=1)
 def numbers(start: int, count: int, log: str = "") -> pa.Table:
     """A table of `count` integers; each call leaves a line in the file `log`."""
     if log:
@@ -22,24 +24,29 @@ def numbers(start: int, count: int, log: str = "") -> pa.Table:
     return pa.table({"number": list(range(start, start + count))}).replace_schema_metadata({"start": str(start)})
 
 
+@recipe("slow_numbers of jobs", version=1)
 def slow_numbers(start: int, seconds: float, log: str) -> pa.Table:
     time.sleep(seconds)
     return numbers(start, 10, log)
 
 
+@recipe("failing of jobs", version=1)
 def failing(message: str) -> pa.Table:
     raise ValueError(message)
 
 
+@recipe("crashing of jobs", version=1)
 def crashing() -> pa.Table:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("not reached")
 
 
+@recipe("doubled of jobs", version=1)
 def doubled(shard: MemoryShard) -> pa.Table:
     return pa.table({"number": [2 * number for number in shard()["number"].to_pylist()]})
 
 
+@recipe("mixed of jobs", version=1)
 def mixed(count: int) -> pa.Table:
     """A table of columns of all kinds that are stored."""
     numbers = range(count)
@@ -53,6 +60,7 @@ def mixed(count: int) -> pa.Table:
     )
 
 
+@recipe("in_pieces of jobs", version=1)
 def in_pieces(rows: int, lengths: Sequence[int], **metadata: str) -> Iterator[pa.Table]:
     """`mixed` rows in tables of the given lengths and one of the rest, the last of which has the metadata."""
     table = mixed(rows)
@@ -62,32 +70,38 @@ def in_pieces(rows: int, lengths: Sequence[int], **metadata: str) -> Iterator[pa
     yield table.replace_schema_metadata(metadata)
 
 
+@recipe("told_twice of jobs", version=1)
 def told_twice() -> Iterator[pa.Table]:
     """Two tables whose metadata differs."""
     yield numbers(1, 1).replace_schema_metadata({"told": "early", "first": "1"})
     yield numbers(2, 1).replace_schema_metadata({"told": "late"})
 
 
+@recipe("nothing of jobs", version=1)
 def nothing() -> Iterator[pa.Table]:
     return iter(())
 
 
+@recipe("of_two_kinds of jobs", version=1)
 def of_two_kinds() -> Iterator[pa.Table]:
     yield numbers(1, 1)
     yield mixed(1)
 
 
-def broken_off(error: type[Exception]) -> Iterator[pa.Table]:
+@recipe("broken_off of jobs", version=1)
+def broken_off(error: str) -> Iterator[pa.Table]:
     yield numbers(1, 1)
-    raise error("the source went away")
+    raise {"OSError": OSError, "ValueError": ValueError}[error]("the source went away")
 
 
+@recipe("megabytes of jobs", version=1)
 def megabytes(count: int) -> Iterator[pa.Table]:
     """So many tables of eight rows and one megabyte together."""
     for number in range(count):
         yield pa.table({"sound": [bytes([number % 251]) * 125_000] * 8})
 
 
+@recipe("fetched of jobs", version=1)
 def fetched(flag: str, count: int = 5) -> Iterator[pa.Table]:
     """Rows that are there once the file `flag` is; provisional before."""
     if Path(flag).exists():
@@ -96,6 +110,7 @@ def fetched(flag: str, count: int = 5) -> Iterator[pa.Table]:
         yield numbers(0, 0).replace_schema_metadata({"provisional": "1 unreadable"})
 
 
+@recipe("clip_rows of jobs", version=1)
 def clip_rows(*names: str) -> Iterator[pa.Table]:
     """A table of label rows for each name."""
     for name in names:

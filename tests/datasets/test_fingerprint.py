@@ -1,6 +1,7 @@
 import subprocess
 import sys
-from functools import partial
+from dataclasses import replace
+from functools import partial, wraps
 
 import pandas as pd
 import pyarrow as pa
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from tests.datasets.jobs import doubled, numbers
 from tests.fakes import MemoryShard
 from tests.project import PROJECT
+from xmodal_kedro import recipes
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.params import ClipParams
+from xmodal_kedro.recipes import recipe, recipe_of
 from xmodal_kedro.schemas.shard_checks import CheckedShardJob
 
 plain = st.recursive(
@@ -22,6 +25,7 @@ plain = st.recursive(
 )
 
 
+@recipe("probe of test_fingerprint", version=1)
 def probe(value: object) -> None:
     """Takes any argument."""
 
@@ -36,7 +40,7 @@ def test_a_fingerprint_is_the_same_in_another_process() -> None:
 
 
 def test_how_a_result_is_stored_counts() -> None:
-    assert fingerprint(partial(numbers, 1), {"compression": "none"}) != fingerprint(partial(numbers, 1))
+    assert fingerprint(partial(numbers, 1, 2), {"compression": "none"}) != fingerprint(partial(numbers, 1, 2))
 
 
 @given(plain, plain)
@@ -54,13 +58,52 @@ def written_out(value: object) -> str:
     return repr(value)
 
 
-def test_the_function_counts() -> None:
-    assert fingerprint(partial(numbers, 1)) != fingerprint(partial(probe, 1))
+def test_the_recipe_counts() -> None:
+    assert fingerprint(partial(numbers, 1, 2)) != fingerprint(partial(probe, 1))
+
+
+def test_the_version_of_the_recipe_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(partial(probe, 1))
+    monkeypatch.setattr(probe, "recipe", replace(recipe_of(probe), version=2))
+    assert fingerprint(partial(probe, 1)) != before
+
+
+def test_the_versions_of_its_libraries_count_but_for_patch_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "recipe", replace(recipe_of(probe), libraries=("av",)))
+    found = {}
+    for version in ("18.1.0", "18.1.3+cu130", "18.2.0"):
+        recipes._version.cache_clear()
+        monkeypatch.setattr("importlib.metadata.version", lambda _, version=version: version)
+        found[version] = fingerprint(partial(probe, 1))
+    recipes._version.cache_clear()
+    assert found["18.1.0"] == found["18.1.3+cu130"] != found["18.2.0"]
+
+
+def test_names_of_functions_and_modules_do_not_count() -> None:
+    @wraps(probe)
+    def renamed(value: object) -> None:
+        """Carries the same recipe."""
+
+    renamed.__module__, renamed.__qualname__ = "elsewhere", "renamed"
+    assert fingerprint(partial(renamed, 1)) == fingerprint(partial(probe, 1))
+
+
+def test_arguments_count_by_name_however_they_are_passed() -> None:
+    assert fingerprint(partial(probe, 1)) == fingerprint(partial(probe, value=1))
+
+
+def test_a_function_without_a_recipe_is_refused() -> None:
+    with pytest.raises(TypeError, match="has no recipe"):
+        fingerprint(partial(written_out, 1))
 
 
 def test_typed_parameters_count_by_value_whether_set_or_default() -> None:
     assert fingerprint(partial(probe, ClipParams())) == fingerprint(partial(probe, ClipParams(min_s=3.0)))
     assert fingerprint(partial(probe, ClipParams())) != fingerprint(partial(probe, ClipParams(min_s=3.5)))
+
+
+def test_parameters_that_change_no_result_do_not_count() -> None:
+    assert fingerprint(partial(probe, ClipParams())) == fingerprint(partial(probe, ClipParams(shard_mb=8)))
 
 
 def test_a_shard_counts_by_its_own_fingerprint() -> None:
@@ -78,9 +121,9 @@ def test_tables_count_by_content() -> None:
     )
 
 
-def test_the_check_of_a_shard_counts() -> None:
+def test_the_check_of_a_shard_does_not_count() -> None:
     job = partial(numbers, 1, 2)
-    assert fingerprint(CheckedShardJob(job, "Clips")) != fingerprint(CheckedShardJob(job, "Labels"))
+    assert fingerprint(CheckedShardJob(job, "Clips")) == fingerprint(CheckedShardJob(job, "Labels")) == fingerprint(job)
 
 
 @pytest.mark.parametrize("argument", [object(), lambda: None, {1, 2}])

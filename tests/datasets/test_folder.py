@@ -11,18 +11,21 @@ from kedro.io import DatasetError
 from tests.project import PROJECT
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.folder import FolderDataset
+from xmodal_kedro.recipes import recipe
 
 
 def dataset(folder: Path) -> FolderDataset:
     return FolderDataset(path=str(folder), engine={"backend": "threading", "workers": 2})
 
 
+@recipe("render of test_folder", version=1)
 def render(text: str, log: str) -> bytes:
     with Path(log).open("a") as stream:
         stream.write(text)
     return text.encode()
 
 
+@recipe("fail of test_folder", version=1)
 def fail() -> bytes:
     raise ValueError("no such encoder")
 
@@ -136,7 +139,8 @@ def test_a_killed_save_leaves_no_file_that_the_next_one_keeps_by_mistake(tmp_pat
     script = (
         "import os, signal\n"
         "from pathlib import Path\nfrom tests.datasets.test_folder import dataset\n"
-        "def die() -> bytes:\n    os.kill(os.getpid(), signal.SIGKILL)\n    return b''\n"
+        "from xmodal_kedro.recipes import recipe\n"
+        "@recipe('die', version=1)\ndef die() -> bytes:\n    os.kill(os.getpid(), signal.SIGKILL)\n    return b''\n"
         f"dataset(Path({str(tmp_path)!r})).save({{'a': b'a', 'b': b'b', 'z': die}})\n"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=False).returncode == -signal.SIGKILL

@@ -16,6 +16,7 @@ from xmodal_kedro.datasets.files import MarkdownDataset, SheetDataset, TableData
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.datasets.preview import MAX_TEXT, cell
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
+from xmodal_kedro.recipes import recipe
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,7 @@ def test_a_table_shows_its_first_rows_from_any_storage(root: str, tmp_path: Path
     assert shown["index"] == [0, 1]
 
 
+@recipe("named of test_preview", version=1)
 def named(key: str, count: int) -> pa.Table:
     names = [f"{key}-{at}" for at in range(count)]
     return pa.table({"clip_id": pa.array(names, pa.string())})

@@ -114,8 +114,8 @@ def test_a_full_disk_leaves_no_half_shard(tmp_path: Path) -> None:
     [
         (nothing, "ValueError: the job gave no table"),
         (of_two_kinds, "ValueError: the job's tables differ"),
-        (partial(broken_off, ValueError), "ValueError: the source went away"),
-        (partial(broken_off, OSError), "OSError: the source went away"),
+        (partial(broken_off, "ValueError"), "ValueError: the source went away"),
+        (partial(broken_off, "OSError"), "OSError: the source went away"),
     ],
 )
 def test_a_stream_that_fails_leaves_nothing_and_says_why(tmp_path: Path, job: ShardJob, message: str) -> None:

@@ -14,7 +14,10 @@ from tests.tones import VOCABULARY, tone_embeddings, tone_params, tone_shards
 from tests.training.told import losses_told
 from xmodal_kedro import metric_callbacks
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.recipes import Recipe, version_0_1
+from xmodal_kedro.training import loop
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.fit import Fitted, fit
 from xmodal_kedro.training.training_data import prepare_training_data
@@ -221,11 +224,11 @@ def test_a_vocabulary_that_changed_since_the_checkpoint_is_an_error(tmp_path: Pa
         fit(renamed, params, CheckpointFolder(str(tmp_path / "state")))
 
 
-def test_a_checkpoint_of_another_version_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_of_another_recipe_version_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = tone_params(checkpoint_steps=1)
     stop_after(5, params, tmp_path / "state")
-    monkeypatch.setattr("xmodal_kedro.training.loop.code_digest", lambda _: "other code")
-    with pytest.raises(ValueError, match=r"it is not this one: the version of xmodal-kedro has changed"):
+    monkeypatch.setattr(loop.train, "recipe", Recipe("train", 7))
+    with pytest.raises(UserError, match=r"the recipe of training was train 1 and is train 7"):
         train(params, tmp_path / "state")
 
 
@@ -235,6 +238,25 @@ def test_what_changes_the_pace_alone_may_differ_when_training_goes_on(tmp_path: 
     stop_after(5, params, tmp_path / "state")
     resumed = train(params.model_copy(update=change), tmp_path / "state")
     assert_same_weights(train(params, tmp_path / "unbroken"), resumed)
+
+
+def test_a_checkpoint_that_version_0_1_stored_goes_on_and_one_of_a_newer_format_is_named(tmp_path: Path) -> None:
+    params = tone_params(checkpoint_steps=1)
+    stop_after(5, params, tmp_path / "state")
+    folder = CheckpointFolder(str(tmp_path / "state"))
+    stored = folder.load()
+    assert stored is not None
+    tensors, notes = stored
+    code = version_0_1()["recipes"]["train"]["code"]["3.11"]
+    ours = ("the recipe of training", "torch")
+    identity = {name: value for name, value in notes["identity"].items() if name not in ours}
+    folder.save(notes["step"], tensors, notes | {"identity": identity | {"the version of xmodal-kedro": code}}, 1)
+    resumed = train(params, tmp_path / "state")
+    assert_same_weights(train(params, tmp_path / "unbroken"), resumed)
+    newer = notes["identity"] | {"the format of checkpoints": "99"}
+    folder.save(notes["step"], tensors, notes | {"identity": newer}, 1)
+    with pytest.raises(UserError, match="newer version of xmodal-kedro"):
+        train(params, tmp_path / "state")
 
 
 def test_training_ends_when_no_better_epoch_comes(tmp_path: Path) -> None:

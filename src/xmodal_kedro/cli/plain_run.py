@@ -33,9 +33,12 @@ class PlainRun(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         verbose = ctx.params.pop("verbose")
+        if ctx.params.get("pipeline"):  # Kedro's older name of the option, of which it warns
+            named = ctx.params["pipeline"].split(",")
+            ctx.params |= {"pipeline": None, "pipelines": [*(ctx.params.get("pipelines") or ()), *named]}
         try:
             _refuse_runner(ctx.params.get("runner") or "SequentialRunner", ctx.params.get("runner_params") or {})
-            _refuse_pipelines([*ctx.params.get("pipelines", ()), *filter(None, [ctx.params.get("pipeline")])])
+            _refuse_pipelines(ctx.params.get("pipelines") or [])
             return super().invoke(ctx)
         except Exception as error:  # whose fault it is, is told below; a fault of the code goes on as it was
             message = plain_words(error)

@@ -1,4 +1,4 @@
-"""The commands of kedro-mlflow without MLflow, until one of them is asked for.
+"""What the plugins' commands bring along: MLflow, seconds of loading, and warnings that a user can do nothing about.
 
 Kedro loads the commands of every plugin before any command, and kedro-mlflow's load MLflow with pandas: seconds that
 `kedro registry list`, `kedro viz` and a mistyped parameter need not wait.
@@ -7,6 +7,9 @@ Kedro loads the commands of every plugin before any command, and kedro-mlflow's 
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -38,6 +41,24 @@ def defer_mlflow_commands() -> None:
     sys.modules.setdefault(PLUGIN, _Deferred())
 
 
+def hide_warnings_of_plugins() -> None:
+    """Have Python's filters hide what Kedro-Viz says of its own code."""
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
+
+
+@contextmanager
+def without_warnings_of_mlflow() -> Iterator[None]:
+    """Hide what kedro-mlflow's own models have MLflow say as they are loaded; other warnings are shown at the end.
+
+    MLflow puts filters of its own before all others, so that no filter hides it.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for warning in caught:
+        if "Add type hints to the `predict` method" not in str(warning.message):
+            warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+
+
 def __getattr__(name: str) -> Any:
     if name == "mlflow":
         return _load_plugin().mlflow_commands
@@ -47,4 +68,5 @@ def __getattr__(name: str) -> Any:
 def _load_plugin() -> ModuleType:
     if isinstance(sys.modules.get(PLUGIN), _Deferred):
         del sys.modules[PLUGIN]
-    return import_module(PLUGIN)
+    with without_warnings_of_mlflow():
+        return import_module(PLUGIN)

@@ -34,8 +34,8 @@ Written from the types in [`params/`](../src/xmodal_kedro/params) by `python -m 
 there.
 
 Parameters are in `conf/base/parameters/`, an environment's own in `conf/ENV/parameters/`; one run may take others:
-`--params "train.epochs=5,train.model=resnet50"`. What is wrong is told before anything runs. "Default" is what holds
-where no file says otherwise, and `conf/base` says it for most.
+`--params "train.epochs=5,train.model=resnet50"`. What is wrong is reported before anything runs. "Default" is what
+holds where no file says otherwise, and `conf/base` says it for most.
 """
 
 
@@ -52,19 +52,26 @@ def render() -> str:
 def rows(name: str, model: type[params.Params]) -> Iterator[tuple[str, str, str, str]]:
     """A row for each field, those of fields that are parameters themselves by their full names."""
     for field, info in model.model_fields.items():
-        nested = _nested(info)
-        if nested:
-            for inner in nested:
-                yield from rows(f"{name}.{field}", inner)
-        else:
+        nested = list(dict.fromkeys(_nested(info.annotation)))
+        for inner in nested:
+            of_kind = f"Of kind `{_kind_of(inner)}`. " if len(nested) > 1 else ""
+            for path, takes, default, meaning in rows(f"{name}.{field}", inner):
+                yield path, takes, default, (of_kind + meaning).strip()
+        if not nested:
             yield f"`{name}.{field}`", _type_of(info), _default_of(info), _plain(info.description or "")
 
 
-def _nested(info: FieldInfo) -> list[type[params.Params]]:
+def _nested(annotation: Any) -> Iterator[type[params.Params]]:
     """The classes of parameters that a field may hold."""
-    options = [info.annotation, *get_args(info.annotation)]
-    options += [inner for option in options for inner in get_args(option)]
-    return [option for option in options if isinstance(option, type) and issubclass(option, params.Params)]
+    if isinstance(annotation, type) and issubclass(annotation, params.Params):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _nested(inner)
+
+
+def _kind_of(model: type[params.Params]) -> str:
+    (kind,) = get_args(model.model_fields["kind"].annotation)
+    return str(kind)
 
 
 def _type_of(info: FieldInfo) -> str:

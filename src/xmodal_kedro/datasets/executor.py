@@ -67,7 +67,7 @@ class Engine:
         return self.backend if self.backend != "auto" else "dask" if self.address else "loky"
 
 
-def tell_failures(failures: Mapping[str, str]) -> str:
+def describe_failures(failures: Mapping[str, str]) -> str:
     """A line for each of the first tasks that failed, and how many more there are."""
     shown = [f"  {key}: {failure}" for key, failure in list(failures.items())[:MAX_FAILURES_SHOWN]]
     more = len(failures) - len(shown)

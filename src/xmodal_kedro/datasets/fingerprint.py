@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import inspect
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -12,32 +13,71 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from pydantic import BaseModel
 
-from xmodal_kedro.datasets.source_code import code_digest
+from xmodal_kedro.recipes import Recipe, recipe_of
+
+Job = Callable[[], Any]
 
 
-def fingerprint(job: Callable[[], Any], options: Mapping[str, Any] | None = None) -> str:
-    """Hash a job by its function, name and code, and the content of its arguments.
+def fingerprint(job: Job, options: Mapping[str, Any] | None = None) -> str:
+    """Hash a job by the recipe of its function and the content of its arguments.
 
-    An argument with a `fingerprint` of its own (a shard, a file) stands for the content behind it, so a job's
-    fingerprint changes when its function, the code behind that, its parameters or its inputs do, and only then.
+    An argument with a `fingerprint` of its own (a shard, a file) counts by that. Typed parameters count by what
+    `Params.identity` returns, and other dataclasses by their fields. Names of Python functions, classes and modules do
+    not count, nor does code: the recipe's version stands for it.
 
     Args:
-        job: a function, a `functools.partial` of one, or a callable dataclass.
+        job: a function with a recipe, a `functools.partial` of one, or an object with such a job as its attribute
+            `job`; or `functools.partial(bytes, content)`.
         options: how the result will be stored.
 
     Returns:
-        32 hex digits, the same in every process and on every machine.
+        32 hex digits, the same in every process and on every machine with the same versions of the recipe's libraries.
 
     Raises:
-        TypeError: for an argument whose content is not known how to hash.
+        TypeError: for a function without a recipe, or an argument whose content cannot be hashed.
     """
-    canonical = json.dumps(_canonical((job, options)), sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+    canonical = json.dumps(_canonical_job(job, options), sort_keys=True, separators=(",", ":"))
+    return digest(canonical)
 
 
-def _canonical(value: Any) -> Any:
+def digest(text: str) -> str:
+    """32 hex digits of a text."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def job_recipe(job: Job) -> Recipe | None:
+    """The recipe of a job; None for one that only returns bytes.
+
+    Raises:
+        TypeError: if its function carries none.
+    """
+    function = _unwrapped(job)[0]
+    return None if function is bytes else recipe_of(function)
+
+
+def _canonical_job(job: Job, options: Mapping[str, Any] | None) -> Any:
+    function, args, keywords = _unwrapped(job)
+    recipe = job_recipe(job)
+    if recipe is None:
+        return [None, canonical(args), canonical(options)]
+    arguments = inspect.signature(function).bind(*args, **keywords).arguments
+    return [recipe.describe(), {name: canonical(value) for name, value in arguments.items()}, canonical(options)]
+
+
+def _unwrapped(job: Any) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """Function and arguments of a job, without the check of what it makes."""
+    if isinstance(job, functools.partial):
+        return job.func, job.args, job.keywords
+    return _unwrapped(job.job) if hasattr(job, "job") else (job, (), {})
+
+
+def canonical(value: Any) -> Any:
+    """A JSON-able value that is equal for equal content.
+
+    Raises:
+        TypeError: for what cannot be hashed by content.
+    """
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -45,36 +85,26 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"bytes": hashlib.sha256(value).hexdigest()}
     if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
+        return [canonical(item) for item in value]
     if isinstance(value, Mapping):
-        return {"mapping": sorted(([_canonical(k), _canonical(v)] for k, v in value.items()), key=repr)}
+        return {"mapping": sorted(([canonical(k), canonical(v)] for k, v in value.items()), key=repr)}
     return _canonical_object(value)
 
 
 def _canonical_object(value: Any) -> Any:
-    if isinstance(value, functools.partial):
-        return {"call": [_canonical(value.func), _canonical(value.args), _canonical(value.keywords)]}
     if isinstance(value, pd.DataFrame):
-        return _canonical(pa.Table.from_pandas(value, preserve_index=False))
+        return canonical(pa.Table.from_pandas(value, preserve_index=False))
     if isinstance(value, pa.Table):
         return {"table": _table_hash(value)}
     if isinstance(getattr(value, "fingerprint", None), str):
         return {"fingerprint": value.fingerprint}
-    name = _qualified_name(value if callable(value) and hasattr(value, "__qualname__") else type(value))
-    if isinstance(value, BaseModel):
-        return {name: _canonical(value.model_dump())}
+    if callable(getattr(value, "identity", None)):
+        return {"parameters": canonical(value.identity())}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: {field.name: _canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}}
-    if hasattr(value, "__qualname__") and "<" not in value.__qualname__:
-        return {"function": name, "code": code_digest(value)}
+        return {"fields": {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}}
     raise TypeError(
-        f"cannot fingerprint {value!r}: give a shard's job module-level functions, and arguments that are plain "
-        "values, typed parameters, tables, shards or files"
+        f"cannot fingerprint {value!r}: give a shard's job plain values, typed parameters, tables, shards or files"
     )
-
-
-def _qualified_name(thing: Any) -> str:
-    return f"{thing.__module__}.{thing.__qualname__}"
 
 
 def _table_hash(table: pa.Table) -> str:

@@ -12,8 +12,10 @@ from kedro.io import AbstractDataset
 
 from xmodal_kedro.datasets.atomic import read_json, sweep, whole_file, write_json
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.datasets.executor import Engine, run_all, stopwatch, tell_failures
+from xmodal_kedro.datasets.executor import Engine, describe_failures, run_all, stopwatch
 from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.datasets.index import SCHEME, require_known_scheme
+from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.listing import by_name, list_folder
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, table_preview
 from xmodal_kedro.storage import FileRef, Folder, storage_of
@@ -66,8 +68,8 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
     def save(self, data: dict[str, Content]) -> None:
         name = posixpath.basename(self._path)
         jobs = {key: content if callable(content) else partial(bytes, content) for key, content in data.items()}
-        planned = {key: fingerprint(job) for key, job in jobs.items()}
         made = self._made()
+        planned = {key: _fingerprint(job, made.get(key)) for key, job in jobs.items()}
         present = {file.name for file in self._list()}
         if foreign := sorted(present & planned.keys() - made.keys()):
             raise DataError(
@@ -88,7 +90,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         logger.info("%s: %d files written, %d unchanged, %.1f s", name, len(due), len(planned) - len(due), seconds())
         if failures:
             head = f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:"
-            raise DataError(f"{head}\n{tell_failures(failures)}")
+            raise DataError(f"{head}\n{describe_failures(failures)}")
 
     def preview(self, nrows: int = ROWS) -> TablePreview:
         """The first files with their sizes, for Kedro-Viz."""
@@ -106,15 +108,18 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
 
     def _made(self) -> dict[str, str]:
         """Fingerprints of the files that a save of ours wrote; empty for a folder that somebody else filled."""
-        made: dict[str, str] = (read_json(self._fs, self._index_path) or {"files": {}})["files"]
+        made: dict[str, str] = self._read_index()["files"]
         return made
 
     def _is_whole(self) -> bool:
-        whole: bool = (read_json(self._fs, self._index_path) or {"whole": True})["whole"]
-        return whole
+        return bool(self._read_index()["whole"])
+
+    def _read_index(self) -> dict[str, Any]:
+        stored = read_json(self._fs, self._index_path) or {"whole": True, "files": {}}
+        return require_known_scheme(stored, self._url)
 
     def _write_index(self, files: Mapping[str, str], whole: bool) -> None:
-        write_json(self._fs, self._index_path, {"whole": whole, "files": dict(files)})
+        write_json(self._fs, self._index_path, {"scheme": SCHEME, "whole": whole, "files": dict(files)})
 
     def _exists(self) -> bool:
         present = {file.name for file in self._list()}
@@ -122,6 +127,12 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._url}
+
+
+def _fingerprint(job: Callable[[], bytes], stored: str | None) -> str:
+    """Of a job; the one that is stored, if version 0.1 stored what the job would make."""
+    planned = fingerprint(job)
+    return stored if stored and stored != planned and stored in legacy_fingerprints(job) else planned
 
 
 def _write_file(url: str, name: str, job: Callable[[], bytes]) -> None:

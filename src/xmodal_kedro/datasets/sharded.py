@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import posixpath
+from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.atomic import is_local, read_json, sweep, whole_file, write_json
+from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.datasets.executor import Engine, run_all, stopwatch, tell_failures
-from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.datasets.executor import Engine, describe_failures, run_all, stopwatch
+from xmodal_kedro.datasets.fingerprint import digest, fingerprint, job_recipe
+from xmodal_kedro.datasets.index import read_index, write_index
+from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, preview_parquet, table_preview
 from xmodal_kedro.storage import PROVISIONAL_KEY, ShardJob, ShardJobs
@@ -29,7 +31,9 @@ from xmodal_kedro.storage import PROVISIONAL_KEY, ShardJob, ShardJobs
 logger = logging.getLogger(__name__)
 
 FINGERPRINT_KEY = "xmodal.fingerprint"
-PROVISIONAL_SIGN = "~"
+RECIPE_KEY = "xmodal.recipe"
+"""Metadata of a shard, JSON: the recipe that it was made by, with its version and those of its libraries."""
+PROVISIONAL_MARKER = "~"
 INDEX_NAME = "_index.json"
 SUFFIX = ".parquet"
 FOOTERS_AT_A_TIME = 16
@@ -52,7 +56,7 @@ class StoredShard:
     def metadata(self) -> dict[str, str]:
         with self.open() as parquet:
             footer = read_footer(parquet)
-        return {key: value for key, value in footer.items() if key != FINGERPRINT_KEY}
+        return {key: value for key, value in footer.items() if key not in (FINGERPRINT_KEY, RECIPE_KEY)}
 
     def __call__(self, columns: Sequence[str] | None = None) -> pa.Table:
         with self.open() as parquet:
@@ -119,44 +123,46 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
     def save(self, data: ShardJobs) -> None:
         name = posixpath.basename(self._path)
         planned = {key: fingerprint(job, self._parquet_options) for key, job in sorted(data.items())}
-        if read_json(self._fs, self._index_path) != planned:
-            self._release_index()
+        index = read_index(self._fs, self._index_path, self._url)
         sweep(self._fs, self._path)
-        stored = self._fingerprints(self._stored_names())
-        due = {key: mark for key, mark in planned.items() if stored.get(key) != mark}
+        stored = self._footers(self._stored_names())
+        valid = [key for key in planned.keys() & stored.keys() if self._is_valid(stored[key], planned[key], data[key])]
+        kept = {key: stored[key][FINGERPRINT_KEY] for key in valid}
+        due = sorted(planned.keys() - kept.keys())
+        if index != kept or due:
+            self._release_index()
+        self._explain(name, {key: stored[key] for key in due if key in stored}, data)
         tasks = {
-            key: partial(_write_shard, self._url, key, mark, data[key], self._parquet_options)
-            for key, mark in due.items()
+            key: partial(_write_shard, self._url, key, planned[key], data[key], self._parquet_options) for key in due
         }
         with stopwatch() as seconds:
             failures = run_all(tasks, self._engine, name) if tasks else {}
         sweep(self._fs, self._path)  # of workers that died; what the others wrote is seen from here on
-        counts = (len(due) - len(failures), len(planned) - len(due), len(failures))
+        counts = (len(due) - len(failures), len(kept), len(failures))
         logger.info("%s: %d shards written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
         if failures:
-            raise DataError(_describe_failures(name, failures, len(planned)))
+            raise DataError(_describe_failed_shards(name, failures, len(planned)))
         for stale in stored.keys() - planned.keys():
             self._fs.rm_file(self._shard_path(stale))
-        written = self._fingerprints(due)
-        unseen = sorted(key for key, mark in written.items() if not mark)
-        if unseen:
+        written = {key: footer.get(FINGERPRINT_KEY, "") for key, footer in self._footers(due).items()}
+        missing = sorted(key for key, found in written.items() if not found)
+        if missing:
             raise DataError(
-                f"{name}: workers wrote {len(unseen)} shards, such as {unseen[0]}, that are not in {self._url}: put "
+                f"{name}: workers wrote {len(missing)} shards, such as {missing[0]}, that are not in {self._url}: put "
                 "data_root on storage that this machine and all workers see under the same address"
             )
-        made = planned | written
-        provisional = sum(made[key] != mark for key, mark in planned.items())
+        provisional = sum(PROVISIONAL_MARKER in found for found in written.values())
         if provisional:
             logger.warning("%s: %d shards are provisional: the next run makes them again", name, provisional)
-        write_json(self._fs, self._index_path, made)
+        write_index(self._fs, self._index_path, kept | written)
 
     def load(self) -> dict[str, StoredShard]:
-        index = read_json(self._fs, self._index_path)
+        index = read_index(self._fs, self._index_path, self._url)
         if index is None:
             raise DataError(
                 f"{self._url} is missing or not complete: run the pipeline that makes it; finished shards are kept"
             )
-        return {key: StoredShard(self._shard_url(key), mark) for key, mark in sorted(index.items())}
+        return {key: StoredShard(self._shard_url(key), found) for key, found in sorted(index.items())}
 
     def preview(self, nrows: int = ROWS) -> TablePreview:
         """The first rows of the first shard that has any, for Kedro-Viz."""
@@ -169,7 +175,7 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         return found
 
     def _exists(self) -> bool:
-        index = read_json(self._fs, self._index_path)
+        index = read_index(self._fs, self._index_path, self._url)
         return index is not None and index.keys() <= self._stored_names()
 
     def _describe(self) -> dict[str, Any]:
@@ -185,9 +191,22 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         names = (posixpath.basename(path) for path in self._fs.ls(self._path, detail=False))
         return {name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)}
 
-    def _fingerprints(self, keys: Iterable[str]) -> dict[str, str]:
+    def _footers(self, keys: Iterable[str]) -> dict[str, Footer]:
         with ThreadPoolExecutor(FOOTERS_AT_A_TIME) as threads:
-            return dict(threads.map(lambda key: (key, _read_fingerprint(self._fs, self._shard_path(key))), keys))
+            return dict(threads.map(lambda key: (key, _read_footer(self._fs, self._shard_path(key))), keys))
+
+    def _is_valid(self, footer: Footer, planned: str, job: ShardJob) -> bool:
+        """Whether a stored shard is what its job would make, also if version 0.1 stored it."""
+        found = footer.get(FINGERPRINT_KEY)
+        if RECIPE_KEY not in footer:
+            return found in legacy_fingerprints(job, self._parquet_options)
+        return found == planned
+
+    def _explain(self, name: str, replaced: Mapping[str, Footer], jobs: ShardJobs) -> None:
+        """Log, before the work, why stored shards are made again."""
+        reasons = Counter(_why_replaced(footer, jobs[key]) for key, footer in replaced.items())
+        for reason, count in sorted(reasons.items()):
+            logger.info("%s: %d stored shards are made again: %s", name, count, reason)
 
     def _shard_path(self, key: str) -> str:
         return posixpath.join(self._path, key + SUFFIX)
@@ -199,7 +218,7 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
 def _write_shard(
     url: str,
     key: str,
-    mark: str,
+    found: str,
     job: ShardJob,
     parquet_options: Mapping[str, Any],
 ) -> None:
@@ -211,7 +230,7 @@ def _write_shard(
             whole_file(fs, posixpath.join(folder, key + SUFFIX)) as path,
             fs.open(path, "wb") as stream,
         ):
-            write_tables(stream, tables, partial(_marked, mark), **parquet_options)
+            write_tables(stream, tables, partial(_with_fingerprint, found, job), **parquet_options)
     except _JobError as failed:
         raise failed.error from None
 
@@ -232,23 +251,46 @@ class _JobError(Exception):
         self.error = error
 
 
-def _marked(mark: str, footer: Footer) -> Footer:
-    """The footer with the fingerprint under which the shard is stored."""
+def _with_fingerprint(found: str, job: ShardJob, footer: Footer) -> Footer:
+    """The footer with the fingerprint under which the shard is stored, and the recipe that it was made by."""
     if PROVISIONAL_KEY in footer:
-        digest = hashlib.blake2b(json.dumps(footer, sort_keys=True).encode(), digest_size=16).hexdigest()
-        mark = f"{mark}{PROVISIONAL_SIGN}{digest}"
-    return {**footer, FINGERPRINT_KEY: mark}
+        found = f"{found}{PROVISIONAL_MARKER}{digest(json.dumps(footer, sort_keys=True))}"
+    recipe = job_recipe(job)
+    return {**footer, FINGERPRINT_KEY: found, RECIPE_KEY: json.dumps(recipe.describe() if recipe else None)}
 
 
-def _read_fingerprint(fs: fsspec.AbstractFileSystem, path: str) -> str:
-    """The fingerprint in a shard's footer; empty where the file is no Parquet of ours, so that it is made anew."""
+def _read_footer(fs: fsspec.AbstractFileSystem, path: str) -> Footer:
+    """A shard's footer; empty where the file is no Parquet file, so that it is made again."""
     try:
         with fs.open(path, "rb") as stream:
-            return read_footer(pq.ParquetFile(stream)).get(FINGERPRINT_KEY, "")
+            return read_footer(pq.ParquetFile(stream))
     except (pa.ArrowInvalid, OSError):
-        return ""
+        return {}
 
 
-def _describe_failures(name: str, failures: Mapping[str, str], total: int) -> str:
+def _why_replaced(footer: Footer, job: ShardJob) -> str:
+    if FINGERPRINT_KEY not in footer:
+        return "they cannot be read"
+    if RECIPE_KEY not in footer:
+        return "version 0.1 stored them, and by its rules too their inputs, parameters or code differ"
+    before, now = json.loads(footer[RECIPE_KEY]), job_recipe(job)
+    if before is None or now is None:
+        return "their content changed"
+    if before["recipe"] != now.name or before["version"] != now.version:
+        return f"they were made by recipe {before['recipe']} {before['version']}, and the recipe is now {now}"
+    wanted = now.describe()["libraries"]
+    changed = [
+        f"{name} was {before['libraries'].get(name)} and is {has}"
+        for name, has in wanted.items()
+        if before["libraries"].get(name) != has
+    ]
+    if changed:
+        return ", ".join(changed)
+    if PROVISIONAL_MARKER in footer[FINGERPRINT_KEY]:
+        return "they are provisional"
+    return "their inputs or parameters changed"
+
+
+def _describe_failed_shards(name: str, failures: Mapping[str, str], total: int) -> str:
     head = f"{name}: {len(failures)} of {total} shards failed; the others are kept, and a new run tries only these:"
-    return f"{head}\n{tell_failures(failures)}"
+    return f"{head}\n{describe_failures(failures)}"

@@ -12,6 +12,7 @@ from PIL import Image, ImageStat
 
 from xmodal_kedro.dedup.audio_fingerprint import fingerprint_sound
 from xmodal_kedro.errors import UserError
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import SIGNATURES_ARROW
 from xmodal_kedro.storage import LoadShard
 
@@ -22,6 +23,7 @@ MIN_CONTRAST = 4.0
 """Standard deviation of grey levels (0-255) below which a picture is flat, and is left out: black, a single colour."""
 
 
+@recipe("sign_clips", version=1, libraries=("pillow", "imagehash"))
 def sign_shard(clips: LoadShard) -> pa.Table:
     """The signature of each clip: a `Signatures` table, in the order of the clips.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.representations import Representation
 from xmodal_kedro.evaluation.sounds import stored_sounds
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import BENCHMARK_EMBEDDINGS_ARROW
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
 
@@ -43,6 +44,7 @@ class BatchSize:
         self.size = size
 
 
+@recipe("embed_benchmark", version=1)
 def embed_benchmark_shard(sounds: LoadShard, representation: Representation, batch: BatchSize) -> Iterator[pa.Table]:
     """The sounds of a shard, represented: `schemas.BenchmarkEmbeddings`, a table for each batch."""
     for part in stored_sounds(sounds, batch.size):

@@ -30,6 +30,7 @@ from xmodal_kedro.models.card import build_network
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import FineTuneParams, TrainParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import PREDICTIONS_ARROW
 from xmodal_kedro.storage import ShardJobs, Shards
 from xmodal_kedro.training.checkpoint import plain_weights
@@ -126,6 +127,7 @@ def fine_tune_benchmark(
     }
 
 
+@recipe("fine_tune", version=2, libraries=("torch",))
 def fine_tune_split(
     sounds: Shards,
     division: Division,

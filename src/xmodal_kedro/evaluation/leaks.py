@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, count_silent, stored_sounds
 from xmodal_kedro.params import NearDuplicateParams, TransferParams
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.storage import DataFrame, Folder, LoadShard, ShardJobs, Shards
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def sign_benchmark(benchmark_sounds: Shards) -> ShardJobs:
     return {key: partial(sign_sounds, shard) for key, shard in benchmark_sounds.items()}
 
 
+@recipe("sign_benchmark", version=1)
 def sign_sounds(sounds: LoadShard) -> pa.Table:
     """The signature of each sound."""
     import pyarrow as pa

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -18,9 +19,10 @@ from xmodal_kedro.models import Backbone
 from xmodal_kedro.models.card import build_network
 from xmodal_kedro.params import AudioTeacherCard
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.recipes import library_versions
 from xmodal_kedro.teachers.embeddings import mean_and_maximum
 from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
-from xmodal_kedro.teachers.protocol import TeacherFiles, open_teacher
+from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles, open_teacher
 
 PRETRAINED, RANDOM, LOG_MEL, TEACHER = "pretrained", "random", "log_mel", "teacher"
 SCRATCH = "scratch"
@@ -106,6 +108,13 @@ class TeacherEmbedding:
 
     @property
     def fingerprint(self) -> str:
+        weights = " ".join(file.fingerprint for file in self.files.weights)
+        card = {name: value for name, value in self.card.identity().items() if name not in ("ignore", "ontology")}
+        return f"{weights} {json.dumps([card, library_versions(LIBRARIES[self.card.backend])], sort_keys=True)}"
+
+    @property
+    def legacy_fingerprint(self) -> str:
+        """The same, as version 0.1 computed it."""
         weights = " ".join(file.fingerprint for file in self.files.weights)
         return f"{weights} {self.card.model_dump_json(exclude={'ignore', 'ontology'})}"
 

@@ -20,6 +20,7 @@ from xmodal_kedro.models.card import restore_backbone
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import CompareParams, TrainParams, TransferParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import RULE_PREDICTIONS_ARROW
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
 
@@ -62,6 +63,7 @@ def trial_jobs(networks: Shards, task: ProbeTask, train: TrainParams, compare: C
     return {**untrained, **trained}
 
 
+@recipe("compare_probe", version=1, libraries=("torch", "scikit-learn"))
 def judge_trained(task: ProbeTask, network: LoadShard) -> pa.Table:
     """Probe a network, one of `schemas.RuleNetworks`: `schemas.RulePredictions`."""
     row = network().to_pylist()[0]
@@ -71,6 +73,7 @@ def judge_trained(task: ProbeTask, network: LoadShard) -> pa.Table:
     return _probe(AudioModel.of(backbone, card, device), row["rule"], row["seed"], task)
 
 
+@recipe("compare_probe_untrained", version=1, libraries=("torch", "scikit-learn"))
 def judge_untrained(task: ProbeTask, params: TrainParams) -> pa.Table:
     """Probe the network at random initialisation: `schemas.RulePredictions`."""
     front_end = {"log_offset": params.log_offset, "sample_rate_hz": CLIP_SAMPLE_RATE_HZ}

@@ -19,6 +19,7 @@ import safetensors.torch
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import CompareParams, MergeParams, TrainParams
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import RULE_NETWORKS_ARROW
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
 from xmodal_kedro.training.fit import train_network
@@ -101,6 +102,7 @@ def params_of_seed(train: TrainParams, seed: int) -> TrainParams:
     return train.model_copy(update={"seed": seed, **alone})
 
 
+@recipe("compare_train", version=1, libraries=("torch",))
 def train_on_rule(
     rule: str,
     clips: Mapping[str, LoadShard],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TransferParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.storage import FileRef, Folder, LoadShard, ShardJobs, Shards
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def decode_benchmark(benchmark_files: Folder, transfer_eval: TransferParams) -> 
     }
 
 
+@recipe("decode_benchmark", version=1, libraries=("av",))
 def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
     """Decode files of any format, rate and number of channels, to `schemas.BenchmarkSounds`.
 

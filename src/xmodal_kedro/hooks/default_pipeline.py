@@ -9,10 +9,15 @@ from kedro.framework.project import pipelines
 SAMPLE_ENV = "sample"
 
 
+def default_env(context: KedroContext) -> str:
+    """The env of a run that names none."""
+    return str(getattr(context.config_loader, "default_run_env", ""))
+
+
 class DefaultPipelineHooks:
     """In the sample env the default pipeline also makes the world that it starts from, and checks the labels by it."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        if context.env == SAMPLE_ENV:
+        if (context.env or default_env(context)) == SAMPLE_ENV:
             pipelines["__default__"] = pipelines["sample"] + pipelines["__default__"] + pipelines["label_check"]

@@ -20,7 +20,10 @@ class TrackingHooks:
 
     @cached_property
     def _tracking(self) -> Tracking:
-        from xmodal_kedro.hooks.tracking import Tracking
+        from xmodal_kedro.cli.plugins import without_warnings_of_mlflow
+
+        with without_warnings_of_mlflow():
+            from xmodal_kedro.hooks.tracking import Tracking
 
         return Tracking()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -21,6 +20,9 @@ from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW
 from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
+from xmodal_kedro.config import LOCAL
+from xmodal_kedro.hooks.command import PASSWORD
+
 logger = logging.getLogger(__name__)
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -33,7 +35,6 @@ RETRIES_AT_FIRST, RETRIES_IN_A_RUN = 1, 3
 LIMITS = [each for each in (MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT) if not each.is_set()]
 """What the user has not set."""
 MAX_REASON = 300
-PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^@/]*@")
 
 
 class Store:
@@ -44,7 +45,7 @@ class Store:
     """
 
     def __init__(self, context: KedroContext) -> None:
-        self._told = _told_by(context.config_loader)
+        self._told = _named_by(context.config_loader)
         self._uri = _uri(context.config_loader) or os.environ.get(URI_VARIABLE) or "mlruns"
         self._lost = False
         self._complete = True
@@ -124,9 +125,9 @@ def _uri(loader: Any) -> str | None:
     return uri
 
 
-def _told_by(loader: Any) -> Path | None:
+def _named_by(loader: Any) -> Path | None:
     """The configuration file that names the store; None where none does."""
-    envs = (loader.env or loader.default_run_env, loader.base_env)
+    envs = (LOCAL, loader.env or loader.default_run_env, loader.base_env)  # as `ConfigLoader` merges them
     files = (path for env in envs for path in sorted(Path(loader.conf_source, env).glob("**/mlflow*.y*ml")))
     return next((path for path in files if _stated_uri(path)), None)
 

@@ -22,7 +22,9 @@ from mlflow.entities import RunStatus
 from pydantic import BaseModel
 
 from xmodal_kedro.hooks.catalog import local_file, location
+from xmodal_kedro.hooks.command import typed_command
 from xmodal_kedro.hooks.curves import live_curves
+from xmodal_kedro.hooks.default_pipeline import default_env
 from xmodal_kedro.hooks.model import log_model
 from xmodal_kedro.hooks.provenance import RUN_PROVENANCE, TRAINING_DATA, data_tags, dvc_tags, git_tags
 from xmodal_kedro.hooks.registry import register_if_best
@@ -75,6 +77,7 @@ class Tracking(MlflowHook):
         with self._store.opening():
             super().after_context_created(context)
         self._project = Path(context.project_path)
+        self._default_env = default_env(context)
         mlflow.disable_system_metrics_logging()  # in favour of `system_metrics`
 
     @hook_impl
@@ -98,6 +101,8 @@ class Tracking(MlflowHook):
         self._run.enter_context(live_curves(run.info.run_id))
         commit = git_tags(self._project)
         mlflow.set_tags(commit)
+        if command := typed_command():
+            mlflow.set_tag("kedro_command", command)
         if RUN_PROVENANCE in pipeline.inputs():
             catalog[RUN_PROVENANCE].save(_told_of(run, commit))
         if "params:train" in pipeline.inputs():
@@ -111,7 +116,7 @@ class Tracking(MlflowHook):
         if chosen or WEIGHTS not in pipeline.all_outputs() or WEIGHTS not in catalog:
             return None
         setting = {
-            "env": run_params["env"],
+            "env": run_params["env"] or self._default_env,
             "store": self.mlflow_config.server.mlflow_tracking_uri,
             "experiment": self.mlflow_config.tracking.experiment.name,
         }

@@ -18,9 +18,9 @@ from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
 
 from xmodal_kedro.datasets.atomic import read_json, write_json
-from xmodal_kedro.datasets.source_code import code_digest
 from xmodal_kedro.hooks.catalog import is_parameter, location
 from xmodal_kedro.hooks.provenance import TRAINING_DATA, fingerprint_data
+from xmodal_kedro.recipes import recipe_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class UnfinishedRun:
         run_id = note["run_id"]
         if note["work"] != self._work:
             logger.info(
-                "MLflow run %s did not finish, and was of other parameters, data or code: a new one starts", run_id
+                "MLflow run %s did not finish, and was of other parameters, data or recipe: a new one starts", run_id
             )
             return None
         try:
@@ -106,10 +106,16 @@ def describe_work(pipeline: Pipeline, catalog: DataCatalog, setting: Mapping[str
         "parameters": {name: _plain(catalog[name].load()) for name in pipeline.inputs() if is_parameter(name)},
         "places": {name: location(catalog[name]) for name in stored},
         "data": {name: fingerprint_data(catalog[name].load()) for name in TRAINING_DATA if name in pipeline.inputs()},
-        "code": [code_digest(node.func) for node in makers],
+        "recipe": _training_recipe() if makers else "",
     }
     text = json.dumps(work, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _training_recipe() -> str:
+    from xmodal_kedro.training.loop import train  # brings torch, which only a run that trains has to load
+
+    return json.dumps(recipe_of(train).describe())
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,7 @@ from xmodal_kedro.media.sandbox.tasks import sound_file
 from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import PASSING, MediaError, describe
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import RECORDING_EMBEDDINGS_ARROW
 from xmodal_kedro.storage import PROVISIONAL_KEY, FileRef
 
@@ -70,6 +71,7 @@ class WindowEmbedder:
         ]
 
 
+@recipe("embed_recordings", version=1, libraries=("av", "torch"))
 def embed_recordings_shard(recordings: tuple[SourceFile, ...], embedder: WindowEmbedder) -> Iterator[pa.Table]:
     """Embed several recordings, one after the other.
 

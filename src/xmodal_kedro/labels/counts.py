@@ -27,6 +27,7 @@ from xmodal_kedro.labels.plan import (
     used_teachers,
 )
 from xmodal_kedro.labels.selection import Selected, ShardClips, StoredLabels, groups, pairs
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import LABEL_COUNTS_ARROW, UNLABELLED_REASONS
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
 
@@ -168,6 +169,7 @@ def target_jobs(clips: Shards, visual: Shards, audio: Shards, plan: MergePlan) -
     return {} if is_told_by_survey(plan.params) else _jobs(count_targets, clips, visual, audio, plan)
 
 
+@recipe("survey_labels", version=1)
 def survey_shards(shards: Group, plan: MergePlan) -> pa.Table:
     """Count, of the labels over the thresholds and among the best of their clips:
 
@@ -194,6 +196,7 @@ def survey_shards(shards: Group, plan: MergePlan) -> pa.Table:
     return counter.table()
 
 
+@recipe("count_targets", version=1)
 def count_targets(shards: Group, plan: MergePlan) -> pa.Table:
     """Count clips by candidate and draw, as targets of the plan, by who gave them: `targets`."""
     counter = LabelCounter()

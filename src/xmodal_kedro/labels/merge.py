@@ -26,6 +26,7 @@ from xmodal_kedro.labels.plan import (
     used_teachers,
 )
 from xmodal_kedro.labels.selection import DRAWS_PER_HALVING, ShardClips, match, select_best
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import LABELS_ARROW
 from xmodal_kedro.sharding import members
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
@@ -97,6 +98,7 @@ def merge_jobs(
     }
 
 
+@recipe("merge_labels", version=1)
 def merge_shard(
     key: str,
     clips: LoadShard,

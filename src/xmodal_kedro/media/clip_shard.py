@@ -16,6 +16,7 @@ from xmodal_kedro.media.sandbox.tasks import Account, ClipRow, clip_file
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError, describe
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import CLIPS_ARROW
 from xmodal_kedro.storage import FileRef
 
@@ -58,6 +59,7 @@ def estimated_bytes(duration_s: float, sound_only: bool, params: ClipParams) -> 
     return duration_s * (2 * CLIP_SAMPLE_RATE_HZ + pictures_per_s * BYTES_OF_A_PICTURE)
 
 
+@recipe("clip", version=1, libraries=("av", "opencv-python"))
 def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator[pa.Table]:
     """Cut several recordings into clips, one recording at a time, in memory that does not grow with them.
 

@@ -14,6 +14,7 @@ from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
 from xmodal_kedro.media.sandbox.tasks import probe_file
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import PASSING, MediaError, describe
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import PROBES_ARROW
 from xmodal_kedro.storage import PROVISIONAL_KEY, SAFE_PROTOCOLS, FileRef, protocol_of, sha256_of
 
@@ -47,6 +48,7 @@ class SourceFile:
         return self.file.listing_mark
 
 
+@recipe("probe", version=1, libraries=("av",))
 def probe_shard(sources: tuple[SourceFile, ...], params: IngestParams) -> pa.Table:
     """Probe several sources.
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class Params(BaseModel):
-    """Base: immutable, unknown fields are errors, field texts are kept as descriptions."""
+    """Base: immutable, unknown fields are errors, field texts are kept as descriptions.
+
+    Attributes:
+        NOT_IN_IDENTITY: fields that change the pace of the work or how it is divided, and no result.
+        ADDED: fields that came after results had been stored, with the value under which results are as before. At
+            that value they do not count, so that an upgrade leaves stored results valid.
+    """
+
+    NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset()
+    ADDED: ClassVar[dict[str, Any]] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
@@ -23,6 +32,15 @@ class Params(BaseModel):
             return super().model_validate(obj, **options)
         except ValidationError as error:
             raise ValueError("; ".join(map(_describe, error.errors()))) from None
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that results depend on, by name, JSON-able: equal ones give equal results of equal inputs."""
+        values = self.model_dump(mode="json")
+        return {
+            name: value.identity() if isinstance(value, Params) else values[name]
+            for name, value in self
+            if name not in self.NOT_IN_IDENTITY and not (name in self.ADDED and value == self.ADDED[name])
+        }
 
 
 def _describe(error: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ from .base import Params, TimeLimit
 
 class IngestParams(TimeLimit):
     """`parameters/ingest.yml`"""
+
+    NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset({"shard_sources", "shard_gb"})
 
     audio_only: bool = False
     """Whether recordings without pictures are used too. They are labelled by ear alone."""
@@ -30,6 +32,8 @@ class IngestParams(TimeLimit):
 
 class ClipParams(TimeLimit):
     """`parameters/clip.yml`"""
+
+    NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset({"shard_mb"})
 
     min_s: float = Field(3.0, gt=0)
     """Shortest clip, seconds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -52,6 +52,13 @@ class VGGishPlusParams(Params):
 
 class TrainParams(Params):
     """`parameters/train.yml`"""
+
+    NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("checkpoint_steps", "checkpoints_kept", "report_steps", "reader_threads"),
+            *("device", "devices", "nodes", "rendezvous", "restarts"),
+        }
+    )
 
     model: Literal["vggish", "vggish_plus", "resnet50", "mobilenet_v2"]
     """Network to train."""

@@ -8,6 +8,7 @@ import wave
 from functools import partial
 
 from xmodal_kedro.params import SampleParams
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.sample.recording import record, room_noise, to_pcm16
 from xmodal_kedro.sample.sounds import RATE, SYNTHESISERS
 from xmodal_kedro.sample.world import BENCHMARK_CLASSES, ESC10, Draw, stream
@@ -40,6 +41,7 @@ def benchmark_files(sample: SampleParams) -> dict[str, bytes | partial[bytes]]:
     return files
 
 
+@recipe("sample_benchmark", version=1)
 def benchmark_clip(seed: int, name: str, target: int, number: int) -> bytes:
     """One sound before another of any other class, in a place of its own: 5 s of 16-bit mono WAV at 16 kHz."""
     rng = stream(seed, Draw.BENCHMARK, target, number)

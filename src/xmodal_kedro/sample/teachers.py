@@ -21,6 +21,7 @@ from xmodal_kedro.params import (
     TeacherCard,
     VisualTeacherCard,
 )
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.sample.images import backdrop, picture_of, random_look
 from xmodal_kedro.sample.recording import loudness, record, room_noise, to_pcm16
 from xmodal_kedro.sample.scenes import SIZES_PX
@@ -39,12 +40,14 @@ AUDIBLE = 0.05
 """A patch counts as having a sound when that is at least this share of its own loudness there."""
 
 
+@recipe("sample_visual_teacher", version=1, libraries=("torch",))
 def train_visual_teacher(sample: SampleParams, card: VisualTeacherCard) -> bytes:
     """Weights of a classifier of pictures over `VISUAL_CLASSES`, as safetensors."""
     jpegs, targets = draw_pictures(sample, range(sample.teacher_examples_per_class))
     return _train(image_batch(jpegs, _fed(card, ImageInput)), targets, sample, exclusive=True)
 
 
+@recipe("sample_audio_teacher", version=1, libraries=("torch",))
 def train_audio_teacher(sample: SampleParams, card: AudioTeacherCard) -> bytes:
     """Weights of a multi-label classifier of log-mel patches over `AUDIO_CLASSES`, as safetensors."""
     patches, targets = draw_sounds(sample, range(sample.teacher_examples_per_class), _fed(card, LogMelInput))

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.sample.images import Picture, backdrop, picture_of, random_look
 from xmodal_kedro.sample.recording import loudness, record, room_noise, to_pcm16
 from xmodal_kedro.sample.scenes import Container, Scene, Script
@@ -53,6 +54,7 @@ ENCODINGS: dict[Container, Encoding] = {
 }
 
 
+@recipe("sample_video", version=1, libraries=("av", "opencv-python"))
 def render_video(script: Script) -> bytes:
     """Make the file that `script` describes; the same bytes every time."""
     encoding = ENCODINGS[script.container]

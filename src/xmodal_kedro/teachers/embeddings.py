@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,12 +16,16 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard
+from xmodal_kedro.recipes import library_versions, recipe
 from xmodal_kedro.schemas import EMBEDDING_SIZE_KEY, TEACHER_EMBEDDINGS_ARROW
 from xmodal_kedro.storage import Folder, LoadShard, ShardJobs, Shards
 from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
-from xmodal_kedro.teachers.protocol import TeacherFiles, check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles, check_teacher, open_teacher, teacher_files
 from xmodal_kedro.teachers.scoring import prepared_clips
 from xmodal_kedro.teachers.stored_clips import CLIPS_AT_A_TIME, stored_clips
+
+IN_EMBEDDINGS = {"backend", "input", "output"}
+"""Fields of a card that embeddings depend on."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,15 @@ class Listening:
     @property
     def fingerprint(self) -> str:
         """Of what the embeddings depend on beside the teacher's files: not of its classes, threads and batches."""
-        card = self.card.model_dump_json(include={"backend", "input", "output"})
+        card = {name: value for name, value in self.card.identity().items() if name in IN_EMBEDDINGS}
+        libraries = library_versions(LIBRARIES[self.card.backend])
+        text = json.dumps([card, self.params.device, libraries], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def legacy_fingerprint(self) -> str:
+        """The same, as version 0.1 computed it."""
+        card = self.card.model_dump_json(include=IN_EMBEDDINGS)
         return hashlib.sha256(f"{card} {self.params.device}".encode()).hexdigest()
 
 
@@ -70,6 +83,7 @@ def require_embedding(card: AudioTeacherCard, params: AudioLabelParams) -> None:
         )
 
 
+@recipe("teacher_embeddings", version=1)
 def embed_clips_shard(clips: LoadShard, files: TeacherFiles, listening: Listening) -> Iterator[pa.Table]:
     """The embeddings of one shard's clips, in their order: `schemas.TeacherEmbeddings`."""
     card, params = listening.card, listening.params

@@ -15,14 +15,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmodal_kedro.params import LabelParams, TeacherCard
+from xmodal_kedro.recipes import library_versions, recipe
 from xmodal_kedro.schemas import TEACHER_LABELS_ARROW
 from xmodal_kedro.storage import Folder, LoadShard, ShardJobs, Shards
-from xmodal_kedro.teachers.protocol import TeacherFiles, check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles, check_teacher, open_teacher, teacher_files
 from xmodal_kedro.teachers.scoring import score_clips
 from xmodal_kedro.teachers.stored_clips import CLIPS_AT_A_TIME, stored_clips
 
 NO_PICTURE = "no_picture"
 BELOW_MIN_SCORE = "below_min_score"
+NOT_IN_LABELS = {"sounds", "ontology", "weights", "revision", "labels"}
+"""Fields of a card that labels do not depend on, or not by name: files count by their content."""
+IN_LABELS = {"pooling", "top_k", "min_score", "device"}
+"""Parameters that labels depend on."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,17 @@ class LabelTask:
     @property
     def fingerprint(self) -> str:
         """Of what the labels depend on: not of what its classes stand for, nor of threads and batches."""
-        unseen = {"sounds", "ontology", "weights", "revision", "labels"}
-        card = self.card.model_dump(exclude={**dict.fromkeys(unseen, True), "output": {"embedding"}})
-        params = self.params.model_dump(include={"pooling", "top_k", "min_score", "device"})
+        card = {name: value for name, value in self.card.identity().items() if name not in NOT_IN_LABELS}
+        card["output"] = {name: value for name, value in card["output"].items() if name != "embedding"}
+        params = {name: value for name, value in self.params.identity().items() if name in IN_LABELS}
+        libraries = library_versions(LIBRARIES[self.card.backend])
+        return hashlib.sha256(json.dumps([card, params, libraries], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def legacy_fingerprint(self) -> str:
+        """The same, as version 0.1 computed it."""
+        card = self.card.model_dump(exclude={**dict.fromkeys(NOT_IN_LABELS, True), "output": {"embedding"}})
+        params = self.params.model_dump(include=IN_LABELS)
         return hashlib.sha256(json.dumps([card, params], sort_keys=True).encode()).hexdigest()
 
 
@@ -58,6 +71,7 @@ def label_clips(clips: Shards, folder: Folder, card: TeacherCard, params: LabelP
     return {key: partial(label_shard, load, files, question) for key, load in clips.items()}
 
 
+@recipe("label", version=1)
 def label_shard(clips: LoadShard, files: TeacherFiles, question: LabelTask) -> Iterator[pa.Table]:
     """A teacher's labels of one shard of clips, in the order of the clips, best label first.
 

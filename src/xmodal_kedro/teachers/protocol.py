@@ -23,6 +23,13 @@ from xmodal_kedro.teachers.preprocess import Clip
 logger = logging.getLogger(__name__)
 
 Device = Literal["auto", "cpu", "cuda"]
+LIBRARIES = {
+    "onnx": ("onnxruntime",),
+    "transformers": ("torch", "transformers"),
+    "torchvision": ("torch", "torchvision"),
+    "sample": ("torch",),
+}
+"""Distributions that compute a backend's scores."""
 BLANK_SIDE_PX = 64
 AT_LEAST_FROM_PROBABILITIES = 0.5
 """What a sigmoid makes of 0: no less comes of what is a probability already."""

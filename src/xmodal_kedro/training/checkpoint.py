@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.recipes import Recipe, library_versions, version_0_1
 from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.learner import Learner
 from xmodal_kedro.training.losses import LossBook
@@ -26,14 +27,9 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 3
 """Of the stored state; a change that earlier states cannot be read under gets another number."""
-
-OF_NO_CONSEQUENCE = frozenset(
-    {
-        *("checkpoint_steps", "checkpoints_kept", "report_steps", "reader_threads"),
-        *("device", "devices", "nodes", "rendezvous", "restarts"),
-    }
-)
-"""Parameters that may differ between a training and its going on: they change its pace, not its course."""
+FORMAT_NAME, RECIPE = "the format of checkpoints", "the recipe of training"
+CODE_IN_VERSION_0_1 = "the version of xmodal-kedro"
+"""What version 0.1 called the digest of its code, which recipes have replaced."""
 
 MAX_DIFFERENCES_SHOWN = 5
 
@@ -69,17 +65,26 @@ def plain_weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: _plain(weight) for name, weight in model.state_dict().items()}
 
 
-def identify(params: TrainParams, data: Mapping[str, str], code: str) -> dict[str, str]:
+def identify(params: TrainParams, data: Mapping[str, str], recipe: Recipe) -> dict[str, str]:
     """What a training is, as names and what they stand for: two that are equal may go on from each other's state.
 
     Args:
-        params: all that is of consequence counts.
+        params: those of `Params.identity` count.
         data: hashes of what is learnt from, by name.
-        code: hash of the code that trains.
+        recipe: of training.
     """
-    settings = params.model_dump(mode="json", exclude=set(OF_NO_CONSEQUENCE))
-    plain = {f"train.{name}": json.dumps(value, sort_keys=True) for name, value in _flat(settings).items()}
-    return {**plain, **data, "the version of xmodal-kedro": code, "the format of checkpoints": str(FORMAT)}
+    plain = {f"train.{name}": json.dumps(value, sort_keys=True) for name, value in _flat(params.identity()).items()}
+    libraries = library_versions(recipe.libraries)
+    return {**plain, **data, RECIPE: str(recipe), **libraries, FORMAT_NAME: str(FORMAT)}
+
+
+def _upgraded(identity: Mapping[str, str], recipe: Recipe) -> Mapping[str, str]:
+    """An identity that version 0.1 stored, as `identify` gives it now; others as they are."""
+    code = identity.get(CODE_IN_VERSION_0_1)
+    if code is None or recipe.version > 1 or code not in version_0_1()["recipes"][recipe.name]["code"].values():
+        return identity
+    kept = {name: value for name, value in identity.items() if name != CODE_IN_VERSION_0_1}
+    return {**kept, RECIPE: str(recipe), **library_versions(recipe.libraries)}
 
 
 class Keeper:
@@ -88,11 +93,12 @@ class Keeper:
     Args:
         checkpoints: where.
         identity: of the training, as `identify` gives it.
+        recipe: of training.
         kept: how many of the latest states stay.
     """
 
-    def __init__(self, checkpoints: Checkpoints, identity: dict[str, str], kept: int) -> None:
-        self._checkpoints, self._identity, self._kept = checkpoints, identity, kept
+    def __init__(self, checkpoints: Checkpoints, identity: dict[str, str], recipe: Recipe, kept: int) -> None:
+        self._checkpoints, self._identity, self._recipe, self._kept = checkpoints, identity, recipe, kept
         self._another_is_stored = False
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[None] | None = None
@@ -100,20 +106,26 @@ class Keeper:
     def restore(self, learner: Learner, book: LossBook) -> Progress:
         """Bring a fresh learner to where the stored one was.
 
-        A finished training of other parameters or data gives way, with a line in the log.
+        A finished training of other parameters, data or recipe gives way; the log says what differs.
 
         Raises:
-            ValueError: if what is stored is another training's that has not finished, naming what differs.
+            UserError: if what is stored is another training's that has not finished, naming what differs, or was stored
+                by a newer version of this project.
         """
         stored = self._checkpoints.load()
         if stored is None:
             return Progress()
         tensors, notes = stored
-        theirs = notes.get("identity", {})
+        theirs = _upgraded(notes.get("identity", {}), self._recipe)
+        if theirs.get(FORMAT_NAME, "").isdigit() and int(theirs[FORMAT_NAME]) > FORMAT:
+            raise UserError(
+                f"{self._checkpoints.path} was stored by a newer version of xmodal-kedro: upgrade, or set another "
+                "--params data_root=FOLDER"
+            )
         if theirs != self._identity:
             if not notes.get("finished", True):
                 raise UserError(self._describe_stranger(theirs, notes))
-            logger.info("What was trained before, with other parameters or data, is finished: training starts anew")
+            logger.info("What was trained before is finished, and training starts anew: %s", self._differences(theirs))
             self._another_is_stored = True
             return Progress()
         learner.model.load_state_dict(_below(tensors, "model/"))
@@ -168,16 +180,18 @@ class Keeper:
         self._checkpoints.save(step, tensors, notes, self._kept)
 
     def _describe_stranger(self, theirs: Mapping[str, str], notes: Mapping[str, Any]) -> str:
+        return (
+            f"an unfinished training is stored in {self._checkpoints.path} (step {notes.get('step')}), and it is not "
+            f"this one: {self._differences(theirs)}. Set that back to go on, or delete that folder to start anew"
+        )
+
+    def _differences(self, theirs: Mapping[str, str]) -> str:
         names = sorted(
             name for name in theirs.keys() | self._identity.keys() if theirs.get(name) != self._identity.get(name)
         )
         shown = [_difference(name, theirs.get(name), self._identity.get(name)) for name in names]
         more = [f"and {len(shown) - MAX_DIFFERENCES_SHOWN} more"] if len(shown) > MAX_DIFFERENCES_SHOWN else []
-        return (
-            f"an unfinished training is stored in {self._checkpoints.path} (step {notes.get('step')}), and it is not "
-            f"this one: {'; '.join([*shown[:MAX_DIFFERENCES_SHOWN], *more])}. Set that back to go on with it, or "
-            "delete that folder to start anew"
-        )
+        return "; ".join([*shown[:MAX_DIFFERENCES_SHOWN], *more])
 
 
 def stored_progress(checkpoints: Checkpoints) -> Progress:
@@ -201,7 +215,7 @@ def _progress(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> Progre
 
 
 def _difference(name: str, before: str | None, now: str | None) -> str:
-    if name.startswith("train."):
+    if before is not None and now is not None and len(now) < 32:
         return f"{name} was {before} and is {now}"
     return f"{name} has changed"
 

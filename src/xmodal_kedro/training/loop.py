@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from xmodal_kedro import metric_callbacks
 from xmodal_kedro.data.loader import Reader
-from xmodal_kedro.datasets.source_code import code_digest
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.recipes import recipe, recipe_of
 from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.checkpoint import Keeper, Progress, identify
 from xmodal_kedro.training.learner import Learner
@@ -29,6 +29,7 @@ from xmodal_kedro.training.training_data import TrainingData
 logger = logging.getLogger(__name__)
 
 
+@recipe("train", version=1, libraries=("torch",))
 def train(data: TrainingData, params: TrainParams, checkpoints: Checkpoints, ranks: Ranks = ALONE) -> Progress:
     """Train until all epochs are done, or no better one has come for `params.patience`.
 
@@ -63,7 +64,8 @@ class _Training:
             params, len(data.classes), data.embedding_size, self.steps_per_epoch, device, ranks
         )
         self.book = LossBook(ranks)
-        self.keeper = Keeper(checkpoints, identify(params, data.identity, code_digest(train)), params.checkpoints_kept)
+        identity = identify(params, data.identity, recipe_of(train))
+        self.keeper = Keeper(checkpoints, identity, recipe_of(train), params.checkpoints_kept)
         self.progress = self.keeper.restore(self.learner, self.book)
         if len(set(ranks.gathered(self.progress.step))) > 1:
             raise OSError(

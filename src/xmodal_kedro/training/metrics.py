@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 def average_precision(positive_N: NDArray[np.bool_], score_N: NDArray[np.floating]) -> float:
     """Area under the precision-recall steps: the sum over thresholds of (R_n - R_n-1) P_n.
 
-    Equal scores share one threshold, so their order does not matter. Scikit-learn's differs in the last bit, which would
-    change stored histories.
+    Equal scores share one threshold, so their order does not matter. Scikit-learn's differs in the last bit, which
+    would change stored histories.
 
     Args:
         positive_N: which examples have the class, at least one.

@@ -1,0 +1,62 @@
+"""The project's configuration: Kedro's loader, with what is of this machine alone, and parameters of several kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+
+LOCAL = "local"
+OF_THIS_MACHINE = frozenset({"credentials", "mlflow"})
+"""Kinds of configuration that `conf/local` adds to whatever env runs."""
+PLACES = ("path", "filepath")
+"""Fields of a catalog's entry that say where its data are."""
+DISCRIMINATOR = "kind"
+"""Field that says which fields a mapping has beside it, such as `input.kind` of a teacher's card."""
+
+
+class ConfigLoader(OmegaConfigLoader):
+    """Base, then the env, then `--params`. Three things differ from Kedro's own loader.
+
+    Credentials and `mlflow.yml` of `conf/local` count in every env: they are of the machine, not of the work. And where
+    an env gives a mapping another `kind`, the mapping takes the place of the base's: the fields of the two differ. In
+    places of datasets, `~` is the user's home.
+    """
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        is_set = key in self
+        config = super().__getitem__(key)
+        if key == "catalog":
+            return {name: _with_home(entry) if isinstance(entry, dict) else entry for name, entry in config.items()}
+        if is_set or key not in OF_THIS_MACHINE or (self.env or self.default_run_env) == LOCAL:
+            return config
+        folder = self._get_conf_env_path(LOCAL)
+        if not self._fs.isdir(folder):
+            return config
+        own = self.load_and_merge_dir_config(folder, self.config_patterns[key], key, set(), key == "credentials")
+        merged: dict[str, Any] = self._merge_configs(config, own, key, folder)
+        return merged
+
+    def _merge_configs(self, config: dict[str, Any], env_config: dict[str, Any], key: str, env_path: str) -> Any:
+        if key == "parameters":
+            return _merged(config, env_config)
+        return super()._merge_configs(config, env_config, key, env_path)
+
+
+def _with_home(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        field: str(Path(value).expanduser()) if field in PLACES and str(value).startswith("~") else value
+        for field, value in entry.items()
+    }
+
+
+def _merged(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    kind = other.get(DISCRIMINATOR)
+    if kind is not None and kind != base.get(DISCRIMINATOR, kind):
+        return other
+    both = {
+        name: _merged(base[name], value) if isinstance(value, dict) and isinstance(base.get(name), dict) else value
+        for name, value in other.items()
+    }
+    return base | both

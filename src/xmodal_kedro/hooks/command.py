@@ -1,0 +1,32 @@
+"""The command that a run was started with, as it can be typed again."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^@/\s]*@")
+ENV_OPTIONS = ("--env", "-e")
+
+
+def typed_command(arguments: Sequence[str] = sys.argv, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The command line of this process; None where it is no command of Kedro, such as in a notebook.
+
+    An env that the environment names is added, as the same words would do something else in another shell. Passwords in
+    addresses are masked.
+    """
+    program, *options = arguments
+    if Path(program).name == "kedro":
+        start = ["kedro"]
+    elif Path(program).parts[-2:] == ("xmodal_kedro", "__main__.py"):
+        start = ["python", "-m", "xmodal_kedro"]
+    else:
+        return None
+    env = environment.get("KEDRO_ENV")
+    if env and not any(option.partition("=")[0] in ENV_OPTIONS for option in options):
+        options = [*options, f"--env={env}"]
+    return PASSWORD.sub(r"\1:***@", shlex.join([*start, *options]))

@@ -1,0 +1,73 @@
+"""What `config.ConfigLoader` does beyond Kedro's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from xmodal_kedro import settings
+from xmodal_kedro.config import ConfigLoader
+from xmodal_kedro.params import AudioTeacherCard
+
+
+def loader(folder: Path, env: str | None, files: dict[str, Any], **options: Any) -> ConfigLoader:
+    for env_folder in ("base", "local", "sample", "mine"):
+        (folder / env_folder).mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_text(yaml.safe_dump(content))
+    patterns = {"mlflow": ["mlflow*"]}
+    return ConfigLoader(str(folder), env=env, config_patterns=patterns, **settings.CONFIG_LOADER_ARGS, **options)
+
+
+@pytest.mark.parametrize("env", [None, "mine", "sample", "local"])
+def test_credentials_and_mlflow_of_this_machine_count_in_every_env(tmp_path: Path, env: str | None) -> None:
+    files = {
+        "base/credentials.yml": {"sources": {}},
+        "base/mlflow.yml": {"server": {"uri": "a", "other": 1}},
+        "local/credentials.yml": {"store": {"key": "secret"}},
+        "local/mlflow.yml": {"server": {"uri": "b"}},
+    }
+    configuration = loader(tmp_path, env, files)
+    assert configuration["credentials"] == {"sources": {}, "store": {"key": "secret"}}
+    assert configuration["mlflow"] == {"server": {"uri": "b", "other": 1}}
+
+
+def test_other_configuration_of_this_machine_counts_where_it_is_the_env(tmp_path: Path) -> None:
+    files = {"base/parameters.yml": {"train": {"epochs": 1}}, "local/parameters.yml": {"train": {"epochs": 2}}}
+    assert loader(tmp_path, "mine", files)["parameters"] == {"train": {"epochs": 1}}
+    assert loader(tmp_path, "local", {})["parameters"] == {"train": {"epochs": 2}}
+
+
+def test_without_an_env_the_sample_world_is_worked_on(tmp_path: Path) -> None:
+    files = {"base/globals.yml": {"data_root": "data"}, "sample/globals.yml": {"data_root": "data/sample"}}
+    assert loader(tmp_path, None, files)["globals"] == {"data_root": "data/sample"}
+
+
+def test_a_mapping_of_another_kind_takes_the_place_of_the_bases(tmp_path: Path) -> None:
+    base = {"teacher": {"weights": "a", "input": {"kind": "log_mel", "hop_frames": 48}}}
+    mine = {"teacher": {"input": {"kind": "waveform", "window_s": 2.0}}}
+    merged = loader(tmp_path, "mine", {"base/parameters.yml": base, "mine/parameters.yml": mine})["parameters"]
+    assert merged == {"teacher": {"weights": "a", "input": {"kind": "waveform", "window_s": 2.0}}}
+    same = {"teacher": {"input": {"kind": "log_mel", "hop_frames": 24}}}
+    merged = loader(tmp_path, "mine", {"mine/parameters.yml": same})["parameters"]
+    assert merged == {"teacher": {"weights": "a", "input": {"kind": "log_mel", "hop_frames": 24}}}
+
+
+def test_a_waveform_teacher_is_configured_by_what_differs(tmp_path: Path) -> None:
+    base = yaml.safe_load((Path(__file__).parents[1] / "conf/base/parameters/audio_label.yml").read_text())
+    mine = {"audio_teacher": {"weights": "mine.onnx", "input": {"kind": "waveform"}}}
+    merged = loader(tmp_path, "mine", {"base/parameters.yml": base, "mine/parameters.yml": mine})["parameters"]
+    card = AudioTeacherCard.model_validate(merged["audio_teacher"])
+    assert card.input is not None and card.input.kind == "waveform"
+
+
+def test_places_may_begin_with_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    files = {
+        "base/catalog.yml": {"videos": {"type": "a.Dataset", "path": "${runtime_params:source}", "layer": "~raw"}},
+    }
+    catalog = loader(tmp_path, "mine", files, runtime_params={"source": "~/field"})["catalog"]
+    assert catalog == {"videos": {"type": "a.Dataset", "path": str(tmp_path / "home" / "field"), "layer": "~raw"}}

@@ -36,7 +36,9 @@ from xmodal_kedro.evaluation.embeddings import embed_benchmark
 from xmodal_kedro.evaluation.probe import predict_splits
 from xmodal_kedro.evaluation.representations import NetworkEmbedding, random_network
 from xmodal_kedro.features.log_mel import frames_of_samples
+from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.models import BACKBONES
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW
 from xmodal_kedro.storage import Shards
 
@@ -97,9 +99,10 @@ def seconds(task: Callable[[], Any], device: torch.device) -> float:
 
 def measure(model: str, sounds: Shards, more: Shards, rounds: int, device: torch.device) -> dict[str, float]:
     """One network: seconds a sound for both ways, and memory."""
-    card = {"model": model, "classes": [str(number) for number in range(527)]}
+    front_end = {"log_offset": 0.01, "sample_rate_hz": CLIP_SAMPLE_RATE_HZ}
+    card = {"model": model, "classes": [str(number) for number in range(527)], "front_end": front_end}
     network = random_network(card, 0)
-    representation = NetworkEmbedding(network, 0.01, device)
+    representation = NetworkEmbedding(AudioModel.of(network, card, device))
     log_mel_BFM = torch.randn(BATCH, frames_of_samples(SOUND_SAMPLES), 64, device=device)
     count = sum(shard.num_rows for shard in sounds.values())
 

@@ -37,6 +37,7 @@ from xmodal_kedro.evaluation.representations import (
     Sounds,
     random_network,
 )
+from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
 from xmodal_kedro.params import TransferParams
@@ -130,13 +131,12 @@ def measure(
     found = {}
     for name in models:
         folder = data_root / "06_models" / name
-        network, card = read_model(folder / WEIGHTS_NAME, folder / CARD_NAME)
-        offset = card["front_end"]["log_offset"]
+        trained, card = read_model(folder / WEIGHTS_NAME, folder / CARD_NAME)
+        backbones = {"pretrained": trained, "untrained": random_network(card, seed)}
         found[name] = {
-            "pretrained": accuracies(NetworkEmbedding(network, offset, device), held_out, strengths),
-            "untrained": accuracies(NetworkEmbedding(random_network(card, seed), offset, device), held_out, strengths),
-            "log-mel": log_mel,
-        }
+            kind: accuracies(NetworkEmbedding(AudioModel.of(backbone, card, device)), held_out, strengths)
+            for kind, backbone in backbones.items()
+        } | {"log-mel": log_mel}
     return found
 
 

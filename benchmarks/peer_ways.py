@@ -239,7 +239,7 @@ def our_step(model: str | Contender, setting: Setting, changes: dict[str, Any]) 
         build, model = model.build, model.name
         BACKBONES[model] = lambda classes: build()
     params = params_of("mobilenet_v2", setting.batch, compiled=False).model_copy(update={"model": model, **changes})
-    learner = Learner(params, CLASSES, 0, STEPS_PER_EPOCH, setting.device)
+    learner = Learner.for_pretraining(params, CLASSES, 0, STEPS_PER_EPOCH, setting.device)
     size, on_gpu = setting.batch, setting.device.type == "cuda"
     ready = []
     for drawn in setting.sounds(CLIP_SAMPLE_RATE_HZ, size):

@@ -170,7 +170,7 @@ def time_loader(folder: Path) -> float:
 def time_training(model: str) -> float:
     """Clips a second of the whole step on this machine's processor."""
     device = torch.device("cpu")
-    step = step_only(Learner(train_params_of(model, BATCH, False), CLASSES, 0, STEPS_PER_EPOCH, device))
+    step = step_only(Learner.for_pretraining(train_params_of(model, BATCH, False), CLASSES, 0, STEPS_PER_EPOCH, device))
     step()
     return BATCH / Timer(device)(step, 2)
 

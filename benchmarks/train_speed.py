@@ -118,7 +118,9 @@ def _measure(model: str, batch_size: int, compiled: bool, corpus: Corpus, device
     torch._dynamo.reset()  # type: ignore[no-untyped-call, unused-ignore]
     timer = Timer(device)
     steps = dict.fromkeys(WAYS, plan.steps) | {"from shards": plan.steps * FROM_SHARDS[device.type]}
-    learner = Learner(params_of(model, batch_size, compiled, plan.reader_threads), CLASSES, 0, STEPS_PER_EPOCH, device)
+    learner = Learner.for_pretraining(
+        params_of(model, batch_size, compiled, plan.reader_threads), CLASSES, 0, STEPS_PER_EPOCH, device
+    )
     step = step_only(learner)
     peak_bytes = 0
     if device.type == "cuda":

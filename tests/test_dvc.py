@@ -25,6 +25,7 @@ UNTRACKED = {
     "probes",  # depends on this machine's modification times
     "run_provenance",  # is of the run, and kept in its report alone
     "training_checkpoints",  # is input and output of one stage
+    *("merge_plan", "compare_plans", "class_meaning"),  # are in memory, of one run
     *("benchmark_sounds", "benchmark_signatures", "reference_embeddings"),  # are the same for all of the matrix
 }
 DESCRIBED: dict[str, Any] = yaml.safe_load((PROJECT / "dvc.yaml").read_text())

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from tests.tones import TONES_HZ, tone, tone_params
 from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.models import build
-from xmodal_kedro.models.card import describe, load_model
+from xmodal_kedro.models.card import make_card, restore_backbone
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 
@@ -29,7 +29,7 @@ class Trained:
             torch.manual_seed(0)
             network = build(model, len(TONES_HZ), tone_params().vggish_plus).eval()
         best = {"epoch": 0, "validation_map": 0.5}
-        self.card = describe(network, list(TONES_HZ), tone_params(model=model, log_offset=0.02), "abc", best)
+        self.card = make_card(network, list(TONES_HZ), tone_params(model=model, log_offset=0.02), "abc", best)
         self.weights = {name: weight.contiguous() for name, weight in network.state_dict().items()}
         self.weights_file, self.card_file = folder / "weights.safetensors", folder / "card.json"
         save_file(self.weights, self.weights_file)
@@ -37,7 +37,7 @@ class Trained:
 
     @cached_property
     def network(self) -> torch.nn.Module:
-        return load_model(self.card, self.weights)
+        return restore_backbone(self.card, self.weights)
 
     def ask(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores and embedding of one sound."""

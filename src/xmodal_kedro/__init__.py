@@ -14,9 +14,7 @@ __all__ = ["load"]
 
 
 def load(source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> AudioModel:
-    """Load a trained network, to embed and tag sound with: see `listener.load`."""
-    from xmodal_kedro.inference.audio_model import (
-        load as load_model,  # torch takes seconds, which a command line need not
-    )
+    """Load a trained network, to embed and tag sound with: see `inference.audio_model.AudioModel.load`."""
+    from xmodal_kedro.inference.audio_model import AudioModel  # torch takes seconds, which a command line need not
 
-    return load_model(source, device)
+    return AudioModel.load(source, device)

@@ -1,49 +1,44 @@
-"""A trained network behind the HEAR API, by which tools of that benchmark ask any network for embeddings.
+"""A trained network behind the HEAR API, by which tools of that benchmark take embeddings from any network.
 
-The API is that of Turian et al., "HEAR: Holistic Evaluation of Audio Representations" (2022), as written down at
+The API is that of Turian et al., "HEAR: Holistic Evaluation of Audio Representations" (2022), as specified at
 https://hearbenchmark.com/hear-api.html. How to run the benchmark: docs/hear.md.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xmodal_kedro.features.log_mel import HOP_LENGTH, PATCH_FRAMES, LogMel, frame_patches, samples_for_frames
-from xmodal_kedro.models import Backbone
-from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.features.log_mel import HOP_LENGTH, PATCH_FRAMES, frame_patches, samples_for_frames
+from xmodal_kedro.inference.audio_model import AudioModel
+from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME
+from xmodal_kedro.models.waveform_network import WaveformNetwork
 
 TIMESTAMP_FRAMES = 5
-"""Frames from one timestamp to the next: 50 ms, the most that the API suggests, for the tolerance of its onsets."""
+"""Frames from one timestamp to the next: 50 ms, the max that the API suggests, for the tolerance of its onsets."""
 WINDOW_SAMPLES = samples_for_frames(PATCH_FRAMES)
 BATCH_WINDOWS = 128
-"""Most windows of one forward pass, so that memory hardly grows with the sound."""
+"""Max windows of one forward pass, so that memory hardly grows with the length of the audio."""
 
 
 class HearModel(nn.Module):
-    """A network with its front end: from sound to embeddings, each of a whole sound or of one window.
+    """The network of an `AudioModel` as a torch module, which HEAR's tools move to their device.
 
     `sample_rate` is in Hz. Both kinds of embedding come from one layer, so `scene_embedding_size` and
     `timestamp_embedding_size` are equal.
     """
 
-    def __init__(self, network: Backbone, log_offset: float, sample_rate: int) -> None:
+    def __init__(self, network: WaveformNetwork, sample_rate: int) -> None:
         super().__init__()
         self.network = network
-        self.log_mel = LogMel(log_offset)
         self.sample_rate = sample_rate
-        self.scene_embedding_size = network.embedding_size
-        self.timestamp_embedding_size = network.embedding_size
+        self.scene_embedding_size = self.timestamp_embedding_size = network.backbone.embedding_size
 
     def forward(self, audio_BT: Tensor) -> Tensor:
         """Embed sounds of 0.975 s or longer, float [batch, samples]: float32 [batch, embedding size]."""
-        return self.embed(self.log_mel(audio_BT))
-
-    def embed(self, log_mel_BFM: Tensor) -> Tensor:
-        _, embedding_BE = self.network(log_mel_BFM)
+        embedding_BE: Tensor = self.network(audio_BT)[0]
         return embedding_BE.float()
 
 
@@ -51,27 +46,26 @@ def load_model(model_file_path: str = "") -> HearModel:
     """Load a trained network, in evaluation mode on the CPU.
 
     Args:
-        model_file_path: the network's folder under `06_models`, or its safetensors file with `card.json` beside it.
+        model_file_path: as `AudioModel.load` takes it: the network's folder under `06_models`, or its safetensors file
+            with `card.json` beside it.
 
     Raises:
         FileNotFoundError: naming the file that is not there.
-        ValueError: for an empty path, since no network is built in, and for files that are broken or do not belong
-            together.
+        UserError: for an empty path, since no network is built in, for files that are broken or do not belong
+            together, and for an ONNX file.
     """
     if not model_file_path:
-        raise ValueError(
+        raise UserError(
             f"model_file_path is empty, and no network is built in: give a folder that holds {WEIGHTS_NAME} and "
             f"{CARD_NAME}, such as data/06_models/vggish_plus (--model of HEAR's tools)"
         )
-    path = Path(model_file_path)
-    weights_file = path / WEIGHTS_NAME if path.is_dir() else path
-    network, card = read_model(weights_file, weights_file.with_name(CARD_NAME))
-    return HearModel(network, card["front_end"]["log_offset"], card["front_end"]["sample_rate_hz"]).eval()
+    model = AudioModel.load(model_file_path, "cpu")
+    return HearModel(model.torch_network, model.sample_rate).eval()
 
 
 @torch.no_grad()
 def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
-    """Embed whole sounds: the network hears each at once and pools over time as it did in training.
+    """Embed whole sounds, each in one forward pass that pools over time as in training.
 
     Args:
         audio: float [n_sounds, n_samples] in [-1, 1] at `model.sample_rate`, on the model's device. Below 0.975 s,
@@ -81,7 +75,7 @@ def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
         float32 [n_sounds, scene_embedding_size], on the same device.
 
     Raises:
-        ValueError: if `audio` is no such tensor.
+        UserError: if `audio` is no such tensor.
     """
     _check(audio)
     return model(F.pad(audio, (0, max(0, WINDOW_SAMPLES - audio.shape[1]))))
@@ -89,9 +83,9 @@ def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
 
 @torch.no_grad()
 def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, Tensor]:
-    """Embed a window of 0.975 s around every timestamp: 0 ms, 50 ms and so on, to the end of the sound.
+    """Embed a window of 0.975 s around every timestamp: 0 ms, 50 ms and so on, to the end of the audio.
 
-    Windows that reach over the ends of a sound hear silence there.
+    Windows that reach over the ends of the audio are filled with silence.
 
     Args:
         audio: float [n_sounds, n_samples] in [-1, 1] at `model.sample_rate`, on the model's device.
@@ -101,15 +95,15 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
         [n_sounds, n_timestamps], on the same device. n_timestamps = 1 + n_samples // 800.
 
     Raises:
-        ValueError: if `audio` is no such tensor.
+        UserError: if `audio` is no such tensor.
     """
     _check(audio)
-    log_mel_BFM = model.log_mel(F.pad(audio, (WINDOW_SAMPLES // 2, WINDOW_SAMPLES // 2)))
+    log_mel_BFM = model.network.log_mel(F.pad(audio, (WINDOW_SAMPLES // 2, WINDOW_SAMPLES // 2)))
     windows_BPFM = frame_patches(log_mel_BFM, PATCH_FRAMES, TIMESTAMP_FRAMES)
     sounds, windows = windows_BPFM.shape[:2]
     positions = torch.arange(sounds * windows, device=audio.device)
     parts = [
-        model.embed(windows_BPFM[part // windows, part % windows])  # a copy of these windows alone: all overlap
+        model.network.backbone(windows_BPFM[part // windows, part % windows])[1].float()  # copies these windows alone
         for part in positions.split(BATCH_WINDOWS)
     ]
     interval_ms = 1_000 * TIMESTAMP_FRAMES * HOP_LENGTH / model.sample_rate
@@ -119,6 +113,6 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
 
 def _check(audio: Tensor) -> None:
     if audio.ndim != 2 or not audio.numel():
-        raise ValueError(f"audio is {list(audio.shape)}: give [n_sounds, n_samples], mono, with at least one sample")
+        raise UserError(f"audio is {list(audio.shape)}: give [n_sounds, n_samples], mono, with at least one sample")
     if not audio.is_floating_point():
-        raise ValueError(f"audio is {audio.dtype}: give floats in [-1, 1]; divide integers by their full scale")
+        raise UserError(f"audio is {audio.dtype}: give floats in [-1, 1]; divide integers by their full scale")

@@ -20,6 +20,8 @@ from xmodal_kedro.evaluation.representations import (
     random_network,
 )
 from xmodal_kedro.features.log_mel import LogMel
+from xmodal_kedro.inference.audio_model import AudioModel
+from xmodal_kedro.models import Backbone
 from xmodal_kedro.models.card import digest
 from xmodal_kedro.params import AudioTeacherCard
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW, BenchmarkEmbeddings
@@ -42,7 +44,12 @@ def sounds_shard(lengths_s: list[float], first: int = 0) -> MemoryShard:
 
 
 def network(seed: int = 0, log_offset: float = 0.01) -> NetworkEmbedding:
-    return NetworkEmbedding(random_network(CARD, seed), log_offset, CPU)
+    return representation_of(random_network(CARD, seed), log_offset)
+
+
+def representation_of(backbone: Backbone, log_offset: float = 0.01) -> NetworkEmbedding:
+    card = CARD | {"front_end": {"log_offset": log_offset, "sample_rate_hz": 16_000}}
+    return NetworkEmbedding(AudioModel.of(backbone, card, CPU))
 
 
 def test_an_embedding_is_alike_whatever_shares_its_batch() -> None:
@@ -62,7 +69,7 @@ def test_a_long_sound_is_heard_whole_as_mean_and_maximum_over_time() -> None:
     log_mel = LogMel(0.01)(torch.from_numpy(sound).float()[None] / 32_768)
     with torch.inference_mode():
         parts, (logits, _) = net.over_time(log_mel)[0], net(log_mel)
-    told = NetworkEmbedding(net, 0.01, CPU)([sound])
+    told = representation_of(net)([sound])
     np.testing.assert_allclose(told.embeddings[0], torch.cat([parts.mean(0), parts.amax(0)]), rtol=1e-5)
     np.testing.assert_allclose(told.scores[0], logits[0].sigmoid(), rtol=1e-5)
 

@@ -13,7 +13,7 @@ from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split, rotate
 from xmodal_kedro.evaluation.fine_tune import Start, fine_tune_benchmark, hold_out
 from xmodal_kedro.evaluation.representations import random_network
-from xmodal_kedro.models.card import describe
+from xmodal_kedro.models.card import make_card
 from xmodal_kedro.params import FineTuneParams, TrainParams, VGGishPlusParams
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW, TransferPredictions
 
@@ -24,7 +24,7 @@ PARAMS = FineTuneParams(epochs=4, batch_size=8, learning_rate=0.01, scratch_lear
 def card_and_weights() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     bare = {"model": "vggish_plus", "classes": ["x", "y", "z"], "training": TRAINED.model_dump(mode="json")}
     network = random_network(bare, 7)
-    return describe(network, bare["classes"], TRAINED, "0" * 32, {"epoch": 0}), network.state_dict()
+    return make_card(network, bare["classes"], TRAINED, "0" * 32, {"epoch": 0}), network.state_dict()
 
 
 def tones() -> tuple[Benchmark, dict[str, MemoryShard]]:

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import MemoryShard, folder_of
 from xmodal_kedro.dedup.overlap import overlapping_pairs
 from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
-from xmodal_kedro.evaluation.leaks import Leak, find_leaks, freesound_id, refuse_leaks, sign_sounds
+from xmodal_kedro.evaluation.leaks import Leak, find_leaks, freesound_id, require_no_leak, sign_sounds
 from xmodal_kedro.evaluation.sounds import decode_sounds
 from xmodal_kedro.params import NearDuplicateParams
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW, Signatures
@@ -86,9 +86,9 @@ def test_an_equal_file_is_a_leak_though_its_sound_is_too_short_to_tell(real: tup
     sources = videos((benchmark.audio[3].sha256[:32], "renamed.ogg"), ("0" * 32, "harmless.mp4"))
     (leak,) = find_leaks("esc10", benchmark, signatures, sources, {}, PARAMS)
     assert leak == Leak("renamed.ogg", benchmark.clips["file"][3], "the files are equal")
-    refuse_leaks([], "esc10")
+    require_no_leak([], "esc10")
     with pytest.raises(ValueError, match="training has heard the benchmark esc10: 1 of its sources .*renamed.ogg"):
-        refuse_leaks([leak], "esc10")
+        require_no_leak([leak], "esc10")
 
 
 def test_the_freesound_recording_that_a_clip_was_cut_from_is_a_leak(real: tuple) -> None:

@@ -11,16 +11,17 @@ from xmodal_kedro.evaluation import sounds
 from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
 from xmodal_kedro.evaluation.sounds import count_silent, decode_benchmark, decode_sounds, level_dbfs, stored_sounds
 from xmodal_kedro.media.audio_track import read_audio
+from xmodal_kedro.params import TransferParams
 from xmodal_kedro.schemas import BenchmarkSounds
 
 
 def test_shards_hold_every_sound_in_the_order_of_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sounds, "SHARD_SOUNDS", 4)
-    benchmark = read_benchmark(write_benchmark(tmp_path), "esc50")
-    shards = {key: shard_of(job) for key, job in decode_benchmark(benchmark).items()}
+    files, params = write_benchmark(tmp_path), TransferParams(benchmark="esc50")
+    shards = {key: shard_of(job) for key, job in decode_benchmark(files, params).items()}
     assert [shard.num_rows for shard in shards.values()] == [4, 4, 4, 3]
-    told = [name for shard in shards.values() for part in stored_sounds(shard, 3) for name, _ in part]
-    assert told == benchmark.clips["file"].tolist()
+    stored = [name for shard in shards.values() for part in stored_sounds(shard, 3) for name, _ in part]
+    assert stored == read_benchmark(files, "esc50").clips["file"].tolist()
 
 
 def test_a_stored_sound_is_what_was_decoded(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from xmodal_kedro.evaluation.statistics import (
     all_gains,
     class_accuracies,
     class_gains,
+    confidence_interval,
     coverage,
     fold_values,
-    interval,
     paired_p_value,
     summarise,
 )
@@ -67,7 +67,7 @@ def test_the_gain_its_interval_and_p_are_those_of_the_corrected_test_by_hand() -
 def test_without_its_correction_the_test_is_the_paired_t_test() -> None:
     plain = stats.ttest_1samp(GAINS, 0)
     assert paired_p_value(GAINS, test_to_training=0.0) == pytest.approx(plain.pvalue)
-    assert interval(GAINS, 0.0) == pytest.approx(tuple(plain.confidence_interval(0.95)))
+    assert confidence_interval(GAINS, 0.0) == pytest.approx(tuple(plain.confidence_interval(0.95)))
 
 
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=10))
@@ -80,7 +80,7 @@ def test_the_correction_never_makes_a_gain_look_surer(gains: list[float]) -> Non
 @given(st.lists(st.integers(-100, 100), min_size=3, max_size=10))
 def test_zero_lies_in_the_interval_just_where_p_exceeds_a_twentieth(gains: list[int]) -> None:
     values = np.array(gains) / 100
-    low, high = interval(values, 0.25)
+    low, high = confidence_interval(values, 0.25)
     p = paired_p_value(values, 0.25)
     assert abs(p - 0.05) < 1e-9 or (low <= 0 <= high) == (p > 0.05)
 

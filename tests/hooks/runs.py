@@ -26,7 +26,7 @@ from xmodal_kedro import metric_callbacks
 from xmodal_kedro.datasets.files import JsonDataset, WeightsDataset
 from xmodal_kedro.hooks import TrackingHooks
 from xmodal_kedro.models import build
-from xmodal_kedro.models.card import describe
+from xmodal_kedro.models.card import make_card
 from xmodal_kedro.params import TrainParams
 
 STEPS = 3
@@ -40,7 +40,7 @@ def train(clips: Any, labels: Any, label_vocabulary: pd.DataFrame, train: TrainP
         if FAULTS:
             FAULTS.pop()()
     model = _network(train.model)
-    return model.state_dict(), describe(model, list(TONES_HZ), train, "abc", {"epoch": 0})
+    return model.state_dict(), make_card(model, list(TONES_HZ), train, "abc", {"epoch": 0})
 
 
 @functools.cache

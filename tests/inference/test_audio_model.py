@@ -42,11 +42,11 @@ def test_a_folder_gives_a_network_that_embeds_and_tags(trained: Trained, network
 
 def test_sounds_of_many_lengths_are_heard_in_order_each_as_if_alone(network: AudioModel) -> None:
     sounds = [sound(300, 1.0), sound(1_000, 2.5), sound(4_000, 1.0), sound(300, 0.2)]
-    heard = network.hear(sounds, 16_000)
+    heard = network.predict(sounds, 16_000)
     for audio, embedding in zip(sounds, heard.embeddings, strict=True):
         np.testing.assert_allclose(embedding, network.embed(audio, 16_000), rtol=1e-5, atol=1e-5)
     assert heard.scores.shape == (4, len(network.classes))
-    assert network.hear([], 16_000).embeddings.shape == (0, heard.embeddings.shape[1])
+    assert network.predict([], 16_000).embeddings.shape == (0, heard.embeddings.shape[1])
 
 
 def test_sound_of_another_rate_is_resampled(network: AudioModel) -> None:

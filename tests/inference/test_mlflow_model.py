@@ -133,7 +133,7 @@ def test_the_model_is_code_weights_and_card_without_a_pickle(uri: str, tmp_path:
     stored = [path for path in folder.rglob("*") if path.is_file()]
     # Who loads the code from a local store, as MLflow does to try its example, leaves Python's bytecode beside it.
     files = {path.relative_to(folder).as_posix(): path for path in stored if path.parent.name != "__pycache__"}
-    assert {"artifacts/weights.safetensors", "artifacts/card.json", "waveform_model.py", "MLmodel"} <= files.keys()
+    assert {"artifacts/weights.safetensors", "artifacts/card.json", "mlflow_model.py", "MLmodel"} <= files.keys()
     assert {path.suffix for path in files.values()} <= {".safetensors", ".json", ".py", ".yaml", ".txt", ""}
     assert not [name for name, path in files.items() if path.read_bytes()[:1] == b"\x80" and name != "artifacts"]
     assert files["artifacts/weights.safetensors"].read_bytes() == trained.weights_file.read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
@@ -16,16 +17,17 @@ from tests.fakes import folder_of, shard_of
 from tests.tones import TONES_HZ, tone
 from tests.trained import Trained
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.inference.recordings import Ears, embed_recordings_shard
+from xmodal_kedro.inference.audio_model import AudioModel
+from xmodal_kedro.inference.recordings import WindowEmbedder, embed_recordings_shard
 from xmodal_kedro.media.probe import SourceFile
-from xmodal_kedro.models.card import load_model
+from xmodal_kedro.models.card import restore_backbone
 from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.pipelines.embed import create_pipeline
 from xmodal_kedro.pipelines.embed.nodes import embed_recordings
 from xmodal_kedro.schemas import RecordingEmbeddings, UnheardRecordings
 
-ASKS = EmbedParams(window_s=1.0, hop_s=1.0, batch_size=2, min_score=0.0, tags=2, shard_files=2, device="cpu")
+SETTINGS = EmbedParams(window_s=1.0, hop_s=1.0, batch_size=2, min_score=0.0, tags=2, shard_files=2, device="cpu")
 LENGTHS_S = {"a.wav": 3.5, "below/b.wav": 1.0, "c.wav": 0.3}
 
 
@@ -36,6 +38,11 @@ def write_sound(file: Path, audio: np.ndarray) -> None:
         stream.setsampwidth(2)
         stream.setframerate(16_000)
         stream.writeframes(audio.astype("<i2").tobytes())
+
+
+def embedder_of(trained: Trained, params: EmbedParams = SETTINGS) -> WindowEmbedder:
+    backbone = restore_backbone(trained.card, trained.weights)
+    return WindowEmbedder(AudioModel.of(backbone, trained.card, torch.device("cpu")), params)
 
 
 @pytest.fixture
@@ -51,7 +58,7 @@ def trained(tmp_path: Path) -> Trained:
     return Trained(tmp_path)
 
 
-def catalog_of(folder: Path, sounds: Path, trained: Trained, params: EmbedParams = ASKS) -> DataCatalog:
+def catalog_of(folder: Path, sounds: Path, trained: Trained, params: EmbedParams = SETTINGS) -> DataCatalog:
     engine = {"backend": "threading", "workers": 1}
     return DataCatalog(
         {
@@ -107,30 +114,30 @@ def test_a_file_that_breaks_off_is_heard_up_to_there(tmp_path: Path, trained: Tr
     whole = next(iter(sorted((real_data / "esc10" / "audio").glob("*.ogg")))).read_bytes()
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "half.ogg").write_bytes(whole[: len(whole) // 2])
-    ears = Ears(load_model(trained.card, trained.weights), trained.card, ASKS)
+    embedder = embedder_of(trained)
     (file,) = folder_of(tmp_path / "cut").values()
-    assert shard_of(lambda: embed_recordings_shard((SourceFile(file),), ears)).num_rows >= 1
+    assert shard_of(lambda: embed_recordings_shard((SourceFile(file),), embedder)).num_rows >= 1
 
 
 def test_hostile_files_cost_nothing_but_themselves(real_data: Path, trained: Trained, sounds: Path) -> None:
     some = dict(list(folder_of(real_data / "hostile").items())[::6])
     files = [*some.values(), *folder_of(sounds).values()]
-    ears = Ears(load_model(trained.card, trained.weights), trained.card, ASKS)
-    shard = shard_of(lambda: embed_recordings_shard(tuple(map(SourceFile, files)), ears))
+    embedder = embedder_of(trained)
+    shard = shard_of(lambda: embed_recordings_shard(tuple(map(SourceFile, files)), embedder))
     heard = set(shard()["uri"].to_pylist())
     failed = {row["uri"] for row in json.loads(shard.metadata["failed"])}
     assert set(LENGTHS_S) <= heard and heard | failed == {file.name for file in files}
 
 
 def test_an_error_of_the_network_is_not_blamed_on_the_file(trained: Trained, sounds: Path) -> None:
-    ears = Ears(load_model(trained.card, trained.weights), trained.card, ASKS)
+    embedder = embedder_of(trained)
 
     def fails(*_: Any) -> None:
         raise RuntimeError("out of memory")
 
-    ears.rows = fails  # type: ignore[assignment, method-assign]
+    embedder.rows = fails  # type: ignore[assignment, method-assign]
     with pytest.raises(RuntimeError, match="out of memory"):
-        shard_of(lambda: embed_recordings_shard((SourceFile(folder_of(sounds)["a.wav"]),), ears))
+        shard_of(lambda: embed_recordings_shard((SourceFile(folder_of(sounds)["a.wav"]),), embedder))
 
 
 @pytest.mark.parametrize(
@@ -138,15 +145,15 @@ def test_an_error_of_the_network_is_not_blamed_on_the_file(trained: Trained, sou
 )
 def test_what_changes_the_answers_makes_another_job(trained: Trained, changes: dict[str, Any], same: bool) -> None:
     def mark(params: EmbedParams) -> str:
-        return Ears(load_model(trained.card, trained.weights), trained.card, params).fingerprint
+        return embedder_of(trained, params).fingerprint
 
-    assert (mark(ASKS.model_copy(update=changes)) == mark(ASKS)) is same
+    assert (mark(SETTINGS.model_copy(update=changes)) == mark(SETTINGS)) is same
 
 
 def test_a_folder_without_files_is_told(tmp_path: Path, trained: Trained) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no file: put recordings there, or name another place as `source`"):
-        embed_recordings(folder_of(tmp_path / "empty"), trained.weights, trained.card, ASKS)
+        embed_recordings(folder_of(tmp_path / "empty"), trained.weights, trained.card, SETTINGS)
 
 
 def test_windows_that_would_leave_sound_out_are_refused() -> None:

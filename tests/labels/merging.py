@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from tests.fakes import MemoryShard, shard_of
 from tests.teachers.fixtures import labels_shard
-from xmodal_kedro.labels.match import split
+from xmodal_kedro.labels.match import match_classes, split
 from xmodal_kedro.params import MergeParams
 from xmodal_kedro.pipelines.merge_labels import nodes
 from xmodal_kedro.storage import Shards
@@ -108,16 +108,17 @@ def merge(
 ) -> Merged:
     """Run the nodes of `merge_labels` one after the other."""
     labels: tuple[Shards, Shards, Shards] = (corpus["clips"], corpus["visual"], corpus["audio"])
-    classes = nodes.match_classes(
+    classes = match_classes(
         visual_classes() if seen is None else seen, audio_classes(), ontology() if above is None else above, params
     )
     survey = made(nodes.survey_labels(*labels, *classes, params))
-    plan = nodes.plan_merge(survey, *classes, params)
-    counts = made(nodes.count_targets(*labels, *classes, *plan, params))
-    vocabulary, dropped = nodes.build_vocabulary(survey, counts, *classes, params)
+    thresholds, associations, plan = nodes.plan_merge(survey, *classes, params)
+    counts = made(nodes.count_targets(*labels, plan))
+    vocabulary, dropped = nodes.build_vocabulary(survey, counts, plan)
     groups = near_duplicates({}) if found is None else found
-    jobs = nodes.merge_shards(*labels, *classes, *plan, vocabulary, groups, params)
-    return Merged(*classes, *plan, vocabulary, dropped, jobs, {key: shard_of(job)() for key, job in jobs.items()})
+    jobs = nodes.merge_shards(*labels, plan, vocabulary, groups)
+    tables = {key: shard_of(job)() for key, job in jobs.items()}
+    return Merged(*classes, thresholds, associations, vocabulary, dropped, jobs, tables)
 
 
 def made(jobs: Mapping[str, Any]) -> dict[str, MemoryShard]:

@@ -7,20 +7,20 @@ import torch
 
 from tests.tones import tone_params
 from xmodal_kedro.models import build
-from xmodal_kedro.models.card import describe, digest, load_model
+from xmodal_kedro.models.card import digest, make_card, restore_backbone
 
 CLASSES = ["rain", "bell"]
 
 
 def card_of(model_name: str) -> tuple[dict, dict]:
     model = build(model_name, len(CLASSES), tone_params().vggish_plus)
-    return describe(model, CLASSES, tone_params(model=model_name), "abc", {"epoch": 3}), model.state_dict()
+    return make_card(model, CLASSES, tone_params(model=model_name), "abc", {"epoch": 3}), model.state_dict()
 
 
 def test_a_card_and_its_weights_give_back_the_network_ready_for_use() -> None:
     model = build("vggish_plus", 2, tone_params().vggish_plus).eval()
-    card = describe(model, CLASSES, tone_params(), "abc", {"epoch": 3})
-    again = load_model(json.loads(json.dumps(card)), model.state_dict())
+    card = make_card(model, CLASSES, tone_params(), "abc", {"epoch": 3})
+    again = restore_backbone(json.loads(json.dumps(card)), model.state_dict())
     log_mel = torch.randn(1, 96, 64)
     assert not again.training
     torch.testing.assert_close(again(log_mel)[0], model(log_mel)[0], rtol=0, atol=0)
@@ -29,26 +29,26 @@ def test_a_card_and_its_weights_give_back_the_network_ready_for_use() -> None:
 def test_options_of_the_network_come_back_with_its_card() -> None:
     params = tone_params(vggish_plus={"pooling": "mean", "width": 4})
     model = build("vggish_plus", 2, params.vggish_plus).eval()
-    card = describe(model, CLASSES, params, "abc", {"epoch": 3})
-    again = load_model(json.loads(json.dumps(card)), model.state_dict())
+    card = make_card(model, CLASSES, params, "abc", {"epoch": 3})
+    again = restore_backbone(json.loads(json.dumps(card)), model.state_dict())
     assert [weight.shape for weight in again.parameters()] == [weight.shape for weight in model.parameters()]
 
 
 def test_a_card_from_before_there_were_options_takes_the_defaults() -> None:
     model = build("vggish_plus", len(CLASSES))
-    card = describe(model, CLASSES, tone_params(), "abc", {})
+    card = make_card(model, CLASSES, tone_params(), "abc", {})
     del card["training"]["vggish_plus"]
-    assert digest(load_model(card, model.state_dict()).state_dict()) == card["weights_digest"]
+    assert digest(restore_backbone(card, model.state_dict()).state_dict()) == card["weights_digest"]
     card, weights = card_of("mobilenet_v2")
     del card["training"]
-    assert digest(load_model(card, weights).state_dict()) == card["weights_digest"]
+    assert digest(restore_backbone(card, weights).state_dict()) == card["weights_digest"]
 
 
 def test_a_card_with_options_that_this_version_does_not_know_is_an_error() -> None:
     card, weights = card_of("vggish_plus")
     card["training"]["vggish_plus"]["squeeze"] = True
     with pytest.raises(ValueError, match=r"training\.vggish_plus: squeeze is True.*: run the train pipeline again"):
-        load_model(card, weights)
+        restore_backbone(card, weights)
 
 
 def test_a_card_tells_what_is_needed_to_feed_and_read_the_network() -> None:
@@ -65,14 +65,14 @@ def test_weights_of_another_run_are_an_error(other: str) -> None:
     card, _ = card_of("vggish_plus")
     _, weights = card_of(other)
     with pytest.raises(ValueError, match=r"of different runs .*: run the train pipeline again"):
-        load_model(card, weights)
+        restore_backbone(card, weights)
 
 
 def test_a_network_that_has_changed_since_is_an_error() -> None:
     card, weights = card_of("vggish_plus")
     card["classes"] = [*CLASSES, "dog"]
     with pytest.raises(ValueError, match=r"do not fit .* \(vggish_plus, 3 classes\): run the train pipeline again"):
-        load_model(card, weights)
+        restore_backbone(card, weights)
 
 
 def test_the_digest_tells_names_shapes_types_and_values_but_not_order() -> None:
@@ -98,4 +98,4 @@ def test_an_incomplete_card_is_an_error_that_names_what_it_lacks() -> None:
     card, weights = card_of("vggish_plus")
     del card["classes"]
     with pytest.raises(ValueError, match="lacks classes"):
-        load_model(card, weights)
+        restore_backbone(card, weights)

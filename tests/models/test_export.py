@@ -17,7 +17,7 @@ from tests.tones import TONES_HZ
 from tests.trained import Trained, sound
 from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.models import BACKBONES
-from xmodal_kedro.models.card import load_model
+from xmodal_kedro.models.card import restore_backbone
 from xmodal_kedro.models.export import ConvolvedLogMel, export_onnx
 from xmodal_kedro.models.model_card import describe_model
 
@@ -36,7 +36,7 @@ def test_every_network_gives_the_same_in_onnxruntime_for_sounds_of_any_length(tm
     trained = Trained(tmp_path, model)
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    session = ort.InferenceSession(export_onnx(load_model(trained.card, trained.weights), trained.card), options)
+    session = ort.InferenceSession(export_onnx(restore_backbone(trained.card, trained.weights), trained.card), options)
     for duration_s in LENGTHS_S:
         sounds = [sound(hz, duration_s) for hz in TONES_HZ.values()]
         embeddings, scores = session.run(["embedding", "scores"], {"audio": np.stack(sounds)})
@@ -50,7 +50,7 @@ def test_every_network_gives_the_same_in_onnxruntime_for_sounds_of_any_length(tm
 
 def test_a_process_without_torch_runs_it(tmp_path: Path) -> None:
     trained = Trained(tmp_path)
-    (tmp_path / "model.onnx").write_bytes(export_onnx(load_model(trained.card, trained.weights), trained.card))
+    (tmp_path / "model.onnx").write_bytes(export_onnx(restore_backbone(trained.card, trained.weights), trained.card))
     code = f"""
 import sys
 sys.modules["torch"] = None  # importing it would now fail

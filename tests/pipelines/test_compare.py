@@ -25,17 +25,19 @@ from tests.labels.merging import (
 from tests.reports.transfer.test_report import without_plotly
 from tests.tones import TONES_HZ, VOCABULARY, tone, tone_params, tone_shards
 from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, rotate
 from xmodal_kedro.evaluation.rule_results import (
     holm,
     plot_rules,
     render_rules,
     rule_gains,
+    rule_metrics,
     rule_values,
-    summarise_rules,
 )
 from xmodal_kedro.evaluation.rule_trials import ProbeTask, trial_jobs
 from xmodal_kedro.evaluation.rules import of_rule, training_jobs, vocabulary_of
+from xmodal_kedro.labels.match import match_classes
 from xmodal_kedro.params import CompareParams, TransferParams
 from xmodal_kedro.pipelines.compare import nodes
 from xmodal_kedro.schemas import (
@@ -67,12 +69,13 @@ def test_the_labels_of_each_rule_are_those_that_merge_labels_makes() -> None:
     corpus, compare = small_corpus(), CompareParams(rules=RULES)
     params = merge_params(visual_names="sounds", drop_silent=True, min_clips=2, validation_fraction=0.4)
     labels = (corpus["clips"], corpus["visual"], corpus["audio"])
-    classes = nodes.match_classes(visual_classes(), audio_classes(), ontology(), params)
+    classes = match_classes(visual_classes(), audio_classes(), ontology(), params)
     surveys = made(nodes.survey_rules(*labels, *classes, params, compare))
-    counts = made(nodes.count_rules(*labels, *classes, surveys, params, compare))
-    vocabularies = RuleVocabularies.validate(nodes.choose_classes(*classes, surveys, counts, params, compare))
+    plans = nodes.plan_rules(*classes, surveys, params, compare)
+    counts = made(nodes.count_rules(*labels, plans))
+    vocabularies = RuleVocabularies.validate(nodes.choose_classes(plans, surveys, counts))
     groups = near_duplicates({})
-    merged = made(nodes.merge_rules(*labels, *classes, surveys, vocabularies, groups, params, compare))
+    merged = made(nodes.merge_rules(*labels, plans, vocabularies, groups))
     for rule in RULES:
         expected = merge(corpus, params.model_copy(update={"rule": rule}), groups)
         pd.testing.assert_frame_equal(vocabulary_of(vocabularies, rule), expected.vocabulary)
@@ -83,10 +86,11 @@ def test_a_rule_without_classes_is_named() -> None:
     corpus, compare = small_corpus(), CompareParams(rules=("visual_only", "audio_only"))
     params = merge_params(min_clips=1000)
     labels = (corpus["clips"], corpus["visual"], corpus["audio"])
-    classes = nodes.match_classes(visual_classes(), audio_classes(), ontology(), params)
+    classes = match_classes(visual_classes(), audio_classes(), ontology(), params)
     surveys = made(nodes.survey_rules(*labels, *classes, params, compare))
-    with pytest.raises(ValueError, match=r"rule visual_only: .*; or take it out of compare.rules"):
-        nodes.choose_classes(*classes, surveys, {}, params, compare)
+    plans = nodes.plan_rules(*classes, surveys, params, compare)
+    with pytest.raises(UserError, match=r"visual_only.*compare\.rules"):
+        nodes.choose_classes(plans, surveys, {})
 
 
 COMPARE = CompareParams(rules=("visual_only", "union"), seeds=2)
@@ -192,7 +196,7 @@ def test_results_gains_and_page_agree_with_the_predictions(
     equal = gains[(gains["metric"] == "accuracy") & gains["rule"].isin(["union", "visual_only"])]
     equal = equal[equal["over"].isin(["union", "visual_only"])]
     assert equal["gain"].tolist() == [0.0] and equal["p_value"].tolist() == [1.0]
-    metrics = summarise_rules("csv", values, networks)
+    metrics = rule_metrics("csv", values, networks)
     assert metrics["csv.union.accuracy"] == pytest.approx(right["union"])
     assert metrics["union.clips"] == float(networks["union-0"].metadata["clips"])
     page = without_plotly(render_rules("csv", True, values, gains, metrics, plot_rules(values, table)))

@@ -14,7 +14,7 @@ from kedro.runner import SequentialRunner
 from tests.tones import TONES_HZ, VOCABULARY, tone_params, tone_shards
 from xmodal_kedro.datasets.checkpoints import CheckpointDataset
 from xmodal_kedro.features.log_mel import LogMel
-from xmodal_kedro.models.card import load_model
+from xmodal_kedro.models.card import restore_backbone
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pipelines.train import create_pipeline
 from xmodal_kedro.pipelines.train.nodes import plot_training_curves, train_model
@@ -51,7 +51,7 @@ def test_the_history_is_a_valid_table_with_a_row_for_each_epoch(outputs: dict) -
 
 def test_weights_and_card_make_a_network_that_listens(outputs: dict) -> None:
     card = json.loads(json.dumps(outputs["model_card"]))
-    model = load_model(card, outputs["model_weights"])
+    model = restore_backbone(card, outputs["model_weights"])
     with torch.inference_mode():
         logits, _ = model(LogMel(card["front_end"]["log_offset"])(torch.zeros(1, 16_000)))
     assert logits.shape == (1, len(TONES_HZ)) and card["classes"] == list(TONES_HZ)

@@ -22,7 +22,7 @@ from tests.evaluation.test_leaks import moving, signed
 from tests.fakes import MemoryShard, folder_of, shard_of
 from tests.reports.transfer.test_report import report_inputs
 from xmodal_kedro.models import build
-from xmodal_kedro.models.card import describe
+from xmodal_kedro.models.card import make_card
 from xmodal_kedro.params import (
     AudioTeacherCard,
     FineTuneParams,
@@ -77,7 +77,7 @@ def run(
     inputs = reported | {
         "benchmark_files": folder,
         "model_weights": model.state_dict(),
-        "model_card": describe(model, ["dog", "rain"], SMALL, "0" * 32, {"epoch": 1, "validation_map": 0.25}),
+        "model_card": make_card(model, ["dog", "rain"], SMALL, "0" * 32, {"epoch": 1, "validation_map": 0.25}),
         "videos": reported["videos"].assign(uri=["a.mp4", "b.mp4", "c.mp4", "d.mp4"]),
         "signatures": heard or {},
         "audio_teacher_files": teacher or Folder("nowhere", {}),

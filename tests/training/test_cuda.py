@@ -73,7 +73,7 @@ def test_a_deterministic_training_goes_on_to_the_bits_of_an_unbroken_one(tmp_pat
 def test_a_step_does_not_wait_for_the_device() -> None:
     params = tone_params(**SETTINGS)
     data = prepare_training_data(CLIPS, LABELS, VOCABULARY, params, tone_embeddings())
-    learner = Learner(params, 3, 4, 4, torch.device("cuda", 0))
+    learner = Learner.for_pretraining(params, 3, 4, 4, torch.device("cuda", 0))
     prepared = list(on_device(data.train.batches(0, 0, Reader(pinned=True)), learner, 0))
     learner.step(prepared[0], 0, 1e-3)
     torch.cuda.set_sync_debug_mode("error")

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xmodal_kedro.data.order import EpochOrder, Piece, Pool, RowGroups
 from xmodal_kedro.data.prefetch import prefetched
-from xmodal_kedro.data.survey import ShardTargets, Split, read_targets, reading
+from xmodal_kedro.data.survey import ShardTargets, SplitName, read_targets, reading
 from xmodal_kedro.data.teacher_embeddings import Embeddings, ShardEmbeddings
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.features.augment import fit_length
@@ -79,7 +79,7 @@ class Reader:
     pinned: bool = False
 
 
-ALONE = Reader()
+SOLE_READER = Reader()
 
 
 class _Beside(NamedTuple):
@@ -112,7 +112,7 @@ class ClipStream:
     clips: Shards
     labels: Shards
     embeddings: Embeddings | None
-    split: Split
+    split: SplitName
     groups: RowGroups
     classes: int
     clip_s: float
@@ -126,7 +126,7 @@ class ClipStream:
         pool_clips = max(1, self.shuffle_buffer // (self.streams * _POOLS_IN_MEMORY))
         return EpochOrder(self.groups, self.batch_size, self.streams, pool_clips, self._random(epoch))
 
-    def batches(self, epoch: int = 0, first_step: int = 0, reader: Reader = ALONE) -> Generator[Batch]:
+    def batches(self, epoch: int = 0, first_step: int = 0, reader: Reader = SOLE_READER) -> Generator[Batch]:
         """The batches of one epoch from `first_step` on, read ahead by background threads.
 
         Args:
@@ -135,7 +135,7 @@ class ClipStream:
             reader: which part of each batch is given.
 
         Raises:
-            ValueError: if a shard cannot be read, or is no longer what it was when it was surveyed.
+            UserError: if a shard cannot be read, or is no longer what it was when it was surveyed.
         """
         return prefetched(self._batches(epoch, first_step, reader), _PREFETCHED_BATCHES)
 

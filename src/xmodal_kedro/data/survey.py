@@ -18,8 +18,8 @@ from xmodal_kedro.data.order import RowGroups
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.storage import LoadShard, Shards
 
-Split = Literal["train", "validation"]
-SPLITS: tuple[Split, ...] = ("train", "validation")
+SplitName = Literal["train", "validation"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation")
 
 SHARDS_AT_A_TIME = 16
 """Shards surveyed side by side: on an object store, each is a wait of tens of milliseconds."""
@@ -42,11 +42,11 @@ class ShardTargets:
     weights: NDArray[np.float32]
 
 
-def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> ShardTargets:
+def read_targets(key: str, labels: LoadShard, split: SplitName, classes: int) -> ShardTargets:
     """Read the targets of a shard's clips; a clip without any takes no part, whatever its split.
 
     Raises:
-        ValueError: if the shard cannot be read, or a target is not in the vocabulary.
+        UserError: if the shard cannot be read, or a target is not in the vocabulary.
     """
     with reading("labels", key, labels), labels.open() as parquet:
         # Small columns: to share them out to threads would take longer than to read them.
@@ -68,7 +68,7 @@ def read_targets(key: str, labels: LoadShard, split: Split, classes: int) -> Sha
     )
 
 
-def survey(clips: Shards, labels: Shards, classes: int) -> dict[Split, RowGroups]:
+def survey(clips: Shards, labels: Shards, classes: int) -> dict[SplitName, RowGroups]:
     """Count the labelled clips of each split in every row group.
 
     Args:
@@ -76,12 +76,12 @@ def survey(clips: Shards, labels: Shards, classes: int) -> dict[Split, RowGroups
         classes: size of the label vocabulary.
 
     Raises:
-        ValueError: if a shard cannot be read, a labelled clip has no sound, or a target is not in the vocabulary.
+        UserError: if a shard cannot be read, a labelled clip has no sound, or a target is not in the vocabulary.
     """
     keys = tuple(sorted(labels))
     with ThreadPoolExecutor(SHARDS_AT_A_TIME) as threads:
         counted = list(threads.map(partial(_count, clips, labels, classes), keys))
-    found: dict[Split, RowGroups] = {}
+    found: dict[SplitName, RowGroups] = {}
     for at, split in enumerate(SPLITS):
         counts_G = np.concatenate([np.zeros(0, np.int64), *(shard[at] for shard in counted)])
         shard_G = np.repeat(np.arange(len(keys)), [shard.shape[1] for shard in counted])
@@ -116,7 +116,7 @@ def reading(what: str, key: str, shard: LoadShard) -> Iterator[None]:
     """Tell which shard it was, and what to do, where one cannot be read.
 
     Raises:
-        ValueError: in place of the errors of Parquet and storage.
+        UserError: in place of the errors of Parquet and storage.
     """
     try:
         yield

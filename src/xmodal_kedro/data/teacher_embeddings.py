@@ -35,7 +35,7 @@ class ShardEmbeddings:
         """Those of some clips, in their order [clips, size].
 
         Raises:
-            ValueError: naming a clip that has none.
+            UserError: naming a clip that has none.
         """
         place = pc.index_in(clip_ids, value_set=self.clip_ids)
         if place.null_count:
@@ -63,7 +63,7 @@ class Embeddings:
         """Those of one shard.
 
         Raises:
-            ValueError: if it cannot be read, or its embeddings are of another size than the others'.
+            UserError: if it cannot be read, or its embeddings are of another size than the others'.
         """
         with reading("teacher_embeddings", key, self.shards[key]), self.shards[key].open() as parquet:
             table = parquet.read(use_threads=False).combine_chunks()

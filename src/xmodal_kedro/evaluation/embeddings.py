@@ -1,8 +1,8 @@
-"""Embeddings of a benchmark's sounds: each representation of each shard of sounds is made once, and kept."""
+"""Embeddings of a benchmark's sounds: each representation of each shard is made once, and kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -21,22 +21,22 @@ from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
 def embed_benchmark(sounds: Shards, representations: Mapping[str, Representation], batch_size: int) -> ShardJobs:
     """One job for each representation of each shard.
 
-    A job depends on what is represented and by whom, so that other weights leave a teacher's embeddings as they are.
+    A job depends on its shard and its representation, so that other weights leave a teacher's embeddings as they are.
 
     Args:
         sounds: as `schemas.BenchmarkSounds`.
         representations: by name.
-        batch_size: sounds in memory.
+        batch_size: max sounds of a forward pass, and in memory.
     """
     return {
-        f"{name}-{key}": partial(embed_benchmark_shard, shard, representation, Batch(batch_size))
+        f"{name}-{key}": partial(embed_benchmark_shard, shard, representation, BatchSize(batch_size))
         for name, representation in representations.items()
         for key, shard in sounds.items()
     }
 
 
-class Batch:
-    """How many sounds share a batch, which is no part of what comes out."""
+class BatchSize:
+    """Sounds of one batch, on which the result does not depend."""
 
     fingerprint = "batch"
 
@@ -45,7 +45,7 @@ class Batch:
 
 
 @recipe("embed_benchmark", version=1)
-def embed_benchmark_shard(sounds: LoadShard, representation: Representation, batch: Batch) -> Iterator[pa.Table]:
+def embed_benchmark_shard(sounds: LoadShard, representation: Representation, batch: BatchSize) -> Iterator[pa.Table]:
     """The sounds of a shard, represented: `schemas.BenchmarkEmbeddings`, a table for each batch."""
     for part in stored_sounds(sounds, batch.size):
         names, audio = zip(*part, strict=True)
@@ -66,7 +66,7 @@ class Embedded(NamedTuple):
 
 
 def representations_of(embeddings: Shards) -> list[str]:
-    """Names of the representations that are there, in order."""
+    """Names of the stored representations, in order."""
     return list(dict.fromkeys(key.rpartition("-")[0] for key in embeddings))
 
 
@@ -79,9 +79,17 @@ def collect_embeddings(embeddings: Shards, representation: str, files: Sequence[
         files: of the benchmark's sounds, in the order wanted.
 
     Raises:
-        ValueError: if the sounds are not those of the benchmark.
+        UserError: if the sounds are not those of the benchmark.
     """
-    tables = [shard() for key, shard in embeddings.items() if key.rpartition("-")[0] == representation]
+    return in_order([load() for key, load in embeddings.items() if key.rpartition("-")[0] == representation], files)
+
+
+def in_order(tables: Iterable[pa.Table], files: Sequence[str]) -> Embedded:
+    """The rows of one representation, as `schemas.BenchmarkEmbeddings`, in the order of `files`.
+
+    Raises:
+        UserError: if the sounds are not those of the benchmark.
+    """
     table = pa.concat_tables(tables)
     place = {file: position for position, file in enumerate(table["file"].to_pylist())}
     if place.keys() != set(files):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,25 +16,30 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
+from xmodal_kedro.data.loader import Batch
 from xmodal_kedro.data.order import even_sizes
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark
+from xmodal_kedro.evaluation.predictions import as_arrow
 from xmodal_kedro.evaluation.representations import PRETRAINED, SCRATCH
 from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, stored_sounds
 from xmodal_kedro.features.augment import fit_length
-from xmodal_kedro.features.log_mel import LogMel
-from xmodal_kedro.inference.batching import equal_lengths
+from xmodal_kedro.inference.audio_model import AudioModel
+from xmodal_kedro.inference.waveforms import from_int16
 from xmodal_kedro.models import Backbone
 from xmodal_kedro.models.card import build_network
-from xmodal_kedro.models.device import choose_device, mixed_precision
-from xmodal_kedro.params import FineTuneParams
-from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
+from xmodal_kedro.models.device import choose_device
+from xmodal_kedro.params import FineTuneParams, TrainParams
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import PREDICTIONS_ARROW
 from xmodal_kedro.storage import ShardJobs, Shards
-from xmodal_kedro.training.schedule import decay_groups, pace, pace_batch_norm
+from xmodal_kedro.training.checkpoint import plain_weights
+from xmodal_kedro.training.learner import Learner, single_label_loss
+from xmodal_kedro.training.schedule import learning_rate
+from xmodal_kedro.training.student import Student
 
 HEAD = "classify."
-"""What the names of the weights begin with that belong to the classes, and so to another task."""
+"""Prefix of the names of the classifier's weights, which belong to other classes."""
 WARMUP = 0.1
 """Share of the steps over which the learning rate rises; then it falls along a cosine to zero."""
 
@@ -45,7 +49,7 @@ class Start:
     """Where fine-tuning begins.
 
     Attributes:
-        card: of the network; its classes give way to the benchmark's.
+        card: of the network; its classes are replaced by the benchmark's.
         weights: of the trained network; None begins with random ones.
     """
 
@@ -54,12 +58,12 @@ class Start:
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights, or of what random ones are drawn for."""
+        """Of the weights, or of the options that random ones are drawn for."""
         drawn = {name: self.card.get("training", {}).get(name) for name in ("model", "vggish_plus")}
         return f"{self.card['weights_digest'] if self.weights else drawn} {self.card['front_end']['log_offset']}"
 
     def network(self, classes: int, seed: int) -> Backbone:
-        """A network for that many classes, its head, at least, at random."""
+        """A network for that many classes, with a random head at least."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = build_network({**self.card, "classes": [""] * classes})
@@ -67,6 +71,24 @@ class Start:
             kept = {name: weight for name, weight in self.weights.items() if not name.startswith(HEAD)}
             network.load_state_dict(kept, strict=False)
         return network
+
+    def train_params(self, params: FineTuneParams, seed: int) -> TrainParams:
+        """How the learner fine-tunes: no average of weights, and no limit of gradients."""
+        return TrainParams(
+            model=self.card["model"],
+            epochs=params.epochs,
+            batch_size=params.batch_size,
+            clip_s=self.card["clip_s"],
+            learning_rate=params.scratch_learning_rate if self.weights is None else params.learning_rate,
+            weight_decay=params.weight_decay,
+            warmup_fraction=WARMUP,
+            gradient_clip=None,
+            ema_decay=0.0,
+            log_offset=self.card["front_end"]["log_offset"],
+            mixup_alpha=params.mixup_alpha,
+            compile=False,
+            seed=seed,
+        )
 
 
 @dataclass(frozen=True)
@@ -87,7 +109,7 @@ def fine_tune_benchmark(
     seed: int,
     device: Literal["auto", "cpu", "cuda"],
 ) -> ShardJobs:
-    """A job for each split and either start, so that a run that was killed goes on with the splits it lacks."""
+    """A job for each split and either start, so that a run that was killed resumes with the splits it lacks."""
     starts = {PRETRAINED: Start(card, weights), SCRATCH: Start(card, None)}
     return {
         f"{name}-{split.fold:02}": partial(
@@ -105,7 +127,7 @@ def fine_tune_benchmark(
     }
 
 
-@recipe("fine_tune", version=1, libraries=("torch",))
+@recipe("fine_tune", version=2, libraries=("torch",))
 def fine_tune_split(
     sounds: Shards,
     division: Division,
@@ -115,34 +137,33 @@ def fine_tune_split(
     seed: int,
     device: Literal["auto", "cpu", "cuda"],
 ) -> pa.Table:
-    """Train on the split's training clips, but for those that the best epoch is chosen on, and name its test clips.
+    """Train on the split's training clips, except those that the best epoch is chosen on, and classify its test clips.
 
     Returns:
         `schemas.TransferPredictions`.
     """
     files = set(division.train["file"]) | set(division.test["file"])
     audio = {
-        file: sound_T
+        file: audio_T
         for shard in sounds.values()
         for part in stored_sounds(shard, SHARD_SOUNDS)
-        for file, sound_T in part
+        for file, audio_T in part
         if file in files
     }
     categories = sorted(division.train["category"].unique())
     held_out_N = hold_out(division.train["category"].to_numpy(), division.train["group"].to_numpy(), params, seed)
-    tuner = _Tuner(start, categories, audio, params, seed, choose_device(device, "transfer_eval.device"))
-    network = tuner.fit(division.train[~held_out_N], division.train[held_out_N])
-    return pa.Table.from_pydict(
-        {
-            "protocol": ["fine_tune"] * len(division.test),
-            "representation": [name] * len(division.test),
-            "fold": [division.fold] * len(division.test),
-            "file": division.test["file"].tolist(),
-            "truth": division.test["category"].tolist(),
-            "predicted": tuner.predict(network, division.test["file"].tolist()),
-        },
-        schema=PREDICTIONS_ARROW,
+    tuner = _Tuner(
+        start, categories, audio, start.train_params(params, seed), choose_device(device, "transfer_eval.device")
     )
+    model = tuner.fit(division.train[~held_out_N], division.train[held_out_N])
+    predictions = division.test[["file"]].assign(
+        protocol="fine_tune",
+        representation=name,
+        fold=division.fold,
+        truth=division.test["category"],
+        predicted=tuner.classify(model, division.test["file"].tolist()),
+    )
+    return as_arrow(predictions, PREDICTIONS_ARROW)
 
 
 def hold_out(categories_N: NDArray, groups_N: NDArray, params: FineTuneParams, seed: int) -> NDArray[np.bool_]:
@@ -160,81 +181,68 @@ def hold_out(categories_N: NDArray, groups_N: NDArray, params: FineTuneParams, s
 
 
 class _Tuner:
+    """One fine-tuning, on audio that is all in memory: benchmarks have some thousand short sounds.
+
+    Args:
+        start: weights to begin with.
+        categories: of the benchmark, in the order of the logits.
+        audio: int16 [samples] by file.
+        params: of the learner.
+        device: where it trains.
+    """
+
     def __init__(
         self,
         start: Start,
         categories: Sequence[str],
         audio: Mapping[str, NDArray[np.int16]],
-        params: FineTuneParams,
-        seed: int,
+        params: TrainParams,
         device: torch.device,
     ) -> None:
         self.start, self.categories, self.audio = start, list(categories), audio
-        self.params, self.seed, self.device = params, seed, device
-        self.front_end = LogMel(start.card["front_end"]["log_offset"]).to(device)
-        self.samples = round(start.card["clip_s"] * CLIP_SAMPLE_RATE_HZ)
+        self.params, self.device = params, device
+        self.card = {**start.card, "classes": self.categories, "exclusive": True}
 
-    def fit(self, train: pd.DataFrame, held_out: pd.DataFrame) -> Backbone:
-        """The network as it is after the epoch of the highest accuracy on clips held out; the first of equals."""
-        network = self.start.network(len(self.categories), self.seed).to(self.device)
-        rate = self.params.learning_rate if self.start.weights is not None else self.params.scratch_learning_rate
-        optimiser = torch.optim.AdamW(decay_groups(network, self.params.weight_decay), lr=rate)
+    def fit(self, train: pd.DataFrame, held_out: pd.DataFrame) -> AudioModel:
+        """The network after the epoch of the highest accuracy on the clips held out; the first of equals."""
+        student = Student(self.start.network(len(self.categories), self.params.seed), 0)
         sizes = even_sizes(len(train), self.params.batch_size)
-        steps = self.params.epochs * len(sizes)
-        pace_batch_norm(network, len(sizes))
-        best, best_accuracy = copy.deepcopy(network.state_dict()), -1.0
+        learner = Learner(student, single_label_loss, self.params, len(sizes), self.device)
+        backbone = learner.average.model.backbone  # without decay, the weights of the last step
+        model = AudioModel.of(backbone, self.card, self.device)
+        best, best_accuracy = plain_weights(backbone), -1.0
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(self.seed)  # dropout
             for epoch in range(self.params.epochs):
-                network.train()
-                for number, (audio_BT, targets_BC) in enumerate(self._batches(train, sizes, epoch)):
-                    step = epoch * len(sizes) + number
-                    for group in optimiser.param_groups:
-                        group["lr"] = rate * pace(step, steps, WARMUP)
-                    with mixed_precision(self.device):
-                        logits_BC, _ = network(self.front_end(audio_BT))
-                    F.cross_entropy(logits_BC.float(), targets_BC).backward()
-                    optimiser.step()
-                    optimiser.zero_grad()
-                accuracy = self._accuracy(network, held_out)
+                for step, batch in enumerate(self._batches(train, sizes, epoch), start=epoch * len(sizes)):
+                    rate = learning_rate(step, self.params.epochs * len(sizes), self.params)
+                    learner.step(learner.prepare(batch, step), step, rate)
+                names = np.array(self.classify(model, held_out["file"].tolist()))
+                accuracy = float(np.mean(names == held_out["category"].to_numpy()))
                 if accuracy > best_accuracy:
-                    best, best_accuracy = copy.deepcopy(network.state_dict()), accuracy
-        network.load_state_dict(best)
-        return network
+                    best, best_accuracy = plain_weights(backbone), accuracy
+        backbone.load_state_dict(best)
+        return model
 
-    def predict(self, network: Backbone, files: Sequence[str]) -> list[str]:
-        """What whole sounds are called."""
-        network.eval()
-        places = np.zeros(len(files), np.int64)
-        with torch.inference_mode():
-            for first in range(0, len(files), self.params.batch_size):
-                some = [self.audio[file] for file in files[first : first + self.params.batch_size]]
-                for positions, audio_BT in equal_lengths(some):
-                    sound_BT = audio_BT.to(self.device).float() / INT16_FULL_SCALE
-                    logits_BC, _ = network(self.front_end(sound_BT))
-                    places[first + np.array(positions)] = logits_BC.argmax(1).cpu().numpy()
-        return [self.categories[place] for place in places]
+    def classify(self, model: AudioModel, files: Sequence[str]) -> list[str]:
+        """The most probable category of each whole sound."""
+        names: list[str] = []
+        for first in range(0, len(files), self.params.batch_size):
+            audios = [from_int16(self.audio[file]) for file in files[first : first + self.params.batch_size]]
+            scores_NC = model.predict(audios, CLIP_SAMPLE_RATE_HZ, batch_size=None).scores
+            names += [self.categories[place] for place in scores_NC.argmax(1)]
+        return names
 
-    def _accuracy(self, network: Backbone, clips: pd.DataFrame) -> float:
-        return float(np.mean(np.array(self.predict(network, clips["file"].tolist())) == clips["category"].to_numpy()))
-
-    def _batches(self, clips: pd.DataFrame, sizes: Sequence[int], epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Sounds float32 [batch, samples], cut at random, and targets [batch, classes], mixed in pairs: Zhang et al.,
-        "mixup" (2018)."""
-        rng = np.random.default_rng([self.seed, epoch])
+    def _batches(self, clips: pd.DataFrame, sizes: Sequence[int], epoch: int) -> Iterator[Batch]:
+        """The clips of an epoch in random order, cut at random."""
+        rng = np.random.default_rng([self.params.seed, epoch])
+        samples = round(self.params.clip_s * CLIP_SAMPLE_RATE_HZ)
         truths = clips["category"].map(self.categories.index).to_numpy()
         files = clips["file"].to_numpy()
-        order = rng.permutation(len(clips))
-        for places in np.split(order, np.cumsum(sizes)[:-1]):
-            sounds = [self.audio[file] for file in files[places]]
-            starts = rng.integers([max(0, len(sound_T) - self.samples) for sound_T in sounds], endpoint=True).tolist()
-            cut = [fit_length(sound_T, self.samples, at) for sound_T, at in zip(sounds, starts, strict=True)]
-            audio_BT = torch.from_numpy(np.stack(cut)).to(self.device).float() / INT16_FULL_SCALE
-            targets_BC = F.one_hot(torch.from_numpy(truths[places]), len(self.categories)).to(self.device).float()
-            if self.params.mixup_alpha:
-                alpha, partner_B = self.params.mixup_alpha, rng.permutation(len(places))
-                share_B1 = torch.from_numpy(rng.beta(alpha, alpha, (len(places), 1)).astype(np.float32))
-                share_B1 = share_B1.to(self.device)
-                audio_BT = torch.lerp(audio_BT[partner_B], audio_BT, share_B1)
-                targets_BC = torch.lerp(targets_BC[partner_B], targets_BC, share_B1)
-            yield audio_BT, targets_BC
+        for places in np.split(rng.permutation(len(clips)), np.cumsum(sizes)[:-1]):
+            audios = [self.audio[file] for file in files[places]]
+            starts = rng.integers([max(0, len(audio_T) - samples) for audio_T in audios], endpoint=True).tolist()
+            cut = [fit_length(audio_T, samples, at) for audio_T, at in zip(audios, starts, strict=True)]
+            targets_BC = F.one_hot(torch.from_numpy(truths[places]), len(self.categories)).float()
+            no_embeddings_BE = torch.zeros((len(cut), 0), dtype=torch.float16)
+            parts, ids = ((0, len(cut)),), files[places].tolist()
+            yield Batch(torch.from_numpy(np.stack(cut)), targets_BC, no_embeddings_BE, ids, parts, len(cut))

@@ -1,4 +1,4 @@
-"""Sounds of a benchmark among the sources of training: what a network has heard proves nothing of it.
+"""Sounds of a benchmark among the sources of training: a test on training data proves nothing.
 
 They are found by content, whole files or parts of a recording in any encoding, and by the Freesound id that names of
 many data sets carry, as a benchmark's clips were mostly cut from longer recordings there.
@@ -10,21 +10,21 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
-import pyarrow as pa
-
-from xmodal_kedro.dedup.overlap import overlapping_pairs
-from xmodal_kedro.dedup.signature import sign_clip
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark
-from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, stored_sounds
-from xmodal_kedro.media.probe import VIDEO_ID_DIGITS
-from xmodal_kedro.params import NearDuplicateParams
+from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, count_silent, stored_sounds
+from xmodal_kedro.params import NearDuplicateParams, TransferParams
 from xmodal_kedro.recipes import recipe
-from xmodal_kedro.schemas import SIGNATURES_ARROW
-from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
+from xmodal_kedro.storage import DataFrame, Folder, LoadShard, ShardJobs, Shards
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark
+
+# `sign_benchmark` and `refuse_leaks` are nodes: a command line that lists them needs none of their libraries.
 
 FREESOUND_BENCHMARKS = ("esc50", "esc10", "urbansound8k")
 FREESOUND_NAMES = (
@@ -50,14 +50,19 @@ class Leak(NamedTuple):
     how: str
 
 
-def sign_benchmark(sounds: Shards) -> ShardJobs:
+def sign_benchmark(benchmark_sounds: Shards) -> ShardJobs:
     """One job for each shard of sounds: their `schemas.Signatures`, each a video of its own, named by its file."""
-    return {key: partial(sign_sounds, shard) for key, shard in sounds.items()}
+    return {key: partial(sign_sounds, shard) for key, shard in benchmark_sounds.items()}
 
 
 @recipe("sign_benchmark", version=1)
 def sign_sounds(sounds: LoadShard) -> pa.Table:
     """The signature of each sound."""
+    import pyarrow as pa
+
+    from xmodal_kedro.dedup.signature import sign_clip
+    from xmodal_kedro.schemas import SIGNATURES_ARROW
+
     rows = [
         sign_clip(
             {"clip_id": name, "video_id": name, "start_s": 0.0, "audio": sound_T, "frames": [], "frame_times_s": []}
@@ -85,6 +90,9 @@ def find_leaks(
         signatures: of these clips.
         params: when two sounds are one recording.
     """
+    from xmodal_kedro.dedup.overlap import overlapping_pairs
+    from xmodal_kedro.media.probe import VIDEO_ID_DIGITS
+
     uri_of = dict(zip(videos["video_id"], videos["uri"], strict=True))
     found = {(leak.uri, leak.file): leak for leak in _by_name(name, benchmark, videos["uri"])}
     for pair in overlapping_pairs(signatures, benchmark_signatures, params):
@@ -96,11 +104,36 @@ def find_leaks(
     return [found[key] for key in sorted(found)]
 
 
-def refuse_leaks(leaks: list[Leak], name: str) -> None:
-    """Let no figure be made of what training may have heard.
+def refuse_leaks(
+    benchmark_files: Folder,
+    benchmark_sounds: Shards,
+    benchmark_signatures: Shards,
+    videos: DataFrame,
+    signatures: Shards,
+    near_duplicates: NearDuplicateParams,
+    transfer_eval: TransferParams,
+) -> dict[str, int]:
+    """Stop where training may have used a recording of the benchmark.
+
+    Returns:
+        Numbers of the sources and sounds that were compared, and of the sounds that are silent.
 
     Raises:
-        ValueError: naming the sources, if there are any.
+        UserError: naming the sources that hold such recordings.
+    """
+    from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+
+    name = transfer_eval.benchmark
+    benchmark = read_benchmark(benchmark_files, name)
+    require_no_leak(find_leaks(name, benchmark, benchmark_signatures, videos, signatures, near_duplicates), name)
+    return {"sources": len(videos), "sounds": len(benchmark.clips), "silent_sounds": count_silent(benchmark_sounds)}
+
+
+def require_no_leak(leaks: list[Leak], name: str) -> None:
+    """Check that there are no leaks.
+
+    Raises:
+        UserError: naming the sources, if there are any.
     """
     if not leaks:
         return

@@ -1,4 +1,4 @@
-"""What test clips were called, as one table whatever the protocol."""
+"""Predicted categories of test clips, as one table whatever the protocol."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
@@ -22,20 +23,16 @@ def no_predictions() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype="int64" if name == "fold" else "str") for name in columns})
 
 
-def predictions_table(
-    benchmark: Benchmark, split: Split, protocol: str, representation: str, tested_N: NDArray, predicted_N: NDArray
-) -> pd.DataFrame:
-    """`schemas.TransferPredictions` of one split.
+def predictions_table(benchmark: Benchmark, split: Split, tested_N: NDArray, predicted_N: NDArray) -> pd.DataFrame:
+    """Columns `fold`, `file`, `truth` and `predicted` of one split.
 
     Args:
         tested_N: positions of the clips in the benchmark.
-        predicted_N: what they were called.
+        predicted_N: their predicted categories.
     """
     clips = benchmark.clips.iloc[tested_N]
     return pd.DataFrame(
         {
-            "protocol": protocol,
-            "representation": representation,
             "fold": split.fold,
             "file": clips["file"].to_numpy(),
             "truth": clips["category"].to_numpy(),
@@ -44,17 +41,34 @@ def predictions_table(
     )
 
 
-def probe_all(benchmark: Benchmark, embeddings: Shards, strengths: Sequence[float]) -> pd.DataFrame:
-    """Linear probes of every representation that there is, over all splits."""
+def as_arrow(predictions: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """The columns of the schema, as Arrow."""
+    return pa.Table.from_pydict({name: predictions[name].to_numpy() for name in schema.names}, schema=schema)
+
+
+def probe_splits(benchmark: Benchmark, vectors_NE: NDArray[np.floating], strengths: Sequence[float]) -> pd.DataFrame:
+    """What linear probes of one representation predict, over all splits: rows as of `predictions_table`.
+
+    Args:
+        vectors_NE: of the benchmark's clips, in order [clips, embedding size].
+        strengths: inverse strengths C to choose from.
+    """
     truths, groups = (benchmark.clips[name].to_numpy() for name in ("category", "group"))
+    predicted = predict_splits(vectors_NE, truths.astype(str), groups, benchmark.splits, strengths)
+    tables = [
+        predictions_table(benchmark, split, split.test, names)
+        for split, names in zip(benchmark.splits, predicted, strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def probe_all(benchmark: Benchmark, embeddings: Shards, strengths: Sequence[float]) -> pd.DataFrame:
+    """Linear probes of every stored representation, over all splits: `schemas.TransferPredictions`."""
     tables = [no_predictions()]
     for representation in representations_of(embeddings):
         vectors_NE = collect_embeddings(embeddings, representation, benchmark.clips["file"].tolist()).embeddings
-        predicted = predict_splits(vectors_NE, truths.astype(str), groups, benchmark.splits, strengths)
-        tables += [
-            predictions_table(benchmark, split, "linear_probe", representation, split.test, names)
-            for split, names in zip(benchmark.splits, predicted, strict=True)
-        ]
+        predictions = probe_splits(benchmark, vectors_NE, strengths)
+        tables.append(predictions.assign(protocol="linear_probe", representation=representation))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -68,12 +82,13 @@ def classify_without_training(benchmark: Benchmark, embeddings: Shards, classes:
     categories = sorted(benchmark.clips["category"].unique())
     for representation in [name for name in representations_of(embeddings) if name in classes]:
         matched = matching_classes(categories, classes[representation])
-        if len(matched) < 2:  # one category alone is no question
+        if len(matched) < 2:  # with one category there is nothing to choose
             continue
         scores_NC = collect_embeddings(embeddings, representation, benchmark.clips["file"].tolist()).scores
-        is_askable_N = benchmark.clips["category"].isin(matched).to_numpy()
+        is_matched_N = benchmark.clips["category"].isin(matched).to_numpy()
         for split in benchmark.splits:
-            tested_N = split.test[is_askable_N[split.test]]
+            tested_N = split.test[is_matched_N[split.test]]
             predicted = np.array(classify(scores_NC[tested_N], matched), str)
-            tables.append(predictions_table(benchmark, split, "zero_shot", representation, tested_N, predicted))
+            predictions = predictions_table(benchmark, split, tested_N, predicted)
+            tables.append(predictions.assign(protocol="zero_shot", representation=representation))
     return pd.concat(tables, ignore_index=True)

@@ -13,9 +13,8 @@ from plotly.subplots import make_subplots
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Split
 from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE
-from xmodal_kedro.evaluation.measures import MEASURES
 from xmodal_kedro.evaluation.rule_trials import UNTRAINED
-from xmodal_kedro.evaluation.statistics import interval, paired_p_value
+from xmodal_kedro.evaluation.statistics import confidence_interval, fold_values, paired_p_value
 from xmodal_kedro.reports import html
 from xmodal_kedro.reports.transfer.result_sections import MEASURES as MEASURE_NAMES
 from xmodal_kedro.reports.transfer.result_sections import interval as told_interval
@@ -32,17 +31,12 @@ NAMES = {
 }
 """Of rules, for readers: labels of..."""
 SURE = 0.05
-"""p-value below which a difference is called sure."""
+"""p-value below which a difference is called significant."""
 
 
 def rule_values(predictions: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
     """Each measure of each rule, seed and fold: `schemas.RuleResults` without the names of benchmark and model."""
-    rows = [
-        (*key, name, MEASURES[name](told["truth"].to_numpy(), told["predicted"].to_numpy()))
-        for key, told in predictions.groupby(["rule", "seed", "fold"], sort=False)
-        for name in measures
-    ]
-    return pd.DataFrame(rows, columns=["rule", "seed", "fold", "metric", "value"])
+    return fold_values(predictions, measures, ("rule", "seed", "fold"), sort=False)
 
 
 def rule_gains(values: pd.DataFrame, splits: Sequence[Split]) -> pd.DataFrame:
@@ -54,8 +48,8 @@ def rule_gains(values: pd.DataFrame, splits: Sequence[Split]) -> pd.DataFrame:
     """
     ratio = float(np.mean([len(split.test) / len(split.train) for split in splits]))
     rows = []
-    for metric, told in values.groupby("metric", sort=False):
-        table = told.pivot_table(index=["seed", "fold"], columns="rule", values="value")
+    for metric, of_metric in values.groupby("metric", sort=False):
+        table = of_metric.pivot_table(index=["seed", "fold"], columns="rule", values="value")
         for one, other in combinations(table, 2):
             gains = (table[one] - table[other]).to_numpy()
             if gains.mean() < 0:
@@ -63,12 +57,12 @@ def rule_gains(values: pd.DataFrame, splits: Sequence[Split]) -> pd.DataFrame:
             rows.append((one, other, metric, gains.mean(), *_interval(gains, ratio), _p_value(gains, ratio)))
     columns = [name for name in RuleGains.to_schema().columns if name not in ("benchmark", "model")]
     found = pd.DataFrame(rows, columns=columns)
-    found["p_value"] = found.groupby("metric")["p_value"].transform(lambda told: holm(told.to_numpy()))
+    found["p_value"] = found.groupby("metric")["p_value"].transform(lambda p_values: holm(p_values.to_numpy()))
     return found.sort_values(["metric", "p_value", "gain"], ascending=[True, True, False], ignore_index=True)
 
 
 def _interval(gains: NDArray[np.floating], ratio: float) -> tuple[float, float]:
-    return interval(gains, ratio) if len(gains) > 1 else (float(gains[0]), float(gains[0]))
+    return confidence_interval(gains, ratio) if len(gains) > 1 else (float(gains[0]), float(gains[0]))
 
 
 def _p_value(gains: NDArray[np.floating], ratio: float) -> float:
@@ -76,7 +70,7 @@ def _p_value(gains: NDArray[np.floating], ratio: float) -> float:
 
 
 def holm(p_values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """p-values of several tests, adjusted so that any false one among them is as rare as each said of itself."""
+    """p-values of several tests, adjusted so that the chance of any false positive is that of one test."""
     order = np.argsort(p_values, kind="stable")
     factors = len(p_values) - np.arange(len(p_values))
     adjusted = np.empty(len(p_values))
@@ -84,31 +78,31 @@ def holm(p_values: NDArray[np.floating]) -> NDArray[np.floating]:
     return adjusted
 
 
-def summarise_rules(benchmark: str, values: pd.DataFrame, networks: Shards) -> dict[str, float]:
-    """Means and deviations over seeds and folds, and of the trainings, by names such as `esc10.union.accuracy`.
+def rule_metrics(benchmark: str, values: pd.DataFrame, networks: Shards) -> dict[str, float]:
+    """Means and std over seeds and folds, and of the trainings, by names such as `esc10.union.accuracy`.
 
     Args:
         values: as `rule_values` gives them.
         networks: `schemas.RuleNetworks` by rule and seed.
     """
     metrics: dict[str, float] = {}
-    for (rule, metric), told in values.groupby(["rule", "metric"]):
+    for (rule, metric), group in values.groupby(["rule", "metric"]):
         name = f"{benchmark}.{rule}.{metric}"
-        metrics[name] = float(told["value"].to_numpy().mean())
-        of_seeds = told.groupby("seed")["value"].mean().to_numpy()
+        metrics[name] = float(group["value"].to_numpy().mean())
+        of_seeds = group.groupby("seed")["value"].mean().to_numpy()
         metrics[f"{name}_std"] = float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else 0.0
     for rule, figures in _trainings(networks).items():
-        metrics |= {f"{rule}.{name}": float(np.mean(told)) for name, told in figures.items()}
+        metrics |= {f"{rule}.{name}": float(np.mean(of_seeds)) for name, of_seeds in figures.items()}
     return metrics
 
 
 def _trainings(networks: Shards) -> dict[str, dict[str, list[float]]]:
-    """What the trainings of each rule told: classes, clips and validation mAP of each seed."""
+    """Classes, clips and validation mAP of the trainings of each rule, by seed."""
     found: dict[str, dict[str, list[float]]] = {}
     for key, network in networks.items():
-        told = network.metadata
+        metadata = network.metadata
         for name in ("classes", "clips", "validation_map"):
-            found.setdefault(key.rpartition("-")[0], {}).setdefault(name, []).append(float(told[name]))
+            found.setdefault(key.rpartition("-")[0], {}).setdefault(name, []).append(float(metadata[name]))
     return found
 
 

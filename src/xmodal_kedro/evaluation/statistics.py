@@ -20,20 +20,26 @@ RESAMPLES = 2000
 """Bootstrap samples of a benchmark of one split."""
 
 
-def fold_values(predictions: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
-    """Each measure (0..1) of each protocol and representation on each fold.
+BY_REPRESENTATION = ("protocol", "representation", "fold")
+
+
+def fold_values(
+    predictions: pd.DataFrame, measures: Sequence[str], keys: Sequence[str] = BY_REPRESENTATION, sort: bool = True
+) -> pd.DataFrame:
+    """Each measure (0..1) of each group of predictions on each fold.
 
     Args:
-        predictions: as `schemas.TransferPredictions`.
+        predictions: `truth`, `predicted` and the columns of `keys`, such as `schemas.TransferPredictions`.
         measures: names in `MEASURES`.
+        keys: columns that make a group.
+        sort: whether groups are in the order of their keys, or as they come.
 
     Returns:
-        Columns `protocol`, `representation`, `fold`, `metric` and `value`.
+        The columns of `keys`, `metric` and `value`.
     """
-    keys = ["protocol", "representation", "fold"]
     rows = [
-        (*key, name, MEASURES[name](told["truth"].to_numpy(), told["predicted"].to_numpy()))
-        for key, told in predictions.groupby(keys, sort=True)
+        (*key, name, MEASURES[name](group["truth"].to_numpy(), group["predicted"].to_numpy()))
+        for key, group in predictions.groupby(list(keys), sort=sort)
         for name in measures
     ]
     return pd.DataFrame(rows, columns=[*keys, "metric", "value"])
@@ -42,7 +48,7 @@ def fold_values(predictions: pd.DataFrame, measures: Sequence[str]) -> pd.DataFr
 def all_gains(
     values: pd.DataFrame, predictions: pd.DataFrame, splits: Sequence[Split], measures: Sequence[str]
 ) -> pd.DataFrame:
-    """How far the pretrained network is ahead of all else that was asked the same, within each protocol.
+    """How far the pretrained network is ahead of all others tested on the same clips, within each protocol.
 
     Args:
         values: as `fold_values` gives them.
@@ -54,16 +60,16 @@ def all_gains(
         `schemas.TransferGains` without the names of benchmark and model.
     """
     rows = []
-    asked = {key: set(told["file"]) for key, told in predictions.groupby(["protocol", "representation"])}
-    for (protocol, metric), told in values.groupby(["protocol", "metric"], sort=True):
-        table = told.pivot_table(index="fold", columns="representation", values="value")
+    tested = {key: set(group["file"]) for key, group in predictions.groupby(["protocol", "representation"])}
+    for (protocol, metric), group in values.groupby(["protocol", "metric"], sort=True):
+        table = group.pivot_table(index="fold", columns="representation", values="value")
         for over in [name for name in table if name != PRETRAINED]:
-            if asked[protocol, over] != asked.get((protocol, PRETRAINED)):
-                continue  # zero-shot, whose questions are those that each has classes for
+            if tested[protocol, over] != tested.get((protocol, PRETRAINED)):
+                continue  # zero-shot: each is tested on the clips that it has classes for
             gains = (table[PRETRAINED] - table[over]).to_numpy()
             if len(gains) > 1:
                 ratio = float(np.mean([len(split.test) / len(split.train) for split in splits]))
-                low, high, p_value = *interval(gains, ratio), paired_p_value(gains, ratio)
+                low, high, p_value = *confidence_interval(gains, ratio), paired_p_value(gains, ratio)
             else:
                 low, high, p_value = bootstrap(predictions, protocol, over, str(metric))
             rows.append((protocol, over, metric, gains.mean(), low, high, p_value, len(gains)))
@@ -75,8 +81,8 @@ def paired_p_value(gains: NDArray[np.floating], test_to_training: float) -> floa
     """Two-sided p of "the mean gain is zero", by the corrected resampled t-test.
 
     The training sets of two folds overlap, so their gains are not independent, and a plain paired t-test finds too
-    much. Nadeau and Bengio, "Inference for the generalization error" (2003), widen its variance from s²/k to
-    (1/k + test size / training size) s².
+    many differences. Nadeau and Bengio, "Inference for the generalization error" (2003), widen its variance from s²/k
+    to (1/k + test size / training size) s².
 
     Args:
         gains: differences, one for each of k folds.
@@ -88,7 +94,7 @@ def paired_p_value(gains: NDArray[np.floating], test_to_training: float) -> floa
     return float(2 * stats.t.sf(abs(float(np.mean(gains))) / error, df=len(gains) - 1))
 
 
-def interval(gains: NDArray[np.floating], test_to_training: float) -> tuple[float, float]:
+def confidence_interval(gains: NDArray[np.floating], test_to_training: float) -> tuple[float, float]:
     """Ends of the 95 % confidence interval of the mean gain, with the same correction. Arguments as above."""
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, df=len(gains) - 1) * _corrected_error(gains, test_to_training)
     return float(np.mean(gains) - reach), float(np.mean(gains) + reach)
@@ -98,14 +104,14 @@ def bootstrap(predictions: pd.DataFrame, protocol: Hashable, over: Hashable, met
     """Ends of the 95 % interval of the gain, and its p, on the one test of a benchmark with a single split.
 
     Clips are drawn anew within their class, the same for both (Efron's paired percentile bootstrap); p is twice the
-    share of draws on the other side of zero. It tells how much the clips that happen to be in the test decide, not
-    how much those trained on do.
+    share of draws with a gain of the other sign. It covers the choice of test clips, not the choice
+    of training clips.
     """
-    told = predictions[predictions["protocol"] == protocol].pivot(
+    paired = predictions[predictions["protocol"] == protocol].pivot(
         index=["truth", "file"], columns="representation", values="predicted"
     )
-    told = told[[PRETRAINED, over]].dropna().reset_index()
-    truth_N, ours_N, theirs_N = (told[name].to_numpy(dtype=str) for name in ("truth", PRETRAINED, over))
+    paired = paired[[PRETRAINED, over]].dropna().reset_index()
+    truth_N, ours_N, theirs_N = (paired[name].to_numpy(dtype=str) for name in ("truth", PRETRAINED, over))
     members = [np.flatnonzero(truth_N == name) for name in np.unique(truth_N)]
     rng, measure = np.random.default_rng(0), MEASURES[metric]
     gains = np.empty(RESAMPLES)
@@ -126,11 +132,11 @@ def summarise(benchmark: str, values: pd.DataFrame, gains: pd.DataFrame) -> dict
         gains: as `all_gains` gives them.
     """
     metrics: dict[str, float] = {}
-    for (protocol, representation, metric), told in values.groupby(["protocol", "representation", "metric"]):
+    for (protocol, representation, metric), group in values.groupby(["protocol", "representation", "metric"]):
         name = f"{benchmark}.{protocol}.{representation}.{metric}"
-        metrics[name] = float(told["value"].to_numpy().mean())
-        if len(told) > 1:
-            metrics[f"{name}_std"] = float(told["value"].to_numpy().std(ddof=1))
+        metrics[name] = float(group["value"].to_numpy().mean())
+        if len(group) > 1:
+            metrics[f"{name}_std"] = float(group["value"].to_numpy().std(ddof=1))
     for row in gains.to_dict("records"):
         name = f"{benchmark}.{row['protocol']}.gain_over_{row['over']}.{row['metric']}"
         metrics |= {name: row["gain"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
@@ -144,8 +150,8 @@ def class_gains(predictions: pd.DataFrame, protocol: str, over: str) -> pd.DataF
     Returns:
         Columns `category`, `pretrained`, `other` and `gain`, highest gain first.
     """
-    told = predictions[predictions["protocol"] == protocol]
-    right = told.assign(right=told["truth"] == told["predicted"])
+    of_protocol = predictions[predictions["protocol"] == protocol]
+    right = of_protocol.assign(right=of_protocol["truth"] == of_protocol["predicted"])
     shares = right.pivot_table(index="truth", columns="representation", values="right", aggfunc="mean")
     table = pd.DataFrame({"category": shares.index, "pretrained": shares[PRETRAINED].to_numpy(float)})
     table["other"] = shares[over].to_numpy(float)
@@ -164,11 +170,11 @@ def class_accuracies(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def coverage(predictions: pd.DataFrame) -> Mapping[tuple[str, str], tuple[int, int]]:
-    """Clips and classes that each protocol and representation was asked about."""
+    """Clips and classes that each protocol and representation was tested on."""
     keys = ["protocol", "representation"]
     return {
-        (str(protocol), str(representation)): (told["file"].nunique(), told["truth"].nunique())
-        for (protocol, representation), told in predictions.groupby(keys)
+        (str(protocol), str(representation)): (group["file"].nunique(), group["truth"].nunique())
+        for (protocol, representation), group in predictions.groupby(keys)
     }
 
 

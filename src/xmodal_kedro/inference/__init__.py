@@ -1,1 +1,1 @@
-"""Trained networks in use: one sound, many recordings, and other tools' interfaces."""
+"""Trained networks in use: `AudioModel`, and its adapters for recordings and for MLflow."""

@@ -1,4 +1,4 @@
-"""Sounds of many lengths in batches of one length each, since padding would be heard."""
+"""Audio of many lengths in batches of one length each, since a network would hear the padding."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def at_least_a_patch(audio_T: NDArray[Any]) -> NDArray[Any]:
     return np.pad(audio_T, (0, max(0, samples_for_frames(PATCH_FRAMES) - len(audio_T))))
 
 
-def equal_lengths(sounds: Sequence[NDArray[Any]], at_a_time: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
+def equal_lengths(audios: Sequence[NDArray[Any]], batch_size: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
     """Positions and audio [batch, samples] of the sounds of each length, none shorter than a patch.
 
     Args:
-        sounds: [samples] each, of one type.
-        at_a_time: most sounds of a batch; None sets no limit.
+        audios: [samples] each, of one type.
+        batch_size: max sounds of a batch; None sets no limit.
     """
     groups: dict[int, list[int]] = defaultdict(list)
-    padded = [at_least_a_patch(sound) for sound in sounds]
-    for position, sound in enumerate(padded):
-        groups[len(sound)].append(position)
+    padded = [at_least_a_patch(audio_T) for audio_T in audios]
+    for position, audio_T in enumerate(padded):
+        groups[len(audio_T)].append(position)
     for group in groups.values():
-        for start in range(0, len(group), at_a_time or len(group)):
-            positions = group[start : start + (at_a_time or len(group))]
+        for start in range(0, len(group), batch_size or len(group)):
+            positions = group[start : start + (batch_size or len(group))]
             yield positions, torch.from_numpy(np.stack([padded[position] for position in positions]))

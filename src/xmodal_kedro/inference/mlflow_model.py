@@ -23,7 +23,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel
 
-from xmodal_kedro.inference.audio_model import load
+from xmodal_kedro.inference.audio_model import AudioModel
 
 AUDIO_COLUMN = "audio"
 
@@ -35,36 +35,36 @@ class WaveformModel(PythonModel):
         """Build the network from `weights.safetensors` and `card.json`, on CUDA where there is one.
 
         Raises:
-            ValueError: if they do not belong together.
+            UserError: if they do not belong together.
         """
-        self._listener = load(Path(context.artifacts["weights"]))
+        self._model = AudioModel.load(Path(context.artifacts["weights"]))
 
-    # Of the hints that MLflow takes for `model_input`, it checks nothing by this one.
+    # MLflow checks its inputs by some type hints of `model_input`; by this one it checks nothing.
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Embed and score sounds.
 
         Args:
-            model_input: mono sound in [-1, 1], as float32 [batch, samples], as a list or a Series of 1-D arrays of any
+            model_input: mono audio in [-1, 1], as float32 [batch, samples], as a list or a Series of 1-D arrays of any
                 lengths, or as a table with a column `audio` of these. Under 0.96 s it gets silence at the end.
             params: `sample_rate_hz`, of all these sounds (16,000 by default); others than the network's are resampled.
 
         Returns:
-            A row for each sound, under the index of what came in: `embedding`, a list of floats, and `scores`, a
+            A row for each sound, under the index of the input: `embedding`, a list of floats, and `scores`, a
             mapping of every class to its probability, the most probable first. Classes do not exclude each other, so
             the probabilities do not add up to one.
 
         Raises:
-            MlflowException: naming the sound that is no such waveform, and what to do; a server answers with it.
+            MlflowException: naming the sound that is no such waveform, and what to do; a server responds with it.
         """
         sounds, index = _sounds(model_input)
         try:
-            heard = self._listener.hear(sounds, (params or {}).get("sample_rate_hz", self._listener.sample_rate))
+            predicted = self._model.predict(sounds, (params or {}).get("sample_rate_hz", self._model.sample_rate))
         except ValueError as error:
             raise _refusal(str(error)) from error
-        named = [zip(self._listener.classes, scores_C.tolist(), strict=True) for scores_C in heard.scores]
+        named = [zip(self._model.classes, scores_C.tolist(), strict=True) for scores_C in predicted.scores]
         return pd.DataFrame(
             {
-                "embedding": heard.embeddings.tolist(),
+                "embedding": predicted.embeddings.tolist(),
                 "scores": [dict(sorted(pairs, key=lambda pair: -pair[1])) for pairs in named],
             },
             index=index,
@@ -72,7 +72,7 @@ class WaveformModel(PythonModel):
 
 
 def _sounds(model_input: Any) -> tuple[Sequence[Any], pd.Index]:
-    """The sounds one by one, and the index of the rows that answer them."""
+    """The sounds one by one, and the index of their rows in the result."""
     if isinstance(model_input, pd.DataFrame):
         if AUDIO_COLUMN not in model_input:
             raise _refusal(f"the table has no column {AUDIO_COLUMN!r}: give it one, each cell a waveform")

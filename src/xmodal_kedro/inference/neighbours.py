@@ -1,4 +1,4 @@
-"""Which sounds a network takes for alike."""
+"""Which sounds are near in a network's embedding."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def nearest(embeddings: NDArray[np.floating], query: int, count: int = 5) -> list[tuple[int, float]]:
+def nearest_sounds(embeddings: NDArray[np.floating], query: int, count: int = 5) -> list[tuple[int, float]]:
     """The sounds nearest to one of them, the nearest first.
 
-    Alike is measured as the cosine between embeddings less their mean: what all sounds of a corpus have in common tells
-    none of them from another.
+    The measure is the cosine between embeddings less their mean: what all sounds of a corpus share does not distinguish
+    them.
 
     Args:
         embeddings: float [sounds, size].

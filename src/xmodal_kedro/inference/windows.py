@@ -1,4 +1,4 @@
-"""Windows of a sound that comes in pieces."""
+"""Windows of audio that comes in pieces."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 
 class Window(NamedTuple):
-    """A stretch of a sound: its first sample's number, and its samples, int16."""
+    """A part of the audio: the number of its first sample, and its samples, int16."""
 
     start: int
     audio: NDArray[np.int16]
 
 
 def windows(pieces: Iterable[NDArray[np.int16]], length: int, hop: int) -> Iterator[Window]:
-    """Cut a sound into windows of `length` samples, one every `hop`, as its pieces come; no more than a window waits.
+    """Cut audio into windows of `length` samples, one every `hop`, as its pieces come; at most one window is held.
 
-    Where windows do not come out even with the sound, one more ends with it, so that all of it is heard. A sound
-    shorter than a window is one window.
+    Where the last window ends before the audio, one more ends with it, so that all of it is covered. Audio shorter than
+    a window is one window.
 
     Args:
-        pieces: of one sound, in order, of any lengths.
+        pieces: of one recording, in order, of any lengths.
         length, hop: samples; `hop` is at most `length`.
     """
     held = np.zeros(0, np.int16)

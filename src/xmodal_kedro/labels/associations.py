@@ -12,12 +12,32 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.labels.class_map import ClassMap, Indices
 from xmodal_kedro.labels.counts import ALL, COMPARED, LabelCounter
-from xmodal_kedro.labels.plan import MODALITIES
+from xmodal_kedro.labels.plan import MODALITIES, MergePlan
 from xmodal_kedro.labels.selection import DRAWS_PER_LEVEL, SCORE_BINS, SCORE_LEVELS
 from xmodal_kedro.params import AgreementParams, MergeParams
+from xmodal_kedro.storage import Shards
 
 MIN_SHOWN_VIDEOS = 2
 """Pairs of classes that support nothing are told of if they occur together in so many videos."""
+
+
+def plan_from_survey(
+    label_survey: Shards, classes: ClassMap, params: MergeParams
+) -> tuple[pd.DataFrame, pd.DataFrame, MergePlan]:
+    """What the survey of the corpus says, and how labels are merged accordingly.
+
+    Args:
+        label_survey: as the jobs of `counts.survey_jobs` make it.
+        classes: of both teachers.
+        params: `merge_labels`.
+
+    Returns:
+        `ClassThresholds`, `ClassAssociations`, and the plan that follows from them.
+    """
+    survey = LabelCounter.sum_of(label_survey)
+    thresholds = class_thresholds(survey, classes, params)
+    associations = class_associations(survey, classes, params)
+    return thresholds, associations, MergePlan.of(classes, params, thresholds, associations)
 
 
 def class_thresholds(survey: LabelCounter, classes: ClassMap, params: MergeParams) -> pd.DataFrame:

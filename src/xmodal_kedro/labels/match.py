@@ -7,10 +7,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import MergeParams
+from xmodal_kedro.storage import DataFrame
 
 SEEN = " (seen)"
 """Added to the name of a visual class that a sound's name would be mistaken for: a tick in the grass, a clock's."""
@@ -40,7 +39,7 @@ class Ontology:
         table: `SoundOntology`; empty where there is none.
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
+    def __init__(self, table: DataFrame) -> None:
         self.name_of = dict(zip(table["audioset_id"], table["name"], strict=True))
         self.id_of = {name.casefold(): audioset_id for audioset_id, name in self.name_of.items()}
         self.parents_of = {row["audioset_id"]: split(row["parents"]) for row in _rows(table)}
@@ -61,8 +60,8 @@ class Ontology:
 
 
 def match_classes(
-    visual_classes: pd.DataFrame, audio_classes: pd.DataFrame, sound_ontology: pd.DataFrame, params: MergeParams
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    visual_classes: DataFrame, audio_classes: DataFrame, sound_ontology: DataFrame, params: MergeParams
+) -> tuple[DataFrame, DataFrame]:
     """Bring two teachers' classes together.
 
     Sounds are one class where they have one AudioSet id, or one name but for case. With `params.visual_names` at
@@ -79,9 +78,11 @@ def match_classes(
         `CandidateClasses`, in the order of their names, and `LabelClasses`.
 
     Raises:
-        ValueError: a visual class stands for a sound that neither the ontology nor the audio teacher knows, or
+        UserError: a visual class stands for a sound that neither the ontology nor the audio teacher knows, or
             ancestors are asked for without an ontology; names the field.
     """
+    import pandas as pd  # a node of two pipelines, whose command line need not wait for it
+
     ontology = Ontology(sound_ontology)
     if params.parents and not ontology:
         raise UserError(
@@ -175,8 +176,10 @@ class _Book:
         for audioset_id in sorted(above - self._ontology.abstract):
             self.sound(self._ontology.name_of[audioset_id], audioset_id)
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> DataFrame:
         """`CandidateClasses`."""
+        import pandas as pd
+
         ordered = sorted(self._by_name.values(), key=lambda candidate: candidate.name.casefold())
         index_of = {candidate.name: index for index, candidate in enumerate(ordered)}
         index_of_id = {candidate.audioset_id: index_of[candidate.name] for candidate in self._by_id.values()}
@@ -213,6 +216,6 @@ def join(parts: Iterable[object]) -> str:
     return ",".join(map(str, parts))
 
 
-def _rows(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
+def _rows(table: DataFrame) -> list[dict[Hashable, Any]]:
     rows: list[dict[Hashable, Any]] = table.to_dict("records")
     return rows

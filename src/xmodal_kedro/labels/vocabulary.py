@@ -12,13 +12,30 @@ from xmodal_kedro.errors import UserError
 from xmodal_kedro.labels.associations import first_bin_within
 from xmodal_kedro.labels.class_map import ClassMap, Indices
 from xmodal_kedro.labels.counts import ALL, COMPARED, GIVEN_BY, LABELLED, LabelCounter
+from xmodal_kedro.labels.plan import MergePlan
 from xmodal_kedro.labels.selection import DRAW_BINS, DRAWS_PER_HALVING
 from xmodal_kedro.params import MergeParams
 from xmodal_kedro.schemas import UNLABELLED_REASONS
+from xmodal_kedro.storage import Shards
 
 logger = logging.getLogger(__name__)
 
 FEW = "too_few_clips"
+
+
+def planned_vocabulary(
+    label_survey: Shards, target_counts: Shards, plan: MergePlan
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The vocabulary of a plan, from the stored counts of the corpus; see `build_vocabulary`.
+
+    Args:
+        label_survey: as the jobs of `counts.survey_jobs` make it.
+        target_counts: as the jobs of `counts.target_jobs` make it; empty where the survey holds these counts.
+        plan: made from that survey.
+    """
+    survey = LabelCounter.sum_of(label_survey)
+    targets = LabelCounter.sum_of(target_counts) if target_counts else survey
+    return build_vocabulary(survey, targets, plan.classes, plan.params)
 
 
 def build_vocabulary(

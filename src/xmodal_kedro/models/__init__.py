@@ -31,7 +31,7 @@ def build(name: str, classes: int, vggish_plus: VGGishPlusParams = DEFAULTS) -> 
         vggish_plus: options of the network of that name; others take no notice.
 
     Raises:
-        ValueError: for a name that is no backbone's.
+        UserError: for a name that is no backbone's.
     """
     if name not in BACKBONES:
         raise UserError(f"train.model ({name!r}) is no known network: set it to one of {', '.join(BACKBONES)}")

@@ -25,9 +25,9 @@ class Backbone(nn.Module):
         return self.conclude(self.over_time(log_mel_BFM))
 
     def over_time(self, log_mel_BFM: Tensor) -> Tensor:
-        """What the embedding is pooled from: [batch, steps, features], one step after the other in time.
+        """The features that the embedding is pooled from: [batch, steps, features], in order of time.
 
-        A probe that pools it itself hears of a short event as well as of a lasting sound, however the network pools.
+        A probe that pools these itself sees a short event as well as a lasting sound, however the network pools.
         """
         raise NotImplementedError
 

@@ -21,10 +21,10 @@ from xmodal_kedro.params import TrainParams, VGGishPlusParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
 
-def describe(
+def make_card(
     model: Backbone, classes: Sequence[str], params: TrainParams, data_fingerprint: str, best: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Make the card. It names no time or place, so that equal training gives equal bytes.
+    """The card of a trained network. It names no time or place, so that equal training gives equal bytes.
 
     Args:
         model: the trained network.
@@ -78,7 +78,7 @@ def build_network(card: Mapping[str, Any]) -> Backbone:
     A card from before `vggish_plus` had options gets today's defaults.
 
     Raises:
-        ValueError: if this version knows no such network, or no such option of it.
+        UserError: if this version knows no such network, or no such option of it.
     """
     stated = card.get("training", {}).get("vggish_plus", {})
     try:
@@ -90,11 +90,11 @@ def build_network(card: Mapping[str, Any]) -> Backbone:
     return build(card["model"], len(card["classes"]), options)
 
 
-def load_model(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Backbone:
+def restore_backbone(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Backbone:
     """Build the network of a card and give it its weights, in evaluation mode.
 
     Raises:
-        ValueError: if the card is incomplete, the weights are not those it was made for, or the code of the network
+        UserError: if the card is incomplete, the weights are not those it was made for, or the code of the network
             has changed since.
     """
     missing = [field for field in ("model", "classes", "front_end", "weights_digest") if field not in card]

@@ -13,11 +13,11 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"], field: str) -> torch.d
     """The device to use: `auto` takes CUDA where there is one.
 
     Args:
-        wanted: what the parameter says.
+        wanted: value of the parameter.
         field: name of that parameter.
 
     Raises:
-        ValueError: if CUDA is wanted and there is none.
+        UserError: if CUDA is wanted and there is none.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError(f"{field} is cuda, but torch finds no CUDA device: set it to auto or cpu")
@@ -27,14 +27,14 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"], field: str) -> torch.d
 
 
 def check_devices(wanted: Literal["auto", "cpu", "cuda"], devices: int) -> None:
-    """See that the devices which training asks for are there.
+    """Check that the devices of the parameters exist.
 
     Args:
         wanted: `train.device`.
         devices: `train.devices`.
 
     Raises:
-        ValueError: naming the parameter, if not.
+        UserError: naming the parameter, if not.
     """
     there = torch.cuda.device_count()
     if choose_device(wanted, "train.device").type == "cuda" and devices > there:

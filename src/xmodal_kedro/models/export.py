@@ -24,16 +24,18 @@ from xmodal_kedro.features.log_mel import (
     samples_for_frames,
 )
 from xmodal_kedro.models.backbone import Backbone
+from xmodal_kedro.models.waveform_network import WaveformNetwork
 
 OPSET = 18
 TRACED_SAMPLES = samples_for_frames(3 * PATCH_FRAMES)
-"""Of the sounds that the operations are written down for; those that the file takes are of any length."""
+"""Length of the audio that the operations are traced with; the file takes audio of any length."""
 
 
 class ConvolvedLogMel(nn.Module):
-    """`LogMel` in operations that ONNX has on every runtime: the windowed transform as a convolution.
+    """`LogMel` in operations that every ONNX runtime has: the windowed transform as a convolution.
 
-    It equals `LogMel` up to rounding, and takes more arithmetic.
+    It stands beside `LogMel` because the exporter has no `rfft` of frames and few runtimes one of any length; it equals
+    `LogMel` up to rounding, and takes more arithmetic. Constants and filters are those of `LogMel`.
     """
 
     def __init__(self, log_offset: float) -> None:
@@ -55,27 +57,16 @@ class ConvolvedLogMel(nn.Module):
         return torch.log(magnitude_BFN @ self.get_buffer("weights") + self.log_offset)
 
 
-class _FromSound(nn.Module):
-    def __init__(self, network: Backbone, log_offset: float) -> None:
-        super().__init__()
-        self.log_mel = ConvolvedLogMel(log_offset)
-        self.network = network
-
-    def forward(self, audio_BT: Tensor) -> tuple[Tensor, Tensor]:
-        logits_BC, embedding_BE = self.network(self.log_mel(audio_BT))
-        return embedding_BE, logits_BC.sigmoid()
-
-
-def export_onnx(network: Backbone, card: Mapping[str, Any]) -> bytes:
-    """Write a network down as ONNX.
+def export_onnx(backbone: Backbone, card: Mapping[str, Any]) -> bytes:
+    """Write a network as ONNX.
 
     The file takes `audio`, float32 [sounds, samples] in [-1, 1] at the rate of its metadata's `sample_rate_hz`, at
     least 0.975 s of it, and gives `embedding` [sounds, size] and `scores` [sounds, classes], probabilities of the
-    classes that its metadata lists as JSON under `classes`.
+    classes that its metadata lists as JSON under `classes`. `inference.audio_model` runs it by onnxruntime.
 
     Args:
-        network: in evaluation mode, on the CPU.
-        card: its.
+        backbone: in evaluation mode, on the CPU.
+        card: of it.
 
     Raises:
         UserError: naming the package to install.
@@ -85,12 +76,13 @@ def export_onnx(network: Backbone, card: Mapping[str, Any]) -> bytes:
     except ImportError as error:
         raise UserError("export needs the package onnx: pip install 'xmodal-kedro[onnx]'") from error
     sink: Any = io.BytesIO()
+    exclusive = card.get("exclusive", False)
     with warnings.catch_warnings():
         # The newer exporter wants two more packages for the same file.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         torch.onnx.export(
-            _FromSound(network, card["front_end"]["log_offset"]).eval(),
+            WaveformNetwork(backbone, ConvolvedLogMel(card["front_end"]["log_offset"]), exclusive).eval(),
             (torch.zeros(2, TRACED_SAMPLES),),
             sink,
             input_names=["audio"],
@@ -104,10 +96,10 @@ def export_onnx(network: Backbone, card: Mapping[str, Any]) -> bytes:
             dynamo=False,
         )
     model = onnx.load_from_string(sink.getvalue())
-    told = {
+    metadata = {
         "classes": json.dumps(card["classes"]),
         "sample_rate_hz": str(card["front_end"]["sample_rate_hz"]),
         "weights_digest": card["weights_digest"],
     }
-    onnx.helper.set_model_props(model, told)
+    onnx.helper.set_model_props(model, metadata)
     return bytes(model.SerializeToString())

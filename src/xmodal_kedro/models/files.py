@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.backbone import Backbone
-from xmodal_kedro.models.card import load_model
+from xmodal_kedro.models.card import restore_backbone
 
 WEIGHTS_NAME = "weights.safetensors"
 CARD_NAME = "card.json"
@@ -22,7 +22,7 @@ def read_model(weights_file: Path, card_file: Path) -> tuple[Backbone, dict[str,
 
     Raises:
         FileNotFoundError: naming the file that is not there.
-        ValueError: if one of them is broken, or they do not belong together.
+        UserError: if one of them is broken, or they do not belong together.
     """
     for file in (weights_file, card_file):
         if not file.is_file():
@@ -40,4 +40,4 @@ def read_model(weights_file: Path, card_file: Path) -> tuple[Backbone, dict[str,
         raise UserError(
             f"{weights_file} is no safetensors file ({error}): copy it again, or run the train pipeline again"
         ) from error
-    return load_model(card, weights), card
+    return restore_backbone(card, weights), card

@@ -13,19 +13,19 @@ def describe_model(card: Mapping[str, Any]) -> str:
     model reporting" (2019).
 
     Args:
-        card: as `models.card.describe` makes it.
+        card: as `models.card.make_card` makes it.
     """
     front_end, training, best = card["front_end"], card["training"], card["best"]
     classes = list(card["classes"])
     lines = [classes[at : at + _CLASSES_IN_A_LINE] for at in range(0, len(classes), _CLASSES_IN_A_LINE)]
-    taught = "machine labels of what is seen and heard"
+    taught = "machine labels of frames and audio"
     if training.get("embedding_weight"):
         taught += f", and the audio teacher's embedding (weight {training['embedding_weight']:g})"
     return "\n".join(
         [
             f"# {card['model']}",
             "",
-            f"A network that listens: mono sound of any length, {front_end['sample_rate_hz'] / 1000:g} kHz, to an "
+            f"An audio network: mono audio of any length, {front_end['sample_rate_hz'] / 1000:g} kHz, to an "
             f"embedding of {card['embedding_size']:,} numbers and probabilities of {len(classes):,} classes. It learnt "
             "from the sound of clips that nobody labelled.",
             "",

@@ -1,6 +1,6 @@
 """VGGish with improvements, each a named option of `train.vggish_plus`; with all of them off, it is VGGish.
 
-What each is worth, with deviations over seeds: docs/ablation.md.
+What each is worth, with the standard deviation over seeds: docs/ablation.md.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Flat(Pooling):
 class OverTime(Pooling):
     """Poolings over time, for sounds of any length: of the mean of all bands, or of each band by itself.
 
-    A convolution hardly knows at which pitch it is; bands side by side in the embedding tell.
+    A convolution is almost independent of pitch; bands side by side in the embedding keep it.
     """
 
     def __init__(self, channels: int, keep_bands: bool) -> None:

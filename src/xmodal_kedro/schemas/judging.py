@@ -94,7 +94,7 @@ class RuleNetworks(Table):
     rule: Series[str]
     seed: Series[int] = pa_checks.Field(ge=0)
     card: Series[str]
-    """JSON, as `models.card.describe` makes it."""
+    """JSON, as `models.card.make_card` makes it."""
     weights: Series[bytes]
     """safetensors."""
 

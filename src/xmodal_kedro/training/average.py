@@ -8,14 +8,15 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-Network = TypeVar("Network", bound=nn.Module)
+Model = TypeVar("Model", bound=nn.Module)
 
 
-class WeightAverage(Generic[Network]):
+class WeightAverage(Generic[Model]):
     """The average of the weights, and of batch norm's statistics, over the steps taken, the latest counting most.
 
     Polyak and Juditsky (1992); with a decay that rises over the first steps, min(decay, (1 + step) / (10 + step)), as
-    TensorFlow's `ExponentialMovingAverage` has it.
+    TensorFlow's `ExponentialMovingAverage` has it. Torch's `AveragedModel` takes the first weights whole, and keeps a
+    counter on the device that each step would wait for.
 
     Args:
         source: the network that learns.
@@ -25,7 +26,7 @@ class WeightAverage(Generic[Network]):
         model: a network with the averaged weights, in evaluation mode.
     """
 
-    def __init__(self, source: Network, decay: float) -> None:
+    def __init__(self, source: Model, decay: float) -> None:
         self.model = copy.deepcopy(source).eval().requires_grad_(False)
         self._decay = decay
         self._averages, self._counts = _parts(self.model)

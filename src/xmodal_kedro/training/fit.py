@@ -1,16 +1,19 @@
-"""Train a network, in this process or in several."""
+"""Train a network, in this process or in several, and describe it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from xmodal_kedro.models import Backbone, build
+from xmodal_kedro.models.card import make_card
 from xmodal_kedro.models.device import check_devices
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.storage import Checkpoints
-from xmodal_kedro.training.checkpoint import Progress, stored_progress
+from xmodal_kedro.training.checkpoint import Progress, plain_weights, stored_progress
 from xmodal_kedro.training.launch import launch
 from xmodal_kedro.training.loop import train
 from xmodal_kedro.training.memory import explain_shortage
@@ -26,15 +29,31 @@ class Fitted:
     history: list[dict[str, float]]
 
 
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """Weights of the best epoch by name, the card that belongs to them, and the rows of all epochs."""
+
+    weights: dict[str, Tensor]
+    card: dict[str, Any]
+    history: list[dict[str, float]]
+
+
+def train_network(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> TrainedNetwork:
+    """As `fit`, in the form that is stored."""
+    fitted = fit(data, params, checkpoints)
+    card = make_card(fitted.model, data.classes, params, data.fingerprint, fitted.best)
+    return TrainedNetwork(plain_weights(fitted.model), card, fitted.history)
+
+
 def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fitted:
     """Train a backbone and take its averaged weights at the epoch of highest validation mAP.
 
-    With `params.devices` or `params.nodes`, other processes do the work, and this one relays what they tell.
+    With `params.devices` or `params.nodes`, other processes do the work, and this one relays what they report.
 
     Raises:
         MemoryError: if a batch does not fit the GPU, naming one that would.
         RuntimeError: if processes died more often than `params.restarts` allows.
-        ValueError, FloatingPointError, OSError: as `loop.train`.
+        UserError, FloatingPointError, OSError: as `loop.train`.
     """
     check_devices(params.device, params.devices)
     progress = _train(data, params, checkpoints)

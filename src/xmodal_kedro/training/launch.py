@@ -1,8 +1,8 @@
 """Train in several processes, on this machine or on several, by torch's elastic launcher.
 
 The launcher starts the processes and, when one dies, starts them all again; they go on from the last checkpoint. Each
-has a line to this process: what the leading one tells goes to listeners here, an error that no new start would mend is
-raised here, and a process whose line breaks ends itself, so that none outlives the run.
+has a connection to this process: metrics of the leading one go to callbacks here, an error that no restart would mend
+is raised here, and a process whose line breaks ends itself, so that none outlives the run.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class _Exchange:
         return str(self._listener.address)
 
     def relay(self, patience_s: float) -> None:
-        """Pass on what has been heard; wait for it so long."""
+        """Pass on the messages received; wait for one at most so long."""
         with suppress(queue.Empty):
             while True:
                 message = self._heard.get(timeout=patience_s) if patience_s else self._heard.get_nowait()

@@ -1,8 +1,8 @@
-"""A network that learns: one optimisation step, on whatever device, alone or as one rank of several."""
+"""One optimisation step of a network, on any device, alone or as one rank of several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ COMPILING_PAYS_FROM_CLIPS = 2_000_000
 
 @dataclass(frozen=True)
 class Prepared:
-    """A batch on the device, with what chance decided for it.
+    """A batch on the device, with the random draws for it.
 
     Attributes:
         audio: int16 [batch, samples].
@@ -50,22 +50,38 @@ class Prepared:
     clip_ids: list[str]
 
     def tensors(self) -> Iterator[Tensor]:
-        """All that lies on the device."""
+        """All that is on the device."""
         yield from (self.audio, self.targets, self.embeddings)
         if self.draws is not None:
             yield from vars(self.draws).values()
 
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""From logits and targets, float32 [batch, classes], to the sum of the loss over the batch."""
+
+
+def multi_label_loss(logits_BC: Tensor, targets_BC: Tensor) -> Tensor:
+    """Sum over clips of the binary cross-entropy, each clip's the mean over classes that do not exclude each other."""
+    return F.binary_cross_entropy_with_logits(logits_BC, targets_BC, reduction="sum") / targets_BC.shape[1]
+
+
+def single_label_loss(logits_BC: Tensor, targets_BC: Tensor) -> Tensor:
+    """Sum over clips of the softmax cross-entropy; targets are shares of the classes, which exclude each other."""
+    return F.cross_entropy(logits_BC, targets_BC, reduction="sum")
+
+
 class Learner:
-    """The front end, a backbone, its optimiser and the average of its weights.
+    """The front end, a network, its loss and optimiser, and the average of its weights.
+
+    Pretraining and fine-tuning differ in the network that they begin with and in the loss.
 
     Args:
-        params: what to build, and how it learns.
-        classes: number of logits.
-        embedding_size: of the teacher's embedding that is learnt too; 0 where it is not.
+        student: the network, with its head for the teacher's embedding where that is learnt too.
+        loss: of the logits.
+        params: how it learns.
         steps_per_epoch: for the pace of batch norm.
-        device: where all of it lives.
-        ranks: who else takes the same steps on other parts of the same batches.
+        device: of all of it.
+        ranks: the processes that take the same steps on other parts of the same batches.
 
     Attributes:
         copies: stream of the device on which batches come; None on a CPU.
@@ -73,18 +89,16 @@ class Learner:
 
     def __init__(
         self,
+        student: Student,
+        loss: Loss,
         params: TrainParams,
-        classes: int,
-        embedding_size: int,
         steps_per_epoch: int,
         device: torch.device,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.params, self.device, self.ranks = params, device, ranks
+        self.params, self.device, self.ranks, self._loss = params, device, ranks, loss
         log_mel = LogMel(params.log_offset).to(device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(params.seed)
-            model = Student(build(params.model, classes, params.vggish_plus), embedding_size)
+        model = student
         pace_batch_norm(model, steps_per_epoch)
         if ranks.count > 1:
             model = sync_batch_norm(model, device)
@@ -108,12 +122,33 @@ class Learner:
         self.log_mel: nn.Module = torch.compile(log_mel, dynamic=False) if compiled else log_mel  # type: ignore[assignment]
         self._network = torch.compile(network, dynamic=False) if compiled else network
 
-    def prepare(self, batch: Batch, step: int | None) -> Prepared:
-        """Move a batch to the device, which is not waited for.
+    @classmethod
+    def for_pretraining(
+        cls,
+        params: TrainParams,
+        classes: int,
+        embedding_size: int,
+        steps_per_epoch: int,
+        device: torch.device,
+        ranks: Ranks = ALONE,
+    ) -> Learner:
+        """With the network that `params.model` names, from random weights, and labels that do not exclude each other.
 
         Args:
-            batch: from the loader, page-locked where the device is CUDA.
-            step: its number in the training; None for validation, in which nothing is left to chance.
+            classes: number of logits.
+            embedding_size: of the teacher's embedding that is learnt too; 0 where it is not.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(params.seed)
+            student = Student(build(params.model, classes, params.vggish_plus), embedding_size)
+        return cls(student, multi_label_loss, params, steps_per_epoch, device, ranks)
+
+    def prepare(self, batch: Batch, step: int | None) -> Prepared:
+        """Move a batch to the device, without waiting for it.
+
+        Args:
+            batch: from the loader, in pinned memory where the device is CUDA.
+            step: its number in the training; None for validation, in which nothing is random.
         """
         draws = None
         if step is not None and (self.params.mixup_alpha > 0 or self._masks):
@@ -129,7 +164,7 @@ class Learner:
 
         Args:
             batch: this rank's part.
-            step: its number in the training, which decides what dropout leaves out.
+            step: its number in the training, which seeds dropout.
             rate: learning rate.
 
         Returns:
@@ -161,7 +196,7 @@ class Learner:
         return logits_BC.float()
 
     def is_finite(self) -> bool:
-        """Whether all weights are; the device is waited for."""
+        """Whether all weights are finite; waits for the device."""
         return bool(torch.stack(torch._foreach_norm(self._weights)).isfinite().all())
 
     @property
@@ -169,8 +204,7 @@ class Learner:
         return self.params.spec_augment.time_masks > 0 or self.params.spec_augment.band_masks > 0
 
     def _parts(self, batch: Prepared) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Spectrograms, targets and embeddings of each of `accumulate` parts, made when it is its turn; as many on
-        every rank."""
+        """Spectrograms, targets and embeddings of each of `accumulate` parts, one by one; as many on every rank."""
         audio_BT, targets_BC, embedding_BE = _waveforms(batch.audio), batch.targets, batch.embeddings.float()
         if batch.draws is not None and self.params.mixup_alpha > 0:
             audio_BT, targets_BC, embedding_BE = (
@@ -184,16 +218,17 @@ class Learner:
             yield log_mel_BFM, targets_BC[first:last], embedding_BE[first:last]
 
     def _summed_loss(self, log_mel_BFM: Tensor, targets_BC: Tensor, embedding_BE: Tensor) -> Tensor:
-        """Sum over clips of the mean over classes, and of the mean over the embedding's numbers by its weight."""
+        """The loss, and by its weight the mean squared error of the teacher's embedding where it is learnt, summed over
+        clips."""
         with mixed_precision(self.device, self.params.precision):
-            logits_BC, told_BE = self._network(log_mel_BFM)
-        loss = F.binary_cross_entropy_with_logits(logits_BC.float(), targets_BC, reduction="sum") / targets_BC.shape[1]
-        if told_BE is None:
+            logits_BC, predicted_BE = self._network(log_mel_BFM)
+        loss = self._loss(logits_BC.float(), targets_BC)
+        if predicted_BE is None:
             return loss
-        assert self.model.standardise is not None  # it comes with what is told
+        assert self.model.standardise is not None  # it comes with the head
         wanted_BE = self.model.standardise(embedding_BE)
-        apart = F.mse_loss(told_BE.float(), wanted_BE, reduction="sum") / wanted_BE.shape[1]
-        return loss + self.params.embedding_weight * apart
+        squared_error = F.mse_loss(predicted_BE.float(), wanted_BE, reduction="sum") / wanted_BE.shape[1]
+        return loss + self.params.embedding_weight * squared_error
 
     def _gradients_wait(self, more_to_come: bool) -> AbstractContextManager[None]:
         """Ranks exchange gradients once a step, with its last part."""
@@ -207,7 +242,7 @@ class Learner:
 
 
 def _waveforms(audio_BT: Tensor) -> Tensor:
-    """float32 in [-1, 1), made on the device: half as many bytes travel there."""
+    """float32 in [-1, 1), made on the device: half as many bytes are copied there."""
     return audio_BT.float() / INT16_FULL_SCALE
 
 

@@ -37,7 +37,7 @@ def train(data: TrainingData, params: TrainParams, checkpoints: Checkpoints, ran
     there, on a CPU to the same bits as one never stopped; one that was finished is not trained again.
 
     Raises:
-        ValueError: if CUDA is asked for and absent, the stored state is of another, unfinished training, or a shard
+        UserError: if CUDA is wanted and absent, the stored state is of another, unfinished training, or a shard
             cannot be read.
         FloatingPointError: if the loss is no longer finite, naming the clips of the batch.
         torch.OutOfMemoryError: if a batch does not fit the GPU.
@@ -60,7 +60,9 @@ class _Training:
         self.reader = Reader(ranks.rank, ranks.count, params.reader_threads, pinned=device.type == "cuda")
         self.steps_per_epoch = data.train.order().steps
         self.steps = params.epochs * self.steps_per_epoch
-        self.learner = Learner(params, len(data.classes), data.embedding_size, self.steps_per_epoch, device, ranks)
+        self.learner = Learner.for_pretraining(
+            params, len(data.classes), data.embedding_size, self.steps_per_epoch, device, ranks
+        )
         self.book = LossBook(ranks)
         identity = identify(params, data.identity, recipe_of(train))
         self.keeper = Keeper(checkpoints, identity, recipe_of(train), params.checkpoints_kept)
@@ -72,7 +74,7 @@ class _Training:
             )
         self.last_stored = self.progress.step
         self.epoch_starts = 0
-        self.told = self.epoch_began = (time.perf_counter(), 0)
+        self.reported = self.epoch_began = (time.perf_counter(), 0)
         self.clips_done = 0
 
     def run(self) -> Progress:
@@ -128,8 +130,8 @@ class _Training:
             "validation_map": validation_map,
             "learning_rate": self._learning_rate(last_step),
         }
-        told = {f"epoch.{name}": row[name] for name in ("train_loss", "validation_loss", "validation_map")}
-        self._emit({**told, "epoch.clips_per_s": clips_per_s}, last_step)
+        metrics = {f"epoch.{name}": row[name] for name in ("train_loss", "validation_loss", "validation_map")}
+        self._emit({**metrics, "epoch.clips_per_s": clips_per_s}, last_step)
         self.progress.add_epoch(row, self.learner.average.model.backbone)
         stalled = self.params.patience is not None and epoch - self.progress.best["epoch"] >= self.params.patience
         self.progress.finished = stalled or self.progress.step == self.steps
@@ -159,11 +161,11 @@ class _Training:
         return loss, mean_ap
 
     def _report(self, bar: tqdm | None) -> None:
-        """Tell of the steps whose losses have come."""
+        """Report the steps whose losses have arrived."""
         if not self.book.window:
             return
         step = self.epoch_starts + self.book.steps - 1
-        (before, clips_before), now = self.told, time.perf_counter()
+        (before, clips_before), now = self.reported, time.perf_counter()
         metrics = {
             "step.train_loss": self.book.report(),
             "step.learning_rate": self._learning_rate(step),
@@ -171,7 +173,7 @@ class _Training:
         }
         if self.learner.device.type == "cuda":
             metrics["step.gpu_memory_gb"] = torch.cuda.max_memory_allocated(self.learner.device) / 1e9
-        self.told = (now, self.clips_done)
+        self.reported = (now, self.clips_done)
         self._emit(metrics, step)
         if bar is not None:
             bar.set_postfix(loss=f"{metrics['step.train_loss']:.4f}")

@@ -16,7 +16,7 @@ class LossBook:
     """The losses of the epoch in progress.
 
     Steps note tensors on the device; `send` starts their way to the CPU, `receive` books those that were sent before.
-    So a report is read one interval after it was asked for, when the copy has long arrived.
+    So a report is read one interval after it was requested, when the copy has long arrived.
 
     Attributes:
         total: sum of the epoch's booked losses.

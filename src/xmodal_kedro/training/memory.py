@@ -25,8 +25,8 @@ def explain_shortage(params: TrainParams, classes: int, embedding_size: int, dev
         embedding_size: of the teacher's embedding that is learnt too.
         device: the GPU.
     """
-    asked = clips_at_a_time(params)
-    fits = largest_batch(partial(_fits, params, classes, embedding_size, device), asked)
+    wanted = clips_at_a_time(params)
+    fits = largest_batch(partial(_fits, params, classes, embedding_size, device), wanted)
     _, total_bytes = torch.cuda.mem_get_info(device)
     return advice(params, fits, torch.cuda.get_device_name(device), total_bytes)
 
@@ -36,20 +36,20 @@ def clips_at_a_time(params: TrainParams) -> int:
     return -(-params.batch_size // (params.devices * params.nodes * params.accumulate))
 
 
-def largest_batch(fits: Callable[[int], bool], asked: int) -> int:
-    """A batch smaller than `asked` that fits, if not quite the largest that does; 0 where not even two clips do.
+def largest_batch(fits: Callable[[int], bool], wanted: int) -> int:
+    """A batch smaller than `wanted` that fits, if not quite the largest that does; 0 where not even two clips do.
 
     Args:
         fits: tries a step of so many clips.
-        asked: what did not fit.
+        wanted: what did not fit.
     """
-    clips = asked // 2
+    clips = wanted // 2
     while clips >= 2 and not fits(clips):
         clips //= 2
     if clips < 2:
         return 0
     more = clips + clips // 2
-    return more if clips < more < asked and fits(more) else clips
+    return more if clips < more < wanted and fits(more) else clips
 
 
 def advice(params: TrainParams, fits: int, gpu: str, total_bytes: int) -> str:
@@ -75,7 +75,7 @@ def _fits(params: TrainParams, classes: int, embedding_size: int, device: torch.
     whole = params.model_copy(update={"accumulate": 1, "compile": False})
     samples = round(params.clip_s * CLIP_SAMPLE_RATE_HZ)
     try:
-        learner = Learner(whole, classes, embedding_size, 1, device)
+        learner = Learner.for_pretraining(whole, classes, embedding_size, 1, device)
         audio_BT = torch.zeros((clips, samples), dtype=torch.int16, device=device)
         targets_BC = torch.zeros((clips, classes), device=device)
         embeddings_BE = torch.zeros((clips, embedding_size), dtype=torch.float16, device=device)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 def average_precision(positive_N: NDArray[np.bool_], score_N: NDArray[np.floating]) -> float:
     """Area under the precision-recall steps: the sum over thresholds of (R_n - R_n-1) P_n.
 
-    Equal scores share one threshold, so their order does not matter.
+    Equal scores share one threshold, so their order does not matter. Scikit-learn's differs in the last bit, which
+    would change stored histories.
 
     Args:
         positive_N: which examples have the class, at least one.
-        score_N: what the model says.
+        score_N: of the model, on any monotone scale.
     """
     order = np.argsort(-score_N, kind="stable")
     hits = np.cumsum(positive_N[order])

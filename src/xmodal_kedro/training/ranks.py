@@ -23,7 +23,7 @@ class Ranks:
 
     @property
     def leads(self) -> bool:
-        """Whether it is the one that validates, stores and tells."""
+        """Whether it is the one that validates, stores and reports."""
         return self.rank == 0
 
     def summed(self, values: Tensor) -> Tensor:

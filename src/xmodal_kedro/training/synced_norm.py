@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
-Network = TypeVar("Network", bound=nn.Module)
+Module = TypeVar("Module", bound=nn.Module)
 
 
-def sync_batch_norm(model: Network, device: torch.device) -> Network:
+def sync_batch_norm(model: Module, device: torch.device) -> Module:
     """The network with statistics of batch norm over all ranks: torch's own on CUDA, which has none for a CPU."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)

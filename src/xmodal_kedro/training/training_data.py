@@ -10,7 +10,7 @@ import pandas as pd
 
 from xmodal_kedro.data.loader import ClipStream
 from xmodal_kedro.data.order import RowGroups, even_sizes
-from xmodal_kedro.data.survey import Split, survey
+from xmodal_kedro.data.survey import SplitName, survey
 from xmodal_kedro.data.teacher_embeddings import Embeddings
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TrainParams
@@ -64,7 +64,7 @@ def prepare_training_data(
         teacher_embeddings: under the same keys too, where `params.embedding_weight` has them learnt.
 
     Raises:
-        ValueError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
+        UserError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
             clip or class, a split without clips, or embeddings that are learnt and not there.
     """
     if label_vocabulary.empty:
@@ -94,7 +94,7 @@ def prepare_training_data(
             "each of train.devices x train.nodes x train.accumulate: lower these"
         )
 
-    def stream(split: Split, groups: RowGroups) -> ClipStream:
+    def stream(split: SplitName, groups: RowGroups) -> ClipStream:
         return ClipStream(
             clips=clips,
             labels=labels,

@@ -1,5 +1,5 @@
 import pandas as pd
-from tests.labelling.report import world
+from tests.reports.labels import world
 
 from xmodal_kedro.params import AgreementParams
 from xmodal_kedro.reports.labels.association_matrix import MATRIX_SIDE, association_matrix, strongest

@@ -2,7 +2,7 @@ import re
 from base64 import b64decode
 from dataclasses import replace
 
-from tests.labelling.report import world
+from tests.reports.labels import world
 
 from xmodal_kedro.reports.labels.clip_views import ClipView, Opinion
 from xmodal_kedro.reports.labels.contact_sheet import clip_cards, contact_sheet

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from plotly.offline import get_plotlyjs
-from tests.labelling.report import world
+from tests.reports.labels import world
 
 from xmodal_kedro.labels.accounting import STAGES as REVIEWED_STAGES
 from xmodal_kedro.labels.metrics import label_metrics

@@ -1,5 +1,5 @@
 import pytest
-from tests.labelling.report import world
+from tests.reports.labels import world
 
 from xmodal_kedro.reports.labels.scores import BARS, count_scores, plot_scores
 

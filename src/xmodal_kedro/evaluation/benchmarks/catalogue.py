@@ -20,7 +20,7 @@ class BenchmarkEntry:
         title: how it is called.
         read: takes it from its folder.
         measure: name of the measure that it is published with; of the mean over splits.
-        further_measures: names of others that are told beside it.
+        further_measures: names of others that are reported beside it.
         page: the official one.
         licence: of the sounds.
         size: as published; None for sounds of one's own.
@@ -102,7 +102,7 @@ def read_benchmark(folder: Folder, name: str) -> Benchmark:
     """Take the benchmark `name` of the catalogue from its folder, without opening any sound.
 
     Raises:
-        FileNotFoundError: if a file that tells of the clips, or a listed sound, is missing.
-        ValueError: if what is told of the clips is not the benchmark's protocol; each reader says what it checks.
+        FileNotFoundError: if a file that describes the clips, or a listed sound, is missing.
+        UserError: if the description of the clips is not the benchmark's protocol; see each reader.
     """
     return CATALOGUE[name].read(folder)

@@ -25,7 +25,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
 
     Raises:
         FileNotFoundError: if `clips.csv` or a listed sound is missing.
-        ValueError: if it lacks a column or a value, lists a file twice, has less than two folds, divides a group among
+        UserError: if it lacks a column or a value, lists a file twice, has less than two folds, divides a group among
             folds, or has a class in one fold alone.
     """
     source = BenchmarkFolder(folder, "your own sounds", PAGE, remedy="correct it")

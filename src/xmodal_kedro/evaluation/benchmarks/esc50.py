@@ -34,7 +34,7 @@ def read_benchmark(folder: Folder, name: Literal["esc50", "esc10"]) -> Benchmark
 
     Raises:
         FileNotFoundError: if the metadata or a listed sound is missing.
-        ValueError: if the metadata has no clips, lacks a column, lists a file twice, has other folds than the five
+        UserError: if the metadata has no clips, lacks a column, lists a file twice, has other folds than the five
             official ones, or a class in one of them alone.
     """
     source = BenchmarkFolder(folder, "ESC-50", PAGE)

@@ -41,11 +41,11 @@ def read_benchmark(folder: Folder) -> Benchmark:
     and `data_rouen/`.
 
     The first has a file's name and its number on each line; the others have the numbers of one division on each line.
-    Nothing tells which clips come from one recording, so each is a group of its own.
+    Nothing says which clips come from one recording, so each is a group of its own.
 
     Raises:
         FileNotFoundError: if one of these files or a listed clip is missing.
-        ValueError: if a line cannot be read, a file or number is listed twice, a division has an unknown number, there
+        UserError: if a line cannot be read, a file or number is listed twice, a division has an unknown number, there
             are not 20 divisions, or a clip is in both parts of one.
     """
     source = BenchmarkFolder(folder, "LITIS Rouen", PAGE)
@@ -102,5 +102,5 @@ def _whole_numbers(source: BenchmarkFolder, name: str, words: list[str]) -> NDAr
 
 def _scene(source: BenchmarkFolder, file: str) -> str:
     if not (found := _SCENE.match(file)):
-        raise source.wrong(LISTING, f"names {file}, whose name does not tell its scene before a number")
+        raise source.wrong(LISTING, f"names {file}, whose name does not hold its scene before a number")
     return found[1]

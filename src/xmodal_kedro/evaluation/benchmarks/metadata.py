@@ -60,7 +60,7 @@ class BenchmarkFolder:
 
         Raises:
             FileNotFoundError: if it is not there.
-            ValueError: if it is empty, or not UTF-8.
+            UserError: if it is empty, or not UTF-8.
         """
         if name not in self.folder:
             raise FileNotFoundError(
@@ -82,7 +82,7 @@ class BenchmarkFolder:
         separator: str = ",",
         header: bool = True,
     ) -> pd.DataFrame:
-        """Rows of a table, as strings of which none is blank in the columns that are asked for.
+        """Rows of a table, as strings of which none is blank in the required columns.
 
         Args:
             columns: those that must be there; without a header, what the first ones are called.
@@ -90,7 +90,7 @@ class BenchmarkFolder:
             header: whether the first line names the columns.
 
         Raises:
-            FileNotFoundError, ValueError: as `text`; also if it is no table, lacks a column or a value, or has no row.
+            FileNotFoundError, UserError: as `text`; also if it is no table, lacks a column or a value, or has no row.
         """
         text = self.text(name)
         try:
@@ -128,7 +128,7 @@ class BenchmarkFolder:
             official: all that there are, where the protocol says.
 
         Raises:
-            ValueError: naming a fold that is no such number, or the folds that are not the official ones.
+            UserError: naming a fold that is no such number, or the folds that are not the official ones.
         """
         if len(wrong := values[~values.str.fullmatch("0*[1-9][0-9]{0,8}")]):
             raise self.wrong(name, f"has the fold {wrong.iloc[0]!r}, which is no whole number from 1 on")
@@ -142,14 +142,14 @@ class BenchmarkFolder:
         """Refuse what is listed twice.
 
         Raises:
-            ValueError: naming some of it.
+            UserError: naming some of it.
         """
         listed = pd.Series(values)
         if twice := listed[listed.duplicated()].unique().tolist():
             raise self.wrong(name, f"lists {len(twice)} files twice, such as {', '.join(twice[:_NAMED])}")
 
     def sounds(self, name: str, files: Sequence[str], others: Sequence[str] = ()) -> tuple[FileRef, ...]:
-        """The files of a benchmark. Sounds in the folder that nobody lists are told in a warning, and not used.
+        """The files of a benchmark. Sounds in the folder that are not listed are reported in a warning, and not used.
 
         Args:
             name: the file that lists them.
@@ -188,13 +188,13 @@ class BenchmarkFolder:
             name: the file that lists the clips.
             clips: as `Benchmark.clips`.
             splits: its divisions.
-            size: as published, to tell whether it is complete; None of what is not published.
+            size: as published, to find out whether it is complete; None of what is not published.
             divided_by: the file that has the splits, where that is another.
             others: files that are listed besides, and no part of it.
 
         Raises:
             FileNotFoundError: as `sounds`.
-            ValueError: if a file is listed twice, a clip is both trained and tested on, or a class is tested in a split
+            UserError: if a file is listed twice, a clip is both trained and tested on, or a class is tested in a split
                 that does not train on it.
         """
         self.require_once(name, [*clips["file"], *others])
@@ -215,5 +215,5 @@ class BenchmarkFolder:
             raise self.wrong(
                 name,
                 f"has no clip of {', '.join(unknown[:_NAMED])} to train on where fold {split.fold} is tested, so that "
-                "nothing can learn to tell it",
+                "nothing can learn it",
             )

@@ -35,7 +35,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
 
     Raises:
         FileNotFoundError: if one of these files or a listed segment is missing.
-        ValueError: if one lacks a column or lists a file twice, or if they do not agree on files or scenes.
+        UserError: if one lacks a column or lists a file twice, or if they do not agree on files or scenes.
     """
     source = BenchmarkFolder(folder, "TUT Urban Acoustic Scenes 2018", PAGE)
     table = source.table(METADATA, ["filename", "scene_label", "identifier"], separator="\t")

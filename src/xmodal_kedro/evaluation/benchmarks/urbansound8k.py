@@ -29,7 +29,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
 
     Raises:
         FileNotFoundError: if the metadata or a listed slice is missing.
-        ValueError: if the metadata lacks a column, lists a file twice, has other folds than the ten official ones, or a
+        UserError: if the metadata lacks a column, lists a file twice, has other folds than the ten official ones, or a
             class in one of them alone; or if a slice lies in another fold's folder.
     """
     source = BenchmarkFolder(folder, "UrbanSound8K", PAGE)

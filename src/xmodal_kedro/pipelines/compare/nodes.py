@@ -1,4 +1,4 @@
-"""Nodes of `compare`: from what both teachers said to what networks are worth that believed one, the other, or both."""
+"""Nodes of `compare`: merge, train and probe as the main line does, once for each rule of merging."""
 
 from __future__ import annotations
 
@@ -6,15 +6,6 @@ from typing import Any
 
 from xmodal_kedro.params import CompareParams, MergeParams, TrainParams, TransferParams
 from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
-
-
-def match_classes(
-    visual_classes: DataFrame, audio_classes: DataFrame, sound_ontology: DataFrame, merge_labels: MergeParams
-) -> tuple[DataFrame, DataFrame]:
-    """Find which classes of the teachers are one; that does not depend on the rule."""
-    from xmodal_kedro.labels.match import match_classes as match
-
-    return match(visual_classes, audio_classes, sound_ontology, merge_labels)
 
 
 def survey_rules(
@@ -32,60 +23,48 @@ def survey_rules(
     from xmodal_kedro.labels.counts import survey_jobs
     from xmodal_kedro.labels.plan import MergePlan
 
-    classes = ClassMap.of(candidate_classes, label_classes)
-    plans = {
-        rule: MergePlan.before_the_survey(classes, params)
-        for rule, params in merge_params(merge_labels, compare).items()
-    }
+    classes, params = ClassMap.of(candidate_classes, label_classes), merge_params(merge_labels, compare)
+    plans = {rule: MergePlan.before_the_survey(classes, of_rule) for rule, of_rule in params.items()}
     return jobs_by_rule({rule: survey_jobs(clips, visual_labels, audio_labels, plan) for rule, plan in plans.items()})
 
 
-def count_rules(
-    clips: Shards,
-    visual_labels: Shards,
-    audio_labels: Shards,
+def plan_rules(
     candidate_classes: DataFrame,
     label_classes: DataFrame,
     compare_surveys: Shards,
     merge_labels: MergeParams,
     compare: CompareParams,
-) -> ShardJobs:
-    """Count the targets that each rule makes, where its survey could not tell them."""
-    from xmodal_kedro.evaluation.rules import jobs_by_rule, merge_params
+) -> dict[str, Any]:
+    """The plan of merging by each rule."""
+    from xmodal_kedro.evaluation.rules import merge_params, of_rule
+    from xmodal_kedro.labels.associations import plan_from_survey
     from xmodal_kedro.labels.class_map import ClassMap
+
+    classes, params = ClassMap.of(candidate_classes, label_classes), merge_params(merge_labels, compare)
+    return {rule: plan_from_survey(of_rule(compare_surveys, rule), classes, params[rule])[-1] for rule in params}
+
+
+def count_rules(clips: Shards, visual_labels: Shards, audio_labels: Shards, compare_plans: dict[str, Any]) -> ShardJobs:
+    """Count the targets that each rule makes, where its survey does not hold these counts."""
+    from xmodal_kedro.evaluation.rules import jobs_by_rule
     from xmodal_kedro.labels.counts import target_jobs
 
-    classes = ClassMap.of(candidate_classes, label_classes)
-    return jobs_by_rule(
-        {
-            rule: target_jobs(clips, visual_labels, audio_labels, _plan(rule, compare_surveys, classes, params))
-            for rule, params in merge_params(merge_labels, compare).items()
-        }
-    )
+    jobs = {rule: target_jobs(clips, visual_labels, audio_labels, plan) for rule, plan in compare_plans.items()}
+    return jobs_by_rule(jobs)
 
 
-def choose_classes(
-    candidate_classes: DataFrame,
-    label_classes: DataFrame,
-    compare_surveys: Shards,
-    compare_target_counts: Shards,
-    merge_labels: MergeParams,
-    compare: CompareParams,
-) -> DataFrame:
+def choose_classes(compare_plans: dict[str, Any], compare_surveys: Shards, compare_target_counts: Shards) -> DataFrame:
     """The vocabulary of each rule, one below the other."""
     import pandas as pd
 
-    from xmodal_kedro.evaluation.rules import merge_params, of_rule, told_of_rule
-    from xmodal_kedro.labels.class_map import ClassMap
-    from xmodal_kedro.labels.counts import LabelCounter
-    from xmodal_kedro.labels.vocabulary import build_vocabulary
+    from xmodal_kedro.evaluation.rules import naming_rule, of_rule
+    from xmodal_kedro.labels.vocabulary import planned_vocabulary
 
-    classes, tables = ClassMap.of(candidate_classes, label_classes), []
-    for rule, params in merge_params(merge_labels, compare).items():
-        survey = LabelCounter.sum_of(of_rule(compare_surveys, rule))
-        counted = of_rule(compare_target_counts, rule)
-        targets = LabelCounter.sum_of(counted) if counted else survey
-        vocabulary, _ = told_of_rule(rule, lambda: build_vocabulary(survey, targets, classes, params))  # noqa: B023
+    tables = []
+    for rule, plan in compare_plans.items():
+        with naming_rule(rule):
+            counts = of_rule(compare_target_counts, rule)
+            vocabulary, _ = planned_vocabulary(of_rule(compare_surveys, rule), counts, plan)
         tables.append(vocabulary.assign(rule=rule))
     return pd.concat(tables, ignore_index=True)
 
@@ -94,35 +73,20 @@ def merge_rules(
     clips: Shards,
     visual_labels: Shards,
     audio_labels: Shards,
-    candidate_classes: DataFrame,
-    label_classes: DataFrame,
-    compare_surveys: Shards,
+    compare_plans: dict[str, Any],
     compare_vocabularies: DataFrame,
     near_duplicates: DataFrame,
-    merge_labels: MergeParams,
-    compare: CompareParams,
 ) -> ShardJobs:
     """Write the training targets of each rule; all rules split the videos alike."""
-    from xmodal_kedro.evaluation.rules import jobs_by_rule, merge_params, vocabulary_of
-    from xmodal_kedro.labels.class_map import ClassMap
+    from xmodal_kedro.evaluation.rules import jobs_by_rule, vocabulary_of
     from xmodal_kedro.labels.merge import merge_jobs
 
-    classes, jobs = ClassMap.of(candidate_classes, label_classes), {}
-    for rule, params in merge_params(merge_labels, compare).items():
-        plan, vocabulary = _plan(rule, compare_surveys, classes, params), vocabulary_of(compare_vocabularies, rule)
-        jobs[rule] = merge_jobs(clips, visual_labels, audio_labels, plan, vocabulary, near_duplicates)
+    labels = (clips, visual_labels, audio_labels)
+    vocabularies = {rule: vocabulary_of(compare_vocabularies, rule) for rule in compare_plans}
+    jobs = {
+        rule: merge_jobs(*labels, plan, vocabularies[rule], near_duplicates) for rule, plan in compare_plans.items()
+    }
     return jobs_by_rule(jobs)
-
-
-def _plan(rule: str, surveys: Shards, classes: Any, params: MergeParams) -> Any:
-    from xmodal_kedro.evaluation.rules import of_rule
-    from xmodal_kedro.labels import associations
-    from xmodal_kedro.labels.counts import LabelCounter
-    from xmodal_kedro.labels.plan import MergePlan
-
-    survey = LabelCounter.sum_of(of_rule(surveys, rule))
-    thresholds = associations.class_thresholds(survey, classes, params)
-    return MergePlan.of(classes, params, thresholds, associations.class_associations(survey, classes, params))
 
 
 def train_rules(
@@ -133,7 +97,7 @@ def train_rules(
     train: TrainParams,
     compare: CompareParams,
 ) -> ShardJobs:
-    """Train a network for each rule and seed; a run that was killed goes on with those it lacks."""
+    """Train a network for each rule and seed; a run that was killed resumes with those it lacks."""
     from xmodal_kedro.evaluation.rules import training_jobs
 
     return training_jobs(clips, compare_labels, compare_vocabularies, train, compare)
@@ -148,13 +112,13 @@ def probe_rules(
     transfer_eval: TransferParams,
     compare: CompareParams,
 ) -> ShardJobs:
-    """What linear models on the embedding of each network, and of the untrained one, call each test clip."""
+    """Predict each test clip by linear probes of each network, and of the untrained one."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.rule_trials import ProbeTask, trial_jobs
 
     benchmark = read_benchmark(benchmark_files, transfer_eval.benchmark)
-    question = ProbeTask(benchmark, benchmark_sounds, transfer_eval)
-    return trial_jobs(compare_networks, question, train, compare)
+    task = ProbeTask(benchmark, benchmark_sounds, transfer_eval)
+    return trial_jobs(compare_networks, task, train, compare)
 
 
 def judge_rules(
@@ -164,11 +128,11 @@ def judge_rules(
     train: TrainParams,
     transfer_eval: TransferParams,
 ) -> tuple[DataFrame, DataFrame, dict[str, float]]:
-    """Count what was right, and test every pair of rules: results, gains, and the summary of both."""
+    """Measure the predictions, and test every pair of rules: results, gains, and the summary of both."""
     import pandas as pd
 
     from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE, read_benchmark
-    from xmodal_kedro.evaluation.rule_results import rule_gains, rule_values, summarise_rules
+    from xmodal_kedro.evaluation.rule_results import rule_gains, rule_metrics, rule_values
 
     name = transfer_eval.benchmark
     predictions = pd.concat([shard().to_pandas() for shard in compare_predictions.values()], ignore_index=True)
@@ -176,12 +140,12 @@ def judge_rules(
     values = rule_values(predictions, CATALOGUE[name].measures)
     gains = rule_gains(values, benchmark.splits)
     named = {"benchmark": name, "model": train.model}
-    summary = summarise_rules(name, values, compare_networks)
+    summary = rule_metrics(name, values, compare_networks)
     return values.assign(complete=benchmark.complete, **named), gains.assign(**named), summary
 
 
 def plot_rules(compare_results: DataFrame, compare_predictions: Shards) -> Any:
-    """What each rule is worth, over all and class by class, as a plotly figure."""
+    """The accuracy of each rule, over all and class by class, as a plotly figure."""
     import pandas as pd
 
     from xmodal_kedro.evaluation.rule_results import plot_rules as plot

@@ -22,27 +22,30 @@ def embed_recordings(
     """Spread the recordings over shards by hash of their name; each shard's job embeds its own.
 
     Raises:
-        ValueError: if there is no recording, or weights and card do not fit each other.
+        UserError: if there is no recording, or weights and card do not fit each other.
     """
-    from xmodal_kedro.inference.recordings import Ears, embed_recordings_shard
+    from xmodal_kedro.inference.audio_model import AudioModel
+    from xmodal_kedro.inference.recordings import WindowEmbedder, embed_recordings_shard
     from xmodal_kedro.media.probe import SourceFile
-    from xmodal_kedro.models.card import load_model
+    from xmodal_kedro.models.card import restore_backbone
+    from xmodal_kedro.models.device import choose_device
 
     if not source_videos:
         raise UserError(f"{source_videos.root} holds no file: put recordings there, or name another place as `source`")
-    ears = Ears(load_model(model_card, model_weights), model_card, embed)
+    backbone, device = restore_backbone(model_card, model_weights), choose_device(embed.device, "embed.device")
+    embedder = WindowEmbedder(AudioModel.of(backbone, model_card, device), embed)
     files = {hashlib.sha256(name.encode()).hexdigest(): file for name, file in source_videos.items()}
     weights = {
         name: max(file.size_bytes / (1e6 * embed.shard_mb), 1 / embed.shard_files) for name, file in files.items()
     }
     return {
-        key: partial(embed_recordings_shard, tuple(SourceFile(files[name]) for name in names), ears)
+        key: partial(embed_recordings_shard, tuple(SourceFile(files[name]) for name in names), embedder)
         for key, names in spread(weights, bound=1.0).items()
     }
 
 
 def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> DataFrame:
-    """Recordings that could not be heard, or not to their end, and why; logs the sum of all."""
+    """Recordings that could not be embedded, or not to their end, and why; logs the sum of all."""
     import pandas as pd
 
     from xmodal_kedro.inference.recordings import FAILED_KEY
@@ -51,6 +54,8 @@ def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> DataF
     failed = [row for shard in recording_embeddings.values() for row in json.loads(shard.metadata[FAILED_KEY])]
     table = pd.DataFrame(failed, columns=list(UnheardRecordings.to_schema().columns)).astype(str)
     rows = sum(shard.num_rows for shard in recording_embeddings.values())
-    told = f"embed: {rows} windows of {len(source_videos)} recordings; {len(table)} could not be heard to their end"
-    logger.info("%s%s", told, f" ({', '.join(sorted(set(table['reason'])))})" if len(table) else "")
+    message = (
+        f"embed: {rows} windows of {len(source_videos)} recordings; {len(table)} could not be embedded to their end"
+    )
+    logger.info("%s%s", message, f" ({', '.join(sorted(set(table['reason'])))})" if len(table) else "")
     return table.sort_values("uri", ignore_index=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 def export_model(model_weights: dict[str, Any], model_card: dict[str, Any]) -> bytes:
     """The trained network with its front end as an ONNX file."""
-    from xmodal_kedro.models.card import load_model
+    from xmodal_kedro.models.card import restore_backbone
     from xmodal_kedro.models.export import export_onnx
 
-    return export_onnx(load_model(model_card, model_weights), model_card)
+    return export_onnx(restore_backbone(model_card, model_weights), model_card)
 
 
 def write_model_card(model_card: dict[str, Any]) -> str:

@@ -8,20 +8,19 @@ from xmodal_kedro.params import MergeParams
 from xmodal_kedro.storage import DataFrame, Shards
 
 
-def find_true_clips(
-    truth: DataFrame,
-    videos: DataFrame,
-    clips: Shards,
-    candidate_classes: DataFrame,
-    label_classes: DataFrame,
-    sound_ontology: DataFrame,
-) -> DataFrame:
-    """Check the truth, and find the clips that it is about."""
-    from xmodal_kedro.labels.check import truth as truths
+def relate_classes(candidate_classes: DataFrame, label_classes: DataFrame, sound_ontology: DataFrame) -> Any:
+    """What the classes of both teachers and of the truth stand for."""
     from xmodal_kedro.labels.check.meaning import Meaning
 
+    return Meaning(candidate_classes, label_classes, sound_ontology)
+
+
+def find_true_clips(truth: DataFrame, videos: DataFrame, clips: Shards, class_meaning: Any) -> DataFrame:
+    """Check the truth, and find the clips that it is about."""
+    from xmodal_kedro.labels.check import truth as truths
+
     checked = truths.read_truth(truth)
-    truths.require_known_classes(checked, Meaning(candidate_classes, label_classes, sound_ontology))
+    truths.require_known_classes(checked, class_meaning)
     return truths.find_clips(checked, videos, clips)
 
 
@@ -31,20 +30,18 @@ def judge_labels(
     audio_labels: Shards,
     labels: Shards,
     label_vocabulary: DataFrame,
-    candidate_classes: DataFrame,
-    label_classes: DataFrame,
-    sound_ontology: DataFrame,
+    class_meaning: Any,
     merge_labels: MergeParams,
 ) -> tuple[DataFrame, DataFrame]:
     """Measure how often labels and targets are right, by class and by score."""
     from xmodal_kedro.labels.check.calibration import reliability
-    from xmodal_kedro.labels.check.meaning import Meaning
     from xmodal_kedro.labels.check.quality import measure
     from xmodal_kedro.labels.check.statements import collect_statements
 
-    meaning = Meaning(candidate_classes, label_classes, sound_ontology)
-    said = collect_statements(clip_truth, visual_labels, audio_labels, labels, label_vocabulary, meaning, merge_labels)
-    return measure(said, meaning), reliability(said, meaning)
+    statements = collect_statements(
+        clip_truth, visual_labels, audio_labels, labels, label_vocabulary, class_meaning, merge_labels
+    )
+    return measure(statements, class_meaning), reliability(statements, class_meaning)
 
 
 def summarise_check(

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import find_true_clips, judge_labels, summarise_check
+from .nodes import find_true_clips, judge_labels, relate_classes, summarise_check
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
     """truth, videos, clips, labels of all kinds -> clip_truth, label_quality, label_reliability, metrics, plot, page"""
-    classes = ["candidate_classes", "label_classes", "sound_ontology"]
     return Pipeline(
         [
             Node(
+                relate_classes,
+                inputs=["candidate_classes", "label_classes", "sound_ontology"],
+                outputs="class_meaning",
+                name="relate_classes",
+            ),
+            Node(
                 find_true_clips,
-                inputs=["truth", "videos", "clips", *classes],
+                inputs=["truth", "videos", "clips", "class_meaning"],
                 outputs="clip_truth",
                 name="find_true_clips",
             ),
@@ -26,7 +31,7 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                     "audio_labels",
                     "labels",
                     "label_vocabulary",
-                    *classes,
+                    "class_meaning",
                     "params:merge_labels",
                 ],
                 outputs=["label_quality", "label_reliability"],

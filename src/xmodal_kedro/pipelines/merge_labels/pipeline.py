@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
+from xmodal_kedro.labels.match import match_classes
+
 from .nodes import (
     build_vocabulary,
     count_targets,
-    match_classes,
     merge_shards,
     plan_merge,
     survey_labels,
@@ -39,24 +40,24 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
             Node(
                 plan_merge,
                 inputs=["label_survey", *CLASSES, "params:merge_labels"],
-                outputs=list(PLAN),
+                outputs=[*PLAN, "merge_plan"],
                 name="plan_merge",
             ),
             Node(
                 count_targets,
-                inputs=[*LABELS, *CLASSES, *PLAN, "params:merge_labels"],
+                inputs=[*LABELS, "merge_plan"],
                 outputs="target_counts",
                 name="count_targets",
             ),
             Node(
                 build_vocabulary,
-                inputs=["label_survey", "target_counts", *CLASSES, "params:merge_labels"],
+                inputs=["label_survey", "target_counts", "merge_plan"],
                 outputs=["label_vocabulary", "dropped_classes"],
                 name="build_vocabulary",
             ),
             Node(
                 merge_shards,
-                inputs=[*LABELS, *CLASSES, *PLAN, "label_vocabulary", "near_duplicates", "params:merge_labels"],
+                inputs=[*LABELS, "merge_plan", "label_vocabulary", "near_duplicates"],
                 outputs="labels",
                 name="merge_shards",
             ),

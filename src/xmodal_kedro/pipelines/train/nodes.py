@@ -23,15 +23,12 @@ def train_model(
     """
     import pandas as pd
 
-    from xmodal_kedro.models.card import describe
-    from xmodal_kedro.training.checkpoint import plain_weights
-    from xmodal_kedro.training.fit import fit
+    from xmodal_kedro.training.fit import train_network
     from xmodal_kedro.training.training_data import prepare_training_data
 
     data = prepare_training_data(clips, labels, label_vocabulary, train, teacher_embeddings)
-    fitted = fit(data, train, training_checkpoints)
-    card = describe(fitted.model, data.classes, train, data.fingerprint, fitted.best)
-    return plain_weights(fitted.model), card, pd.DataFrame(fitted.history)
+    trained = train_network(data, train, training_checkpoints)
+    return trained.weights, trained.card, pd.DataFrame(trained.history)
 
 
 def plot_training_curves(training_history: DataFrame) -> Any:

@@ -1,4 +1,4 @@
-"""Nodes of the pipeline `transfer_eval`: from a benchmark to what was predicted, and what that says."""
+"""Nodes of the pipeline `transfer_eval`: from a benchmark to predictions, and their measures."""
 
 from __future__ import annotations
 
@@ -36,23 +36,25 @@ def embed_sounds(
     """Embed each sound with the trained network and with the same network at random initialisation."""
     from xmodal_kedro.evaluation.embeddings import embed_benchmark
     from xmodal_kedro.evaluation.representations import PRETRAINED, RANDOM, NetworkEmbedding, random_network
-    from xmodal_kedro.models.card import load_model
+    from xmodal_kedro.inference.audio_model import AudioModel
+    from xmodal_kedro.models.card import restore_backbone
     from xmodal_kedro.models.device import choose_device
 
-    networks = {
-        PRETRAINED: load_model(model_card, model_weights),
+    backbones = {
+        PRETRAINED: restore_backbone(model_card, model_weights),
         RANDOM: random_network(model_card, transfer_eval.random_seed),
     }
     device = choose_device(transfer_eval.device, "transfer_eval.device")
-    log_offset = model_card["front_end"]["log_offset"]
-    represented = {name: NetworkEmbedding(network, log_offset, device) for name, network in networks.items()}
-    return embed_benchmark(benchmark_sounds, represented, transfer_eval.batch_size)
+    representations = {
+        name: NetworkEmbedding(AudioModel.of(backbone, model_card, device)) for name, backbone in backbones.items()
+    }
+    return embed_benchmark(benchmark_sounds, representations, transfer_eval.batch_size)
 
 
 def probe_folds(
     benchmark_files: Folder, benchmark_embeddings: Shards, reference_embeddings: Shards, transfer_eval: TransferParams
 ) -> DataFrame:
-    """What linear models on frozen embeddings call each test clip; none where that protocol is not asked for."""
+    """Predict each test clip by linear probes of frozen embeddings; no rows where that protocol is not chosen."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.predictions import no_predictions, probe_all
 
@@ -71,7 +73,7 @@ def classify_zero_shot(
     audio_teacher: AudioTeacherCard,
     transfer_eval: TransferParams,
 ) -> DataFrame:
-    """What the network's own classes, and the teacher's, call each test clip that they have a name for."""
+    """Predict each test clip by the network's own classes, and by the teacher's, where they have a name for it."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.predictions import classify_without_training, no_predictions
     from xmodal_kedro.evaluation.representations import PRETRAINED, TEACHER
@@ -95,14 +97,14 @@ def fine_tune_folds(
     model_card: dict[str, Any],
     transfer_eval: TransferParams,
 ) -> ShardJobs:
-    """Train the whole network on each split, from pretrained weights and from random ones, where that is asked for."""
+    """Train the whole network on each split, from pretrained and from random weights, where that protocol is chosen."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.fine_tune import fine_tune_benchmark
-    from xmodal_kedro.models.card import load_model
+    from xmodal_kedro.models.card import restore_backbone
 
     if "fine_tune" not in transfer_eval.protocols:
         return {}
-    load_model(model_card, model_weights)  # weights and card must fit each other
+    restore_backbone(model_card, model_weights)  # weights and card must fit each other
     return fine_tune_benchmark(
         read_benchmark(benchmark_files, transfer_eval.benchmark),
         benchmark_sounds,
@@ -122,11 +124,11 @@ def measure(
     model_card: dict[str, Any],
     transfer_eval: TransferParams,
 ) -> tuple[DataFrame, DataFrame, DataFrame, dict[str, float]]:
-    """Count what was right.
+    """Measure the predictions.
 
     Returns:
-        Each measure of each fold; what each clip was called by each protocol; how far the trained network is ahead
-        of each comparison; and the summary of it all.
+        Each measure of each fold; the prediction of each clip by each protocol; how far the trained network is ahead
+        of each comparison; and the summary of all.
     """
     import pandas as pd
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from xmodal_kedro.evaluation.preparation import decode_sounds, refuse_leaks, sign_sounds
+from xmodal_kedro.evaluation.leaks import refuse_leaks, sign_benchmark
+from xmodal_kedro.evaluation.sounds import decode_benchmark
 
 from .nodes import (
     classify_zero_shot,
@@ -33,12 +34,12 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
 def _prepare() -> list[Node]:
     return [
         Node(
-            decode_sounds,
+            decode_benchmark,
             inputs=["benchmark_files", "params:transfer_eval"],
             outputs="benchmark_sounds",
             name="decode_sounds",
         ),
-        Node(sign_sounds, inputs="benchmark_sounds", outputs="benchmark_signatures", name="sign_sounds"),
+        Node(sign_benchmark, inputs="benchmark_sounds", outputs="benchmark_signatures", name="sign_sounds"),
         Node(
             refuse_leaks,
             inputs=[

@@ -13,7 +13,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
 from tests.project import PROJECT
-from xmodal_kedro import params, settings
+from xmodal_kedro import params, schemas, settings
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 from xmodal_kedro.pipeline_registry import register_pipelines
 
@@ -266,3 +266,18 @@ def test_every_parameter_file_sets_only_known_fields_and_leaves_none_to_chance()
     }
     for name, model in types.items():
         assert set(parameters[name]) == set(model.model_fields), name
+
+
+def test_stored_columns_and_checked_columns_come_from_one_definition() -> None:
+    written_out = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path, part in sources()
+        if part == "schemas"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pa.schema" and path.name != "base.py"
+    ]
+    assert not written_out
+    stored = {name: value for name, value in vars(schemas).items() if name.endswith("_ARROW")}
+    models = [model for model in vars(schemas).values() if isinstance(model, type) and issubclass(model, schemas.Table)]
+    columns = [list(model.to_schema().columns) for model in models]
+    assert stored and all(value.names in columns for value in stored.values())

@@ -6,7 +6,7 @@ import pandera.pandas as pa_checks
 import pyarrow as pa
 from pandera.typing.pandas import Series
 
-from .base import Table
+from .base import Table, column
 
 PROTOCOLS = ["linear_probe", "fine_tune", "zero_shot"]
 REPRESENTATIONS = ["pretrained", "random", "scratch", "log_mel", "teacher"]
@@ -38,9 +38,7 @@ class TransferPredictions(Table):
     predicted: Series[str]
 
 
-PREDICTIONS_ARROW = pa.schema(
-    [(name, pa.int64() if name == "fold" else pa.string()) for name in TransferPredictions.to_schema().columns]
-)
+PREDICTIONS_ARROW = TransferPredictions.arrow_schema()
 
 
 class ConfusionPairs(Table):
@@ -95,13 +93,11 @@ class RuleNetworks(Table):
     seed: Series[int] = pa_checks.Field(ge=0)
     card: Series[str]
     """JSON, as `models.card.make_card` makes it."""
-    weights: Series[bytes]
+    weights: Series[bytes] = column(pa.binary())
     """safetensors."""
 
 
-RULE_NETWORKS_ARROW = pa.schema(
-    [("rule", pa.string()), ("seed", pa.int64()), ("card", pa.string()), ("weights", pa.binary())]
-)
+RULE_NETWORKS_ARROW = RuleNetworks.arrow_schema()
 
 
 class RulePredictions(Table):
@@ -116,9 +112,7 @@ class RulePredictions(Table):
     predicted: Series[str]
 
 
-RULE_PREDICTIONS_ARROW = pa.schema(
-    [(name, pa.int64() if name in ("seed", "fold") else pa.string()) for name in RulePredictions.to_schema().columns]
-)
+RULE_PREDICTIONS_ARROW = RulePredictions.arrow_schema()
 
 
 class RuleResults(Table):

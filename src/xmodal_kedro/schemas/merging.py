@@ -8,7 +8,7 @@ import pandera.pandas as pa_checks
 import pyarrow as pa
 from pandera.typing.pandas import Series
 
-from .base import Table
+from .base import Table, column
 
 
 class CandidateClasses(Table):
@@ -44,15 +44,7 @@ class LabelCounts(Table):
     count: Series[int] = pa_checks.Field(ge=0)
 
 
-LABEL_COUNTS_ARROW = pa.schema(
-    [
-        ("what", pa.string()),
-        ("modality", pa.string()),
-        ("first", pa.int64()),
-        ("second", pa.int64()),
-        ("count", pa.int64()),
-    ]
-)
+LABEL_COUNTS_ARROW = LabelCounts.arrow_schema()
 
 
 class ClassThresholds(Table):
@@ -105,23 +97,15 @@ class Labels(Table):
     clip_id: Series[str] = pa_checks.Field(unique=True)
     video_id: Series[str]
     split: Series[str] = pa_checks.Field(isin=["train", "validation"])
-    targets: Series[object]
-    weights: Series[object]
+    targets: Series[object] = column(pa.list_(pa.int32()))
+    weights: Series[object] = column(pa.list_(pa.float32()))
 
     @pa_checks.dataframe_check(error="every target must have its weight")
     def targets_have_weights(cls, labels: Any) -> Any:
         return labels["targets"].map(len) == labels["weights"].map(len)
 
 
-LABELS_ARROW = pa.schema(
-    [
-        ("clip_id", pa.string()),
-        ("video_id", pa.string()),
-        ("split", pa.string()),
-        ("targets", pa.list_(pa.int32())),
-        ("weights", pa.list_(pa.float32())),
-    ]
-)
+LABELS_ARROW = Labels.arrow_schema()
 
 
 class LabelVocabulary(Table):

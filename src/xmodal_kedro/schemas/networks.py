@@ -8,7 +8,7 @@ from pandera.typing.pandas import Series
 
 from xmodal_kedro.reasons import REASONS
 
-from .base import Table
+from .base import Table, column
 
 
 class TrainingHistory(Table):
@@ -25,26 +25,24 @@ class BenchmarkSounds(Table):
     """A sound of a benchmark, decoded."""
 
     file: Series[str] = pa_checks.Field(unique=True)
-    audio: Series[bytes]
+    audio: Series[bytes] = column(pa.binary())
     """int16 PCM, 16 kHz mono."""
     rms_dbfs: Series[float] = pa_checks.Field(le=0.1)
 
 
-BENCHMARK_SOUNDS_ARROW = pa.schema([("file", pa.string()), ("audio", pa.binary()), ("rms_dbfs", pa.float64())])
+BENCHMARK_SOUNDS_ARROW = BenchmarkSounds.arrow_schema()
 
 
 class BenchmarkEmbeddings(Table):
     """What one representation makes of a benchmark's sound: lists of float32."""
 
     file: Series[str] = pa_checks.Field(unique=True)
-    embedding: Series[object]
-    scores: Series[object]
+    embedding: Series[object] = column(pa.list_(pa.float32()))
+    scores: Series[object] = column(pa.list_(pa.float32()))
     """Of the classes of who listened; empty where nobody scores."""
 
 
-BENCHMARK_EMBEDDINGS_ARROW = pa.schema(
-    [("file", pa.string()), ("embedding", pa.list_(pa.float32())), ("scores", pa.list_(pa.float32()))]
-)
+BENCHMARK_EMBEDDINGS_ARROW = BenchmarkEmbeddings.arrow_schema()
 
 
 class RecordingEmbeddings(Table):
@@ -54,20 +52,12 @@ class RecordingEmbeddings(Table):
     """Name of the recording among the sources."""
     start_s: Series[float] = pa_checks.Field(ge=0)
     end_s: Series[float] = pa_checks.Field(gt=0)
-    embedding: Series[object]
-    tags: Series[object]
+    embedding: Series[object] = column(pa.list_(pa.float32()))
+    tags: Series[object] = column(pa.list_(pa.struct([("name", pa.string()), ("score", pa.float32())])))
     """Classes with their probabilities, the most probable first."""
 
 
-RECORDING_EMBEDDINGS_ARROW = pa.schema(
-    [
-        ("uri", pa.string()),
-        ("start_s", pa.float64()),
-        ("end_s", pa.float64()),
-        ("embedding", pa.list_(pa.float32())),
-        ("tags", pa.list_(pa.struct([("name", pa.string()), ("score", pa.float32())]))),
-    ]
-)
+RECORDING_EMBEDDINGS_ARROW = RecordingEmbeddings.arrow_schema()
 
 
 class UnheardRecordings(Table):

@@ -11,7 +11,7 @@ from pandera.typing.pandas import Series
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import REASONS
 
-from .base import Table
+from .base import Table, column
 
 
 class Videos(Table):
@@ -76,24 +76,7 @@ class Probes(Table):
     channels: Series[int]
 
 
-PROBES_ARROW = pa.schema(
-    [
-        ("uri", pa.string()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-        ("video_id", pa.string()),
-        ("size_bytes", pa.int64()),
-        ("duration_s", pa.float64()),
-        ("fps", pa.float64()),
-        ("width", pa.int64()),
-        ("height", pa.int64()),
-        ("rotation_deg", pa.int64()),
-        ("video_codec", pa.string()),
-        ("audio_codec", pa.string()),
-        ("sample_rate_hz", pa.int64()),
-        ("channels", pa.int64()),
-    ]
-)
+PROBES_ARROW = Probes.arrow_schema()
 
 
 class Clips(Table):
@@ -103,10 +86,10 @@ class Clips(Table):
     video_id: Series[str]
     start_s: Series[float] = pa_checks.Field(ge=0)
     end_s: Series[float] = pa_checks.Field(gt=0)
-    audio: Series[object]
+    audio: Series[object] = column(pa.binary())
     audio_rms_dbfs: Series[float] = pa_checks.Field(le=0.1)
-    frames: Series[object]
-    frame_times_s: Series[object]
+    frames: Series[object] = column(pa.list_(pa.binary()))
+    frame_times_s: Series[object] = column(pa.list_(pa.float64()))
 
     @pa_checks.dataframe_check(error="end_s must be after start_s")
     def spans_are_positive(cls, clips: Any) -> Any:
@@ -122,18 +105,7 @@ class Clips(Table):
         return clips["frames"].map(len) == clips["frame_times_s"].map(len)
 
 
-CLIPS_ARROW = pa.schema(
-    [
-        ("clip_id", pa.string()),
-        ("video_id", pa.string()),
-        ("start_s", pa.float64()),
-        ("end_s", pa.float64()),
-        ("audio", pa.binary()),
-        ("audio_rms_dbfs", pa.float64()),
-        ("frames", pa.list_(pa.binary())),
-        ("frame_times_s", pa.list_(pa.float64())),
-    ]
-)
+CLIPS_ARROW = Clips.arrow_schema()
 
 
 class Signatures(Table):
@@ -142,10 +114,10 @@ class Signatures(Table):
     clip_id: Series[str] = pa_checks.Field(unique=True)
     video_id: Series[str]
     first_word: Series[int] = pa_checks.Field(ge=0)
-    words: Series[object]
-    weak_bits: Series[object]
-    picture_times_s: Series[object]
-    picture_hashes: Series[object]
+    words: Series[object] = column(pa.list_(pa.uint32()))
+    weak_bits: Series[object] = column(pa.list_(pa.uint16()))
+    picture_times_s: Series[object] = column(pa.list_(pa.float64()))
+    picture_hashes: Series[object] = column(pa.list_(pa.uint64()))
 
     @pa_checks.dataframe_check(error="every word must have its weak bits")
     def words_have_weak_bits(cls, signatures: Any) -> Any:
@@ -156,17 +128,7 @@ class Signatures(Table):
         return signatures["picture_hashes"].map(len) == signatures["picture_times_s"].map(len)
 
 
-SIGNATURES_ARROW = pa.schema(
-    [
-        ("clip_id", pa.string()),
-        ("video_id", pa.string()),
-        ("first_word", pa.int64()),
-        ("words", pa.list_(pa.uint32())),
-        ("weak_bits", pa.list_(pa.uint16())),
-        ("picture_times_s", pa.list_(pa.float64())),
-        ("picture_hashes", pa.list_(pa.uint64())),
-    ]
-)
+SIGNATURES_ARROW = Signatures.arrow_schema()
 
 
 class NearDuplicates(Table):

@@ -6,7 +6,7 @@ import pandera.pandas as pa_checks
 import pyarrow as pa
 from pandera.typing.pandas import Series
 
-from .base import Table
+from .base import Table, column
 
 
 class TeacherLabels(Table):
@@ -17,18 +17,18 @@ class TeacherLabels(Table):
     score: Series[pa_checks.Float32] = pa_checks.Field(ge=0, le=1)
 
 
-TEACHER_LABELS_ARROW = pa.schema([("clip_id", pa.string()), ("label", pa.string()), ("score", pa.float32())])
+TEACHER_LABELS_ARROW = TeacherLabels.arrow_schema()
 
 
 class TeacherEmbeddings(Table):
     """A teacher's own embedding of a clip: mean, then maximum, over its windows."""
 
     clip_id: Series[str] = pa_checks.Field(unique=True)
-    embedding: Series[object]
+    embedding: Series[object] = column(pa.binary())
     """float16, little-endian."""
 
 
-TEACHER_EMBEDDINGS_ARROW = pa.schema([("clip_id", pa.string()), ("embedding", pa.binary())])
+TEACHER_EMBEDDINGS_ARROW = TeacherEmbeddings.arrow_schema()
 EMBEDDING_SIZE_KEY = "embedding_size"
 """Metadata of a shard of `TeacherEmbeddings`: numbers of an embedding; 0 of a shard without clips."""
 UNLABELLED_REASONS = ("no_picture", "below_min_score")

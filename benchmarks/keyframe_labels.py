@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from whole_file import Frame, read_frames, read_sound
 
 from xmodal_kedro.datasets.folder import FolderDataset
+from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
-from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import (
     AudioTeacherCard,
     ClipParams,
@@ -31,7 +31,7 @@ from xmodal_kedro.params import (
     VisualTeacherCard,
 )
 from xmodal_kedro.reasons import MediaError
-from xmodal_kedro.teachers.protocol import open_teacher, teacher_files
+from xmodal_kedro.teachers.opening import open_teacher, teacher_files
 from xmodal_kedro.teachers.scoring import score_clips
 
 PARAMETERS = Path(__file__).parents[1] / "conf/onnx/parameters"

@@ -28,13 +28,14 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.datasets.sharded import StoredShard
+from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
-from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import AudioTeacherCard, ClipParams, LabelParams, TeacherCard, VisualTeacherCard
 from xmodal_kedro.reasons import MediaError
 from xmodal_kedro.schemas import CLIPS_ARROW
 from xmodal_kedro.teachers.labelling import LabelTask, label_shard
-from xmodal_kedro.teachers.protocol import Device, Teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.opening import open_teacher, teacher_files
+from xmodal_kedro.teachers.protocol import Device, Teacher
 
 PARAMETERS = Path(__file__).parents[1] / "conf/onnx/parameters"
 CUDA = "CUDAExecutionProvider"

@@ -237,7 +237,8 @@ def our_step(model: str | Contender, setting: Setting, changes: dict[str, Any]) 
     """
     if isinstance(model, Contender):
         build, model = model.build, model.name
-        BACKBONES[model] = lambda classes: build()
+        globals()[model] = lambda classes: build()
+        BACKBONES[model] = f"{__name__}:{model}"
     params = params_of("mobilenet_v2", setting.batch, compiled=False).model_copy(update={"model": model, **changes})
     learner = Learner.for_pretraining(params, CLASSES, 0, STEPS_PER_EPOCH, setting.device)
     size, on_gpu = setting.batch, setting.device.type == "cuda"

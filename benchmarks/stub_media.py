@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from xmodal_kedro.media import clip_shard
-from xmodal_kedro.media.sandbox.tasks import Account, ClipRow
+from xmodal_kedro.media.clip_rows import Account, ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.storage import ShardJob

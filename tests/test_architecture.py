@@ -166,6 +166,22 @@ def test_every_logger_has_one_name() -> None:
     assert not wrong
 
 
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    modules = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path, _ in sources()}
+    modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
+    used: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        for imported in imports(path):
+            while imported and imported not in modules:
+                imported = imported.rpartition(".")[0]
+            used[name] |= {imported} - {"", name}
+    # A package's own imports of its modules make no circle with modules that import the package's other modules.
+    free = {name for name in used if not used[name]}
+    while grown := {name for name in used if name not in free and used[name] <= free}:
+        free |= grown
+    assert sorted(used.keys() - free) == []
+
+
 def test_no_pipeline_imports_another() -> None:
     wrong = []
     for path in sorted((PACKAGE / "pipelines").glob("*/*.py")):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.validation.exceptions import ParameterValidationError
 
-from xmodal_kedro.params import BenchmarkName
+from xmodal_kedro.params.choices import BENCHMARKS
 
 logger = logging.getLogger(__name__)
 
-PLACES = {"source", "teachers", "truth", "data_root", *get_args(BenchmarkName)}
+PLACES = {"source", "teachers", "truth", "data_root", *BENCHMARKS}
 """Run parameters that the catalog reads, not a node; the folder of a benchmark is told under its name."""
 
 WHO_FAILED = re.compile(r"Failed to instantiate \w+ for parameter '\w+': ")

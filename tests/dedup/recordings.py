@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from tests.fakes import MemoryShard
 from xmodal_kedro.dedup.signature import sign_shard
+from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
-from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.schemas import CLIPS_ARROW
 

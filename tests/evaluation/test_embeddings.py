@@ -25,7 +25,7 @@ from xmodal_kedro.models import Backbone
 from xmodal_kedro.models.card import digest
 from xmodal_kedro.params import AudioTeacherCard
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW, BenchmarkEmbeddings
-from xmodal_kedro.teachers.protocol import teacher_files
+from xmodal_kedro.teachers.opening import teacher_files
 
 CPU = torch.device("cpu")
 CARD: dict[str, Any] = {"model": "vggish_plus", "classes": ["a", "b"], "training": {"vggish_plus": {"width": 4}}}

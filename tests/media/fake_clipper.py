@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from xmodal_kedro.media.sandbox.tasks import Account, ClipRow
+from xmodal_kedro.media.clip_rows import Account, ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.media.synthetic import BEEP_S, CODINGS, FPS, RATE_HZ, beeps, shown_time_s, write_media
+from xmodal_kedro.media.clip_rows import Account, ClipRow
 from xmodal_kedro.media.clipper import align, clip_file
-from xmodal_kedro.media.sandbox.tasks import Account, ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.reasons import MediaError
 

@@ -12,9 +12,9 @@ import pytest
 
 from tests.media.synthetic import CODINGS, Coding, write_media
 from tests.media.test_flash_beep import MP4, TIMED, trim_start, write_clock
+from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.media.container import find_stream
-from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.reasons import MediaError
 

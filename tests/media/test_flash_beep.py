@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.media.synthetic import Coding, beeps, onsets_s, shown_time_s, write_media
+from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
-from xmodal_kedro.media.sandbox.tasks import ClipRow
 from xmodal_kedro.params import ClipParams
 
 DURATION_S = 8.0

@@ -11,7 +11,7 @@ from tests.teachers.fixtures import clips_shard, pitch_card, tone, write_pitch_t
 from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard
 from xmodal_kedro.schemas import TeacherEmbeddings
 from xmodal_kedro.teachers.embeddings import Listening, embed_clips
-from xmodal_kedro.teachers.protocol import open_teacher, teacher_files
+from xmodal_kedro.teachers.opening import open_teacher, teacher_files
 
 ASKS = AudioLabelParams(embeddings=True, device="cpu")
 SOUNDS = {f"clip {number}": tone(hz) for number, hz in enumerate([300, 2_000, 5_000, 700])}

@@ -12,7 +12,7 @@ from huggingface_hub import constants
 from tests.fakes import folder_of
 from tests.teachers.fixtures import COLOURS, seeing_card, write_vit
 from xmodal_kedro.teachers import hub
-from xmodal_kedro.teachers.protocol import check_teacher, teacher_classes, teacher_files
+from xmodal_kedro.teachers.opening import check_teacher, teacher_classes, teacher_files
 
 MODEL = "someone/vit-small"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -20,7 +20,8 @@ from tests.teachers.fixtures import (
     write_mean_model,
     write_pitch_teacher,
 )
-from xmodal_kedro.teachers.protocol import check_teacher, open_teacher, require_scores, teacher_files
+from xmodal_kedro.teachers.opening import check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.protocol import require_scores
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from torchvision import models
 from tests.fakes import folder_of
 from tests.teachers.fixtures import COLOURS, jpeg
 from xmodal_kedro.params import ImageInput, VisualTeacherCard
+from xmodal_kedro.teachers.opening import check_teacher, open_teacher, teacher_files
 from xmodal_kedro.teachers.preprocess import image_batch
-from xmodal_kedro.teachers.protocol import check_teacher, open_teacher, teacher_files
 
 SPEC = ImageInput(kind="image", resize_px=64, crop_px=64)
 

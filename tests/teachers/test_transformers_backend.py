@@ -25,8 +25,9 @@ from tests.teachers.fixtures import (
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.params import TeacherCard
 from xmodal_kedro.storage import FileRef, Folder
+from xmodal_kedro.teachers.opening import check_teacher, open_teacher, teacher_classes, teacher_files
 from xmodal_kedro.teachers.preprocess import decode_pictures
-from xmodal_kedro.teachers.protocol import Teacher, check_teacher, open_teacher, teacher_classes, teacher_files
+from xmodal_kedro.teachers.protocol import Teacher
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.recipes import library_versions
 from xmodal_kedro.teachers.embeddings import mean_and_maximum
 from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
-from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles, open_teacher
+from xmodal_kedro.teachers.opening import open_teacher
+from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles
 
 PRETRAINED, RANDOM, LOG_MEL, TEACHER = "pretrained", "random", "log_mel", "teacher"
 SCRATCH = "scratch"

@@ -74,7 +74,7 @@ def _check_teacher(catalog: DataCatalog, modality: str) -> None:
     from xmodal_kedro.labels.ontology import read_ontology
     from xmodal_kedro.labels.sounds import visual_classes
     from xmodal_kedro.teachers.embeddings import require_embedding
-    from xmodal_kedro.teachers.protocol import check_teacher
+    from xmodal_kedro.teachers.opening import check_teacher
 
     card, label = catalog.load(f"params:{modality}_teacher"), catalog.load(f"params:{modality}_label")
     files = f"{modality}_teacher_files"
@@ -96,7 +96,7 @@ def _check_audio_teacher(catalog: DataCatalog, labels: bool) -> None:
     if labels:
         _check_teacher(catalog, "audio")
     elif (card := catalog.load("params:audio_teacher")).output.embedding:
-        from xmodal_kedro.teachers.protocol import check_teacher
+        from xmodal_kedro.teachers.opening import check_teacher
 
         check_teacher(card, catalog.load("audio_teacher_files"), catalog.load("params:transfer_eval").device)
 

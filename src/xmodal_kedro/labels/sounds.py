@@ -13,7 +13,7 @@ import pandas as pd
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import AudioTeacherCard, VisualTeacherCard
 from xmodal_kedro.storage import FileRef, Folder
-from xmodal_kedro.teachers.protocol import teacher_classes
+from xmodal_kedro.teachers.opening import teacher_classes
 
 COLUMNS = ("label", "sound", "audioset_id")
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from xmodal_kedro.media.accounting import ClippingReport, Row
+from xmodal_kedro.media.clip_rows import Account, ClipRow
 from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
-from xmodal_kedro.media.sandbox.tasks import Account, ClipRow, clip_file
+from xmodal_kedro.media.sandbox.tasks import clip_file
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError, describe

@@ -15,9 +15,9 @@ from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_buffer import AudioBuffer
 from xmodal_kedro.media.audio_track import MAX_GAP_S, AudioTrack
+from xmodal_kedro.media.clip_rows import Account, ClipRow
 from xmodal_kedro.media.container import declared_duration_s, find_stream, open_media, packets
 from xmodal_kedro.media.frames import Frame
-from xmodal_kedro.media.sandbox.tasks import Account, ClipRow
 from xmodal_kedro.media.spans import Span, SpanPlanner, rms_dbfs
 from xmodal_kedro.media.video_track import Interval, VideoTrack
 from xmodal_kedro.params import ClipParams

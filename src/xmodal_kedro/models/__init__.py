@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.backbone import Backbone
-from xmodal_kedro.models.mobilenet_v2 import MobileNetV2
-from xmodal_kedro.models.resnet50 import ResNet50
-from xmodal_kedro.models.vggish import VGGish
-from xmodal_kedro.models.vggish_plus import DEFAULTS, VGGishPlus
 from xmodal_kedro.params import VGGishPlusParams
+from xmodal_kedro.params.choices import BACKBONES, chosen
 
-BACKBONES: dict[str, Callable[[int], Backbone]] = {
-    "vggish": VGGish,
-    "vggish_plus": VGGishPlus,
-    "resnet50": ResNet50,
-    "mobilenet_v2": MobileNetV2,
-}
+OPTIONS = VGGishPlusParams()
 
 __all__ = ["BACKBONES", "Backbone", "build"]
 
 
-def build(name: str, classes: int, vggish_plus: VGGishPlusParams = DEFAULTS) -> Backbone:
+def build(name: str, classes: int, vggish_plus: VGGishPlusParams = OPTIONS) -> Backbone:
     """A backbone with random weights, drawn from torch's global generator.
 
     Args:
-        name: a key of `BACKBONES`.
+        name: a key of `params.choices.BACKBONES`.
         classes: number of logits.
         vggish_plus: options of the network of that name; others take no notice.
 
@@ -35,6 +25,6 @@ def build(name: str, classes: int, vggish_plus: VGGishPlusParams = DEFAULTS) -> 
     """
     if name not in BACKBONES:
         raise UserError(f"train.model ({name!r}) is no known network: set it to one of {', '.join(BACKBONES)}")
-    if name == "vggish_plus":
-        return VGGishPlus(classes, vggish_plus)
-    return BACKBONES[name](classes)
+    options = (vggish_plus,) if name == "vggish_plus" else ()
+    backbone: Backbone = chosen(BACKBONES, name)(classes, *options)
+    return backbone

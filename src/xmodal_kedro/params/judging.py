@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from .base import Params
+from .choices import BENCHMARKS
 
 
 class FineTuneParams(Params):
@@ -29,7 +30,10 @@ class FineTuneParams(Params):
     """Share of the training clips, in whole groups, that the best epoch is chosen on."""
 
 
-BenchmarkName = Literal["esc50", "esc10", "urbansound8k", "tut_urban_2018", "litis_rouen", "csv"]
+if TYPE_CHECKING:
+    BenchmarkName = str
+else:
+    BenchmarkName = Literal[tuple(BENCHMARKS)]
 Protocol = Literal["linear_probe", "fine_tune", "zero_shot"]
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from .base import Params
+from .choices import TEACHER_BACKENDS
+
+if TYPE_CHECKING:
+    BackendName = str
+else:
+    BackendName = Literal[tuple(TEACHER_BACKENDS)]
 
 
 class ImageInput(Params):
@@ -84,7 +90,7 @@ class ScoresOutput(Params):
 class TeacherCard(Params):
     """A pretrained classifier: its files (in the teacher's folder) and how to feed it."""
 
-    backend: Literal["onnx", "transformers", "torchvision", "sample"]
+    backend: BackendName
     """`onnx`: any exported classifier. `transformers`: any image- or audio-classification model in that library's
     layout, from a folder or the Hugging Face hub. `torchvision`: one of its networks with weights of your own."""
     weights: str

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from .base import Params
+from .choices import BACKBONES
+
+if TYPE_CHECKING:
+    BackboneName = str
+else:
+    BackboneName = Literal[tuple(BACKBONES)]
 
 
 class SpecAugmentParams(Params):
@@ -60,7 +66,7 @@ class TrainParams(Params):
         }
     )
 
-    model: Literal["vggish", "vggish_plus", "resnet50", "mobilenet_v2"]
+    model: BackboneName
     """Network to train."""
     vggish_plus: VGGishPlusParams = VGGishPlusParams()
     """Options of the network `vggish_plus`; others take no notice."""

@@ -20,7 +20,8 @@ from xmodal_kedro.recipes import library_versions, recipe
 from xmodal_kedro.schemas import EMBEDDING_SIZE_KEY, TEACHER_EMBEDDINGS_ARROW
 from xmodal_kedro.storage import Folder, LoadShard, ShardJobs, Shards
 from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
-from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles, check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.opening import check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles
 from xmodal_kedro.teachers.scoring import prepared_clips
 from xmodal_kedro.teachers.stored_clips import CLIPS_AT_A_TIME, stored_clips
 

@@ -18,7 +18,8 @@ from xmodal_kedro.params import LabelParams, TeacherCard
 from xmodal_kedro.recipes import library_versions, recipe
 from xmodal_kedro.schemas import TEACHER_LABELS_ARROW
 from xmodal_kedro.storage import Folder, LoadShard, ShardJobs, Shards
-from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles, check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.opening import check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles
 from xmodal_kedro.teachers.scoring import score_clips
 from xmodal_kedro.teachers.stored_clips import CLIPS_AT_A_TIME, stored_clips
 

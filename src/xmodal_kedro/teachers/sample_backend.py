@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TeacherCard
 from xmodal_kedro.teachers.preprocess import Clip, clip_rows, input_of
+from xmodal_kedro.teachers.protocol import Device
 from xmodal_kedro.teachers.torch_inference import activate, inference
 
 
@@ -24,12 +25,20 @@ class SampleTeacher:
         card: says which activation turns logits into scores.
         weights: safetensors of `SampleNetwork`.
         labels: class names in the order of the output.
+        device, inference_threads: not used, as it runs on one CPU thread.
 
     Raises:
         ValueError: the weights are not such a network's, or of another number of classes.
     """
 
-    def __init__(self, card: TeacherCard, weights: bytes, labels: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        card: TeacherCard,
+        weights: bytes,
+        labels: tuple[str, ...],
+        device: Device = "cpu",
+        inference_threads: int = 1,
+    ) -> None:
         self.labels, self.on_cuda = labels, False
         self._card = card
         self._network = _load_network(card, weights, len(labels))

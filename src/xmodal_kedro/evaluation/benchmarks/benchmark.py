@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xmodal_kedro.storage import FileRef
+from xmodal_kedro.storage import FileRef, Folder
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,38 @@ def rotate(folds_N: NDArray[np.integer]) -> tuple[Split, ...]:
         Split(int(fold), np.flatnonzero(folds_N != fold), np.flatnonzero(folds_N == fold))
         for fold in np.unique(folds_N)
     )
+
+
+class Size(NamedTuple):
+    """How large a benchmark is as published."""
+
+    clips: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class BenchmarkEntry:
+    """What is known of a benchmark.
+
+    Attributes:
+        title: how it is called.
+        read: takes it from its folder.
+        measure: name of the measure that it is published with; of the mean over splits.
+        further_measures: names of others that are reported beside it.
+        page: the official one.
+        licence: of the sounds.
+        size: as published; None for sounds of one's own.
+    """
+
+    title: str
+    read: Callable[[Folder], Benchmark]
+    measure: str
+    further_measures: tuple[str, ...]
+    page: str
+    licence: str
+    size: Size | None
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Names of all of them, that which it is published with first."""
+        return (self.measure, *self.further_measures)

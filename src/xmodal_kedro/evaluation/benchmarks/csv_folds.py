@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, rotate
+from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, BenchmarkEntry, rotate
 from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder
 from xmodal_kedro.storage import Folder
 
@@ -48,3 +48,14 @@ def _groups(source: BenchmarkFolder, table: pd.DataFrame, folds: NDArray[np.int6
         )
     groups, _ = pd.factorize(table["group"])
     return groups
+
+
+OWN_SOUNDS = BenchmarkEntry(
+    "Sounds of your own",
+    read_benchmark,
+    measure="accuracy",
+    further_measures=("class_accuracy",),
+    page=PAGE,
+    licence="yours",
+    size=None,
+)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal
 
 import pandas as pd
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, rotate
-from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder, Size
+from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, BenchmarkEntry, Size, rotate
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder
 from xmodal_kedro.storage import Folder
 
 PAGE = "https://github.com/karolpiczak/ESC-50"
@@ -61,3 +62,23 @@ def _holds_esc10(table: pd.DataFrame) -> bool:
     stems = marked["filename"].map(lambda name: PurePosixPath(name).stem)
     rows = sorted(stems + "," + marked["fold"] + "," + marked["category"])
     return hashlib.blake2b("\n".join(rows).encode(), digest_size=16).hexdigest() == ESC10_DIGEST
+
+
+ESC50 = BenchmarkEntry(
+    "ESC-50",
+    partial(read_benchmark, name="esc50"),
+    measure="accuracy",
+    further_measures=(),
+    page=PAGE,
+    licence="CC BY-NC 3.0",
+    size=COMPLETE["esc50"],
+)
+ESC10 = BenchmarkEntry(
+    "ESC-10",
+    partial(read_benchmark, name="esc10"),
+    measure="accuracy",
+    further_measures=(),
+    page=PAGE,
+    licence="CC BY 3.0",
+    size=COMPLETE["esc10"],
+)

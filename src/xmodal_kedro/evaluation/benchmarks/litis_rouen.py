@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
-from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder, Size
+from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, BenchmarkEntry, Size, Split
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder
 from xmodal_kedro.storage import Folder
 
 PAGE = "https://sites.google.com/site/alainrakotomamonjy/home/audio-scene"
@@ -104,3 +104,14 @@ def _scene(source: BenchmarkFolder, file: str) -> str:
     if not (found := _SCENE.match(file)):
         raise source.wrong(LISTING, f"names {file}, whose name does not hold its scene before a number")
     return found[1]
+
+
+LITIS_ROUEN = BenchmarkEntry(
+    "LITIS Rouen",
+    read_benchmark,
+    measure="class_precision",
+    further_measures=("accuracy",),
+    page=PAGE,
+    licence="none stated: ask its authors",
+    size=COMPLETE,
+)

@@ -6,14 +6,13 @@ import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
+from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Size, Split
 from xmodal_kedro.storage import FileRef, Folder
 
 logger = logging.getLogger(__name__)
@@ -22,13 +21,6 @@ AUDIO_SUFFIXES = (".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".op
 """By which a file that no metadata lists is taken for a sound that was forgotten."""
 
 _NAMED = 3
-
-
-class Size(NamedTuple):
-    """How large a benchmark is as published."""
-
-    clips: int
-    classes: int
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
-from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder, Size
+from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, BenchmarkEntry, Size, Split
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder
 from xmodal_kedro.storage import Folder
 
 logger = logging.getLogger(__name__)
@@ -65,3 +65,14 @@ def _positions(source: BenchmarkFolder, name: str, clips: pd.DataFrame) -> NDArr
         file, scene = part.iloc[other[0]][["filename", "scene_label"]]
         raise source.wrong(name, f"calls {file} {scene}, and {METADATA} {scenes[other[0]]}")
     return np.asarray(positions, np.int64)
+
+
+TUT_URBAN_2018 = BenchmarkEntry(
+    "TUT Urban Acoustic Scenes 2018",
+    read_benchmark,
+    measure="class_accuracy",
+    further_measures=("accuracy",),
+    page=PAGE,
+    licence="free for non-commercial use, its own",
+    size=COMPLETE,
+)

@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, rotate
-from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder, Size
+from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, BenchmarkEntry, Size, rotate
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder
 from xmodal_kedro.storage import Folder
 
 PAGE = "https://urbansounddataset.weebly.com/urbansound8k.html"
@@ -54,3 +54,14 @@ def _check_folders(source: BenchmarkFolder, files: pd.Series) -> None:
             f"{source.folder.root} has {len(moved)} slices in another fold's folder than {METADATA} says, such as "
             f"{found} for {file}: take both from the benchmark's archive, and move nothing ({PAGE})"
         )
+
+
+URBANSOUND8K = BenchmarkEntry(
+    "UrbanSound8K",
+    read_benchmark,
+    measure="accuracy",
+    further_measures=("class_accuracy",),
+    page=PAGE,
+    licence="CC BY-NC 3.0",
+    size=COMPLETE,
+)

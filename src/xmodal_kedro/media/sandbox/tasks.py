@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from xmodal_kedro.media.clip_rows import Account, ClipRow
 from xmodal_kedro.params import ClipParams, IngestParams
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-class ClipRow(NamedTuple):
-    """A row of `clips`; see `schemas.Clips`."""
-
-    clip_id: str
-    video_id: str
-    start_s: float
-    end_s: float
-    audio: bytes
-    audio_rms_dbfs: float
-    frames: list[bytes]
-    frame_times_s: list[float]
-
-
-class Account(NamedTuple):
-    """What became of the rest of a recording that gave clips.
-
-    Attributes:
-        silent_spans: spans dropped for want of sound.
-        unseen_spans: spans dropped for want of a picture.
-        cut_short: reason and detail, where not all of the file could be used.
-    """
-
-    silent_spans: int
-    unseen_spans: int
-    cut_short: tuple[str, str] | None
 
 
 def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:

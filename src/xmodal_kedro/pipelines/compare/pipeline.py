@@ -8,7 +8,18 @@ from xmodal_kedro.evaluation.leaks import refuse_leaks, sign_benchmark
 from xmodal_kedro.evaluation.sounds import decode_benchmark
 from xmodal_kedro.labels.match import match_classes
 
-from . import nodes
+from .nodes import (
+    choose_classes,
+    count_rules,
+    judge_rules,
+    merge_rules,
+    plan_rules,
+    plot_rules,
+    probe_rules,
+    survey_rules,
+    train_rules,
+    write_compare_report,
+)
 
 LABELS = ("clips", "visual_labels", "audio_labels")
 CLASSES = ("compare_candidate_classes", "compare_label_classes")
@@ -29,11 +40,11 @@ def _merge() -> list[Node]:
     counted = ["compare_plans", "compare_surveys", "compare_target_counts"]
     return [
         Node(match_classes, teachers, list(CLASSES), name="match_classes_of_rules"),
-        Node(nodes.survey_rules, [*LABELS, *CLASSES, *RULES], "compare_surveys", name="survey_rules"),
-        Node(nodes.plan_rules, [*CLASSES, "compare_surveys", *RULES], "compare_plans", name="plan_rules"),
-        Node(nodes.count_rules, [*LABELS, "compare_plans"], "compare_target_counts", name="count_rules"),
-        Node(nodes.choose_classes, counted, "compare_vocabularies", name="choose_classes"),
-        Node(nodes.merge_rules, targets, "compare_labels", name="merge_rules"),
+        Node(survey_rules, [*LABELS, *CLASSES, *RULES], "compare_surveys", name="survey_rules"),
+        Node(plan_rules, [*CLASSES, "compare_surveys", *RULES], "compare_plans", name="plan_rules"),
+        Node(count_rules, [*LABELS, "compare_plans"], "compare_target_counts", name="count_rules"),
+        Node(choose_classes, counted, "compare_vocabularies", name="choose_classes"),
+        Node(merge_rules, targets, "compare_labels", name="merge_rules"),
     ]
 
 
@@ -45,8 +56,8 @@ def _train() -> list[Node]:
         Node(decode_benchmark, ["benchmark_files", "params:transfer_eval"], "benchmark_sounds", name="decode_sounds"),
         Node(sign_benchmark, "benchmark_sounds", "benchmark_signatures", name="sign_sounds"),
         Node(refuse_leaks, compared, "compare_leak_check", name="refuse_leaks_of_rules"),
-        Node(nodes.train_rules, [*labelled, "params:train", "params:compare"], "compare_networks", name="train_rules"),
-        Node(nodes.probe_rules, [*trained, "params:compare"], "compare_predictions", name="probe_rules"),
+        Node(train_rules, [*labelled, "params:train", "params:compare"], "compare_networks", name="train_rules"),
+        Node(probe_rules, [*trained, "params:compare"], "compare_predictions", name="probe_rules"),
     ]
 
 
@@ -54,7 +65,7 @@ def _judge() -> list[Node]:
     networks = ["benchmark_files", "compare_networks", "compare_predictions", "params:train", "params:transfer_eval"]
     shown = ["benchmark_files", *JUDGED, "rule_accuracies", "params:transfer_eval"]
     return [
-        Node(nodes.judge_rules, networks, list(JUDGED), name="judge_rules"),
-        Node(nodes.plot_rules, ["compare_results", "compare_predictions"], "rule_accuracies", name="plot_rules"),
-        Node(nodes.write_compare_report, shown, "compare_report", name="write_compare_report"),
+        Node(judge_rules, networks, list(JUDGED), name="judge_rules"),
+        Node(plot_rules, ["compare_results", "compare_predictions"], "rule_accuracies", name="plot_rules"),
+        Node(write_compare_report, shown, "compare_report", name="write_compare_report"),
     ]

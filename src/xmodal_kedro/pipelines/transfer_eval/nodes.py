@@ -17,7 +17,7 @@ def embed_references(
     """What every network is compared with: log-mel statistics, and the teacher's own embedding where it has one."""
     from xmodal_kedro.evaluation.embeddings import embed_benchmark
     from xmodal_kedro.evaluation.representations import LOG_MEL, TEACHER, LogMelStatistics, TeacherEmbedding
-    from xmodal_kedro.teachers.protocol import teacher_files
+    from xmodal_kedro.teachers.opening import teacher_files
 
     references: dict[str, Any] = {LOG_MEL: LogMelStatistics()}
     if audio_teacher.output.embedding:
@@ -77,7 +77,7 @@ def classify_zero_shot(
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.predictions import classify_without_training, no_predictions
     from xmodal_kedro.evaluation.representations import PRETRAINED, TEACHER
-    from xmodal_kedro.teachers.protocol import scored_classes, teacher_files
+    from xmodal_kedro.teachers.opening import scored_classes, teacher_files
 
     if "zero_shot" not in transfer_eval.protocols:
         return no_predictions()

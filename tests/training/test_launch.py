@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from tests.tones import VOCABULARY, tone_embeddings, tone_params, tone_shards
-from tests.training.told import losses_told
+from tests.training.recorded import recorded_losses
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import plain_weights
@@ -48,7 +48,7 @@ def _one_thread() -> Iterator[None]:
 def train(params: TrainParams, folder: Path) -> tuple[Fitted, dict[int, float]]:
     """What came of it, and the loss of every step."""
     data = prepare_training_data(CLIPS, LABELS, VOCABULARY, params, tone_embeddings())
-    with losses_told() as losses:
+    with recorded_losses() as losses:
         return fit(data, params, CheckpointFolder(str(folder))), losses
 
 

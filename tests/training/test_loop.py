@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.tones import VOCABULARY, tone_embeddings, tone_params, tone_shards
-from tests.training.told import losses_told
+from tests.training.recorded import recorded_losses
 from xmodal_kedro import metric_callbacks
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.errors import UserError
@@ -70,7 +70,7 @@ class Told:
 
 
 def told(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Told:
-    with losses_told() as losses:
+    with recorded_losses() as losses:
         return Told(train(params, checkpoint), losses)
 
 

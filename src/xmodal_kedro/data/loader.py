@@ -27,7 +27,7 @@ from xmodal_kedro.storage import Shards
 
 _PREFETCHED_BATCHES = 4
 _POOLS_IN_MEMORY = 2
-"""Of each stream: one that is given out, and one that is read meanwhile."""
+"""Of each stream: one that is consumed, and one that is read meanwhile."""
 _LABEL_SHARDS_IN_MEMORY = 256
 """Some 40 MB: to read the labels of a shard again for each of its row groups costs a fifth of the loader's time."""
 _EMBEDDING_SHARDS_IN_MEMORY = 64
@@ -70,7 +70,7 @@ class LabelledClip:
 
 @dataclass(frozen=True)
 class Reader:
-    """Who reads: `rank` of `ranks` takes every `ranks`-th stream, with `threads`; into page-locked memory if
+    """Who reads: `rank` of `ranks` takes every `ranks`-th stream, with `threads`; into pinned memory if
     `pinned`."""
 
     rank: int = 0
@@ -101,9 +101,9 @@ class ClipStream:
         split: which clips. Those for training come in random order, those for validation in the stored one.
         groups: the row groups that hold them, as `survey` found.
         classes: size of the label vocabulary.
-        clip_s: length of sound given, seconds. Of a longer clip a random part is taken for training, the middle for
+        clip_s: length of the audio given, seconds. Of a longer clip a random part is taken for training, the middle for
             validation; a shorter one is repeated.
-        batch_size: most clips of a batch. Batches of an epoch differ by one clip at most in size.
+        batch_size: max clips of a batch. Batches of an epoch differ by one clip at most in size.
         shuffle_buffer: clips held in memory to shuffle the stream; some row groups more, as these are held whole.
         streams: streams that the epoch is read as; see `order`.
         seed: with the epoch's number, it alone decides the order and the cuts of training clips, whoever reads.
@@ -232,7 +232,7 @@ class ClipStream:
 def _from_pools(
     pools: Iterator[Pool], read: Callable[[Pool], Future[list[tuple[LabelledClip, int]]]], skipped: int
 ) -> Iterator[tuple[LabelledClip, int]]:
-    """The clips of a stream after the first `skipped`; the next pool is read while one is given out."""
+    """The clips of a stream after the first `skipped`; the next pool is read while one is consumed."""
     waiting: list[tuple[Future[list[tuple[LabelledClip, int]]], int]] = []
     for pool in pools:
         if skipped >= pool.clips:

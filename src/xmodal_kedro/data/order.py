@@ -76,7 +76,7 @@ class EpochOrder:
 
     Args:
         groups: what to order; the order of its row groups is the stored one.
-        batch_size: most clips of a batch.
+        batch_size: max clips of a batch.
         streams: how many streams the epoch is read as.
         pool_clips: a pool takes row groups until it has so many clips.
         shuffle: source of the row groups' order; None keeps the stored one.

@@ -1,4 +1,4 @@
-"""A benchmark's sounds where an embedding puts them, in two dimensions."""
+"""A benchmark's embeddings in two dimensions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of how often a classifier is right, by the names that benchmarks give them."""
+"""Measures of a classifier, by the names that benchmarks give them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 
 
 def accuracy(truth_N: NDArray, predicted_N: NDArray) -> float:
-    """Share of clips that are called what they are."""
+    """Share of clips whose prediction is right."""
     return float(np.mean(truth_N == predicted_N))
 
 
 def class_accuracy(truth_N: NDArray, predicted_N: NDArray) -> float:
-    """Mean over classes of the share of their clips that are called so: DCASE's accuracy by scene."""
+    """Mean over classes of the recall: DCASE's accuracy by scene."""
     right_N = truth_N == predicted_N
     return float(np.mean([right_N[truth_N == name].mean() for name in np.unique(truth_N)]))
 
 
 def class_precision(truth_N: NDArray, predicted_N: NDArray) -> float:
-    """Mean over classes of the share of clips called so that are so; 0 of a class that no clip is called."""
+    """Mean over classes of the precision; 0 for a class that is never predicted."""
     right_N = truth_N == predicted_N
     called = [predicted_N == name for name in np.unique(truth_N)]
     return float(np.mean([right_N[so_N].mean() if so_N.any() else 0.0 for so_N in called]))

@@ -1,7 +1,7 @@
-"""Linear probes: how much of a benchmark a linear model reads off frozen embeddings.
+"""Linear probes: how well a linear model on frozen embeddings does on a benchmark.
 
 As HEAR (Turian et al., 2022) and PANNs (Kong et al., 2020) judge frozen embeddings, but with a linear model only, and
-with its strength chosen without a look at the test clips.
+with its strength chosen on the training clips alone.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def predict_splits(
     splits: Sequence[Split],
     strengths: Sequence[float],
 ) -> list[NDArray]:
-    """What the test clips of each split are called by a probe that was fitted on its training clips.
+    """Predictions for the test clips of each split, by a probe fitted on its training clips.
 
     Args:
         embeddings_NE: of all clips [clips, embedding size].

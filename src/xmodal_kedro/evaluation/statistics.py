@@ -145,7 +145,7 @@ def summarise(benchmark: str, values: pd.DataFrame, gains: pd.DataFrame) -> dict
 
 
 def class_gains(predictions: pd.DataFrame, protocol: str, over: str) -> pd.DataFrame:
-    """For each class, the share of its test clips that is called right: by the pretrained network, and by another.
+    """For each class, the share of its test clips that is predicted right: by the pretrained network, and by another.
 
     Returns:
         Columns `category`, `pretrained`, `other` and `gain`, highest gain first.
@@ -160,7 +160,7 @@ def class_gains(predictions: pd.DataFrame, protocol: str, over: str) -> pd.DataF
 
 
 def class_accuracies(predictions: pd.DataFrame) -> pd.DataFrame:
-    """For each class, by name, the share of its clips that is called right.
+    """For each class, by name, the share of its clips that is predicted right.
 
     Returns:
         Columns `category` and `accuracy`.

@@ -1,4 +1,4 @@
-"""A network's own classes taken for a benchmark's, where their names meet."""
+"""A network's own classes in place of a benchmark's, where their names match."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Changes of training sound that leave its labels true, or change them in step.
+"""Changes of training audio that leave its labels true, or change them accordingly.
 
-Chance decides on the CPU, for each stream's part of a batch apart, from the seed and the step's number alone: so a step
-is the same whichever step the training began at and however many processes share its batch. The work is the device's.
+Random numbers are drawn on the CPU, for each stream's part of a batch by itself, from the seed and the step's number:
+a step is the same whichever step the training began at and however many processes share its batch. The device applies
+them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from xmodal_kedro.params import SpecAugmentParams
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decided for the clips of a batch.
+    """The random draws for the clips of a batch.
 
     Attributes:
         share_B1: how much each clip keeps of itself when it is mixed, float32 [batch, 1].

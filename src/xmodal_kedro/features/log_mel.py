@@ -30,7 +30,7 @@ BAND_GROUPS = 4
 
 
 def samples_for_frames(frames: int) -> int:
-    """Fewest samples that give `frames` frames of log-mel."""
+    """Min number of samples that give `frames` frames of log-mel."""
     return WINDOW_LENGTH + (frames - 1) * HOP_LENGTH
 
 
@@ -67,7 +67,7 @@ def _covered_bins(bands: NDArray[np.int64]) -> tuple[slice, slice]:
 class LogMel(nn.Module):
     """Log-mel spectrogram: ln(mel-weighted magnitude + `log_offset`) of 25 ms frames every 10 ms.
 
-    Always computed in float32, also inside autocast: lower precision is audible in quiet bands.
+    Always computed in float32, also inside autocast: lower precision distorts quiet bands.
 
     Args:
         log_offset: added to mel magnitudes before the logarithm: 0.01 for VGGish, 0.001 for YAMNet.

@@ -1,4 +1,4 @@
-"""What every network of the project is, and the part most of them begin with."""
+"""The interface of every network of the project, and the layer most of them begin with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Backbone(nn.Module):
     """A network over log-mel spectrograms that gives class logits and an embedding.
 
     `forward(log_mel_BFM)` takes float [batch, frames >= 96, 64] and returns `(logits_BC, embedding_BE)`: scores
-    before the sigmoid, and `embedding_size` numbers that stand for the whole sound. It is `conclude(over_time(...))`.
+    before the sigmoid, and an embedding of the whole sound, `embedding_size` numbers. It is `conclude(over_time(...))`.
     """
 
     embedding_size: int

@@ -30,7 +30,7 @@ def make_card(
         model: the trained network.
         classes: names of its logits, in order.
         params: what it was trained with.
-        data_fingerprint: stands for the clips and labels it was trained on.
+        data_fingerprint: of the clips and labels it was trained on.
         best: row of the training history at which its weights were taken.
     """
     return {

@@ -1,6 +1,6 @@
 """Train in several processes, on this machine or on several, by torch's elastic launcher.
 
-The launcher starts the processes and, when one dies, starts them all again; they go on from the last checkpoint. Each
+The launcher starts the processes and, when one dies, starts them all again; they resume from the last checkpoint. Each
 has a connection to this process: metrics of the leading one go to callbacks here, an error that no restart would mend
 is raised here, and a process whose line breaks ends itself, so that none outlives the run.
 """

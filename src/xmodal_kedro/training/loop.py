@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 def train(data: TrainingData, params: TrainParams, checkpoints: Checkpoints, ranks: Ranks = ALONE) -> Progress:
     """Train until all epochs are done, or no better one has come for `params.patience`.
 
-    The state is stored every `params.checkpoint_steps`. A training of equal parameters, data and code goes on from
+    The state is stored every `params.checkpoint_steps`. A training of equal parameters, data and recipe resumes from
     there, on a CPU to the same bits as one never stopped; one that was finished is not trained again.
 
     Raises:

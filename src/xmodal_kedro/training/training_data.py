@@ -1,4 +1,4 @@
-"""What one training learns from: paired shards and a vocabulary, checked before the first step."""
+"""The data of one training: paired shards and a vocabulary, checked before the first step."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class TrainingData:
     """Both splits, the names of the classes, and hashes of where it all comes from.
 
     Attributes:
-        shards: stands for the content of clips and labels, and of the teacher's embeddings where they are learnt.
-        vocabulary: stands for the classes and their order.
+        shards: fingerprint of the content of clips and labels, and of the teacher's embeddings where they are learnt.
+        vocabulary: fingerprint of the classes and their order.
     """
 
     train: ClipStream
@@ -39,7 +39,7 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that stand for all of it."""
+        """32 hex digits of all of it."""
         return _digest(f"{self.shards} {self.vocabulary}")
 
     @property
@@ -60,7 +60,7 @@ def prepare_training_data(
     Args:
         clips, labels: paired shards under the same keys.
         label_vocabulary: the classes.
-        params: how they are learnt from.
+        params: `train`.
         teacher_embeddings: under the same keys too, where `params.embedding_weight` has them learnt.
 
     Raises:
@@ -114,7 +114,7 @@ def prepare_training_data(
         stream("train", found["train"]),
         stream("validation", found["validation"].thinned(params.validation_clips, params.seed)),
         classes,
-        _digest("\n".join(_marks(key, *learnt_from) for key in sorted(labels))),
+        _digest("\n".join(_fingerprints(key, *learnt_from) for key in sorted(labels))),
         _digest("\n".join(classes)),
     )
 
@@ -129,7 +129,7 @@ def _embeddings(teacher_embeddings: Shards, labels: Shards) -> Embeddings:
     return Embeddings({key: teacher_embeddings[key] for key in labels})
 
 
-def _marks(key: str, *shards: Shards) -> str:
+def _fingerprints(key: str, *shards: Shards) -> str:
     return " ".join([key, *(kind[key].fingerprint for kind in shards)])
 
 

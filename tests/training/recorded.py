@@ -1,4 +1,4 @@
-"""What a training tells of its steps."""
+"""What a training reports of its steps."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from xmodal_kedro import metric_callbacks
 
 
 @contextmanager
-def losses_told() -> Iterator[dict[int, float]]:
-    """The losses that are told in the block, by step."""
+def recorded_losses() -> Iterator[dict[int, float]]:
+    """The losses reported in the block, by step."""
     losses: dict[int, float] = {}
 
     def note(metrics: Mapping[str, float], step: int) -> None:

@@ -25,12 +25,11 @@ MAY_IMPORT = {
     | FOUNDATION,
     "reports": {"evaluation", "labels", "media", "features"} | FOUNDATION,
     "evaluation": {"media", "dedup", "teachers", "labels", "training", "inference", "features", "data", "models"}
-    | {"reports"}
     | FOUNDATION,
     "sample": {"media", "teachers", "features"} | FOUNDATION,
     "inference": {"media", "features", "models"} | FOUNDATION,
     "training": {"features", "data", "models", "datasets"} | FOUNDATION,
-    "labels": {"teachers", "reports"} | FOUNDATION,
+    "labels": {"teachers"} | FOUNDATION,
     "teachers": {"features", "models"} | FOUNDATION,
     "media": FOUNDATION,
     "dedup": FOUNDATION,

@@ -89,12 +89,12 @@ def empty(schema: Any) -> pd.DataFrame:
 
 def summary() -> str:
     """The page."""
-    networks, rules = nodes.summarise(transfer_results(), transfer_gains(), compare_results())
-    return nodes.write_summary(networks, rules, compare_gains(), nodes.plot_networks(networks))
+    networks, rules, plot = nodes.summarise(transfer_results(), transfer_gains(), compare_results())
+    return nodes.write_summary(networks, rules, compare_gains(), plot)
 
 
 def test_means_deviations_and_gains_are_those_of_the_runs() -> None:
-    networks, rules = nodes.summarise(transfer_results(), transfer_gains(), compare_results())
+    networks, rules, plot = nodes.summarise(transfer_results(), transfer_gains(), compare_results())
     NetworkSummary.validate(networks)
     RuleSummary.validate(rules)
     accuracies = networks[networks["metric"] == "accuracy"].set_index(["benchmark", "model", "representation"])
@@ -133,8 +133,8 @@ def test_figures_of_runs_that_disagree_on_a_comparison_are_told_apart() -> None:
     results = transfer_results()
     is_it = (results["model"] == "resnet50") & (results["representation"] == "log_mel")
     results.loc[is_it, "value"] += 0.01
-    networks, rules = nodes.summarise(results, transfer_gains(), compare_results())
-    page = without_plotly(nodes.write_summary(networks, rules, compare_gains(), nodes.plot_networks(networks)))
+    networks, rules, plot = nodes.summarise(results, transfer_gains(), compare_results())
+    page = without_plotly(nodes.write_summary(networks, rules, compare_gains(), plot))
     assert "resnet50, log-mel statistics" in page and "vggish_plus, log-mel statistics" in page
 
 
@@ -149,7 +149,7 @@ def test_one_kind_of_results_is_enough(kind: str) -> None:
     networks, rules = map(through_csv, nodes.summarise(results, gains, of_rules))
     NetworkSummary.validate(networks)
     RuleSummary.validate(rules)
-    page = without_plotly(nodes.write_summary(networks, rules, pairs, nodes.plot_networks(networks)))
+    page = without_plotly(nodes.write_summary(networks, rules, pairs, plot))
     assert ("What pretraining gave" in page) == (kind == "networks")
     assert ("learns most from" in page) == (kind == "rules")
 

@@ -23,6 +23,8 @@ from xmodal_kedro.teachers.protocol import TeacherFiles, open_teacher
 PRETRAINED, RANDOM, LOG_MEL, TEACHER = "pretrained", "random", "log_mel", "teacher"
 SCRATCH = "scratch"
 """The same network, all of it trained on the benchmark from random weights on."""
+REPRESENTATIONS = (PRETRAINED, RANDOM, SCRATCH, LOG_MEL, TEACHER)
+"""In the order of tables."""
 
 Sounds = Sequence[NDArray[np.int16]]
 """[samples] each, 16 kHz mono, of any lengths."""

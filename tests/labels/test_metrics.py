@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.labelling.report import world
+from tests.reports.labels import world
 from xmodal_kedro.labels.metrics import effective_classes, label_metrics
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.labelling.report import world
+from tests.reports.labels import world
 from xmodal_kedro.labels.summary import CLIPS_SHOWN, add, labelled, mean, summarise
 
 COUNTS = st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 9), min_size=2, max_size=2))

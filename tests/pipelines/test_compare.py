@@ -22,14 +22,12 @@ from tests.labels.merging import (
     ontology,
     visual_classes,
 )
-from tests.reports.transfer.test_report import without_plotly
+from tests.reports.pages import without_plotly
 from tests.tones import TONES_HZ, VOCABULARY, tone, tone_params, tone_shards
 from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, rotate
 from xmodal_kedro.evaluation.rule_results import (
     holm,
-    plot_rules,
-    render_rules,
     rule_gains,
     rule_values,
     summarise_rules,
@@ -38,6 +36,7 @@ from xmodal_kedro.evaluation.rule_trials import ProbeTask, trial_jobs
 from xmodal_kedro.evaluation.rules import of_rule, training_jobs, vocabulary_of
 from xmodal_kedro.params import CompareParams, TransferParams
 from xmodal_kedro.pipelines.compare import nodes
+from xmodal_kedro.reports.compare import CompareReport, plot_rules
 from xmodal_kedro.schemas import (
     BENCHMARK_SOUNDS_ARROW,
     RuleGains,
@@ -195,7 +194,7 @@ def test_results_gains_and_page_agree_with_the_predictions(
     metrics = summarise_rules("csv", values, networks)
     assert metrics["csv.union.accuracy"] == pytest.approx(right["union"])
     assert metrics["union.clips"] == float(networks["union-0"].metadata["clips"])
-    page = without_plotly(render_rules("csv", True, values, gains, metrics, plot_rules(values, table)))
+    page = without_plotly(CompareReport("csv", True, values, gains, metrics, plot_rules(values, table)).render())
     assert f"{100 * right['union']:.1f} ±" in page and 'id="rules"' in page
 
 

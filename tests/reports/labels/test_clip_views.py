@@ -1,5 +1,5 @@
 import pytest
-from tests.labelling.report import world
+from tests.reports.labels import world
 from tests.teachers.fixtures import labels_shard
 
 from xmodal_kedro.reports.labels.clip_views import LABELS_SHOWN, ClipView, rows_of

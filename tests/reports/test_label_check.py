@@ -32,7 +32,7 @@ def page(names: list[str]) -> str:
 
 def test_the_page_has_the_averages_and_every_class() -> None:
     rows = table_rows(page(["Dog", "<Cat>"]))
-    title = "Audio teacher, against what is heard"
+    title = "Audio teacher, heard"
     for match in ("same class", "same branch"):
         assert [f"{title}, {match}", "2", *["50"] * 6] in rows
     assert ["Dog", "2", "2", *["50"] * 4] in rows and ["&lt;Cat&gt;", "2", "2", *["50"] * 4] in rows
@@ -46,7 +46,7 @@ def test_of_very_many_classes_some_are_shown_and_the_page_says_so() -> None:
 
 def test_the_diagram_shows_each_teacher_with_its_error() -> None:
     figure = reliability_diagram(table_of([1.0, 1.0], [True, False]))
-    assert [trace.name for trace in figure.data] == ["calibrated", "Audio teacher, against what is heard (error 0.50)"]
+    assert [trace.name for trace in figure.data] == ["calibrated", "Audio teacher, heard (error 0.50)"]
 
 
 def test_without_labels_there_is_an_empty_diagram() -> None:

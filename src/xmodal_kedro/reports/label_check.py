@@ -11,10 +11,10 @@ from xmodal_kedro.labels.check.calibration import expected_calibration_error
 from xmodal_kedro.reports import html
 
 TITLES = {
-    ("visual", "seen"): "Visual teacher, against what is seen",
-    ("visual", "heard"): "Visual teacher, against what is heard",
-    ("audio", "heard"): "Audio teacher, against what is heard",
-    ("target", "heard"): "Training targets, against what is heard",
+    ("visual", "seen"): "Visual teacher, seen",
+    ("visual", "heard"): "Visual teacher, heard",
+    ("audio", "heard"): "Audio teacher, heard",
+    ("target", "heard"): "Training targets, heard",
 }
 COLOURS = {("visual", "seen"): "#4c78a8", ("visual", "heard"): "#9ecae9", ("audio", "heard"): "#f58518"}
 MAX_CLASSES = 60

@@ -12,7 +12,7 @@ from tests.reports.labels import world
 from tests.teachers.fixtures import tone
 
 from xmodal_kedro.features.log_mel import MEL_BANDS
-from xmodal_kedro.reports.labels.clip_views import ClipView, Opinion
+from xmodal_kedro.reports.labels.clip_views import ClipLabel, ClipView
 from xmodal_kedro.reports.labels.contact_sheet import contact_sheet, data_uri, spectrogram, wav
 
 ALL = [(0.1, "a-0", "a"), (0.2, "a-1", "a"), (0.3, "b-0", "b"), (0.4, "b-1", "b")]
@@ -50,7 +50,7 @@ def test_a_card_of_a_clip_of_which_nothing_is_known_says_so() -> None:
 
 
 def test_soft_targets_show_their_weights_and_names_are_escaped() -> None:
-    view = replace(views()[0], targets=[("<rain>", 0.25)], visual_labels=[Opinion("<sky>", 0.5, True)])
+    view = replace(views()[0], targets=[("<rain>", 0.25)], visual_labels=[ClipLabel("<sky>", 0.5, True)])
     card = cards(view)
     assert "<span>&lt;rain&gt; 0.25</span>" in card and "&lt;sky&gt;" in card
     assert "<rain>" not in card and "<sky>" not in card

@@ -1,4 +1,4 @@
-"""Whether a label of a certain score is right as often as the score says."""
+"""Calibration: whether labels of a score are right as often as the score says."""
 
 from __future__ import annotations
 

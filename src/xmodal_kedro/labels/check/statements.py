@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
@@ -72,10 +73,8 @@ def collect_statements(
         found += [state(name, "heard", clip_truth, true, stated[name], keys[name]) for name in stated]
     if clip_truth["seen"].notna().any():
         true = true_keys(clip_truth, "seen", meaning.seen)
-        seen = state(
-            "visual", "seen", clip_truth, true, stated["visual"], lambda label: meaning.seen_in(label, keys_seen)
-        )
-        found.insert(0, seen)
+        keys_of = partial(meaning.seen_in, keys_seen=set(true["key"]))
+        found.insert(0, state("visual", "seen", clip_truth, true, stated["visual"], keys_of))
     return found
 
 

@@ -104,7 +104,7 @@ class LabelledClips:
         name_of = dict(zip(self.vocabulary["index"], self.vocabulary["name"], strict=True))
         columns = ("clip_id", "video_id", "start_s", "end_s", "frames", "audio")
         clips = {row["clip_id"]: row for row in rows_of(self.clips[key], clip_ids, columns).to_pylist()}
-        shown = {
+        stated = {
             "visual_labels": self._labels(self.visual_labels.get(key), clip_ids, "visual"),
             "audio_labels": self._labels(self.audio_labels.get(key), clip_ids, "audio"),
         }
@@ -112,14 +112,14 @@ class LabelledClips:
             targets = [(name_of[index], weight) for index, weight in zip(row["targets"], row["weights"], strict=True)]
             clips[row["clip_id"]] |= {"split": row["split"], "targets": targets}
         return {
-            clip_id: row | {name: by_clip.get(clip_id, []) for name, by_clip in shown.items()}
+            clip_id: row | {name: by_clip.get(clip_id, []) for name, by_clip in stated.items()}
             for clip_id, row in clips.items()
         }
 
     def _labels(
         self, labels: LoadShard | None, clip_ids: Collection[str], modality: str
     ) -> Mapping[str, list[ClipLabel]]:
-        """Labels by clip; none of a teacher that the rule does not ask, and that has not labelled the shard."""
+        """Labels by clip; none of a teacher that the rule does not use, and that has not labelled the shard."""
         if labels is None:
             return {}
         limits = self.params.of(modality)

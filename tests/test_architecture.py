@@ -25,12 +25,11 @@ MAY_IMPORT = {
     | FOUNDATION,
     "reports": {"evaluation", "labels", "media", "features"} | FOUNDATION,
     "evaluation": {"media", "dedup", "teachers", "labels", "training", "inference", "features", "data", "models"}
-    | {"reports"}
     | FOUNDATION,
     "sample": {"media", "teachers", "features"} | FOUNDATION,
     "inference": {"media", "features", "models"} | FOUNDATION,
     "training": {"features", "data", "models"} | FOUNDATION,
-    "labels": {"teachers", "reports"} | FOUNDATION,
+    "labels": {"teachers"} | FOUNDATION,
     "teachers": {"features", "models"} | FOUNDATION,
     "media": FOUNDATION,
     "dedup": FOUNDATION,
@@ -174,8 +173,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         for imported in imports(path):
             while imported and imported not in modules:
                 imported = imported.rpartition(".")[0]
-            used[name] |= {imported} - {"", name}
-    # A package's own imports of its modules make no circle with modules that import the package's other modules.
+            used[name] |= {imported} - {"", name, "xmodal_kedro"}  # of which only the version is wanted
     free = {name for name in used if not used[name]}
     while grown := {name for name in used if name not in free and used[name] <= free}:
         free |= grown

@@ -24,6 +24,9 @@ from xmodal_kedro.params import TrainParams
 UNTRACKED = {
     "probes",  # depends on this machine's modification times
     "run_provenance",  # is of the run, and kept in its report alone
+    # are held in memory from node to node
+    *("shown_clips", "label_description", "class_meaning"),
+    *("source_description", "training_description", "result_description"),
     "training_checkpoints",  # is input and output of one stage
     *("merge_plan", "compare_plans", "class_meaning"),  # are in memory, of one run
     *("benchmark_sounds", "benchmark_signatures", "reference_embeddings"),  # are the same for all of the matrix
@@ -105,6 +108,13 @@ def code_behind(pipeline: str) -> set[str]:
 
 def _part(name: str) -> Path:
     return PACKAGE / name if (PACKAGE / name).is_dir() else PACKAGE / f"{name}.py"
+
+
+def test_no_stage_needs_what_another_holds_in_memory() -> None:
+    in_memory = {name for name, entry in catalog().items() if entry["type"] == "MemoryDataset"}
+    assert in_memory <= UNTRACKED
+    needed = {name: PIPELINES[name].inputs() & in_memory - {"run_provenance"} for name in STAGES}
+    assert not {name: inputs for name, inputs in needed.items() if inputs}
 
 
 def test_there_is_one_stage_a_pipeline() -> None:

@@ -5,15 +5,14 @@ import pytest
 
 from tests.evaluation.rule_networks import NAMED, all_rows, probe_task
 from tests.fakes import MemoryShard
-from tests.reports.transfer.test_report import without_plotly
+from tests.reports.pages import without_plotly
 from xmodal_kedro.evaluation.rule_results import (
     holm,
-    plot_rules,
-    render_rules,
     rule_gains,
     rule_metrics,
     rule_values,
 )
+from xmodal_kedro.reports.compare import CompareReport, plot_rules
 from xmodal_kedro.schemas import RuleGains, RuleResults
 
 
@@ -34,7 +33,7 @@ def test_results_gains_and_page_agree_with_the_predictions(
     metrics = rule_metrics("csv", values, networks)
     assert metrics["csv.union.accuracy"] == pytest.approx(right["union"])
     assert metrics["union.clips"] == float(networks["union-0"].metadata["clips"])
-    page = without_plotly(render_rules("csv", True, values, gains, metrics, plot_rules(values, table)))
+    page = without_plotly(CompareReport("csv", True, values, gains, metrics, plot_rules(values, table)).render())
     assert f"{100 * right['union']:.1f} ±" in page and 'id="rules"' in page
 
 

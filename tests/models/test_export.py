@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -19,7 +18,6 @@ from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.models import BACKBONES
 from xmodal_kedro.models.card import restore_backbone
 from xmodal_kedro.models.export import ConvolvedLogMel, export_onnx
-from xmodal_kedro.models.model_card import describe_model
 
 LENGTHS_S = (0.975, 1.0, 2.5)
 
@@ -61,13 +59,3 @@ print(embedding.shape, scores.shape)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.split() == [f"(1,{''}", f"{trained.card['embedding_size']})", "(1,", "3)"], done.stderr
-
-
-def test_the_card_for_readers_tells_what_the_json_card_does(tmp_path: Path) -> None:
-    card: dict[str, Any] = Trained(tmp_path).card | {"best": {"epoch": 4, "validation_map": 0.625}}
-    text = describe_model(card)
-    for part in (card["weights_digest"], card["data_fingerprint"], "0.625", "epoch 5", *TONES_HZ):
-        assert part in text
-    assert "the audio teacher's embedding" not in text
-    taught = card | {"training": card["training"] | {"embedding_weight": 0.5}}
-    assert "the audio teacher's embedding (weight 0.5)" in describe_model(taught)

@@ -12,6 +12,7 @@ from kedro.runner import SequentialRunner
 
 from tests.conftest import PROJECT
 from tests.fakes import folder_of
+from tests.reports.pages import flat
 from tests.teachers.fixtures import (
     clips_shard,
     colour_card,
@@ -78,8 +79,8 @@ def test_clips_become_targets_that_both_teachers_agree_to(catalog: DataCatalog) 
     }
     assert tables["shard-00000"]["targets"].to_pylist() == [[0, 1], [0]]
     report = outputs["label_report"].load()
-    assert "2 classes: 1 seen only, 1 heard only." in report
-    assert "by sight 1 (1 without a picture)" in report
+    assert "2 classes: 1 visual only, 1 audio only." in flat(report)
+    assert "visual 1 (1 without a frame)" in flat(report)
     assert report.count("<audio controls") >= 3, "each clip can be listened to"
     assert outputs["contact_sheet"].load().count("<article") >= 5
 

@@ -72,7 +72,7 @@ def run(
     """The whole pipeline with an untrained network in place of a trained one; what it gives, by name."""
     torch.manual_seed(1)
     model = build("vggish_plus", 2, SMALL.vggish_plus)
-    reported = {name: value for name, value in vars(report_inputs()).items() if not name.startswith("transfer_")}
+    reported = {name: value for name, value in report_inputs().items() if not name.startswith("transfer_")}
     made = create_pipeline().all_outputs()
     inputs = reported | {
         "benchmark_files": folder,

@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
 from xmodal_kedro.evaluation.embeddings import collect_embeddings, representations_of
 from xmodal_kedro.evaluation.probe import predict_splits
+from xmodal_kedro.evaluation.representations import PRETRAINED
 from xmodal_kedro.evaluation.zero_shot import Classes, classify, matching_classes
 from xmodal_kedro.schemas import TransferPredictions
 from xmodal_kedro.storage import Shards
+
+PROTOCOLS = ("linear_probe", "fine_tune", "zero_shot")
+"""In the order in which the first that was run stands for the others."""
 
 
 def no_predictions() -> pd.DataFrame:
@@ -92,3 +96,15 @@ def classify_without_training(benchmark: Benchmark, embeddings: Shards, classes:
             predictions = predictions_table(benchmark, split, tested_N, predicted)
             tables.append(predictions.assign(protocol="zero_shot", representation=representation))
     return pd.concat(tables, ignore_index=True)
+
+
+def main_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Those of the protocol that stands for the others: the first of `PROTOCOLS` that was run."""
+    found = set(predictions["protocol"])
+    return predictions[predictions["protocol"] == next((name for name in PROTOCOLS if name in found), "")]
+
+
+def pretrained_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Those of the pretrained network, by the protocol that stands for the others."""
+    main = main_predictions(predictions)
+    return main[main["representation"] == PRETRAINED]

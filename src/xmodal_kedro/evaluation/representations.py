@@ -28,6 +28,8 @@ from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles
 PRETRAINED, RANDOM, LOG_MEL, TEACHER = "pretrained", "random", "log_mel", "teacher"
 SCRATCH = "scratch"
 """The same network, trained on the benchmark alone, from random weights."""
+REPRESENTATIONS = (PRETRAINED, RANDOM, SCRATCH, LOG_MEL, TEACHER)
+"""In the order of tables."""
 
 Sounds = Sequence[NDArray[np.int16]]
 """[samples] each, 16 kHz mono, of any lengths."""

@@ -1,22 +1,17 @@
-"""All that was judged, side by side: networks on benchmarks, and labels of several rules on benchmarks."""
+"""All results side by side: networks on benchmarks, and labels of several rules on benchmarks."""
 
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE
-from xmodal_kedro.evaluation.plots import NAMES, PROTOCOLS, intervals
-from xmodal_kedro.evaluation.representations import RANDOM, SCRATCH
-from xmodal_kedro.reports.transfer.result_sections import ORDER, title_of
+from xmodal_kedro.evaluation.predictions import PROTOCOLS
+from xmodal_kedro.evaluation.representations import REPRESENTATIONS
 from xmodal_kedro.schemas import NetworkSummary, RuleSummary, Table
-
-NOTHING = {"linear_probe": RANDOM, "fine_tune": SCRATCH}
-"""What a network without pretraining is called in each protocol that asks one."""
 
 
 def summarise_networks(results: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
-    """Mean and deviation over folds, and how far the pretrained network is ahead.
+    """Mean and standard deviation over folds, and how far the pretrained network is ahead.
 
     Args:
         results: `schemas.TransferResults` of any number of networks and benchmarks.
@@ -33,7 +28,7 @@ def summarise_networks(results: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFra
 
 
 def summarise_rules(results: pd.DataFrame) -> pd.DataFrame:
-    """What the labels of each rule are worth: mean over folds and seeds, and deviation over seeds.
+    """What the labels of each rule are worth: mean over folds and seeds, and standard deviation over seeds.
 
     Args:
         results: `schemas.RuleResults` of any number of networks and benchmarks.
@@ -54,7 +49,7 @@ def _means(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _in_order(table: pd.DataFrame, by: list[str], schema: type[Table]) -> pd.DataFrame:
-    orders = {"benchmark": tuple(CATALOGUE), "protocol": PROTOCOLS, "representation": ORDER}
+    orders = {"benchmark": tuple(CATALOGUE), "protocol": PROTOCOLS, "representation": REPRESENTATIONS}
 
     def places(column: pd.Series) -> pd.Series:
         names = orders.get(str(column.name))
@@ -62,23 +57,6 @@ def _in_order(table: pd.DataFrame, by: list[str], schema: type[Table]) -> pd.Dat
 
     ordered = table.sort_values(by, key=places, kind="stable", ignore_index=True)
     return ordered[list(schema.to_schema().columns)]
-
-
-def gains_of_pretraining(networks: pd.DataFrame) -> go.Figure:
-    """What pretraining gave each network on each benchmark, in points, with 95 % confidence intervals.
-
-    Args:
-        networks: as `schemas.NetworkSummary`; of each benchmark the first measure is shown.
-    """
-    shown = networks[(networks["representation"] == networks["protocol"].map(NOTHING)) & is_first_measure(networks)]
-    names = shown["model"] + ", " + shown["protocol"].map(NAMES) + "<br>" + titles(shown)
-    return intervals(shown, names.tolist(), "points gained by pretraining")
-
-
-def titles(table: pd.DataFrame) -> pd.Series:
-    """Names of the benchmarks of a table's rows, for readers."""
-    named = [title_of(name, complete) for name, complete in zip(table["benchmark"], table["complete"], strict=True)]
-    return pd.Series(named, table.index, dtype=object)
 
 
 def is_first_measure(table: pd.DataFrame) -> pd.Series:

@@ -39,7 +39,7 @@ def register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> N
 
 
 def _register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-    from xmodal_kedro.models.model_card import describe_model  # torch takes seconds, which a command line need not
+    from xmodal_kedro.reports.model_card import describe_model  # torch takes seconds, which a command line need not
 
     probed = {found[1]: (found[2], value) for name, value in metrics.items() if (found := PROBED.fullmatch(name))}
     address = _address(card["weights_digest"]) if probed else None

@@ -1,4 +1,4 @@
-"""Labels in a few numbers."""
+"""Metrics of the labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from xmodal_kedro.labels.summary import LabelSummary, asked, labelled, mean
+from xmodal_kedro.labels.summary import LabelSummary, labelled, mean, modalities_of
 
 
 def effective_classes(clip_counts: pd.Series) -> float:
@@ -20,7 +20,7 @@ def effective_classes(clip_counts: pd.Series) -> float:
 
 
 def label_metrics(summary: LabelSummary, vocabulary: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, float]:
-    """Flat, for tracking; what there was nothing to measure of is left out.
+    """Metrics by name, for tracking; those that have nothing to measure are left out.
 
     Args:
         summary: sums over all shards.
@@ -36,7 +36,7 @@ def label_metrics(summary: LabelSummary, vocabulary: pd.DataFrame, dropped: pd.D
         "classes_per_targeted_clip": mean([float(vocabulary["clip_count"].sum()), summary["targeted"]]),
         "agreeing_share": summary["agreeing"] / both if both else None,
     }
-    for modality in asked(summary):
+    for modality in modalities_of(summary):
         measured[f"{modality}.labelled_share"] = labelled(summary, modality) / clips if clips else None
         measured[f"{modality}.best_score"] = mean(summary["best"][modality])
         measured[f"{modality}.entropy_bits"] = mean(summary["entropy"][modality])

@@ -1,4 +1,4 @@
-"""What merging found, added up over all shards from their metadata."""
+"""What merging found: sums over all shards, from their metadata."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from typing import Any, TypedDict
 
 from xmodal_kedro.storage import LoadShard, Shards
 
-MODALITIES = {"visual": "by sight", "audio": "by ear"}
-SENSES = {"visual": "seen", "audio": "heard"}
-"""The modalities, in words for people."""
 CLIPS_SHOWN = 12
 """Clips of the random sample, and most contradictory ones, that are shown."""
 FOOTERS_AT_A_TIME = 16
-"""Footers read side by side: on an object store, each is a wait of tens of milliseconds."""
+"""Footers read in parallel: on an object store, each takes tens of milliseconds."""
 
 Picked = list[tuple[float, str, str]]
 """Clips: what they were picked by, `clip_id`, and the key of their shard."""
@@ -28,7 +25,7 @@ class LabelSummary(TypedDict):
         clips: all clips...
         targeted: ...and those with a target.
         unlabelled: by modality and reason, clips without a stored label.
-        funnel: by modality that the rule asks and stage of `review.STAGES`, labels that are left.
+        funnel: by modality that the rule uses and stage of `accounting.STAGES`, labels that are left.
         left: by stage, clips with a label of any modality.
         both: clips with a label of both modalities that counts...
         agreeing: ...and those in which one supports another.
@@ -73,8 +70,7 @@ def summarise(labels: Shards, visual: Shards, audio: Shards) -> LabelSummary:
         total["unlabelled"] = {}
         for modality, shards in (("visual", visual), ("audio", audio)):
             for metadata in threads.map(_metadata, shards.values()):
-                told = {modality: json.loads(metadata["unlabelled"])}
-                total["unlabelled"] = add(total["unlabelled"], told)
+                total["unlabelled"] = add(total["unlabelled"], {modality: json.loads(metadata["unlabelled"])})
     total["random"] = sorted(chain(*picked["random"]))[:CLIPS_SHOWN]
     contradictory = sorted(chain(*picked["contradictory"]), key=lambda clip: (-clip[0], *clip[1:]))
     total["contradictory"] = [clip for clip in contradictory if clip[0] > 0][:CLIPS_SHOWN]
@@ -93,8 +89,10 @@ def add(total: Any, more: Any) -> Any:
     return total + more
 
 
-def asked(summary: LabelSummary) -> list[str]:
-    """The modalities that the rule of merging asks, in one order."""
+def modalities_of(summary: LabelSummary) -> list[str]:
+    """The modalities whose labels the rule of merging uses, in one order."""
+    from xmodal_kedro.labels.plan import MODALITIES  # with numpy and pyarrow, which a command line need not load
+
     return [modality for modality in MODALITIES if modality in summary["funnel"]]
 
 
@@ -104,7 +102,7 @@ def labelled(summary: LabelSummary, modality: str) -> int:
 
 
 def mean(sum_and_count: list[float]) -> float | None:
-    """A mean of what was added up; none of nothing."""
+    """The mean of a sum and a count; None if nothing was counted."""
     total, count = sum_and_count
     return total / count if count else None
 

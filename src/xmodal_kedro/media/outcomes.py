@@ -1,4 +1,4 @@
-"""What became of the sources: counts by reason, in words and as a picture."""
+"""What became of the sources: counts by reason, in words and as a plot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 USED_WHOLE, USED_IN_PART, NO_CLIP, REJECTED = KINDS = ("Used to the end", "Used in part", "No clip", "Rejected")
 COLOURS = dict(zip(KINDS, ("#1f5f8b", "#8fb3cc", "#c9843a", "#b4bdc6"), strict=True))
 ROOM_FOR_COUNTS = 1.15
-"""Width of the plot over that of its longest bar: its count stands beside it."""
+"""Width of the plot over that of its longest bar: the count is drawn beside the bar."""
 
 LABELS: dict[str, str] = {
     "unreadable": "cannot be read",
@@ -18,21 +18,21 @@ LABELS: dict[str, str] = {
     "forbidden_format": "container not on the safe list",
     "forbidden_protocol": "protocol not on the safe list",
     "no_audio": "no audio stream",
-    "no_picture": "no pictures",
+    "no_picture": "no video stream",
     "unknown_codec": "unknown codec",
     "corrupt": "corrupt or broken off",
     "silent": "silent",
     "too_short": "too short",
     "too_long": "too long",
     "too_many_bytes": "file too large",
-    "too_many_pixels": "pictures too large",
+    "too_many_pixels": "frames too large",
     "too_many_streams": "too many streams",
     "timed_out": "decoding took too long",
     "crashed": "crashed the decoder",
     "killed": "decoder was killed",
     "duplicate": "same content as another",
 }
-"""Each of `REASONS` in a few words for a plot or a table."""
+"""Short names of `REASONS`, for plots and tables."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """The outcome in words for people."""
+        """The outcome in words."""
         return f"{self.kind}: {LABELS[self.reason]}" if self.reason else self.kind
 
 

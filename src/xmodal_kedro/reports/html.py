@@ -1,120 +1,99 @@
-"""The shell of a self-contained HTML page: style, tables, plotly figures, no network."""
+"""HTML reports: the Jinja2 templates, the filters they use, and plotly figures in one style."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from html import escape
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 import plotly.graph_objects as go
+import plotly.io
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, ACCENT, WARM = "#1d2733", "#1f5f8b", "#c9843a"
-COLOURS = f"--ink: {INK}; --soft: #5c6b7a; --line: #e3e8ed; --accent: {ACCENT};"
-"""For the style sheet of whatever the colours are used in."""
 MAX_TICK = 24
 """Characters of a class name beside a bar: longer ones would leave a narrow screen no bars."""
-
-STYLE = f"""
-:root {{ {COLOURS} }}
-* {{ box-sizing: border-box; }}
-body {{ margin: 0; background: #fff; color: var(--ink); font: 16px/1.6 {FONT}; }}
-main {{ max-width: 960px; margin: 0 auto; padding: 64px 24px 96px; }}
-h1 {{ font-size: clamp(1.7rem, 5vw, 2.5rem); line-height: 1.2; font-weight: 650; letter-spacing: -.02em; margin: 0;
-  text-wrap: balance; }}
-h2 {{ font-size: 1.3rem; font-weight: 620; letter-spacing: -.01em; margin: 0 0 12px; }}
-section {{ margin-top: 72px; }}
-section .figures {{ margin: 20px 0 32px; }}
-section .figures dd {{ font-size: 1.5rem; }}
-section .figures div:first-child {{ border-color: var(--line); }}
-p {{ max-width: 68ch; margin: 0 0 16px; text-wrap: pretty; }}
-.soft {{ color: var(--soft); }}
-.lead {{ font-size: 1.1rem; color: var(--soft); margin-top: 16px; }}
-.figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 24px; margin: 40px 0 0; }}
-.figures div {{ border-top: 2px solid var(--line); padding-top: 12px; }}
-.figures div:first-child {{ border-color: var(--accent); }}
-.figures dt {{ color: var(--soft); font-size: .9rem; }}
-.figures dd {{ margin: 0; font-size: 1.9rem; font-weight: 620; letter-spacing: -.02em;
-  font-variant-numeric: tabular-nums; }}
-.figures small {{ display: block; color: var(--soft); font-size: .85rem; font-weight: 400; letter-spacing: 0; }}
-.scroll {{ overflow-x: auto; margin: 0 0 24px; }}
-table {{ border-collapse: collapse; width: 100%; font-size: .95rem; font-variant-numeric: tabular-nums; }}
-th, td {{ text-align: left; padding: 9px 24px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; }}
-thead th {{ color: var(--soft); font-weight: 500; font-size: .88rem; white-space: nowrap; }}
-tbody th {{ font-weight: 500; white-space: pre-line; overflow-wrap: anywhere; min-width: 15ch; }}
-.number {{ text-align: right; white-space: pre; }}
-tr.total > * {{ border-bottom: 0; border-top: 2px solid var(--ink); font-weight: 620; }}
-@media (max-width: 560px) {{
-  main {{ padding: 36px 18px 64px; }}
-  section {{ margin-top: 52px; }}
-  .figures {{ grid-template-columns: 1fr 1fr; gap: 20px; }}
-  table {{ font-size: .88rem; }}
-  th, td {{ padding-right: 12px; }}
-}}
-th:last-child, td:last-child {{ padding-right: 0; }}
-"""
+UNKNOWN = "–"
 
 
-def page(title: str, body: Iterable[str], style: str = "") -> str:
-    """A whole page, with plotly.js inlined once; `style` is added to the style sheet."""
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>",
-            f"<style>{STYLE}{style}</style>",
-            f"<script>{get_plotlyjs()}</script></head>",
-            "<body><main>",
-            *body,
-            "</main></body></html>\n",
-        ]
-    )
+def render(template: str, **view: Any) -> str:
+    """A template of `reports/templates`, filled in; a page holds plotly.js itself and needs no network.
 
-
-def section(heading: str, *parts: str) -> str:
-    """A headed part of the page."""
-    return "\n".join([f"<section><h2>{escape(heading)}</h2>", *parts, "</section>"])
-
-
-def paragraph(text: str, kind: str = "") -> str:
-    """Plain text as a paragraph; `kind` is a class of the style sheet."""
-    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
-
-
-def headline(figures: Iterable[tuple[str, str, str]]) -> str:
-    """Large numbers: (what, number, remark) each."""
-    items = (f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in figures)
-    return f'<dl class="figures">{"".join(items)}</dl>'
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int], totals: int = 0) -> str:
-    """A table that scrolls sideways on a narrow screen.
-
-    Args:
-        columns: headings; empty where the rows need none.
-        rows: cells as text; the first names its row. It and numbers may have several lines.
-        numbers: positions of the columns that hold numbers.
-        totals: how many of the last rows sum up the others.
+    Raises:
+        jinja2.UndefinedError: if the template names something that `view` does not hold.
     """
-    rows = list(rows)
-
-    def cells(row: Sequence[str], tag: str) -> str:
-        parts = []
-        for position, text in enumerate(row):
-            kind = ' class="number"' if position in numbers else ""
-            name = "th" if tag == "th" or position == 0 else "td"
-            parts.append(f"<{name}{kind}>{escape(text)}</{name}>")
-        return "".join(parts)
-
-    openings = ["<tr>"] * (len(rows) - totals) + ['<tr class="total">'] * totals
-    body = "".join(f"{opening}{cells(row, 'td')}</tr>" for opening, row in zip(openings, rows, strict=True))
-    head = f"<thead><tr>{cells(columns, 'th')}</tr></thead>" if columns else ""
-    return f'<div class="scroll"><table>{head}<tbody>{body}</tbody></table></div>'
+    return _environment().get_template(template).render(view)
 
 
-def figure(plot: go.Figure, name: str) -> str:
-    """A plotly figure in the page's style, under a stable element id; its title is left to the text around it."""
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("xmodal_kedro.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    formats = (decimal, figure, hours, interval, lookup, mean_and_std, percent, points, p_value, shortened)
+    environment.filters |= {format.__name__: format for format in formats}
+    environment.globals |= {"plotlyjs": lambda: Markup(get_plotlyjs()), "INK": INK, "ACCENT": ACCENT}
+    environment.globals["FONT"] = Markup(FONT)  # a style sheet needs its quotes
+    return environment
+
+
+def decimal(value: float | None, digits: int = 0) -> str:
+    """A number with its thousands set apart."""
+    return UNKNOWN if value is None else f"{value:,.{digits}f}"
+
+
+def percent(share: float | None, digits: int = 0, unit: str = " %") -> str:
+    """A share of 1 in percent."""
+    return UNKNOWN if share is None or math.isnan(share) else f"{100 * share:.{digits}f}{unit}"
+
+
+def mean_and_std(mean: float, std: float | None) -> str:
+    """A mean share in percent, with its standard deviation where there is one."""
+    return f"{100 * mean:.1f}" + ("" if std is None or math.isnan(std) else f" ± {100 * std:.1f}")
+
+
+def points(gain: float) -> str:
+    """A difference of shares in percentage points, with its sign unless it rounds to nothing."""
+    text = f"{100 * gain:+.1f}".replace("-", "−")
+    return "0.0" if text[1:] == "0.0" else text
+
+
+def interval(gain: Any) -> str:
+    """Both ends of a gain's confidence interval, `low` and `high`, in percentage points."""
+    return f"{points(gain['low'])} to {points(gain['high'])}"
+
+
+def lookup(key: str, table: Mapping[str, str]) -> str:
+    """What a table has for a key, for `map` in templates."""
+    return table[key]
+
+
+def p_value(p: float) -> str:
+    """A p-value to three decimals."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def hours(seconds: float) -> str:
+    """A duration in hours."""
+    return f"{seconds / 3600:,.2f} h"
+
+
+def shortened(name: str) -> str:
+    """A name that fits beside a bar."""
+    return name if len(name) <= MAX_TICK else f"{name[: MAX_TICK - 1].rstrip(' ,')}…"
+
+
+def figure(plot: go.Figure, element_id: str) -> Markup:
+    """A plotly figure in the style of the reports; its title is left to the text around it."""
     styled = go.Figure(plot)
     styled.update_layout(
         template="plotly_white",
@@ -126,20 +105,12 @@ def figure(plot: go.Figure, name: str) -> str:
     )
     styled.update_xaxes(automargin=True)
     styled.update_yaxes(automargin=True, ticklabelstandoff=6)
-    drawn = styled.to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        div_id=name,
-        config={"responsive": True, "displayModeBar": False},
-    )
-    return f'<div class="scroll">{drawn}</div>'
+    config = {"responsive": True, "displayModeBar": False}
+    drawn = plotly.io.to_html(styled, config, include_plotlyjs=False, full_html=False, div_id=element_id)
+    return Markup(f'<div class="scroll">{drawn}</div>')
 
 
-def shortened(name: str) -> str:
-    """A name that fits beside a bar."""
-    return name if len(name) <= MAX_TICK else f"{name[: MAX_TICK - 1].rstrip(' ,')}…"
-
-
-def share(part: float, whole: float) -> str:
-    """Percent, without decimals."""
-    return f"{100 * part / whole:.0f} %" if whole else "0 %"
+def class_histogram(plot: go.Figure) -> go.Figure:
+    """Bars of classes with their names shortened beside them."""
+    shown = [name for bars in plot.data for name in bars.y]
+    return go.Figure(plot).update_yaxes(tickvals=shown, ticktext=[shortened(name) for name in shown])

@@ -1,119 +1,115 @@
-"""All that was judged so far, as one HTML page."""
+"""The report of `summary`: all results side by side, of networks and of rules of merging."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from xmodal_kedro.evaluation.plots import NAMES, PROTOCOLS
-from xmodal_kedro.evaluation.representations import LOG_MEL, TEACHER
-from xmodal_kedro.evaluation.rule_results import NAMES as RULE_NAMES
-from xmodal_kedro.evaluation.rule_results import verdict
-from xmodal_kedro.evaluation.summary import is_first_measure, titles
-from xmodal_kedro.reports import html
-from xmodal_kedro.reports.transfer.result_sections import HOW, MEASURES, ORDER
+from xmodal_kedro.evaluation.predictions import PROTOCOLS
+from xmodal_kedro.evaluation.representations import LOG_MEL, RANDOM, REPRESENTATIONS, SCRATCH, TEACHER
+from xmodal_kedro.evaluation.summary import is_first_measure
+from xmodal_kedro.reports import html, names
+from xmodal_kedro.reports.compare import SIGNIFICANCE, better_than
+from xmodal_kedro.reports.transfer.plots import intervals
 
-TITLE = "What was learnt, on every benchmark at hand"
-STYLE = "thead th.number { white-space: normal; min-width: 10ch; }"
+WITHOUT_PRETRAINING = {"linear_probe": RANDOM, "fine_tune": SCRATCH}
+"""What a network without pretraining is called in each protocol that has one."""
 WITHOUT_NETWORK = (LOG_MEL, TEACHER)
-"""Representations that are the same whatever network was judged beside them."""
+"""Representations that are the same whatever network was evaluated beside them."""
 
 
-def render_summary(
-    networks: pd.DataFrame, rules: pd.DataFrame, rule_gains: pd.DataFrame, network_gains: go.Figure
-) -> str:
-    """One HTML page that needs nothing beside it.
+@dataclass(frozen=True)
+class SummaryReport:
+    """All that the report shows; of each benchmark, the measure that it is published with.
+
+    Attributes:
+        networks: `NetworkSummary`.
+        rules: `RuleSummary`.
+        rule_gains: `RuleGains`, of all networks and benchmarks.
+        network_gains: of `plot_network_gains`.
+    """
+
+    networks: pd.DataFrame
+    rules: pd.DataFrame
+    rule_gains: pd.DataFrame
+    network_gains: go.Figure
+
+    def render(self) -> str:
+        """One HTML page that needs nothing beside it."""
+        networks, rules, gains = map(_of_first_measure, (self.networks, self.rules, self.rule_gains))
+        everything = pd.concat([networks[["title", "model"]], rules[["title", "model"]]])
+        return html.render(
+            "summary_report.html.j2",
+            names=names,
+            significance=SIGNIFICANCE,
+            models=everything["model"].drop_duplicates(),
+            benchmarks=everything["title"].drop_duplicates(),
+            protocols={
+                name: _network_table(networks[networks["protocol"] == name])
+                for name in PROTOCOLS
+                if (networks["protocol"] == name).any()
+            },
+            rules={
+                model: _rule_table(table, gains[gains["model"] == model]) for model, table in rules.groupby("model")
+            },
+            network_gains=self.network_gains,
+        )
+
+
+def plot_network_gains(networks: pd.DataFrame) -> go.Figure:
+    """How far each network is ahead of itself without pretraining, in points, with 95 % confidence intervals.
 
     Args:
-        networks: as `schemas.NetworkSummary`.
-        rules: as `schemas.RuleSummary`.
-        rule_gains: as `schemas.RuleGains`, of all networks and benchmarks.
-        network_gains: what pretraining gave each network.
+        networks: `NetworkSummary`; of each benchmark the first measure is shown.
     """
-    networks, rules = (told[is_first_measure(told)].assign(title=titles) for told in (networks, rules))
-    rule_gains = rule_gains[is_first_measure(rule_gains)]
-    parts = [f"<header><h1>{TITLE}</h1>{html.paragraph(_lead(networks, rules), 'lead')}</header>"]
-    parts += [_protocol(networks, name) for name in PROTOCOLS if (networks["protocol"] == name).any()]
-    if len(networks):
-        parts.append(_gains(network_gains))
-    parts += [_rules(of_model, rule_gains) for _, of_model in rules.groupby("model")]
-    return html.page(TITLE, parts, STYLE)
+    shown = _of_first_measure(networks)
+    shown = shown[shown["representation"] == shown["protocol"].map(WITHOUT_PRETRAINING)]
+    rows = shown["model"] + ", " + shown["protocol"].map(names.NAMES) + "<br>" + shown["title"]
+    return intervals(shown, rows.tolist(), "points gained by pretraining")
 
 
-def _lead(networks: pd.DataFrame, rules: pd.DataFrame) -> str:
-    told = pd.concat([networks[["title", "model"]], rules[["title", "model"]]])
-    models, benchmarks = (", ".join(told[name].drop_duplicates()) for name in ("model", "title"))
-    return f"{models} on {benchmarks}. In percent; of each benchmark the measure that it is published with."
+def _of_first_measure(table: pd.DataFrame) -> pd.DataFrame:
+    """Its rows of the measure that their benchmark is published with, with the benchmark's `title`."""
+    shown = table[is_first_measure(table)]
+    complete = shown["complete"] if "complete" in shown else [True] * len(shown)
+    titles = [names.benchmark_title(*pair) for pair in zip(shown["benchmark"], complete, strict=True)]
+    return shown.assign(title=pd.Series(titles, shown.index, dtype=object))
 
 
-def _protocol(networks: pd.DataFrame, protocol: str) -> str:
-    """A row for each network, trained and not, and for what is compared with it; a column for each benchmark."""
-    shown = networks[networks["protocol"] == protocol].copy()
-    shown["row"] = _row_names(shown)
-    order = _by_place(shown)["row"].drop_duplicates().tolist()
-    heading = f"Networks, {NAMES[protocol]}"
-    text = f"By {HOW[protocol]}: mean and deviation over folds."
-    if protocol == "zero_shot":
-        text += " Each is asked about the classes that it has a name for, so these figures do not compare."
-    return html.section(heading, html.paragraph(text), _table(shown, order))
-
-
-def _row_names(shown: pd.DataFrame) -> pd.Series:
-    """Log-mel statistics and the teacher stand for themselves, unless runs disagree on them."""
-    keys = ["benchmark", "representation"]
-    agreed = shown.groupby(keys)["mean"].transform("nunique") == 1
-    alone = shown["representation"].isin(WITHOUT_NETWORK) & agreed.groupby(shown["representation"]).transform("all")
-    names = shown["representation"].map(NAMES)
-    return names.str.capitalize().where(alone, shown["model"] + ", " + names)
-
-
-def _by_place(shown: pd.DataFrame) -> pd.DataFrame:
-    place = shown["representation"].map(ORDER.index)
+def _network_table(shown: pd.DataFrame) -> dict[str, Any]:
+    """A row for each network, pretrained and not, and for what it is compared with."""
+    # Log-mel statistics and the teacher have one row for all networks, unless runs disagree on them.
+    agreed = shown.groupby(["benchmark", "representation"])["mean"].transform("nunique") == 1
     last = shown["representation"].isin(WITHOUT_NETWORK)
-    return shown.assign(place=place, last=last).sort_values(["last", "model", "place"], kind="stable")
+    alone = last & agreed.groupby(shown["representation"]).transform("all")
+    name = shown["representation"].map(names.NAMES)
+    row = name.str.capitalize().where(alone, shown["model"] + ", " + name)
+    place = shown["representation"].map(REPRESENTATIONS.index)
+    ordered = shown.assign(row=row, last=last, place=place).sort_values(["last", "model", "place"], kind="stable")
+    return _table(shown.assign(row=row), ordered["row"].drop_duplicates().tolist())
 
 
-def _table(shown: pd.DataFrame, order: list[str]) -> str:
-    """Means and deviations: rows by the column `row`, a column for each benchmark."""
-    measures = shown.drop_duplicates("title").set_index("title")["metric"].map(MEASURES).to_dict()
-    columns = ("", *(f"{title}, {measure.lower()}" for title, measure in measures.items()))
-    cells = {
-        (told["row"], told["title"]): f"{100 * told['mean']:.1f}"
-        + ("" if pd.isna(told["deviation"]) else f" ± {100 * told['deviation']:.1f}")
-        for told in shown.to_dict("records")
-    }
-    rows = [(name, *(cells.get((name, title), "") for title in measures)) for name in order]
-    return html.table(columns, rows, numbers=range(1, len(columns)))
-
-
-def _gains(network_gains: go.Figure) -> str:
-    return html.section(
-        "What pretraining gave",
-        html.paragraph(
-            "Points that each network is ahead of itself without pretraining, with 95 % intervals: of random weights "
-            "in a probe, of training from scratch where all of it is fine-tuned."
-        ),
-        html.figure(network_gains, "network-gains"),
-        html.paragraph(
-            "Networks are tested against what they are compared with, not against each other: two whose intervals "
-            "overlap may differ by chance.",
-            "soft",
-        ),
-    )
-
-
-def _rules(rules: pd.DataFrame, gains: pd.DataFrame) -> str:
-    """Labels of each rule on each benchmark, and which is best on each."""
-    model = rules["model"].iloc[0]
-    shown = rules.assign(row=[RULE_NAMES.get(rule, rule).capitalize() for rule in rules["rule"]])
+def _rule_table(rules: pd.DataFrame, gains: pd.DataFrame) -> dict[str, Any]:
+    """A row for each rule, the best on average first, and which rule is best on each benchmark."""
+    shown = rules.assign(row=rules["rule"].map(names.rule_name).str.capitalize())
     order = shown.groupby("row")["mean"].mean().sort_values(ascending=False).index.tolist()
-    verdicts = []
-    for best in rules.drop_duplicates("benchmark").to_dict("records"):  # the best rule of each stands first
-        tested = gains[(gains["benchmark"] == best["benchmark"]) & (gains["model"] == model)]
-        verdicts.append(html.paragraph(verdict(best["title"], best["rule"], tested)))
-    return html.section(
-        f"Which labels {model} learns most from",
-        html.paragraph("The same network, trained on labels of each rule of merging: mean and deviation over seeds."),
-        _table(shown, order),
-        *verdicts,
-    )
+    best = rules.drop_duplicates("benchmark")  # the best rule of each stands first
+    beaten = [
+        (title, rule, better_than(rule, gains[gains["benchmark"] == benchmark]))
+        for benchmark, title, rule in best[["benchmark", "title", "rule"]].itertuples(index=False)
+    ]
+    return _table(shown, order) | {"best": beaten}
+
+
+def _table(shown: pd.DataFrame, order: list[str]) -> dict[str, Any]:
+    """Means and standard deviations: rows by the column `row`, a column for each benchmark."""
+    columns = shown.drop_duplicates("title").set_index("title")["metric"].map(names.MEASURES).to_dict()
+    cells = {
+        (row, title): html.mean_and_std(mean, std)
+        for row, title, mean, std in shown[["row", "title", "mean", "deviation"]].itertuples(index=False)
+    }
+    rows = [(name, [cells.get((name, title), "") for title in columns]) for name in order]
+    return {"columns": [f"{title}, {measure.lower()}" for title, measure in columns.items()], "rows": rows}

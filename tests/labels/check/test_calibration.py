@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.labels.check.worlds import PARAMS, clip_truth, label_shard, meaning, target_shard
-from xmodal_kedro.labels.check.calibration import expected_calibration_error, reliability, reliability_diagram
+from xmodal_kedro.labels.check.calibration import expected_calibration_error, reliability
 from xmodal_kedro.labels.check.statements import collect_statements
 from xmodal_kedro.schemas import LabelReliability
 
@@ -49,17 +49,6 @@ def test_every_label_is_in_one_bin_that_its_score_belongs_to(drawn: list[tuple[f
     assert (bins["mean_score"] >= bins["bin"] / 10 - 1e-6).all()
     assert (bins["mean_score"] <= (bins["bin"] + 1) / 10 + 1e-6).all()
     assert 0 <= expected_calibration_error(bins) <= 1
-
-
-def test_the_diagram_shows_each_teacher_with_its_error() -> None:
-    figure = reliability_diagram(table_of([1.0, 1.0], [True, False]))
-    assert [trace.name for trace in figure.data] == ["calibrated", "by ear, of what is heard (error 0.50)"]
-
-
-def test_without_labels_there_is_an_empty_diagram() -> None:
-    empty = reliability([], meaning())
-    assert len(empty) == 0
-    assert len(reliability_diagram(empty).data) == 1
 
 
 def test_without_any_label_the_table_is_empty_and_still_one() -> None:

@@ -1,7 +1,7 @@
 import pytest
+
 from tests.reports.labels import world
 from tests.teachers.fixtures import labels_shard
-
 from xmodal_kedro.reports.labels.clip_views import LABELS_SHOWN, ClipView, rows_of
 
 

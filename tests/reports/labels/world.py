@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+
 from tests.fakes import MemoryShard
 from tests.teachers.fixtures import clips_shard, jpeg, labels_shard, tone
-
 from xmodal_kedro.labels.summary import LabelSummary, summarise
 from xmodal_kedro.params import MergeParams
 from xmodal_kedro.reports.labels.clip_views import LabelledClips

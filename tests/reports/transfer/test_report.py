@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import inspect
 import re
-from dataclasses import replace
-from html.parser import HTMLParser
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,14 +11,14 @@ import plotly.graph_objects as go
 import pyarrow as pa
 import pytest
 from plotly.offline import get_plotlyjs
-from tests.fakes import MemoryShard
 
+from tests.fakes import MemoryShard
+from tests.reports.pages import flat, table_rows, unbalanced_tags, without_plotly
 from xmodal_kedro.evaluation.benchmarks.benchmark import rotate
-from xmodal_kedro.evaluation.plots import class_gains, confusion_matrix, gain_intervals
 from xmodal_kedro.evaluation.statistics import all_gains, fold_values
 from xmodal_kedro.media.outcomes import plot_outcomes
-from xmodal_kedro.reports.transfer.report import ReportInputs, render
-from xmodal_kedro.reports.transfer.source_sections import near_duplicates
+from xmodal_kedro.pipelines.transfer_eval import reporting
+from xmodal_kedro.reports.transfer.plots import class_gains, confusion_matrix, gain_intervals
 
 
 def predictions(clips_per_fold: int) -> pd.DataFrame:
@@ -50,7 +51,8 @@ def duplicates(groups: dict[str, list[str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["video_id", "group_id", "uri", "matched_s", "picture_distance"])
 
 
-def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
+def report_inputs(clips_per_fold: int = 80) -> dict[str, Any]:
+    """What the nodes of the report take, by name."""
     told = predictions(clips_per_fold)
     named = {"benchmark": "esc10", "model": "vggish_plus"}
     values = fold_values(told, ["accuracy"]).assign(complete=clips_per_fold == 80, **named)
@@ -61,27 +63,27 @@ def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
     rejected = pd.DataFrame({"uri": ["x.mp4", "y.mp4"], "reason": ["no_audio", "no_audio"], "detail": ""})
     unclipped = pd.DataFrame({"video_id": ["c"], "uri": ["c.mp4"], "reason": ["silent"], "detail": ""})
     cut_short = pd.DataFrame({"video_id": ["d"], "uri": ["d.mp4"], "reason": ["timed_out"], "detail": ""})
-    return ReportInputs(
-        videos=videos,
-        rejected_videos=rejected,
-        clips={
+    return {
+        "videos": videos,
+        "rejected_videos": rejected,
+        "clips": {
             "shard-00000": clip_shard((0.0, 600.0), (600.0, 1200.0), (0.0, 900.0)),
             "shard-00001": clip_shard((0.0, 900.0)),
             "shard-00002": MemoryShard(pa.table({"start_s": pa.array([], "f8"), "end_s": pa.array([], "f8")})),
         },
-        unclipped_videos=unclipped,
-        cut_short_videos=cut_short,
-        near_duplicates=duplicates({"a": ["a.mp4", "b.mp4"]}),
-        source_outcomes=plot_outcomes(videos, rejected, unclipped, cut_short),
-        labels={"shard-00000": label_shard(2), "shard-00001": label_shard(1), "shard-00002": label_shard(0)},
-        label_vocabulary=pd.DataFrame({"name": ["<dog>", "rain"], "modality": ["visual", "both"]}),
-        label_metrics={
+        "unclipped_videos": unclipped,
+        "cut_short_videos": cut_short,
+        "near_duplicates": duplicates({"a": ["a.mp4", "b.mp4"]}),
+        "source_outcomes": plot_outcomes(videos, rejected, unclipped, cut_short),
+        "labels": {"shard-00000": label_shard(2), "shard-00001": label_shard(1), "shard-00002": label_shard(0)},
+        "label_vocabulary": pd.DataFrame({"name": ["<dog>", "rain"], "modality": ["visual", "both"]}),
+        "label_metrics": {
             "labels.classes.effective": 1.8,
             "labels.classes_per_targeted_clip": 1.5,
             "labels.agreeing_share": 0.25,
         },
-        label_histogram=go.Figure(go.Bar(x=[3, 2], y=["dog", "rain"]), layout={"title": "2 classes over 5 clips"}),
-        model_card={
+        "label_histogram": go.Figure(go.Bar(x=[3, 2], y=["dog", "rain"]), layout={"title": "2 classes over 5 clips"}),
+        "model_card": {
             "model": "vggish_plus",
             "classes": ["<dog>", "rain"],
             "parameter_count": 1_234_567,
@@ -91,66 +93,72 @@ def report_inputs(clips_per_fold: int = 80) -> ReportInputs:
             "data_fingerprint": "f00d",
             "versions": {"torch": "2.11.0"},
         },
-        training_history=pd.DataFrame({"epoch": epochs, "validation_map": [0.2, 0.25]}),
-        training_curves=go.Figure(go.Scatter(x=epochs, y=[0.5, 0.4], name="training loss")),
-        leak_check={"sources": 4, "sounds": 400, "silent_sounds": 0},
-        transfer_results=values,
-        transfer_predictions=told,
-        transfer_gains=gains,
-        confusion_matrix=confusion_matrix(told),
-        gain_intervals=gain_intervals(gains),
-        class_gains=class_gains(told),
-        embedding_map=go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="markers")),
-        run_provenance={"MLflow run of this report": "c0de", "Commit of the code": "abba"},
-    )
+        "training_history": pd.DataFrame({"epoch": epochs, "validation_map": [0.2, 0.25]}),
+        "training_curves": go.Figure(go.Scatter(x=epochs, y=[0.5, 0.4], name="training loss")),
+        "leak_check": {"sources": 4, "sounds": 400, "silent_sounds": 0},
+        "transfer_results": values,
+        "transfer_predictions": told,
+        "transfer_gains": gains,
+        "confusion_matrix": confusion_matrix(told),
+        "gain_intervals": gain_intervals(gains),
+        "class_gains": class_gains(told),
+        "embedding_map": go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="markers")),
+        "run_provenance": {"MLflow run of this report": "c0de", "Commit of the code": "abba"},
+    }
 
 
-def without_plotly(page: str) -> str:
-    return page.replace(get_plotlyjs(), "")
+def render(clips_per_fold: int = 80, **changes: Any) -> str:
+    """The page, with other inputs where some are given."""
+    inputs = report_inputs(clips_per_fold) | changes
+
+    def described(node: Callable[..., Any]) -> Any:
+        return node(**{name: inputs[name] for name in inspect.signature(node).parameters})
+
+    nodes = (reporting.describe_sources, reporting.describe_training, reporting.describe_results)
+    return reporting.write_report(*map(described, nodes), inputs["run_provenance"])
 
 
-def table_rows(page: str) -> list[list[str]]:
-    return [
-        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in re.findall(r"<tr.*?</tr>", page, re.DOTALL)
-    ]
+def near_duplicates_part(groups: dict[str, list[str]]) -> str:
+    page = without_plotly(render(near_duplicates=duplicates(groups)))
+    return page[page.index("<h2>Near-duplicates") : page.index("<h2>Machine labels")]
 
 
-def test_every_comparison_stands_in_one_table_with_its_gain_and_how_sure_that_is() -> None:
-    rows = table_rows(without_plotly(render(report_inputs())))
+def test_every_comparison_stands_in_one_table_with_its_gain_and_how_certain_that_is() -> None:
+    rows = table_rows(without_plotly(render()))
     assert ["pretrained, linear probe", "97.5 ± 0.0", "", "", ""] in rows
     assert ["random weights, linear probe", "95.0 ± 0.0", "+2.5", "+2.5 to +2.5", "&lt; 0.001"] in rows
 
 
 def test_folds_stand_in_a_table_of_their_own() -> None:
-    assert ["Fold 1", "97.5", "95.0"] in table_rows(without_plotly(render(report_inputs())))
+    assert ["Fold 1", "97.5", "95.0"] in table_rows(without_plotly(render()))
 
 
 def test_a_protocol_that_asks_about_some_classes_says_how_many() -> None:
-    rows = table_rows(without_plotly(render(report_inputs())))
+    rows = table_rows(without_plotly(render()))
     assert any(row[0] == "pretrained, zero-shot (200 clips of 5 classes)" for row in rows)
 
 
-def test_random_is_told_to_be_a_fresh_initialisation_not_the_start_of_this_training() -> None:
-    page = without_plotly(render(report_inputs()))
-    assert "Random weights are the same network at random initialisation" in page.replace("\n", " ")
+def test_random_is_said_to_be_a_fresh_initialisation_not_the_start_of_this_training() -> None:
+    page = without_plotly(render())
+    assert "Random weights are the same network at random initialisation" in flat(page)
 
 
-def test_what_was_looked_through_for_leaks_is_told_and_silent_sounds_where_there_are_some() -> None:
-    page = without_plotly(render(report_inputs()))
+def test_what_was_searched_for_leaks_is_shown_and_silent_sounds_where_there_are_some() -> None:
+    page = flat(render())
     assert "None of the 400 sounds was found among the 4 sources of training" in page
-    assert "silent; they are judged" not in page
-    silent = replace(report_inputs(), leak_check={"sources": 4, "sounds": 400, "silent_sounds": 3})
-    assert "3 sounds are silent; they are judged like all others" in without_plotly(render(silent))
+    assert "sounds are silent" not in page
+    page = render(leak_check={"sources": 4, "sounds": 400, "silent_sounds": 3})
+    assert "3 sounds are silent; they are evaluated like all others" in flat(page)
 
 
 def test_the_provenance_names_the_hashes_of_weights_and_data() -> None:
-    rows = table_rows(without_plotly(render(report_inputs())))
+    rows = table_rows(without_plotly(render()))
     assert ["Weights", "d1ce"] in rows and ["Clips, labels and vocabulary", "f00d"] in rows
     assert ["MLflow run of this report", "c0de"] in rows and ["Commit of the code", "abba"] in rows
 
 
 def test_every_source_is_counted_in_one_row_with_its_reason() -> None:
-    rows = table_rows(without_plotly(render(report_inputs())))
+    rows = table_rows(without_plotly(render()))
     first = rows.index(["Used to the end", "2", "1.50 h of recordings"])
     last = rows.index(["Found", "6", ""])
     assert [(name, count) for name, count, _ in rows[first + 1 : last]] == [
@@ -160,22 +168,20 @@ def test_every_source_is_counted_in_one_row_with_its_reason() -> None:
     ]
     assert rows[last - 1][2] == "there is no audio stream"
     assert sum(int(count) for _, count, _ in rows[first:last]) == 6
-    assert "<dt>Sources used</dt><dd>3<small>of 6 found<" in without_plotly(render(report_inputs()))
+    assert "<dt>Sources used</dt><dd>3<small>of 6 found<" in without_plotly(render())
 
 
-def test_near_duplicates_are_told_in_groups_each_on_one_side_of_the_split() -> None:
-    page = near_duplicates(duplicates({"a": ["b.mp4", "a.mp4"], "c": ["f.mp4", "c.mp4", "<e>.mp4"]}))
-    assert "5 videos in 2 groups" in page
-    assert "A group is on one side of the split" in page
+def test_near_duplicates_are_shown_in_groups_each_assigned_to_one_split() -> None:
+    page = near_duplicates_part({"a": ["b.mp4", "a.mp4"], "c": ["f.mp4", "c.mp4", "<e>.mp4"]})
+    assert "5 videos in 2 groups" in flat(page)
+    assert "A group is assigned to one split" in flat(page)
     assert [row[:2] for row in table_rows(page)][1:] == [["&lt;e&gt;.mp4\nc.mp4\nf.mp4", "3"], ["a.mp4\nb.mp4", "2"]]
-    assert "2 videos in 1 group:" in near_duplicates(duplicates({"a": ["a.mp4", "b.mp4"]}))
+    assert "2 videos in 1 group:" in flat(near_duplicates_part({"a": ["a.mp4", "b.mp4"]}))
 
 
 def test_of_many_and_of_large_groups_of_near_duplicates_some_are_named() -> None:
-    crowd = duplicates(
-        {f"{group:02}": [f"{group:02}-{copy:04}.mp4" for copy in range(30 - group)] for group in range(12)}
-    )
-    page = near_duplicates(crowd)
+    crowd = {f"{group:02}": [f"{group:02}-{copy:04}.mp4" for copy in range(30 - group)] for group in range(12)}
+    page = near_duplicates_part(crowd)
     rows = table_rows(page)[1:]
     assert "The 10 largest are shown." in page
     assert [int(count) for _, count, _ in rows] == list(range(30, 20, -1))
@@ -183,13 +189,13 @@ def test_of_many_and_of_large_groups_of_near_duplicates_some_are_named() -> None
 
 
 def test_a_corpus_without_near_duplicates_says_so() -> None:
-    page = near_duplicates(duplicates({}))
+    page = near_duplicates_part({})
     assert "No two videos were found to hold the same recording." in page
     assert "<table" not in page
 
 
-def test_clips_their_hours_and_those_with_a_target_are_told_over_all_shards() -> None:
-    page = without_plotly(render(report_inputs()))
+def test_clips_their_hours_and_those_with_a_target_are_counted_over_all_shards() -> None:
+    page = without_plotly(render())
     assert "<dt>Clips</dt><dd>4<" in page
     assert "<dt>Sound</dt><dd>0.83 h<" in page
     assert "<dt>Clips with a target</dt><dd>3<small>75 % of all clips<" in page
@@ -198,68 +204,62 @@ def test_clips_their_hours_and_those_with_a_target_are_told_over_all_shards() ->
 def test_a_histogram_of_some_classes_says_so_and_keeps_its_ticks_short() -> None:
     name = "book jacket, dust cover, dust jacket, dust wrapper"
     histogram = go.Figure(go.Bar(x=[3], y=[name]), layout={"title": "2 classes over 5 clips"})
-    page = without_plotly(render(replace(report_inputs(), label_histogram=histogram)))
-    assert "2 classes over 5 clips. The 1 most frequent are shown." in page
+    page = without_plotly(render(label_histogram=histogram))
+    assert "2 classes over 5 clips. The 1 most frequent are shown." in flat(page)
     assert re.search(r'"ticktext":\["book jacket, dust cover(…|\\u2026)"\]', page)
-    assert "most frequent" not in without_plotly(render(report_inputs()))
+    assert "most frequent" not in without_plotly(render())
 
 
-def test_the_labels_are_told_in_three_numbers_and_agreement_only_where_two_teachers_were_asked() -> None:
-    inputs = report_inputs()
-    page = without_plotly(render(inputs))
+def test_the_labels_are_shown_in_three_numbers_and_agreement_only_where_two_teachers_gave_labels() -> None:
+    page = without_plotly(render())
     assert "<dt>Classes</dt><dd>2<small>as diverse as 2 equal ones<" in page
-    assert "<dt>Classes a clip</dt><dd>1.5<" in page
+    assert "<dt>Classes per clip</dt><dd>1.5<" in page
     assert "<dt>Teachers agree</dt><dd>25 %<" in page
-    alone = {name: value for name, value in inputs.label_metrics.items() if name != "labels.agreeing_share"}
-    assert "<dt>Teachers agree</dt><dd>–<" in without_plotly(render(replace(inputs, label_metrics=alone)))
+    alone = {name: value for name, value in report_inputs()["label_metrics"].items() if name != "labels.agreeing_share"}
+    assert "<dt>Teachers agree</dt><dd>–<" in without_plotly(render(label_metrics=alone))
 
 
 def test_the_page_needs_no_network_and_holds_plotly_once() -> None:
-    page = render(report_inputs())
+    page = render()
     assert page.count(get_plotlyjs()) == 1
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=", without_plotly(page))
     assert "@import" not in without_plotly(page)
 
 
 def test_the_figures_are_there_and_equal_inputs_give_equal_pages() -> None:
-    page = render(report_inputs())
+    page = render()
     names = (
         *("gain-intervals", "class-gains", "confusion-matrix", "embedding-map"),
         *("source-outcomes", "label-histogram", "training-curves"),
     )
     assert all(f'id="{name}"' in page for name in names)
-    assert page == render(report_inputs())
+    assert page == render()
 
 
 def test_published_numbers_stand_only_beside_the_whole_benchmark() -> None:
-    assert "arXiv 1908.11219" in render(report_inputs(clips_per_fold=80))
-    partial = without_plotly(render(report_inputs(clips_per_fold=20)))
+    assert "arXiv 1908.11219" in render(80)
+    partial = flat(render(20))
     assert "arXiv 1908.11219" not in partial and "are not ESC-10" in partial
 
 
 def test_names_from_the_data_are_escaped() -> None:
-    card = report_inputs().model_card | {"model": "<script>alert(1)</script>"}
-    page = without_plotly(render(replace(report_inputs(), model_card=card)))
+    hostile = '<script>alert("1")</script>'
+    inputs = report_inputs()
+    page = render(
+        model_card=inputs["model_card"] | {"model": hostile},
+        near_duplicates=duplicates({"a": [f"{hostile}.mp4", "b.mp4"]}),
+        embedding_map=go.Figure(go.Scatter(x=[0], y=[0], text=[f"{hostile}.wav"])),
+        run_provenance={"Commit of the code": hostile},
+    )
     assert "<script>alert" not in page
+    assert page.count("&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt;") >= 4
 
 
 def test_the_markup_is_balanced() -> None:
-    open_tags: list[str] = []
-
-    class Balance(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: object) -> None:
-            if tag != "meta":
-                open_tags.append(tag)
-
-        def handle_endtag(self, tag: str) -> None:
-            assert open_tags.pop() == tag
-
-    Balance().feed(without_plotly(render(report_inputs())))
-    assert open_tags == []
+    assert unbalanced_tags(render()) == []
 
 
 @pytest.mark.parametrize(("gain", "shown"), [(0.0123, "+1.2"), (-0.0123, "−1.2"), (-1e-9, "0.0")])
 def test_gains_carry_their_sign_unless_they_round_to_nothing(gain: float, shown: str) -> None:
-    inputs = report_inputs()
-    page = render(replace(inputs, transfer_gains=inputs.transfer_gains.assign(gain=gain)))
+    page = render(transfer_gains=report_inputs()["transfer_gains"].assign(gain=gain))
     assert f"<dt>Gain</dt><dd>{shown}<small>" in page

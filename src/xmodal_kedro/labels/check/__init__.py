@@ -1,1 +1,1 @@
-"""How good machine labels are, where it is known what is really heard and seen."""
+"""How good machine labels are, where the truth is known."""

@@ -1,4 +1,4 @@
-"""Whether a label of a certain score is right as often as the score says."""
+"""Calibration: whether labels of a score are right as often as the score says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from xmodal_kedro.labels.check.meaning import Meaning
 from xmodal_kedro.labels.check.quality import MATCHES, Match, meetings
@@ -23,12 +22,6 @@ COLUMNS = {
     "right": float,
 }
 """Of the table `LabelReliability`."""
-TITLES = {
-    ("visual", "seen"): "by sight, of what is seen",
-    ("visual", "heard"): "by sight, of what is heard",
-    ("audio", "heard"): "by ear, of what is heard",
-}
-COLOURS = {("visual", "seen"): "#4c78a8", ("visual", "heard"): "#9ecae9", ("audio", "heard"): "#f58518"}
 
 
 def reliability(statements: Iterable[Statements], meaning: Meaning) -> pd.DataFrame:
@@ -50,34 +43,6 @@ def expected_calibration_error(bins: pd.DataFrame) -> float:
     """
     distance = (bins["right"] - bins["mean_score"]).abs()
     return float((distance * bins["labelled"]).sum() / bins["labelled"].sum())
-
-
-def reliability_diagram(calibration: pd.DataFrame) -> go.Figure:
-    """Share of labels that are right against their score, where a label above or below a true class counts as right."""
-    figure = go.Figure(
-        go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": "#9aa5b1", "dash": "dot"}, name="calibrated")
-    )
-    branch = calibration[calibration["match"] == "branch"]
-    for (labels, against), bins in branch.groupby(["labels", "against"]):
-        key = (str(labels), str(against))
-        error = expected_calibration_error(bins)
-        figure.add_scatter(
-            x=bins["mean_score"].tolist(),
-            y=bins["right"].tolist(),
-            mode="lines+markers",
-            name=f"{TITLES[key]} (error {error:.2f})",
-            customdata=bins["labelled"].tolist(),
-            hovertemplate="%{customdata:,} labels of score %{x:.2f}: %{y:.0%} right<extra></extra>",
-            marker={"color": COLOURS[key], "size": 8},
-            line={"color": COLOURS[key]},
-        )
-    figure.update_layout(
-        title="How often labels are right, by their score",
-        template="plotly_white",
-        xaxis={"title": "score", "range": [0, 1]},
-        yaxis={"title": "share right", "range": [0, 1.02], "tickformat": ".0%"},
-    )
-    return figure
 
 
 def _bins(stated: Statements, match: Match, meaning: Meaning) -> pd.DataFrame:

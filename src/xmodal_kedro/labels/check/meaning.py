@@ -16,10 +16,10 @@ SEEN_PREFIX = "seen:"
 
 
 class Meaning:
-    """What two teachers' classes stand for, as keys that tell whether two names mean one thing.
+    """What two teachers' classes stand for, as keys: two names of one key mean the same.
 
     The key of a sound is its AudioSet id, or its name without case where it has none. A class that stands for no sound
-    has a key of its own, so that it is never right about what is heard.
+    has a key of its own, so that it never matches what is heard.
 
     Args:
         candidate_classes: `CandidateClasses`.
@@ -49,14 +49,14 @@ class Meaning:
         self._sounds_of_own = dict(zip(self._own, self._sounds, strict=True))
 
     def heard(self, name: str) -> frozenset[str]:
-        """Keys of the sounds that a name or an AudioSet id stands for; empty where nobody knows it as a sound."""
+        """Keys of the sounds that a name or an AudioSet id stands for; empty where it is not known as a sound."""
         key = name if name in self._names else self._known.get(name.casefold())
         if key is None:
             return frozenset()
         return self._sounds_of_own.get(key, frozenset([key]))
 
     def seen(self, name: str) -> frozenset[str]:
-        """Key of the visual class of that name, else of the sounds that it stands for; empty where nobody knows it."""
+        """Key of the visual class of that name, else of the sounds that it stands for; empty where it is not known."""
         if name.casefold() in self._labels:
             return frozenset([SEEN_PREFIX + self._labels[name.casefold()]])
         return self.heard(name)
@@ -70,7 +70,7 @@ class Meaning:
         """What a teacher's label says is heard.
 
         Raises:
-            ValueError: naming a label that is no class of the teacher.
+            UserError: naming a label that is no class of the teacher.
         """
         if (modality, label) not in self._indices:
             raise UserError(
@@ -79,15 +79,15 @@ class Meaning:
             )
         return frozenset[str]().union(*(self._sounds[at] or {self._own[at]} for at in self._indices[modality, label]))
 
-    def seen_in(self, label: str, asked: Collection[str]) -> frozenset[str]:
+    def seen_in(self, label: str, keys_seen: Collection[str]) -> frozenset[str]:
         """What a visual label says is seen, in the terms of the truth.
 
         Args:
-            asked: keys that occur in the truth: breeds, where it tells them apart, or dogs.
+            keys_seen: keys that occur in the truth: breeds, where it distinguishes them, or dogs.
         """
         sounds = self.heard_in("visual", label)
         named = {SEEN_PREFIX + label, *sounds}
-        return frozenset(named.intersection(asked) or sounds)
+        return frozenset(named.intersection(keys_seen) or sounds)
 
     def heard_as(self, target: str) -> frozenset[str]:
         """What a class of the training target says is heard."""

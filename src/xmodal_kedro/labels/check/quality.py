@@ -1,4 +1,4 @@
-"""How often labels are right: precision, recall and what else the field measures, per class and over all."""
+"""How often labels are right: precision, recall, F1, average precision and top-k hits, per class and over all."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _measure(stated: Statements, match: Match, meaning: Meaning) -> list[dict[st
     rates["average_precision"] = np.nan
     if match == "exact" and stated.ranked:
         rates["average_precision"] = _average_precisions(stated, classes.index[has_clips]).reindex(classes.index)
-    told = {"labels": stated.labels, "against": stated.against, "match": match}
+    named = {"labels": stated.labels, "against": stated.against, "match": match}
     sums = classes.sum()
     micro = _rates(sums.to_frame().T).iloc[0]
     overall = {**micro[["precision", "recall", "f1"]], **_clip_hits(stated, met)}
@@ -71,10 +71,10 @@ def _measure(stated: Statements, match: Match, meaning: Meaning) -> list[dict[st
     macro = rates.loc[has_clips].assign(precision=lambda table: table["precision"].fillna(0.0)).mean()
     by_class = classes[["clips", "labelled"]].join(rates).to_dict("records")
     return [
-        {**told, "average": "micro", **totals, **overall},
-        {**told, "average": "macro", **totals, **macro},
+        {**named, "average": "micro", **totals, **overall},
+        {**named, "average": "macro", **totals, **macro},
         *(
-            {**told, "average": "class", "name": meaning.name(key), "audioset_id": meaning.audioset_id(key), **row}
+            {**named, "average": "class", "name": meaning.name(key), "audioset_id": meaning.audioset_id(key), **row}
             for key, row in zip(classes.index, by_class, strict=True)
         ),
     ]
@@ -86,7 +86,7 @@ def _keys(rows: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _rates(counts: pd.DataFrame) -> pd.DataFrame:
-    """Precision of nothing labelled and recall of nothing true are not known; F1 is 0 where nothing is right."""
+    """Precision without labels and recall without true clips are NaN; F1 is 0 where nothing is right."""
     precision = (counts["right"] / counts["labelled"]).where(counts["labelled"] > 0)
     recall = (counts["found"] / counts["clips"]).where(counts["clips"] > 0)
     both = precision.fillna(0.0) + recall

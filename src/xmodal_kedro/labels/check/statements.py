@@ -1,9 +1,10 @@
-"""What the teachers and the training targets say of the clips of which the truth is known."""
+"""Labels of the teachers and training targets, beside the truth of the same clips."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
@@ -20,11 +21,11 @@ Keys = Callable[[str], Iterable[str]]
 
 @dataclass(frozen=True)
 class Statements:
-    """What one source of labels says of some clips, beside what is true of them; keys are those of `Meaning`.
+    """Labels of one kind, beside the truth of the same clips; keys are those of `Meaning`.
 
     Attributes:
-        labels: who says it: `visual`, `audio` or `target`.
-        against: what it is held against: `heard` or `seen`.
+        labels: whose they are: `visual`, `audio` or `target`.
+        against: the part of the truth that they are compared with: `heard` or `seen`.
         clips: ids of the clips whose truth is known.
         true: `clip_id`, `key`.
         said: `clip_id`, `label`, `key`, `score`, `rank` of the label in its clip, from 1, and `counts`, whether merging
@@ -49,12 +50,12 @@ def collect_statements(
     meaning: Meaning,
     params: MergeParams,
 ) -> list[Statements]:
-    """All that can be held against the truth: sights against what is seen and heard, the others against what is heard.
+    """All comparisons with the truth: visual labels with what is seen and heard, the others with what is heard.
 
     Only shards that hold a clip of `clip_truth` are read.
 
     Raises:
-        ValueError: a shard or a class is missing; names it and the pipeline to run again.
+        UserError: if a shard or a class is missing; names it and the pipeline to run again.
     """
     stated = {
         "visual": read_labels(visual_labels, clip_truth, "visual", params),
@@ -72,9 +73,8 @@ def collect_statements(
         found += [state(name, "heard", clip_truth, true, stated[name], keys[name]) for name in stated]
     if clip_truth["seen"].notna().any():
         true = true_keys(clip_truth, "seen", meaning.seen)
-        asked = set(true["key"])
-        seen = state("visual", "seen", clip_truth, true, stated["visual"], lambda label: meaning.seen_in(label, asked))
-        found.insert(0, seen)
+        keys_of = partial(meaning.seen_in, keys_seen=set(true["key"]))
+        found.insert(0, state("visual", "seen", clip_truth, true, stated["visual"], keys_of))
     return found
 
 
@@ -93,7 +93,7 @@ def true_keys(clip_truth: pd.DataFrame, aspect: str, keys: Keys) -> pd.DataFrame
 def state(
     labels: str, against: str, clip_truth: pd.DataFrame, true: pd.DataFrame, stated: pd.DataFrame, keys: Keys
 ) -> Statements:
-    """Bring labels into the terms of the truth."""
+    """Labels with the keys that the truth has."""
     known = clip_truth.loc[clip_truth[against].notna(), "clip_id"]
     said = stated[stated["clip_id"].isin(known)]
     keys_of = {label: sorted(keys(label)) for label in said["label"].unique()}

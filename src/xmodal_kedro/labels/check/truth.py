@@ -20,8 +20,8 @@ ASPECTS = ("heard", "seen")
 SEPARATOR = "|"
 """Between several classes of a row: AudioSet's own names hold commas and semicolons do not stand out from these."""
 HEARD_FROM_S = 0.5
-"""So much of a row must lie in a clip for it to count there, seconds, or half of a shorter row: about half of a patch
-of 0.96 s, the least that an audio teacher is asked about."""
+"""How much of a row must lie in a clip to count there, seconds, or half of a shorter row: about half of a patch
+of 0.96 s, the shortest input of an audio teacher."""
 MAX_NAMED = 5
 
 
@@ -38,7 +38,7 @@ def read_truth(truth: pd.DataFrame) -> pd.DataFrame:
         The table `Truth`.
 
     Raises:
-        ValueError: naming the column or the row that is wrong, and the remedy.
+        UserError: naming the column or the row that is wrong, and the remedy.
     """
     present = [name for name in ASPECTS if name in truth.columns]
     if "uri" not in truth.columns or not present:
@@ -71,7 +71,7 @@ def require_known_classes(truth: pd.DataFrame, meaning: Meaning) -> None:
         truth: `Truth`.
 
     Raises:
-        ValueError: naming the names that nobody knows, the row of the first, and names like it.
+        UserError: naming the unknown names, the row of the first, and names like it.
     """
     unknown: dict[str, str] = {}
     for aspect in ASPECTS:
@@ -91,7 +91,7 @@ def require_known_classes(truth: pd.DataFrame, meaning: Meaning) -> None:
 
 
 def find_clips(truth: pd.DataFrame, videos: pd.DataFrame, clips: Shards) -> pd.DataFrame:
-    """The clips of which something is known. Only shards that hold one are read.
+    """The clips whose truth is known. Only shards that hold one are read.
 
     Args:
         truth: `Truth`.
@@ -102,7 +102,7 @@ def find_clips(truth: pd.DataFrame, videos: pd.DataFrame, clips: Shards) -> pd.D
         The table `ClipTruth`.
 
     Raises:
-        ValueError: if no row is about a clip.
+        UserError: if no row is about a clip.
     """
     rows_of = _rows_by_video(truth, videos)
     columns = ["clip_id", "video_id", "start_s", "end_s"]
@@ -119,7 +119,7 @@ def find_clips(truth: pd.DataFrame, videos: pd.DataFrame, clips: Shards) -> pd.D
                 found.append((key, clip_id, video_id, *(_joined(rows[name]) for name in ASPECTS)))
     if not found:
         raise UserError(
-            f"truth tells nothing of any clip: its uris, such as {_some(truth['uri'])}, must be those of the videos, "
+            f"truth is about no clip: its uris, such as {_some(truth['uri'])}, must be those of the videos, "
             f"such as {_some(videos['uri'])}, and its times lie within their clips"
         )
     logger.info("label_check: truth is known of %d clips of %d videos", len(found), len({row[2] for row in found}))

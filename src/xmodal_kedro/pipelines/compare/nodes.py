@@ -148,7 +148,7 @@ def plot_rules(compare_results: DataFrame, compare_predictions: Shards) -> Any:
     """The accuracy of each rule, over all and class by class, as a plotly figure."""
     import pandas as pd
 
-    from xmodal_kedro.evaluation.rule_results import plot_rules as plot
+    from xmodal_kedro.reports.compare import plot_rules as plot
 
     predictions = pd.concat([shard().to_pandas() for shard in compare_predictions.values()], ignore_index=True)
     return plot(compare_results, predictions)
@@ -164,8 +164,8 @@ def write_compare_report(
 ) -> str:
     """Which labels to learn from, as one HTML page that needs no network."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.evaluation.rule_results import render_rules
+    from xmodal_kedro.reports.compare import CompareReport
 
     name = transfer_eval.benchmark
     complete = read_benchmark(benchmark_files, name).complete
-    return render_rules(name, complete, compare_results, compare_gains, compare_metrics, rule_accuracies)
+    return CompareReport(name, complete, compare_results, compare_gains, compare_metrics, rule_accuracies).render()

@@ -15,6 +15,6 @@ def export_model(model_weights: dict[str, Any], model_card: dict[str, Any]) -> b
 
 def write_model_card(model_card: dict[str, Any]) -> str:
     """The model card for readers, in Markdown."""
-    from xmodal_kedro.models.model_card import describe_model
+    from xmodal_kedro.reports.model_card import describe_model
 
     return describe_model(model_card)

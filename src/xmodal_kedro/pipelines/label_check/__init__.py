@@ -1,4 +1,4 @@
-"""Hold labels against what is known of some recordings."""
+"""Measure labels against the known truth of some recordings."""
 
 from .pipeline import create_pipeline
 

@@ -13,7 +13,7 @@ from .nodes import (
     plan_merge,
     survey_labels,
 )
-from .report_nodes import draw_contact_sheet, measure_labels, plot_labels, summarise_labels, write_label_report
+from .report_nodes import describe_labels, plot_labels, read_shown_clips, summarise_labels, write_label_report
 
 LABELS = ("clips", "visual_labels", "audio_labels")
 CLASSES = ("candidate_classes", "label_classes")
@@ -63,15 +63,9 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
             ),
             Node(
                 summarise_labels,
-                inputs=["labels", "visual_labels", "audio_labels"],
-                outputs="label_summary",
+                inputs=["labels", "visual_labels", "audio_labels", "label_vocabulary", "dropped_classes"],
+                outputs=["label_summary", "label_metrics"],
                 name="summarise_labels",
-            ),
-            Node(
-                measure_labels,
-                inputs=["label_summary", "label_vocabulary", "dropped_classes"],
-                outputs="label_metrics",
-                name="measure_labels",
             ),
             Node(
                 plot_labels,
@@ -86,25 +80,28 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                 name="plot_labels",
             ),
             Node(
-                draw_contact_sheet,
+                read_shown_clips,
                 inputs=[*LABELS, "labels", "label_vocabulary", "label_summary", "params:merge_labels"],
-                outputs="contact_sheet",
-                name="draw_contact_sheet",
+                outputs=["shown_clips", "contact_sheet"],
+                name="read_shown_clips",
             ),
             Node(
-                write_label_report,
+                describe_labels,
                 inputs=[
-                    *LABELS,
-                    "labels",
                     "label_summary",
                     "label_metrics",
                     "label_vocabulary",
                     "candidate_classes",
                     "dropped_classes",
                     *PLAN,
-                    *PLOTS,
                     "params:merge_labels",
                 ],
+                outputs="label_description",
+                name="describe_labels",
+            ),
+            Node(
+                write_label_report,
+                inputs=["label_description", "shown_clips", *PLOTS],
                 outputs="label_report",
                 name="write_label_report",
             ),

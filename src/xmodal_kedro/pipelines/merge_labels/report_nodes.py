@@ -1,4 +1,4 @@
-"""Nodes of `merge_labels` that show what the labels are worth."""
+"""Nodes of `merge_labels` that show how good the labels are."""
 
 from __future__ import annotations
 
@@ -9,20 +9,15 @@ from xmodal_kedro.params import MergeParams
 from xmodal_kedro.storage import DataFrame, Shards
 
 
-def summarise_labels(labels: Shards, visual_labels: Shards, audio_labels: Shards) -> LabelSummary:
-    """Add up what every shard tells of itself."""
+def summarise_labels(
+    labels: Shards, visual_labels: Shards, audio_labels: Shards, label_vocabulary: DataFrame, dropped_classes: DataFrame
+) -> tuple[LabelSummary, dict[str, float]]:
+    """Sums over the metadata of every shard, and metrics of them for tracking."""
+    from xmodal_kedro.labels.metrics import label_metrics
     from xmodal_kedro.labels.summary import summarise
 
-    return summarise(labels, visual_labels, audio_labels)
-
-
-def measure_labels(
-    label_summary: LabelSummary, label_vocabulary: DataFrame, dropped_classes: DataFrame
-) -> dict[str, float]:
-    """The labels in a few numbers, for tracking."""
-    from xmodal_kedro.labels.metrics import label_metrics
-
-    return label_metrics(label_summary, label_vocabulary, dropped_classes)
+    summary = summarise(labels, visual_labels, audio_labels)
+    return summary, label_metrics(summary, label_vocabulary, dropped_classes)
 
 
 def plot_labels(
@@ -32,19 +27,17 @@ def plot_labels(
     class_associations: DataFrame,
     merge_labels: MergeParams,
 ) -> tuple[Any, Any, Any]:
-    """How often each class occurs, how sure the teachers are, and which classes occur together, as plotly figures."""
-    from xmodal_kedro.reports.labels.association_matrix import association_matrix
-    from xmodal_kedro.reports.labels.histogram import label_histogram
-    from xmodal_kedro.reports.labels.scores import plot_scores
+    """How often each class occurs, how high scores are, and which classes occur together, as plotly figures."""
+    from xmodal_kedro.reports.labels import plots
 
     return (
-        label_histogram(label_vocabulary, label_summary),
-        plot_scores(label_survey),
-        association_matrix(class_associations, merge_labels.agreement),
+        plots.label_histogram(label_vocabulary, label_summary),
+        plots.plot_scores(label_survey),
+        plots.association_matrix(class_associations, merge_labels.agreement),
     )
 
 
-def draw_contact_sheet(
+def read_shown_clips(
     clips: Shards,
     visual_labels: Shards,
     audio_labels: Shards,
@@ -52,25 +45,17 @@ def draw_contact_sheet(
     label_vocabulary: DataFrame,
     label_summary: LabelSummary,
     merge_labels: MergeParams,
-) -> str:
-    """A random sample and the most contradictory clips, as HTML."""
+) -> tuple[Any, str]:
+    """A random sample and the most contradictory clips, for the report and as a contact sheet in HTML."""
     from xmodal_kedro.reports.labels.clip_views import LabelledClips
-    from xmodal_kedro.reports.labels.contact_sheet import contact_sheet
+    from xmodal_kedro.reports.labels.contact_sheet import ShownClips
 
     source = LabelledClips(clips, visual_labels, audio_labels, labels, label_vocabulary, merge_labels)
-    return contact_sheet(
-        [
-            ("A random sample", source.views(label_summary["random"])),
-            ("The most contradictory clips", source.views(label_summary["contradictory"])),
-        ]
-    )
+    shown = ShownClips(source.views(label_summary["random"]), source.views(label_summary["contradictory"]))
+    return shown, shown.sheet()
 
 
-def write_label_report(
-    clips: Shards,
-    visual_labels: Shards,
-    audio_labels: Shards,
-    labels: Shards,
+def describe_labels(
     label_summary: LabelSummary,
     label_metrics: dict[str, float],
     label_vocabulary: DataFrame,
@@ -78,30 +63,31 @@ def write_label_report(
     dropped_classes: DataFrame,
     class_thresholds: DataFrame,
     class_associations: DataFrame,
+    merge_labels: MergeParams,
+) -> dict[str, Any]:
+    """The numbers and tables of the report."""
+    from xmodal_kedro.reports.labels import report
+
+    return report.describe_labels(
+        label_summary,
+        label_metrics,
+        label_vocabulary,
+        candidate_classes,
+        dropped_classes,
+        class_thresholds,
+        class_associations,
+        merge_labels,
+    )
+
+
+def write_label_report(
+    label_description: dict[str, Any],
+    shown_clips: Any,
     label_histogram: Any,
     label_scores: Any,
     association_matrix: Any,
-    merge_labels: MergeParams,
 ) -> str:
-    """What the labels are worth, to see and to hear, as one HTML page that needs no network."""
-    from xmodal_kedro.reports.labels.clip_views import LabelledClips
-    from xmodal_kedro.reports.labels.label_report import LabelReportInputs, render
+    """How good the labels are, to look at and listen to, as one HTML page that needs no network."""
+    from xmodal_kedro.reports.labels.report import LabelReport
 
-    source = LabelledClips(clips, visual_labels, audio_labels, labels, label_vocabulary, merge_labels)
-    return render(
-        LabelReportInputs(
-            label_summary,
-            label_metrics,
-            label_vocabulary,
-            candidate_classes,
-            dropped_classes,
-            class_thresholds,
-            class_associations,
-            label_histogram,
-            label_scores,
-            association_matrix,
-            merge_labels,
-            source.views(label_summary["random"]),
-            source.views(label_summary["contradictory"]),
-        )
-    )
+    return LabelReport(label_description, shown_clips, label_histogram, label_scores, association_matrix).render()

@@ -1,4 +1,4 @@
-"""Lay side by side all that was judged so far: every network and every rule of merging, on every benchmark."""
+"""Summarise all results so far: of every network and every rule of merging, on every benchmark."""
 
 from .pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Nodes of the pipeline `summary`: from the results of many runs to one table and one page."""
+"""Nodes of the pipeline `summary`: from the results of many runs to tables, a plot and a page."""
 
 from __future__ import annotations
 
@@ -9,34 +9,27 @@ from xmodal_kedro.storage import DataFrame
 
 def summarise(
     all_transfer_results: DataFrame, all_transfer_gains: DataFrame, all_compare_results: DataFrame
-) -> tuple[DataFrame, DataFrame]:
-    """Means and deviations: of each network on each benchmark, and of the labels of each rule.
+) -> tuple[DataFrame, DataFrame, Any]:
+    """Means and standard deviations of each network on each benchmark, and of the labels of each rule; and a plot of
+    what pretraining gave each network.
 
     Raises:
-        ValueError: if nothing was judged yet.
+        UserError: if there are no results yet.
     """
     from xmodal_kedro.errors import UserError
     from xmodal_kedro.evaluation.summary import summarise_networks, summarise_rules
+    from xmodal_kedro.reports.summary import plot_network_gains
 
     if all_transfer_results.empty and all_compare_results.empty:
-        raise UserError("nothing was judged below this data root yet: run transfer_eval or compare first")
-    return (
-        summarise_networks(all_transfer_results, all_transfer_gains),
-        summarise_rules(all_compare_results),
-    )
-
-
-def plot_networks(network_summary: DataFrame) -> Any:
-    """What pretraining gave each network on each benchmark, as a plotly figure."""
-    from xmodal_kedro.evaluation.summary import gains_of_pretraining
-
-    return gains_of_pretraining(network_summary)
+        raise UserError("there are no results below this data root yet: run transfer_eval or compare first")
+    networks = summarise_networks(all_transfer_results, all_transfer_gains)
+    return networks, summarise_rules(all_compare_results), plot_network_gains(networks)
 
 
 def write_summary(
     network_summary: DataFrame, rule_summary: DataFrame, all_compare_gains: DataFrame, network_gains: Any
 ) -> str:
-    """All that was judged, as one HTML page that needs no network."""
-    from xmodal_kedro.reports.summary import render_summary
+    """All results, as one HTML page that needs no network."""
+    from xmodal_kedro.reports.summary import SummaryReport
 
-    return render_summary(network_summary, rule_summary, all_compare_gains, network_gains)
+    return SummaryReport(network_summary, rule_summary, all_compare_gains, network_gains).render()

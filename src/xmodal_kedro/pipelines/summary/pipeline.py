@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import plot_networks, summarise, write_summary
+from .nodes import summarise, write_summary
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """Gather what runs of `transfer_eval` and `compare` have left, and lay it side by side."""
+    """Summarise the results of all runs of `transfer_eval` and `compare`."""
     return Pipeline(
         [
             Node(
                 summarise,
                 inputs=["all_transfer_results", "all_transfer_gains", "all_compare_results"],
-                outputs=["network_summary", "rule_summary"],
+                outputs=["network_summary", "rule_summary", "network_gains"],
                 name="summarise",
             ),
-            Node(plot_networks, inputs="network_summary", outputs="network_gains", name="plot_networks"),
             Node(
                 write_summary,
                 inputs=["network_summary", "rule_summary", "all_compare_gains", "network_gains"],

@@ -16,14 +16,15 @@ from .nodes import (
     probe_folds,
 )
 from .reporting import (
-    REPORTED,
+    describe_results,
+    describe_sources,
+    describe_training,
     map_embeddings,
-    plot_class_gains,
-    plot_confusion,
-    plot_gains,
-    tabulate_calls,
+    plot_results,
     write_report,
 )
+
+PLOTS = ("confusion_matrix", "gain_intervals", "class_gains")
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
@@ -122,14 +123,11 @@ def _judge() -> list[Node]:
 
 def _report() -> list[Node]:
     return [
-        Node(plot_confusion, inputs="transfer_predictions", outputs="confusion_matrix", name="plot_confusion"),
-        Node(plot_gains, inputs="transfer_gains", outputs="gain_intervals", name="plot_gains"),
-        Node(plot_class_gains, inputs="transfer_predictions", outputs="class_gains", name="plot_class_gains"),
         Node(
-            tabulate_calls,
-            inputs="transfer_predictions",
-            outputs=["confusion_pairs", "class_accuracies"],
-            name="tabulate_calls",
+            plot_results,
+            inputs=["transfer_predictions", "transfer_gains"],
+            outputs=[*PLOTS, "confusion_pairs", "class_accuracies"],
+            name="plot_results",
         ),
         Node(
             map_embeddings,
@@ -137,5 +135,51 @@ def _report() -> list[Node]:
             outputs="embedding_map",
             name="map_embeddings",
         ),
-        Node(write_report, inputs=list(REPORTED), outputs="transfer_report", name="write_report"),
+        Node(
+            describe_sources,
+            inputs=[
+                "videos",
+                "rejected_videos",
+                "unclipped_videos",
+                "cut_short_videos",
+                "near_duplicates",
+                "clips",
+                "labels",
+                "source_outcomes",
+            ],
+            outputs="source_description",
+            name="describe_sources",
+        ),
+        Node(
+            describe_training,
+            inputs=[
+                "label_vocabulary",
+                "label_metrics",
+                "label_histogram",
+                "model_card",
+                "training_history",
+                "training_curves",
+            ],
+            outputs="training_description",
+            name="describe_training",
+        ),
+        Node(
+            describe_results,
+            inputs=[
+                "transfer_results",
+                "transfer_predictions",
+                "transfer_gains",
+                "leak_check",
+                *PLOTS,
+                "embedding_map",
+            ],
+            outputs="result_description",
+            name="describe_results",
+        ),
+        Node(
+            write_report,
+            inputs=["source_description", "training_description", "result_description", "run_provenance"],
+            outputs="transfer_report",
+            name="write_report",
+        ),
     ]

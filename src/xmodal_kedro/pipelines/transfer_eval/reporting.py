@@ -7,128 +7,99 @@ from typing import Any
 from xmodal_kedro.params import TransferParams
 from xmodal_kedro.storage import DataFrame, Folder, Shards
 
-REPORTED = (
-    "videos",
-    "rejected_videos",
-    "clips",
-    "unclipped_videos",
-    "cut_short_videos",
-    "near_duplicates",
-    "source_outcomes",
-    "labels",
-    "label_vocabulary",
-    "label_metrics",
-    "label_histogram",
-    "model_card",
-    "training_history",
-    "training_curves",
-    "leak_check",
-    "transfer_results",
-    "transfer_predictions",
-    "transfer_gains",
-    "confusion_matrix",
-    "gain_intervals",
-    "class_gains",
-    "embedding_map",
-    "run_provenance",
-)
-"""Inputs of the report, in the order of `write_report` and of `ReportInputs`."""
 
+def plot_results(
+    transfer_predictions: DataFrame, transfer_gains: DataFrame
+) -> tuple[Any, Any, Any, DataFrame, DataFrame]:
+    """Plots and plain tables of the results.
 
-def plot_confusion(transfer_predictions: DataFrame) -> Any:
-    """Which classes the pretrained network confuses, as a plotly figure."""
-    from xmodal_kedro.evaluation.plots import confusion_matrix
-
-    return confusion_matrix(transfer_predictions)
-
-
-def plot_gains(transfer_gains: DataFrame) -> Any:
-    """Gains over each comparison with their confidence intervals, as a plotly figure."""
-    from xmodal_kedro.evaluation.plots import gain_intervals
-
-    return gain_intervals(transfer_gains)
-
-
-def plot_class_gains(transfer_predictions: DataFrame) -> Any:
-    """On which classes the pretrained network is ahead, as a plotly figure."""
-    from xmodal_kedro.evaluation.plots import class_gains
-
-    return class_gains(transfer_predictions)
-
-
-def tabulate_calls(transfer_predictions: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """What the pretrained network called each test clip, and how often it was right by class, as plain tables."""
-    from xmodal_kedro.evaluation.plots import pretrained_predictions
+    Returns:
+        As plotly figures: which classes the pretrained network confuses, gains over each comparison with their
+        confidence intervals, and gains by class. As tables: true and predicted class of each test clip, and accuracy
+        by class, of the pretrained network.
+    """
+    from xmodal_kedro.evaluation.predictions import pretrained_predictions
     from xmodal_kedro.evaluation.statistics import class_accuracies
+    from xmodal_kedro.reports.transfer import plots
 
-    told = pretrained_predictions(transfer_predictions)
-    return told[["truth", "predicted"]].reset_index(drop=True), class_accuracies(told)
+    pretrained = pretrained_predictions(transfer_predictions)
+    return (
+        plots.confusion_matrix(transfer_predictions),
+        plots.gain_intervals(transfer_gains),
+        plots.class_gains(transfer_predictions),
+        pretrained[["truth", "predicted"]].reset_index(drop=True),
+        class_accuracies(pretrained),
+    )
 
 
 def map_embeddings(benchmark_files: Folder, benchmark_embeddings: Shards, transfer_eval: TransferParams) -> Any:
-    """The benchmark's sounds where the pretrained embedding puts them, in two dimensions, as a plotly figure."""
+    """The benchmark's sounds by their pretrained embeddings, in two dimensions, as a plotly figure."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.evaluation.embedding_map import draw_map
     from xmodal_kedro.evaluation.embeddings import collect_embeddings
     from xmodal_kedro.evaluation.representations import PRETRAINED
+    from xmodal_kedro.reports.transfer.embedding_map import draw_map
 
     clips = read_benchmark(benchmark_files, transfer_eval.benchmark).clips
     embedded = collect_embeddings(benchmark_embeddings, PRETRAINED, clips["file"].tolist())
     return draw_map(embedded.embeddings, clips["category"].to_numpy(), clips["file"].to_numpy())
 
 
-def write_report(
+def describe_sources(
     videos: DataFrame,
     rejected_videos: DataFrame,
-    clips: Shards,
     unclipped_videos: DataFrame,
     cut_short_videos: DataFrame,
     near_duplicates: DataFrame,
-    source_outcomes: Any,
+    clips: Shards,
     labels: Shards,
+    source_outcomes: Any,
+) -> dict[str, Any]:
+    """What became of each source, and how much there was to learn from."""
+    from xmodal_kedro.reports.transfer.report import describe_sources as describe
+
+    tables = (videos, rejected_videos, unclipped_videos, cut_short_videos, near_duplicates)
+    return describe(*tables, clips, labels, source_outcomes)
+
+
+def describe_training(
     label_vocabulary: DataFrame,
     label_metrics: dict[str, float],
     label_histogram: Any,
     model_card: dict[str, Any],
     training_history: DataFrame,
     training_curves: Any,
-    leak_check: dict[str, int],
+) -> dict[str, Any]:
+    """What the network learnt from, and how its training went."""
+    from xmodal_kedro.reports.transfer.report import describe_training as describe
+
+    return describe(label_vocabulary, label_metrics, label_histogram, model_card, training_history, training_curves)
+
+
+def describe_results(
     transfer_results: DataFrame,
     transfer_predictions: DataFrame,
     transfer_gains: DataFrame,
+    leak_check: dict[str, int],
     confusion_matrix: Any,
     gain_intervals: Any,
     class_gains: Any,
     embedding_map: Any,
+) -> dict[str, Any]:
+    """How good the network is on the benchmark, compared with what, and how certain that is."""
+    from xmodal_kedro.reports.transfer.report import ResultPlots
+    from xmodal_kedro.reports.transfer.report import describe_results as describe
+
+    plots = ResultPlots(confusion_matrix, gain_intervals, class_gains, embedding_map)
+    return describe(transfer_results, transfer_predictions, transfer_gains, leak_check, plots)
+
+
+def write_report(
+    source_description: dict[str, Any],
+    training_description: dict[str, Any],
+    result_description: dict[str, Any],
     run_provenance: dict[str, str],
 ) -> str:
-    """Everything that a reader of the run wants to see, as one HTML page that needs no network."""
-    from xmodal_kedro.reports.transfer.report import ReportInputs, render
+    """The report of a network on a benchmark, as one HTML page that needs no network."""
+    from xmodal_kedro.reports.transfer.report import TransferReport
 
-    return render(
-        ReportInputs(
-            videos,
-            rejected_videos,
-            clips,
-            unclipped_videos,
-            cut_short_videos,
-            near_duplicates,
-            source_outcomes,
-            labels,
-            label_vocabulary,
-            label_metrics,
-            label_histogram,
-            model_card,
-            training_history,
-            training_curves,
-            leak_check,
-            transfer_results,
-            transfer_predictions,
-            transfer_gains,
-            confusion_matrix,
-            gain_intervals,
-            class_gains,
-            embedding_map,
-            run_provenance,
-        )
-    )
+    return TransferReport(source_description, training_description, result_description, run_provenance).render()

@@ -1,4 +1,4 @@
-"""The few clips that a contact sheet shows, read from the shards that hold them."""
+"""The clips that a contact sheet shows, read from the shards that hold them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABELS_SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Opinion:
+class ClipLabel:
     """A teacher's label of a clip.
 
     Attributes:
@@ -39,7 +39,7 @@ class Opinion:
 
 @dataclass(frozen=True)
 class ClipView:
-    """A clip with all that is said of it.
+    """A clip with its labels and targets.
 
     Attributes:
         frames: JPEGs.
@@ -56,15 +56,15 @@ class ClipView:
     split: str
     frames: Sequence[bytes]
     audio: bytes
-    visual_labels: Sequence[Opinion]
-    audio_labels: Sequence[Opinion]
+    visual_labels: Sequence[ClipLabel]
+    audio_labels: Sequence[ClipLabel]
     targets: Sequence[tuple[str, float]]
     picked_by: float
 
 
 @dataclass(frozen=True)
 class LabelledClips:
-    """The sharded datasets that tell of a clip, and what is needed to read them."""
+    """The sharded datasets of clips and their labels, and what is needed to read them."""
 
     clips: Shards
     visual_labels: Shards
@@ -104,32 +104,32 @@ class LabelledClips:
         name_of = dict(zip(self.vocabulary["index"], self.vocabulary["name"], strict=True))
         columns = ("clip_id", "video_id", "start_s", "end_s", "frames", "audio")
         clips = {row["clip_id"]: row for row in rows_of(self.clips[key], clip_ids, columns).to_pylist()}
-        opinions = {
-            "visual_labels": self._opinions(self.visual_labels.get(key), clip_ids, "visual"),
-            "audio_labels": self._opinions(self.audio_labels.get(key), clip_ids, "audio"),
+        stated = {
+            "visual_labels": self._labels(self.visual_labels.get(key), clip_ids, "visual"),
+            "audio_labels": self._labels(self.audio_labels.get(key), clip_ids, "audio"),
         }
         for row in rows_of(self.labels[key], clip_ids, ("clip_id", "split", "targets", "weights")).to_pylist():
             targets = [(name_of[index], weight) for index, weight in zip(row["targets"], row["weights"], strict=True)]
             clips[row["clip_id"]] |= {"split": row["split"], "targets": targets}
         return {
-            clip_id: row | {name: by_clip.get(clip_id, []) for name, by_clip in opinions.items()}
+            clip_id: row | {name: by_clip.get(clip_id, []) for name, by_clip in stated.items()}
             for clip_id, row in clips.items()
         }
 
-    def _opinions(
+    def _labels(
         self, labels: LoadShard | None, clip_ids: Collection[str], modality: str
-    ) -> Mapping[str, list[Opinion]]:
-        """Labels by clip; none of a teacher that the rule does not ask, and that has not labelled the shard."""
+    ) -> Mapping[str, list[ClipLabel]]:
+        """Labels by clip; none of a teacher that the rule does not use, and that has not labelled the shard."""
         if labels is None:
             return {}
         limits = self.params.of(modality)
-        found: defaultdict[str, list[Opinion]] = defaultdict(list)
+        found: defaultdict[str, list[ClipLabel]] = defaultdict(list)
         rows = rows_of(labels, clip_ids, ("clip_id", "label", "score")).to_pylist()
         for row in sorted(rows, key=lambda row: (-row["score"], row["label"])):
-            opinions = found[row["clip_id"]]
-            counts = row["score"] >= limits.threshold and len(opinions) < limits.top_k
-            opinions.append(Opinion(row["label"], row["score"], counts))
-        return {clip_id: opinions[:LABELS_SHOWN] for clip_id, opinions in found.items()}
+            shown = found[row["clip_id"]]
+            counts = row["score"] >= limits.threshold and len(shown) < limits.top_k
+            shown.append(ClipLabel(row["label"], row["score"], counts))
+        return {clip_id: shown[:LABELS_SHOWN] for clip_id, shown in found.items()}
 
 
 def rows_of(shard: LoadShard, clip_ids: Collection[str], columns: Sequence[str]) -> pa.Table:

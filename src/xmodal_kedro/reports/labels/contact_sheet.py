@@ -1,83 +1,86 @@
-"""Clips to look at and listen to, as parts of a page and as a sheet of their own."""
+"""Clips to look at and to listen to, in forms that a page can hold."""
 
 from __future__ import annotations
 
+import io
+import wave
+from base64 import b64encode
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
+from typing import Any
 
+import cv2
+import numpy as np
+import torch
+
+from xmodal_kedro.features.log_mel import WINDOW_LENGTH, LogMel
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 from xmodal_kedro.reports import html
-from xmodal_kedro.reports.labels.clip_views import ClipView, Opinion
-from xmodal_kedro.reports.labels.media import data_uri, spectrogram, wav
+from xmodal_kedro.reports.labels.clip_views import ClipView
 
-STYLE = """
-.clips { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); gap: 44px 28px; margin: 28px 0; }
-.clip { min-width: 0; }
-.clip .frames { display: flex; gap: 2px; height: 150px; }
-.clip .frames img { flex: 1; min-width: 0; height: 100%; object-fit: contain; background: var(--ink); }
-.clip .frames p { margin: auto; color: var(--soft); }
-.clip .mel { display: block; width: 100%; height: 84px; margin-top: 2px; }
-.clip audio { display: block; width: 100%; height: 36px; margin: 8px 0 10px; }
-.clip h3 { font-size: .8rem; font-weight: 500; color: var(--soft); margin: 10px 0 2px; }
-.clip ol { list-style: none; margin: 0; padding: 0; font-size: .9rem; }
-.clip li { position: relative; display: flex; gap: 8px; padding: 2px 0 4px; color: var(--soft); }
-.clip li.counts { color: var(--ink); }
-.clip li span { flex: 1; overflow-wrap: anywhere; line-height: 1.35; }
-.clip li b { font-weight: 500; font-variant-numeric: tabular-nums; line-height: 1.35; }
-.clip li::after { content: ""; position: absolute; left: 0; bottom: 0; height: 2px; width: var(--score);
-  background: var(--line); }
-.clip li.counts::after { background: var(--accent); }
-.clip .target { display: flex; flex-wrap: wrap; gap: 6px; margin: 0; font-size: .9rem; line-height: 1.35; }
-.clip .target span { background: #e8f0f6; border-radius: 4px; padding: 3px 8px; overflow-wrap: anywhere; }
-.clip .target .none { background: none; padding-left: 0; color: var(--soft); }
-.clip footer { margin-top: 10px; color: var(--soft); font-size: .8rem; overflow-wrap: anywhere; }
-"""
-"""Of `clip_cards`, for the page's style sheet."""
 
-SHEET_STYLE = f"""
-.sheet {{ {html.COLOURS} color: var(--ink); background: #fff; padding: 4px 24px; font: 14px/1.4 {html.FONT}; }}
-"""
+@dataclass(frozen=True)
+class ShownClips:
+    """Clips that a report shows.
+
+    Attributes:
+        random: an even draw of all clips.
+        contradictory: those in which both teachers have high scores, and no label supports another.
+    """
+
+    random: Sequence[ClipView]
+    contradictory: Sequence[ClipView]
+
+    def sheet(self) -> str:
+        """A contact sheet of both."""
+        return contact_sheet([("A random sample", self.random), ("The most contradictory clips", self.contradictory)])
 
 
 def contact_sheet(groups: Sequence[tuple[str, Sequence[ClipView]]]) -> str:
     """Groups of clips under their headings: HTML in one line, with its style, for whatever page it is put into."""
-    parts = (f"<h2>{escape(heading)}</h2>{clip_cards(views)}" for heading, views in groups)
-    sheet = f'<div class="sheet"><style>{SHEET_STYLE}{STYLE}</style>{"".join(parts)}</div>'
-    return " ".join(sheet.split())
+    filled = [(heading, list(map(clip_files, views))) for heading, views in groups]
+    return " ".join(html.render("contact_sheet.html.j2", groups=filled).split())
 
 
-def clip_cards(views: Sequence[ClipView]) -> str:
-    """Each clip's pictures, spectrogram, sound, teachers' labels and target."""
-    return f'<div class="clips">{"".join(map(_card, views))}</div>'
+def clip_files(view: ClipView) -> dict[str, Any]:
+    """A clip's fields, with its frames, spectrogram and audio as `data:` URIs."""
+    return vars(view) | {
+        "frames": [data_uri(jpeg, "image/jpeg") for jpeg in view.frames],
+        "spectrogram": data_uri(spectrogram(view.audio), "image/png"),
+        "audio": data_uri(wav(view.audio), "audio/wav"),
+    }
 
 
-def _card(view: ClipView) -> str:
-    pictures = "".join(f'<img alt="picture of the clip" src="{data_uri(jpeg, "image/jpeg")}">' for jpeg in view.frames)
-    targets = "".join(f"<span>{escape(name)}{_weight(weight)}</span>" for name, weight in view.targets)
-    return "\n".join(
-        [
-            '<article class="clip">',
-            f'<div class="frames">{pictures or "<p>no picture</p>"}</div>',
-            f'<img class="mel" alt="log-mel spectrogram" src="{data_uri(spectrogram(view.audio), "image/png")}">',
-            f'<audio controls src="{data_uri(wav(view.audio), "audio/wav")}"></audio>',
-            _opinions("Seen", view.visual_labels),
-            _opinions("Heard", view.audio_labels),
-            "<h3>Target</h3>",
-            f'<p class="target">{targets or "<span class=none>none</span>"}</p>',
-            f"<footer>{view.split}, {view.start_s:.1f}–{view.end_s:.1f} s of video<br>{escape(view.video_id)}</footer>",
-            "</article>",
-        ]
-    )
+def wav(audio: bytes) -> bytes:
+    """A WAV file of 16-bit mono PCM, as loud as it is stored."""
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(CLIP_SAMPLE_RATE_HZ)
+        file.writeframes(audio)
+    return stream.getvalue()
 
 
-def _opinions(heading: str, opinions: Sequence[Opinion]) -> str:
-    items = "".join(
-        f'<li{" class=counts" if opinion.counts else ""} style="--score:{opinion.score:.1%}">'
-        f"<span>{escape(opinion.label)}</span><b>{opinion.score:.2f}</b></li>"
-        for opinion in opinions
-    )
-    return f"<h3>{heading}</h3><ol>{items or '<li>no label</li>'}</ol>"
+def spectrogram(audio: bytes) -> bytes:
+    """A PNG of the log-mel spectrogram of 16-bit PCM: a column per frame of 10 ms, a row per mel band, the lowest at
+    the bottom.
+
+    Colours run from digital silence to the maximum of the clip, so that a quiet clip can be read too.
+    """
+    samples_T = np.frombuffer(audio, np.int16).astype(np.float32) / INT16_FULL_SCALE
+    if len(samples_T) < WINDOW_LENGTH:
+        samples_T = np.pad(samples_T, (0, WINDOW_LENGTH - len(samples_T)))
+    front_end = LogMel()
+    with torch.inference_mode():
+        log_mel_FM = front_end(torch.from_numpy(samples_T)[None])[0].numpy()
+    floor = np.log(front_end.log_offset)
+    brightness_MF = (log_mel_FM.T[::-1] - floor) / max(float(log_mel_FM.max() - floor), 1e-6)
+    coloured = cv2.applyColorMap((255 * brightness_MF.clip(0, 1)).astype(np.uint8), cv2.COLORMAP_MAGMA)
+    encoded: np.ndarray = cv2.imencode(".png", coloured, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
+    return encoded.tobytes()
 
 
-def _weight(weight: float) -> str:
-    """The weight of a soft target."""
-    return "" if weight == 1 else f" {weight:.2f}"
+def data_uri(content: bytes, media_type: str) -> str:
+    """Content as a `data:` URI."""
+    return f"data:{media_type};base64,{b64encode(content).decode()}"

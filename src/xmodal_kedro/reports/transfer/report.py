@@ -1,147 +1,177 @@
-"""The report of a run: what was learnt from what, and what it is worth."""
+"""The report of `transfer_eval`: what was learnt from what, and how good it is on a benchmark."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
+import pyarrow.compute as pc
 
-from xmodal_kedro.reports import html
-from xmodal_kedro.reports.transfer.result_sections import Results
-from xmodal_kedro.reports.transfer.source_sections import learnt_from, near_duplicates
+from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE
+from xmodal_kedro.evaluation.benchmarks.published import PUBLISHED
+from xmodal_kedro.evaluation.predictions import PROTOCOLS, main_predictions
+from xmodal_kedro.evaluation.representations import RANDOM, REPRESENTATIONS, SCRATCH
+from xmodal_kedro.evaluation.statistics import coverage
+from xmodal_kedro.media.outcomes import count_outcomes
+from xmodal_kedro.reasons import REASONS
+from xmodal_kedro.reports import html, names
 from xmodal_kedro.storage import Shards
 
+Section = dict[str, Any]
+"""What a part of the template shows, by the names that it uses."""
+MAX_GROUPS = 10
+"""Groups of near-duplicates that are shown, the largest."""
 
-@dataclass(frozen=True)
-class ReportInputs:
-    """What the report is made from: the data sets of these names, see `schemas`."""
 
-    videos: pd.DataFrame
-    rejected_videos: pd.DataFrame
-    clips: Shards
-    unclipped_videos: pd.DataFrame
-    cut_short_videos: pd.DataFrame
-    near_duplicates: pd.DataFrame
-    source_outcomes: go.Figure
-    labels: Shards
-    label_vocabulary: pd.DataFrame
-    label_metrics: dict[str, float]
-    label_histogram: go.Figure
-    model_card: dict[str, Any]
-    training_history: pd.DataFrame
-    training_curves: go.Figure
-    leak_check: dict[str, int]
-    transfer_results: pd.DataFrame
-    transfer_predictions: pd.DataFrame
-    transfer_gains: pd.DataFrame
+class ResultPlots(NamedTuple):
+    """Plots of `reports.transfer.plots`, and the map of the embedding."""
+
     confusion_matrix: go.Figure
     gain_intervals: go.Figure
     class_gains: go.Figure
     embedding_map: go.Figure
-    run_provenance: dict[str, str]
 
 
-def render(inputs: ReportInputs) -> str:
-    """One HTML page that needs nothing beside it."""
-    title = f"What {inputs.model_card['model']} learnt from unlabelled videos"
-    results = Results(inputs.transfer_results, inputs.transfer_predictions, inputs.transfer_gains, inputs.leak_check)
-    parts = [
-        f"<header><h1>{escape(title)}</h1>{results.opening()}</header>",
-        results.comparisons(inputs.gain_intervals),
-        results.folds(),
-        results.published(),
-        results.classes(inputs.class_gains, inputs.confusion_matrix),
-        _embedding_map(inputs),
-        learnt_from(
-            inputs.videos,
-            inputs.rejected_videos,
-            inputs.unclipped_videos,
-            inputs.cut_short_videos,
-            inputs.source_outcomes,
-            inputs.clips,
-            inputs.labels,
+@dataclass(frozen=True)
+class TransferReport:
+    """All that the report shows.
+
+    Attributes:
+        sources: as `describe_sources` returns it.
+        training: as `describe_training` returns it.
+        results: as `describe_results` returns it.
+        provenance: what identifies the run that writes the report; empty for a run that is not tracked.
+    """
+
+    sources: Section
+    training: Section
+    results: Section
+    provenance: Mapping[str, str]
+
+    def render(self) -> str:
+        """One HTML page that needs nothing beside it."""
+        return html.render("transfer_report.html.j2", names=names, **vars(self))
+
+
+def describe_sources(
+    videos: pd.DataFrame,
+    rejected: pd.DataFrame,
+    unclipped: pd.DataFrame,
+    cut_short: pd.DataFrame,
+    near_duplicates: pd.DataFrame,
+    clips: Shards,
+    labels: Shards,
+    outcome_plot: go.Figure,
+) -> Section:
+    """How much there is to learn from, what became of each source, and which sources hold one recording.
+
+    Args:
+        videos, rejected, unclipped, cut_short, near_duplicates: tables of `schemas`.
+        clips, labels: `Clips` and `Labels`; two small columns and the metadata are read.
+        outcome_plot: of `media.outcomes.plot_outcomes`.
+    """
+    is_unclipped = videos["video_id"].isin(unclipped["video_id"])
+    is_whole = ~is_unclipped & ~videos["video_id"].isin(cut_short["video_id"])
+    spans = (shard(columns=["start_s", "end_s"]) for shard in clips.values())
+    groups = sorted((group for _, group in near_duplicates.groupby("group_id")), key=len, reverse=True)
+    return {
+        "found": len(videos) + len(rejected),
+        "used": int((~is_unclipped).sum()),
+        "whole_s": float(videos.loc[is_whole, "duration_s"].sum()),
+        "clips": sum(shard.num_rows for shard in clips.values()),
+        "clips_s": float(sum(pc.sum(pc.subtract(span["end_s"], span["start_s"])).as_py() or 0.0 for span in spans)),
+        "targeted": sum(int(shard.metadata["targeted"]) for shard in labels.values()),
+        "outcomes": count_outcomes(videos, rejected, unclipped, cut_short),
+        "reasons": REASONS,
+        "duplicates": len(near_duplicates),
+        "groups": len(groups),
+        "largest_groups": [(sorted(group["uri"]), group["matched_s"].max()) for group in groups[:MAX_GROUPS]],
+        "outcome_plot": outcome_plot,
+    }
+
+
+def describe_training(
+    vocabulary: pd.DataFrame,
+    label_metrics: Mapping[str, float],
+    label_histogram: go.Figure,
+    card: Mapping[str, Any],
+    history: pd.DataFrame,
+    curves: go.Figure,
+) -> Section:
+    """The labels that the network learnt from, the network, and how its training went.
+
+    Args:
+        vocabulary: `LabelVocabulary`.
+        label_metrics: of `labels.metrics.label_metrics`.
+        label_histogram: of `reports.labels.plots.label_histogram`.
+        card: the model card.
+        history: `TrainingHistory`.
+        curves: the plot of it.
+    """
+    return {
+        "classes": len(vocabulary),
+        "by_modality": ", ".join(f"{count} {name}" for name, count in vocabulary["modality"].value_counts().items()),
+        "metrics": label_metrics,
+        "histogram": html.class_histogram(label_histogram),
+        "shown": sum(len(bars.y) for bars in label_histogram.data),
+        "card": card,
+        "epochs": len(history),
+        "curves": curves,
+    }
+
+
+def describe_results(
+    values: pd.DataFrame,
+    predictions: pd.DataFrame,
+    gains: pd.DataFrame,
+    leak_check: Mapping[str, int],
+    plots: ResultPlots,
+) -> Section:
+    """How good the network is on the benchmark, compared with what, and how certain that is.
+
+    Args:
+        values: `TransferResults` of one network and benchmark.
+        predictions: `TransferPredictions`.
+        gains: `TransferGains`.
+        leak_check: numbers of sources and sounds that were searched for leaks.
+        plots: of the results.
+    """
+    benchmark, complete = str(values["benchmark"].iloc[0]), bool(values["complete"].iloc[0])
+    entry, main, asked = CATALOGUE[benchmark], main_predictions(predictions), coverage(predictions)
+    protocol, keys = str(main["protocol"].iloc[0]), ["protocol", "representation", "metric"]
+    means = values.groupby(keys)["value"].agg(["mean", "std"]).to_dict("index")
+    ahead = gains[gains["metric"] == entry.measure].set_index(["protocol", "over"]).to_dict("index")
+    folds = values[(values["protocol"] == protocol) & (values["metric"] == entry.measure)]
+    by_fold = folds.pivot_table(index="fold", columns="representation", values="value")
+    by_fold = by_fold[[name for name in REPRESENTATIONS if name in by_fold]]
+    return {
+        "benchmark": entry.title,
+        "title": names.benchmark_title(benchmark, complete),
+        "complete": complete,
+        "published": PUBLISHED.get(benchmark, ()),
+        "measures": entry.measures,
+        "protocol": protocol,
+        "asked": (main["file"].nunique(), main["truth"].nunique()),
+        "comparisons": [
+            (
+                *key,
+                asked[key],
+                [html.mean_and_std(*means[*key, metric].values()) for metric in entry.measures],
+                ahead.get(key),
+            )
+            for name in PROTOCOLS
+            for key in [(name, representation) for representation in REPRESENTATIONS]
+            if key in asked
+        ],
+        "means": {name: means[protocol, name, entry.measure] for name in by_fold},
+        "untrained": next(
+            ((name, ahead[protocol, name]) for name in (RANDOM, SCRATCH) if (protocol, name) in ahead), None
         ),
-        near_duplicates(inputs.near_duplicates),
-        _labels(inputs),
-        _training(inputs),
-        _provenance(inputs),
-    ]
-    return html.page(title, parts)
-
-
-def _embedding_map(inputs: ReportInputs) -> str:
-    return html.section(
-        "Map of the embedding",
-        html.paragraph(
-            "Each point is a sound of the benchmark, coloured by its class, which the network was never told. Points "
-            "that are close have embeddings that are close (t-SNE); how far apart others are means little."
-        ),
-        html.figure(inputs.embedding_map, "embedding-map"),
-    )
-
-
-def _labels(inputs: ReportInputs) -> str:
-    histogram = go.Figure(inputs.label_histogram)
-    shown = [name for bars in histogram.data for name in bars.y]
-    text = f"{histogram.layout.title.text or ''}."
-    if len(shown) < len(inputs.label_vocabulary):
-        text += f" The {len(shown)} most frequent are shown."
-    histogram.update_yaxes(tickvals=shown, ticktext=[html.shortened(name) for name in shown])
-    metrics = inputs.label_metrics
-    agreeing = metrics.get("labels.agreeing_share")
-    figures = [
-        (
-            "Classes",
-            f"{len(inputs.label_vocabulary):,}",
-            f"as diverse as {metrics['labels.classes.effective']:,.0f} equal ones",
-        ),
-        ("Classes a clip", f"{metrics['labels.classes_per_targeted_clip']:.1f}", "of those with a target"),
-        (
-            "Teachers agree",
-            "–" if agreeing is None else f"{agreeing:.0%}".replace("%", " %"),
-            "of clips that both label",
-        ),
-    ]
-    return html.section(
-        "Machine labels", html.headline(figures), html.paragraph(text), html.figure(histogram, "label-histogram")
-    )
-
-
-def _training(inputs: ReportInputs) -> str:
-    card, history = inputs.model_card, inputs.training_history
-    best = card["best"]
-    by = inputs.label_vocabulary["modality"].value_counts()
-    rows = [
-        ("Network", card["model"]),
-        ("Weights", f"{card['parameter_count']:,}"),
-        ("Embedding", f"{card['embedding_size']:,} numbers a clip"),
-        ("Classes", f"{len(card['classes']):,} ({', '.join(f'{count} {name}' for name, count in by.items())})"),
-        ("Epochs", f"{len(history)}, weights taken after {best['epoch'] + 1}"),
-        ("Validation mAP", f"{best['validation_map']:.3f}, against the machine labels of held-out videos"),
-    ]
-    return html.section(
-        "Training",
-        html.table((), rows, numbers=()),
-        html.figure(inputs.training_curves, "training-curves"),
-    )
-
-
-def _provenance(inputs: ReportInputs) -> str:
-    card = inputs.model_card
-    rows = [
-        ("Weights", card["weights_digest"]),
-        ("Clips, labels and vocabulary", card["data_fingerprint"]),
-        *inputs.run_provenance.items(),
-        *((f"Version of {name}", version) for name, version in card["versions"].items()),
-    ]
-    return html.section(
-        "Provenance",
-        html.paragraph(
-            "Hashes of what was trained and of what it was trained on: equal ones mean equal content. The MLflow run "
-            "of the training has the same hashes, its commit of the code, and all parameters."
-        ),
-        html.table((), rows, numbers=()),
-    )
+        "folds": by_fold.to_dict("index"),
+        "one_class": main.drop_duplicates("file")["truth"].value_counts(normalize=True).max(),
+        "leak_check": leak_check,
+        "plots": plots,
+    }

@@ -1,4 +1,4 @@
-"""The report in a real browser, Chromium without a screen."""
+"""Every report in a real browser, Chromium without a screen."""
 
 from __future__ import annotations
 
@@ -6,18 +6,30 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.pipelines.test_summary import summary
-from tests.reports.transfer.test_report import report_inputs
 
-from xmodal_kedro.reports.transfer.report import render
+from tests.pipelines.test_summary import summary
+from tests.reports import test_compare, test_label_check
+from tests.reports.labels.test_report import report as label_report
+from tests.reports.transfer.test_report import render
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
-FIGURES = ("gain-intervals", "class-gains", "confusion-matrix", "embedding-map", "source-outcomes", "label-histogram")
+PAGES: dict[str, tuple[Callable[[], str], set[str]]] = {
+    "transfer": (
+        render,
+        {"gain-intervals", "class-gains", "confusion-matrix", "embedding-map", "source-outcomes", "label-histogram"},
+    ),
+    "labels": (lambda: label_report().render(), {"label-histogram", "label-scores", "association-matrix"}),
+    "label_check": (lambda: test_label_check.report(["Dog", "Cat"]).render(), {"calibration"}),
+    "compare": (lambda: test_compare.report().render(), {"rules"}),
+    "summary": (summary, {"network-gains"}),
+}
+"""By report: a page, and the ids of its figures."""
 PROBE = """<script>
 addEventListener("error", event => console.error("PAGE ERROR " + event.message));
 addEventListener("load", () => setTimeout(() => {
@@ -30,14 +42,14 @@ addEventListener("load", () => setTimeout(() => {
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-@pytest.mark.parametrize("width", [1280, 412])
-@pytest.mark.parametrize("report", ["of a network", "of all"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("report", PAGES)
 def test_every_plot_is_drawn_without_an_error_and_the_page_is_no_wider_than_the_screen(
     tmp_path: Path, report: str, width: int
 ) -> None:
-    html, figures = (render(report_inputs()), FIGURES) if report == "of a network" else (summary(), ("network-gains",))
+    make, figures = PAGES[report]
     page = tmp_path / "report.html"
-    page.write_text(html.replace("<head>", f"<head>{PROBE}", 1))
+    page.write_text(make().replace("<head>", f"<head>{PROBE}", 1))
     done = subprocess.run(
         [
             *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic"),
@@ -54,5 +66,5 @@ def test_every_plot_is_drawn_without_an_error_and_the_page_is_no_wider_than_the_
     assert told, done.stderr[-2000:]
     assert not re.findall(r"CONSOLE.*(?:ERROR|Error|error)", done.stderr)
     probed = json.loads(told[1].replace("&quot;", '"'))
-    assert set(figures) <= set(probed["drawn"])
+    assert figures <= set(probed["drawn"])
     assert probed["width"] <= probed["window"]

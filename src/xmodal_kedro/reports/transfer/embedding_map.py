@@ -1,27 +1,30 @@
-"""A benchmark's embeddings in two dimensions."""
+"""A map of a benchmark's sounds: their embeddings in two dimensions."""
 
 from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.colors import sample_colorscale
+from plotly.colors import qualitative
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 MAX_SOUNDS = 2000
-"""Sounds drawn; of more, an even part."""
+"""Sounds drawn; of more, every n-th."""
 AXES = 50
-"""Principal axes that are kept before neighbours are looked for."""
+"""Principal components that t-SNE starts from."""
 PERPLEXITY = 30
-FEW_CLASSES = 20
+MAX_LEGEND = 20
 """Classes up to which a legend can be read."""
+COLOURS = qualitative.D3
+SYMBOLS = ("circle", "x", "square", "triangle-up", "diamond", "star", "cross", "hexagon")
+"""A class has a colour and a symbol: ten colours can be distinguished, so the symbol changes with every ten classes."""
 
 
 def draw_map(embeddings_NE: NDArray[np.floating], categories_N: NDArray, names_N: NDArray) -> go.Figure:
-    """Sounds coloured by class: t-SNE (van der Maaten and Hinton, 2008) of the standardised embeddings.
+    """Sounds by t-SNE (van der Maaten and Hinton, 2008) of the standardised embeddings, each class with its marker.
 
     Args:
         embeddings_NE: of all sounds [sounds, embedding size].
@@ -32,9 +35,10 @@ def draw_map(embeddings_NE: NDArray[np.floating], categories_N: NDArray, names_N
     embeddings_NE, categories_N, names_N = embeddings_NE[::step], categories_N[::step], names_N[::step]
     places_N2 = project(embeddings_NE)
     classes = np.unique(categories_N)
-    colours = sample_colorscale("Turbo", np.linspace(0.04, 0.96, len(classes)).tolist())
     figure = go.Figure()
-    for name, colour in zip(classes, colours, strict=True):
+    for number, name in enumerate(classes):
+        row, column = divmod(number, len(COLOURS))
+        marker = {"size": 7, "color": COLOURS[column], "symbol": SYMBOLS[row % len(SYMBOLS)], "opacity": 0.85}
         is_it_N = categories_N == name
         figure.add_trace(
             go.Scatter(
@@ -44,17 +48,17 @@ def draw_map(embeddings_NE: NDArray[np.floating], categories_N: NDArray, names_N
                 text=names_N[is_it_N].tolist(),
                 hovertemplate="%{fullData.name}: %{text}<extra></extra>",
                 mode="markers",
-                marker={"size": 6, "color": colour, "opacity": 0.8},
+                marker=marker,
             )
         )
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
-    figure.update_layout(template="plotly_white", height=560, showlegend=len(classes) <= FEW_CLASSES)
+    figure.update_layout(template="plotly_white", height=560, showlegend=len(classes) <= MAX_LEGEND)
     return figure
 
 
 def project(embeddings_NE: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Two coordinates of each embedding; neighbours there were neighbours before, distances mean little."""
+    """Two coordinates of each embedding [sounds, 2]: neighbours stay neighbours, larger distances mean little."""
     scaled_NE = StandardScaler().fit_transform(embeddings_NE)
     axes = min(AXES, *scaled_NE.shape)
     # In one thread, so that sums are taken in one order, and equal embeddings give equal maps.

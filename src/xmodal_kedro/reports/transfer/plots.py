@@ -1,4 +1,4 @@
-"""Pictures of benchmark results."""
+"""Plots of benchmark results."""
 
 from __future__ import annotations
 
@@ -8,29 +8,17 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from xmodal_kedro.evaluation import statistics
-from xmodal_kedro.evaluation.representations import PRETRAINED, RANDOM, SCRATCH
+from xmodal_kedro.evaluation.predictions import main_predictions, pretrained_predictions
+from xmodal_kedro.evaluation.representations import RANDOM, SCRATCH
 from xmodal_kedro.reports import html
-
-PROTOCOLS = ("linear_probe", "fine_tune", "zero_shot")
-"""In the order in which the first that was run stands for the others."""
-NAMES = {
-    "linear_probe": "linear probe",
-    "fine_tune": "fine-tuned",
-    "zero_shot": "zero-shot",
-    "pretrained": "pretrained",
-    "random": "random weights",
-    "scratch": "from scratch",
-    "log_mel": "log-mel statistics",
-    "teacher": "audio teacher",
-}
-"""Of protocols and representations, for readers."""
+from xmodal_kedro.reports.names import NAMES
 
 FEW_CLASSES = 20
 """Classes up to which a confusion matrix has room for counts and slanted names."""
 
 
 def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
-    """Clips by true class (rows) and by what the pretrained network called them (columns), over all folds.
+    """Clips by true class (rows) and by the class that the pretrained network predicted (columns), over all folds.
 
     Colour is the share of the row, so that classes of different size compare.
     """
@@ -49,8 +37,8 @@ def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
             text=[[str(count or "") for count in row] for row in counts.to_numpy()],
             texttemplate="%{text}" if few else None,
             customdata=counts.to_numpy().tolist(),
-            hovertemplate="%{y} called %{x}: %{customdata} clips (%{z:.0%})<extra></extra>",
-            colorscale=[[0, "#ffffff"], [1, "#1f5f8b"]],
+            hovertemplate="%{y} predicted as %{x}: %{customdata} clips (%{z:.0%})<extra></extra>",
+            colorscale=[[0, "#ffffff"], [1, html.ACCENT]],
             zmin=0,
             zmax=1,
             xgap=1,
@@ -115,11 +103,11 @@ def class_gains(predictions: pd.DataFrame) -> go.Figure:
     Args:
         predictions: as `schemas.TransferPredictions`.
     """
-    told = main_predictions(predictions)
-    other = next((name for name in (RANDOM, SCRATCH) if (told["representation"] == name).any()), None)
+    main = main_predictions(predictions)
+    other = next((name for name in (RANDOM, SCRATCH) if (main["representation"] == name).any()), None)
     if other is None:  # zero-shot alone: there is nothing to be ahead of
         return go.Figure()
-    table = statistics.class_gains(told, told["protocol"].iloc[0], other)
+    table = statistics.class_gains(main, main["protocol"].iloc[0], other)
     names = [html.shortened(name.replace("_", " ")) for name in table["category"]]
     figure = go.Figure(
         go.Bar(
@@ -135,15 +123,3 @@ def class_gains(predictions: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(autorange="reversed", dtick=1, showgrid=False, type="category")
     figure.update_layout(template="plotly_white", height=110 + 22 * len(table), showlegend=False)
     return figure
-
-
-def pretrained_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Those of the pretrained network, by the protocol that stands for the others."""
-    told = main_predictions(predictions)
-    return told[told["representation"] == PRETRAINED]
-
-
-def main_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Those of the protocol that stands for the others: the first of `PROTOCOLS` that was run."""
-    found = set(predictions["protocol"])
-    return predictions[predictions["protocol"] == next((name for name in PROTOCOLS if name in found), "")]

@@ -1,0 +1,26 @@
+"""A model card for readers, in Markdown, from the JSON card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from xmodal_kedro.reports import html
+
+
+def describe_model(card: Mapping[str, Any]) -> str:
+    """What the network is, how it was made, how good it is, and how to use it, after Mitchell et al., "Model cards for
+    model reporting" (2019).
+
+    Args:
+        card: of `models.card.describe`.
+    """
+    return html.render("model_card.md.j2", card=card, classes=list(map(code_span, card["classes"])))
+
+
+def code_span(text: str) -> str:
+    """Text as it is in a Markdown code span, which no character of it can end: CommonMark 0.31, section 6.1."""
+    line = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"

@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import ModuleType
+from collections.abc import Iterable
+from importlib import import_module
 
 from kedro.pipeline import Node, Pipeline
 
-from xmodal_kedro.pipelines import (
-    audio_label,
-    clip,
-    compare,
-    embed,
-    export,
-    ingest,
-    label_check,
-    merge_labels,
-    sample,
-    summary,
-    train,
-    transfer_eval,
-    visual_label,
+MAIN_LINE = ("ingest", "clip", "visual_label", "audio_label", "merge_labels", "train", "transfer_eval")
+BESIDE = (
+    "sample",
+    "label_check",
+    "compare",
+    "summary",
+    "export",
+    "embed",
 )
-
-MAIN_LINE = (ingest, clip, visual_label, audio_label, merge_labels, train, transfer_eval)
-BESIDE = (sample, label_check, compare, summary, export, embed)
+"""Packages of `pipelines`: those of the main line in its order, and the others."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Each pipeline under its own name, and the main line, from videos to a transfer result, as the default."""
-    pipelines = _in_namespaces({module.__name__.rpartition(".")[2]: module for module in (*MAIN_LINE, *BESIDE)})
-    main_line = sum((pipelines[module.__name__.rpartition(".")[2]] for module in MAIN_LINE), Pipeline([]))
+    pipelines = _in_namespaces((*MAIN_LINE, *BESIDE))
+    main_line = sum((pipelines[name] for name in MAIN_LINE), Pipeline([]))
     return {"__default__": main_line, **pipelines}
 
 
-def _in_namespaces(modules: Mapping[str, ModuleType]) -> dict[str, Pipeline]:
+def _in_namespaces(names: Iterable[str]) -> dict[str, Pipeline]:
     """Pipelines whose nodes have the pipeline's name as namespace, by which Kedro-Viz draws it as a box that opens.
 
     Datasets have none: they are what pipelines share. A node that several share is the first one's.
     """
     owned: dict[Node, Pipeline] = {}
     pipelines = {}
-    for name, module in modules.items():
-        nodes = module.create_pipeline().nodes
+    for name in names:
+        nodes = import_module(f"xmodal_kedro.pipelines.{name}").create_pipeline().nodes
         for node in nodes:
             owned.setdefault(node, Pipeline([node], namespace=name, prefix_datasets_with_namespace=False))
         pipelines[name] = Pipeline([owned[node] for node in nodes])

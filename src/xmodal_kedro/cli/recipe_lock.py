@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from xmodal_kedro.params import choices
 from xmodal_kedro.recipes import RECIPES, recipe_of
 
 PACKAGE = "xmodal_kedro"
@@ -172,6 +173,16 @@ def _imported(tree: ast.Module, module: str, path: Path) -> Iterator[str]:
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+            if base == choices.__name__ and not module.startswith(choices.__package__):
+                yield from _chosen_from(alias.name for alias in node.names)
+
+
+def _chosen_from(names: Iterable[str]) -> Iterator[str]:
+    """Modules that stand behind choices, which are imported by their names in a table."""
+    for name in names:
+        table = getattr(choices, name)
+        if isinstance(table, dict):
+            yield from (place.partition(":")[0] for place in table.values())
 
 
 def _source_of(module: str) -> Path | None:

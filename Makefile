@@ -2,10 +2,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo ui audit recipes test lint types clean
+.PHONY: demo ui audit recipes release test lint types clean
 
-demo: $(VENV)/.installed  ## the whole line on the built-in sample world
+DEMO_STAGES := sample ingest clip visual_label audio_label merge_labels label_check \
+	train@vggish_plus transfer_eval@vggish_plus
+
+demo: $(VENV)/.installed  ## the whole line on the built-in sample world; then `dvc repro` knows what is there
 	$(BIN)/kedro run --env sample
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc commit --quiet --force $(DEMO_STAGES)
 
 ui: $(VENV)/.installed  ## runs, curves and models in the browser
 	$(BIN)/kedro mlflow ui
@@ -15,6 +19,9 @@ audit: $(VENV)/.installed  ## the last commit in two clean clones: does it give 
 
 recipes: $(VENV)/.installed  ## write recipes.lock: after a raised version, or with ACCEPT=1 where no result changes
 	$(BIN)/python -m xmodal_kedro.cli.recipes $(if $(ACCEPT),--accept,--write)
+
+release: test  ## check that this commit is the release that CHANGELOG.md says, and tag it
+	$(BIN)/python -m xmodal_kedro.cli.release
 
 # A hundred processes start in the tests: none is to compile its libraries anew, whatever the shell says of bytecode.
 test: export PYTHONDONTWRITEBYTECODE :=

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from xmodal_kedro.inference.audio_model import AudioModel
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["load"]
 
 

@@ -116,7 +116,7 @@ def render(
     return "\n".join(
         [
             f"Seeds {', '.join(map(str, seeds))}; {epochs} epochs{_all_have(common)}; {describe_machine()}. "
-            "Mean ± deviation over seeds.",
+            "Mean ± standard deviation over seeds.",
             "",
             *_table(
                 ["", "parameters", "clips/s", "validation mAP", "sample benchmark", "ESC-10", "ESC-10, untrained"],

@@ -149,7 +149,7 @@ def describe(found: dict[str, dict[str, list[float]]], held_out: HeldOut) -> str
     clips, recordings = len(held_out.sounds), len(np.unique(held_out.recordings_N))
     folds, classes = len(np.unique(held_out.folds_N)), len(np.unique(held_out.truths_N))
     return (
-        f"{clips} held-out clips of {recordings} recordings, {classes} classes; accuracy in percent, mean ± deviation "
+        f"{clips} held-out clips of {recordings} recordings, {classes} classes; accuracy in percent, mean ± std "
         f"over {folds} folds\n\n{table(['network', *next(iter(found.values()))], rows)}"
     )
 

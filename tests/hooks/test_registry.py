@@ -35,8 +35,8 @@ def trained(folder: Path, model: str) -> Trained:
 
 
 def judged(accuracy: float, benchmark: str = "esc10") -> dict[str, float]:
-    told = {"pretrained.accuracy": accuracy, "pretrained.accuracy_std": 0.99, "random.accuracy": 0.98}
-    return {f"{benchmark}.linear_probe.{name}": value for name, value in told.items()}
+    metrics = {"pretrained.accuracy": accuracy, "pretrained.accuracy_std": 0.99, "random.accuracy": 0.98}
+    return {f"{benchmark}.linear_probe.{name}": value for name, value in metrics.items()}
 
 
 def best(benchmark: str = "esc10") -> Any:

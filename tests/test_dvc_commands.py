@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.project import PROJECT, Project
-from tests.stand_in import stand_in_for_kedro
+from tests.stage_stub import stand_in_for_kedro
 from tests.storage_servers import BUCKET, s3_server
 from tests.test_architecture import PIPELINES
 from tests.test_dvc import MODELS, STAGES, UNTRACKED

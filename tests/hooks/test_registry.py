@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from tests.trained import Trained, sound
+from tests.network_files import Trained, sound
 from xmodal_kedro import load
 from xmodal_kedro.hooks.model import log_model
 from xmodal_kedro.hooks.registry import REGISTERED, register_if_best

@@ -18,7 +18,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.hooks.runs import FAULTS, STEPS, Tracked, catalog_of, end_all
-from tests.trained import sound
+from tests.network_files import sound
 from xmodal_kedro import load
 from xmodal_kedro.hooks.unfinished import NOTE_NAME
 

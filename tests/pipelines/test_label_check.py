@@ -12,7 +12,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from tests.fakes import MemoryShard
-from tests.labels.check.worlds import CANDIDATES, LABEL_CLASSES, ONTOLOGY, PARAMS, label_shard, target_shard
+from tests.labels.check.small_corpus import CANDIDATES, LABEL_CLASSES, ONTOLOGY, PARAMS, label_shard, target_shard
 from tests.reports.pages import flat
 from xmodal_kedro.datasets.files import CsvDataset, TableDataset
 from xmodal_kedro.pipelines.label_check import create_pipeline

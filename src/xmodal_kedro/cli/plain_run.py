@@ -59,8 +59,8 @@ def _refuse_runner(name: str, options: dict[str, Any]) -> None:
         runner = None
     if not (isinstance(runner, type) and issubclass(runner, AbstractRunner)):
         raise click.ClickException(
-            f"--runner {name} is not a runner: use SequentialRunner, ThreadRunner or ParallelRunner, or the full path of "
-            "your own class"
+            f"--runner {name} is not a runner: use SequentialRunner, ThreadRunner or ParallelRunner, or the full path "
+            "of your own class"
         )
     accepted = inspect.signature(runner).parameters
     unknown = sorted(options.keys() - accepted.keys())

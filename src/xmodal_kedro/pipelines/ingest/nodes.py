@@ -34,7 +34,7 @@ def probe_sources(source_videos: Folder, ingest: IngestParams) -> ShardJobs:
 
 
 def collect_videos(probes: Shards, source_videos: Folder) -> tuple[DataFrame, DataFrame]:
-    """Split the probed sources into usable and rejected ones; of files with equal content, only the first name is used.
+    """Split the probed sources into usable and rejected ones; of equal files, only the first name is used.
 
     Returns:
         `videos` and `rejected_videos`, both in order of `uri`.
@@ -60,8 +60,8 @@ def collect_videos(probes: Shards, source_videos: Folder) -> tuple[DataFrame, Da
     balance = f"{len(source_videos)} sources = {len(videos)} usable + {describe_count(rejected, 'rejected')}"
     if sorted([*videos["uri"], *rejected["uri"]]) != sorted(source_videos):
         raise UserError(
-            f"ingest lost or doubled sources, {balance}: if files were added or removed meanwhile, run the ingest pipeline "
-            "again; if that does not help, delete `probes` first"
+            f"ingest lost or doubled sources, {balance}: if files were added or removed meanwhile, run the ingest "
+            "pipeline again; if that does not help, delete `probes` first"
         )
     logger.info("ingest: %s", balance)
     return videos, rejected

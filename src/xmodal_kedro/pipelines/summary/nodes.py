@@ -10,8 +10,8 @@ from xmodal_kedro.storage import DataFrame
 def summarise(
     all_transfer_results: DataFrame, all_transfer_gains: DataFrame, all_compare_results: DataFrame
 ) -> tuple[DataFrame, DataFrame, Any]:
-    """Means and standard deviations on each benchmark, of each network and of the labels of each rule; and a plot of the
-    gains from pretraining.
+    """Means and standard deviations on each benchmark, of each network and of the labels of each rule; and a plot of
+    the gains from pretraining.
 
     Raises:
         UserError: there are no results yet.

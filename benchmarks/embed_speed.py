@@ -9,7 +9,8 @@ N sounds of noise are stored as `transfer_eval` stores them, and embedded as it 
 - peak memory with N clips, and with four times as many.
 
 Then linear probes of 2,000 clips of 50 classes, over five folds and four strengths of regularisation: seconds for
-vectors of each network's size. Medians over interleaved rounds; processor time on a CPU, so that other programs count less.
+vectors of each network's size. Medians over interleaved rounds; processor time on a CPU, where other programs count
+less.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ DESCRIBED = Path("stages.json")
 """The stages of `dvc.yaml`, below a project."""
 
 
-def stand_in_for_kedro(project: Path) -> None:
+def stub_stages(project: Path) -> None:
     """Make the stages of a project's `dvc.yaml` run this file instead of Kedro."""
     import yaml
 

@@ -11,7 +11,7 @@ from xmodal_kedro.labels.selection import ShardClips
 from xmodal_kedro.labels.vocabulary import build_vocabulary
 
 
-def crowd(clips: int, score: float = 1.0) -> Corpus:
+def speech_corpus(clips: int, score: float = 1.0) -> Corpus:
     """Clips that all have the label `Speech`; every tenth also has `Rain`."""
     names = [f"{number:032x}-00000000" for number in range(clips)]
     audio = [(name, "Speech", score) for name in names] + [(name, "Rain", score) for name in names[::10]]
@@ -19,7 +19,7 @@ def crowd(clips: int, score: float = 1.0) -> Corpus:
 
 
 def test_a_max_rate_limits_a_class_whose_scores_are_all_equal() -> None:
-    merged = merge(crowd(400), merge_params(audio={"threshold": 0.3, "top_k": 2, "max_rate": 0.2}))
+    merged = merge(speech_corpus(400), merge_params(audio={"threshold": 0.3, "top_k": 2, "max_rate": 0.2}))
     counts = merged.vocabulary.set_index("name")["clip_count"]
     assert 60 <= counts["Speech"] <= 80
     assert counts["Rain"] == 40
@@ -39,7 +39,7 @@ def test_a_rate_keeps_the_best_scores() -> None:
 
 
 def test_a_cap_keeps_an_even_draw_of_frequent_classes_and_all_of_rare_ones() -> None:
-    merged = merge(crowd(600), merge_params(max_clips=90))
+    merged = merge(speech_corpus(600), merge_params(max_clips=90))
     counts = merged.vocabulary.set_index("name")["clip_count"]
     assert (counts["Rain"], counts["Speech"] <= 90, counts["Speech"] > 80) == (60, True, True)
     assert sum("Speech" in targets for targets in merged.named_targets().values()) == counts["Speech"]

@@ -1,4 +1,4 @@
-"""What each option of `vggish_plus` is worth: the real pipelines, one option changed at a time, several seeds each.
+"""Ablation of the options of `vggish_plus`: the real pipelines, one option changed at a time, several seeds each.
 
 python benchmarks/ablation.py DATA_ROOT --esc10 FOLDER [--store FOLDER] [--seeds 0,1,2] [--epochs N] [--rows NAMES]
     [--set NAME=VALUE,...] [--out docs/ablation.md] [--table-only]
@@ -8,8 +8,8 @@ DATA_ROOT holds the sample world with its clips and labels, which this makes:
     kedro run --env sample --params data_root=DATA_ROOT \\
         --pipelines=sample,ingest,clip,visual_label,audio_label,merge_labels
 
-Every network is trained there (`train`) and judged on the sample benchmark and on ESC-10 (`transfer_eval`), in two runs
-of an MLflow store that holds nothing else. What that holds already is not made again; a run that was killed is.
+Every network is trained there (`train`) and evaluated on the sample benchmark and on ESC-10 (`transfer_eval`), in two
+runs of an MLflow store for this purpose only. Finished runs in the store are not repeated; killed ones are.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ ROWS = (
 
 
 def copy_configuration(store: Path) -> None:
-    """Copy `conf/` into the store, so that it stays what it was, have it track there, and ask no teacher for its
-    embedding: on ESC-10, networks are compared with each other alone."""
+    """Copy `conf/` into the store, so that later edits do not matter; track there, and leave out the teacher's
+    embedding, as networks are compared only with each other on ESC-10."""
     shutil.rmtree(store / "conf", ignore_errors=True)
     shutil.copytree(PROJECT / "conf", store / "conf")
     tracking = {"server": {"mlflow_tracking_uri": uri(store)}, "tracking": {"experiment": {"name": EXPERIMENT}}}
@@ -74,12 +74,12 @@ def copy_configuration(store: Path) -> None:
 
 
 def uri(store: Path) -> str:
-    """Where MLflow keeps the runs of a store."""
+    """URI of the MLflow runs of a store."""
     return f"sqlite:///{store}/mlflow.db"
 
 
 def make_run(row: Row, seed: int, epochs: int, data_root: Path, esc10: Path, store: Path) -> None:
-    """Train a row with a seed, and judge it on both benchmarks, in a folder that is removed in the end."""
+    """Train the network of a row with a seed and evaluate it on both benchmarks, in a temporary folder."""
     made = store / "run"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir()
@@ -121,7 +121,7 @@ def kedro_run(
 
 
 def make_missing(rows: Sequence[Row], seeds: Sequence[int], options: argparse.Namespace) -> None:
-    """Make all runs that the store lacks, seed by seed, so that a store that grows can be read at any time."""
+    """Make all missing runs, seed by seed, so that an unfinished store can be read at any time."""
     copy_configuration(options.store)
     wanted = [(row, seed) for seed in seeds for row in rows]
     for at, (row, seed) in enumerate(wanted, 1):
@@ -135,7 +135,7 @@ def make_missing(rows: Sequence[Row], seeds: Sequence[int], options: argparse.Na
 
 
 def open_store(store: Path) -> None:
-    """Have MLflow read and write in the folder, artifacts too."""
+    """Make MLflow read and write in the folder, artifacts included."""
     store.mkdir(parents=True, exist_ok=True)
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     mlflow.set_tracking_uri(uri(store))
@@ -144,7 +144,7 @@ def open_store(store: Path) -> None:
 
 
 def choose_rows(names: str) -> list[Row]:
-    """Rows by name, in the order of `ROWS`, the full network always among them.
+    """Rows by name, in the order of `ROWS`; the full network is always included.
 
     Raises:
         SystemExit: if there is no such row.

@@ -1,4 +1,4 @@
-"""The table of the ablation: runs of its MLflow store, read back and laid out."""
+"""The tables of the ablation, from the runs in its MLflow store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one training gave.
+    """Results of one training.
 
     Attributes:
         parameters: weights of the network, its classifier among them.
@@ -60,13 +60,13 @@ class Figures:
 
 
 def settings_of(row: Row, seed: int, epochs: int) -> dict[str, str]:
-    """Run parameters of a training; what a stored run is known by."""
+    """Run parameters of a training, which identify a stored run."""
     common = {"train.epochs": str(epochs), "train.seed": str(seed), "transfer_eval.random_seed": str(seed)}
     return {"train.model": "vggish_plus", **common, **row.settings}
 
 
 def finished(settings: Mapping[str, str]) -> Figures | None:
-    """The figures of the runs with these settings, or nothing where one is missing or did not end well."""
+    """The figures of the runs with these settings; None if one is missing or failed."""
     parts = {part: _latest(part, settings) for part in (TRAINED, ESC10)}
     if any(run is None for run in parts.values()):
         return None
@@ -170,6 +170,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def write_table(page: Path, text: str) -> None:
-    """Write the tables at the end of a page; what was written there by hand above them is kept."""
+    """Write the tables at the end of a page; hand-written text above them is kept."""
     above = page.read_text().partition(BELOW)[0] if page.exists() else f"{TITLE}\n"
     page.write_text(f"{above}{BELOW}\n\n{text}\n")

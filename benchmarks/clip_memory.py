@@ -1,4 +1,4 @@
-"""How much memory a worker and its decoder process take while they make and store the clips of one long recording.
+"""Peak memory of a worker and its decoder process while they make and store the clips of one long recording.
 
 python benchmarks/clip_memory.py [--hours H] [--folder TEMPORARY]
 """
@@ -28,7 +28,7 @@ from xmodal_kedro.storage import FileRef, ShardJobs
 CATALOG = Path(__file__).parents[1] / "conf/base/catalog/03_primary.yml"
 
 WORKERS = 2
-"""Two, of which one has work: with one, joblib would work in this process."""
+"""Two workers, of which one has work: with one, joblib would work in this process."""
 
 SAMPLE_EVERY_S = 0.05
 
@@ -37,7 +37,7 @@ LINE = "{:<42}{:>10}{:>7}{:>12}{:>5}{:>13}{:>5}{:>14}"
 
 @dataclass
 class Peak:
-    """Most memory of a process, bytes. PSS shares out what processes have in common, so it adds up; RSS does not."""
+    """Peak memory of a process, bytes. PSS divides shared pages among processes, so it can be added; RSS cannot."""
 
     rss: int = 0
     pss: int = 0
@@ -48,14 +48,14 @@ class Peak:
 
 @dataclass
 class Peaks:
-    """Of the worker that has a decoder process, of that, and of both at one moment."""
+    """Peak memory of the worker with a decoder process, of the decoder, and of both at one time."""
 
     worker: Peak = field(default_factory=Peak)
     decoder: Peak = field(default_factory=Peak)
     together: Peak = field(default_factory=Peak)
 
     def look(self) -> None:
-        """Take a sample of the processes that run now."""
+        """Take a sample of the running processes."""
         for worker in psutil.Process().children():
             try:
                 of_worker = worker.memory_full_info()
@@ -69,7 +69,7 @@ class Peaks:
 
 
 def watch(peaks: Peaks, done: threading.Event) -> None:
-    """Sample until told that it is done."""
+    """Sample until the work is done."""
     while not done.wait(SAMPLE_EVERY_S):
         peaks.look()
 

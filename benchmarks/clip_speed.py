@@ -1,4 +1,4 @@
-"""How fast clips are made: this project beside the usual ways, on the same real files, interleaved.
+"""Speed of clipping: this project compared with the usual ways, on the same real files, interleaved.
 
 python benchmarks/clip_speed.py FOLDER [--rounds N] [--json OUT]
 """
@@ -32,10 +32,10 @@ PARAMS = ClipParams()
 
 @dataclass
 class Sample:
-    """A file that every way can use.
+    """A file that every way can read.
 
     Attributes:
-        group: by the short side of its pictures.
+        group: by the short side of its frames.
         duration_s: length of its sound.
         spent_s: processor time of each way, one figure a round.
     """
@@ -53,13 +53,13 @@ def clip_in_process(path: Path) -> None:
 
 
 def clip_in_production(path: Path) -> None:
-    """The same as a run calls it: in the worker's decoder process, which gives the clips to the worker."""
+    """The clipper as in a run: in the worker's decoder process, which sends the clips to the worker."""
     for _ in isolated(clip_file, str(path), path.name, PARAMS, timeout_s=PARAMS.limit_s(path.stat().st_size)):
         pass
 
 
 def group_of(path: Path) -> str:
-    """By the short side of the first video stream, pixels."""
+    """The group of a file, by the short side of the first video stream in pixels."""
     with av.open(str(path), metadata_errors="ignore") as container:
         stream = container.streams.video[0]
         short_side_px = min(stream.width, stream.height)
@@ -67,7 +67,7 @@ def group_of(path: Path) -> str:
 
 
 def choose(folder: Path, ways: dict[str, Way]) -> tuple[list[Sample], dict[str, str]]:
-    """Files of which this project makes clips and which every way can read, after one unmeasured round over them.
+    """Files with clips that every way can read, after one unmeasured round over them.
 
     Returns:
         The files, and why each other file is left out.
@@ -97,7 +97,7 @@ def why_not(path: Path, ways: dict[str, Way]) -> str:
 
 
 def measure(samples: Sequence[Sample], ways: dict[str, Way], rounds: int) -> None:
-    """Add `rounds` figures a way to each file: file by file, way by way, so that other work on the machine hits all."""
+    """Add `rounds` figures for each way and file, interleaved, so that other work on the machine affects all alike."""
     for turn in range(rounds):
         for at, sample in enumerate(samples):
             first = (turn + at) % len(ways)
@@ -126,7 +126,7 @@ def figures_of(samples: Sequence[Sample], name: str) -> dict[str, float]:
 
 
 def report(samples: Sequence[Sample], ways: dict[str, Way]) -> dict[str, dict[str, dict[str, float]]]:
-    """Print one table a group; the same figures by group and way."""
+    """Print one table for each group; returns the figures by group and way."""
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for group in sorted({sample.group for sample in samples}):
         members = [sample for sample in samples if sample.group == group]

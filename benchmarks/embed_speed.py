@@ -1,15 +1,16 @@
-"""How long judging a network takes: embedding a benchmark of 5 s sounds, and probing it.
+"""Time of evaluating a network: embedding a benchmark of 5 s clips, and probing it.
 
 python benchmarks/embed_speed.py [--models A,B] [--sounds N] [--rounds N] [--device cuda] [--json OUT]
 
 N sounds of noise are stored as `transfer_eval` stores them, and embedded as it does. For each network:
 
 - sounds/s, and minutes for the 2,000 of ESC-50, on one thread of a CPU or on CUDA;
-- beside the network's bare forward pass on log-mel that is ready: what remains is reading, the front end and pooling;
-- most memory with N sounds, and with four times as many.
+- beside that, the network's forward pass on precomputed log-mel; the rest is reading, front end and pooling;
+- peak memory with N clips, and with four times as many.
 
-Then linear probes of 2,000 clips of 50 classes, over five folds with four strengths to choose from: seconds for vectors
-of each network's size. In rounds, in turn, medians; by processor time on a CPU, so that other programs count less.
+Then linear probes of 2,000 clips of 50 classes, over five folds and four strengths of regularisation: seconds for
+vectors of each network's size. Medians over interleaved rounds; processor time on a CPU, where other programs count
+less.
 """
 
 from __future__ import annotations
@@ -79,12 +80,12 @@ class NoiseShard:
 
 
 def embed(sounds: Shards, representation: NetworkEmbedding) -> int:
-    """Embed all sounds, and give the most memory that this process had meanwhile, bytes."""
-    process, most = psutil.Process(), 0
+    """Embed all clips; returns the peak memory of this process meanwhile, bytes."""
+    process, peak = psutil.Process(), 0
     for job in embed_benchmark(sounds, {"network": representation}, BATCH).values():
-        for _ in job():  # a table a batch, as it is written
-            most = max(most, process.memory_info().rss)
-    return most
+        for _ in job():  # one table for each batch, as in writing
+            peak = max(peak, process.memory_info().rss)
+    return peak
 
 
 def seconds(task: Callable[[], Any], device: torch.device) -> float:

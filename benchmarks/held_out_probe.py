@@ -1,12 +1,12 @@
-"""How much a network has learnt, for choosing a recipe without touching a benchmark: a linear probe that tells the
-audio teacher's first label of held-out clips from the network's frozen embeddings.
+"""A linear probe for choosing a training recipe without a benchmark: it predicts the audio teacher's first label of
+held-out clips from the network's frozen embeddings.
 
 python benchmarks/held_out_probe.py DATA_ROOT [--models NAMES] [--env ENV] [--folds N] [--min-recordings N] [--seed N]
     [--json OUT]
 
-DATA_ROOT holds clips, labels of both kinds and trained networks, as the main line up to `train` leaves them. Clips are
-those of the validation split, none of whose recordings a network was trained on; recordings are not divided between
-folds. What is told is the teacher's opinion, not the truth: compare recipes by it, and nothing else.
+DATA_ROOT holds clips, labels of both kinds and trained networks, as the pipelines up to `train` make them. Clips are
+those of the validation split, so no network was trained on their recordings; a recording is in one fold only. The
+labels are the teacher's, not the truth: use the accuracy only to compare recipes.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def gather(clips: Shards, labels: Shards, audio_labels: Shards, folds: int, min_
     Args:
         clips, labels, audio_labels: shards under the same keys.
         folds: into how many parts recordings are divided, with the classes as evenly in them as may be.
-        min_recordings: that a class needs to be among those that are told apart.
+        min_recordings: minimum number of recordings of a class.
 
     Raises:
         UserError: if fewer than two classes have as many.
@@ -112,14 +112,16 @@ def _read(clips: Any, labels: Any, audio_labels: Any) -> pd.DataFrame:
 
 
 def accuracies(representation: Representation, held_out: HeldOut, strengths: Sequence[float]) -> list[float]:
-    """Share of each fold's clips that a probe of the other folds, among which its strength is chosen, tells right."""
+    """Accuracy on each fold of a probe trained on the other folds, which also choose its regularisation."""
     parts = range(0, len(held_out.sounds), SOUNDS_AT_A_TIME)
     embeddings_NE = np.concatenate(
         [representation(held_out.sounds[start : start + SOUNDS_AT_A_TIME]).embeddings for start in parts]
     ).astype(np.float64)
     splits = rotate(held_out.folds_N)
-    told = predict_splits(embeddings_NE, held_out.truths_N, held_out.folds_N, splits, strengths)
-    return [float(np.mean(names == held_out.truths_N[split.test])) for names, split in zip(told, splits, strict=True)]
+    predictions = predict_splits(embeddings_NE, held_out.truths_N, held_out.folds_N, splits, strengths)
+    return [
+        float(np.mean(names == held_out.truths_N[split.test])) for names, split in zip(predictions, splits, strict=True)
+    ]
 
 
 def measure(
@@ -143,8 +145,11 @@ def measure(
 def describe(found: dict[str, dict[str, list[float]]], held_out: HeldOut) -> str:
     """A table, in percent."""
     rows = [
-        [name, *(f"{100 * np.mean(each):.1f} ± {100 * np.std(each, ddof=1):.1f}" for each in told.values())]
-        for name, told in found.items()
+        [
+            name,
+            *(f"{100 * np.mean(each):.1f} ± {100 * np.std(each, ddof=1):.1f}" for each in by_representation.values()),
+        ]
+        for name, by_representation in found.items()
     ]
     clips, recordings = len(held_out.sounds), len(np.unique(held_out.recordings_N))
     folds, classes = len(np.unique(held_out.folds_N)), len(np.unique(held_out.truths_N))

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, by kind of work, from torch's profiler."""
+"""Time of a training step by kind of work, from torch's profiler."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IDLE = "device idle"
 UNATTRIBUTED = "not attributed"
 
 AROUND = {FRONT_END: FRONT_END, "Optimizer.": "optimiser", "clip_grad_norm": "optimiser"}
-"""Kind of all that is done within an operation of a name that begins so."""
+"""Kind of everything within an operation whose name has this prefix."""
 
 KINDS: dict[str, tuple[str, ...]] = {
     "copies, casts, layout": ("copy", "contiguous", "clone", "memcpy", "memset", "fill_", "zero_", "aten::cat"),
@@ -31,8 +31,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "optimiser": ("_foreach", "_fused_adam", "lerp", "vector_norm"),
 }
-"""Parts of names of operations, in lower case. The first kind that has one wins; the innermost operation is asked
-first, those around it where it is of no kind."""
+"""Parts of names of operations, in lower case. The first matching kind counts; the innermost operation is matched
+first, then those around it."""
 
 
 def profile_steps(learner: Learner, step: Step, steps: int) -> dict[str, float]:
@@ -72,7 +72,7 @@ def group(events: Any, on_gpu: bool) -> dict[str, float]:
         if event.device_type.name != "CPU":
             kernels_us += 0.0 if event.is_user_annotation else event.time_range.elapsed_us()
         elif on_gpu:
-            # A range that bears the operation's own name is drawn along the GPU's time and is no kernel.
+            # A range with the operation's own name on the GPU's time line is not a kernel.
             for kernel in (kernel for kernel in event.kernels if kernel.name != event.name):
                 spent[kind_of([kernel.name] if kernel.name.startswith("triton") else _around(event))] += kernel.duration
         else:

@@ -1,4 +1,4 @@
-"""How far a teacher's labels of the pictures that are kept agree with its labels of all frames.
+"""Agreement of a teacher's labels of the kept frames with its labels of all frames.
 
 python benchmarks/keyframe_labels.py VIDEOS TEACHERS [--every N] [--json OUT]
 """
@@ -40,14 +40,14 @@ LABEL = LabelParams(device="cpu")
 SEED = 0
 TIME_TOLERANCE_S = 0.001
 
-KEPT, RANDOM, EACH_SECOND = "the pictures kept", "one random frame", "one frame a second"
+KEPT, RANDOM, EACH_SECOND = "the kept frames", "one random frame", "one frame a second"
 CLIP_SOUND, WHOLE_SOUND, ALL_FRAMES = "the clip's sound", "the whole file's sound", "all frames"
 ALL, KEYFRAMES, REFERENCE_FRAMES = "all clips", "clips with keyframes", "clips with a reference frame"
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores [classes] of one clip by what was shown or played to the teacher, and which group it belongs to."""
+    """Scores [classes] of one clip by the input of the teacher, and the group of the clip."""
 
     group: str
     scores: dict[str, NDArray[np.float32]]
@@ -59,7 +59,7 @@ class Scores:
 
     Attributes:
         unused: files that give no clip.
-        strays: kept pictures that have a time at which the file has no frame.
+        strays: kept frames with a time at which the file has no frame.
         same_sound: clips of which every sample is that of the whole file's sound.
     """
 
@@ -71,7 +71,7 @@ class Scores:
 
 
 class Judge:
-    """A teacher with its card, and what of its labels becomes a target.
+    """A teacher with its card, and the selection of its labels as targets.
 
     Args:
         kind: `visual` or `audio`.
@@ -96,7 +96,7 @@ class Judge:
         return np.stack([nothing if scores_C is None else scores_C for _, scores_C in scored])
 
     def labels(self, scores_C: NDArray[np.float32]) -> frozenset[str]:
-        """What becomes of scores as targets: classes over the threshold, at most the best k."""
+        """Targets from scores: classes over the threshold, at most the best k."""
         names = np.array(self._teacher.labels)
         best = np.argsort(-scores_C, kind="stable")[: self._merging.top_k]
         kept = names[best[scores_C[best] >= self._merging.threshold]]
@@ -141,7 +141,7 @@ def nearest(frames: Sequence[Frame], time_s: float) -> Frame:
 
 
 def agreement(mine_C: NDArray[np.float32], theirs_C: NDArray[np.float32], judge: Judge) -> dict[str, float]:
-    """How far two score vectors of one clip agree; 1 is whole agreement for all but the distance."""
+    """Agreement of two score vectors of one clip; 1 is full agreement, except for the distance."""
     top_5 = [set(np.argsort(-scores_C, kind="stable")[:5]) for scores_C in (mine_C, theirs_C)]
     labels = [judge.labels(scores_C) for scores_C in (mine_C, theirs_C)]
     either = labels[0] | labels[1]
@@ -156,7 +156,7 @@ def agreement(mine_C: NDArray[np.float32], theirs_C: NDArray[np.float32], judge:
 
 
 def compare(scored: Sequence[Scored], reference: str, judge: Judge) -> Iterator[tuple[str, str, int, dict[str, float]]]:
-    """Mean agreement of everything that was shown with the reference: by group, and over all clips."""
+    """Mean agreement of each input with the reference, by group and over all clips."""
     groups = sorted({clip.group for clip in scored})
     for group in [*groups, ALL] if len(groups) > 1 else groups:
         members = [clip for clip in scored if group in (clip.group, ALL)]
@@ -167,7 +167,7 @@ def compare(scored: Sequence[Scored], reference: str, judge: Judge) -> Iterator[
 
 
 def report(scored: Sequence[Scored], reference: str, judge: Judge) -> list[dict[str, Any]]:
-    """Print a table; the same as records."""
+    """Print a table; returns it as records."""
     compared = list(compare(scored, reference, judge))
     rows = [
         [f"{group}: {name}", str(count), *(f"{value:.3f}" for value in means.values())]
@@ -196,7 +196,7 @@ def main(arguments: Sequence[str]) -> None:
             score_video(path, clips, visual, audio, options.every, scores)
     print(f"{describe_machine()}\n{len(scores.heard)} clips; {scores.unused} files give none.")
     print(f"\nBy sight. `{ALL_FRAMES}` are every {options.every}th of the clip, their scores averaged.")
-    print(f"Kept pictures at a time where the file has no frame: {scores.strays}.")
+    print(f"Kept frames at a time where the file has no frame: {scores.strays}.")
     sight = report(scores.seen, ALL_FRAMES, visual)
     print(f"\nBy ear. Clips whose samples are those of decoding the whole file: {scores.same_sound}.")
     hearing = report(scores.heard, WHOLE_SOUND, audio)

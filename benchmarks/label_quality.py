@@ -1,4 +1,4 @@
-"""How good machine labels are under each rule of merging, by what is known of some recordings.
+"""Quality of machine labels under each merge rule, by the known truth of some recordings.
 
 python benchmarks/label_quality.py VIDEOS TEACHERS TRUTH [--env ENV] [--min-clips N] [--json OUT]
 """
@@ -41,7 +41,7 @@ TEACHERS = ("visual.seen", "visual.heard", "audio.heard")
 
 
 def run(pipeline: Pipeline, env: str, options: dict[str, Any]) -> DataCatalog:
-    """Run a pipeline on the catalog and parameters of an env, with some of them set otherwise."""
+    """Run a pipeline on the catalog and parameters of an env, with some parameters changed."""
     usual: dict[str, Any] = dict(settings.CONFIG_LOADER_ARGS)
     loader = OmegaConfigLoader(str(PROJECT / "conf"), env=env, runtime_params=options, **usual)
     catalog = DataCatalog.from_config(loader["catalog"], loader.get("credentials"))
@@ -52,7 +52,7 @@ def run(pipeline: Pipeline, env: str, options: dict[str, Any]) -> DataCatalog:
 
 
 def parameters(pipeline: Pipeline, stated: dict[str, Any]) -> Iterator[tuple[str, Params]]:
-    """The parameters that a pipeline's nodes ask for, each of its class."""
+    """The typed parameters of a pipeline's nodes."""
     for node in pipeline.nodes:
         hints = get_type_hints(node.func)
         for argument, name in inspect.signature(node.func).bind(*node.inputs).arguments.items():
@@ -61,7 +61,7 @@ def parameters(pipeline: Pipeline, stated: dict[str, Any]) -> Iterator[tuple[str
 
 
 def measure(options: dict[str, Any], env: str, min_clips: int) -> dict[str, dict[str, float]]:
-    """The metrics of `label_check` for each way of merging labels that are there."""
+    """The metrics of `label_check` for each way of merging stored labels."""
     found = {}
     for rule, names in WAYS:
         merging = {"rule": rule, "visual_names": names, "min_clips": min_clips}
@@ -105,7 +105,7 @@ def describe(metrics: dict[str, dict[str, float]]) -> str:
 
 
 def percent(metrics: dict[str, float], name: str) -> str:
-    """A share; a dash where it is not known."""
+    """A share in percent; a dash if unknown."""
     return f"{100 * metrics[name]:.1f}" if name in metrics else "-"
 
 
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", help="folder, glob or manifest of recordings")
     parser.add_argument("teachers", type=Path, help="folder of the teachers' files, as the env's catalog wants it")
-    parser.add_argument("truth", type=Path, help="what is known of recordings: .csv with uri and heard or seen")
+    parser.add_argument("truth", type=Path, help="truth of recordings: .csv with uri and heard or seen")
     parser.add_argument("--env", default="onnx", help="configuration that names the teachers (%(default)s)")
     parser.add_argument("--min-clips", type=int, default=1, help="clips that a class needs (%(default)s)")
     parser.add_argument("--json", type=Path, help="store the metrics here")

@@ -1,4 +1,4 @@
-"""Clips a second that a teacher labels, beside the bare onnxruntime session on ready tensors.
+"""Clips per second that a teacher labels, compared with the bare onnxruntime session on ready tensors.
 
 python benchmarks/label_speed.py VIDEOS TEACHERS [--rounds N] [--json OUT]
 """
@@ -64,7 +64,7 @@ class Measured:
 
 
 def make_clips(videos: Path) -> list[ClipRow]:
-    """Clips of all videos of a folder, as the project cuts them."""
+    """Clips of all videos of a folder, made by the project."""
     clips: list[ClipRow] = []
     for path in sorted(file for file in videos.iterdir() if file.is_file()):
         try:
@@ -82,7 +82,7 @@ def store(clips: Sequence[ClipRow], path: Path) -> StoredShard:
 
 
 def bare_session(card: TeacherCard, weights: Path, rows: Sequence[NDArray[Any]], device: Device) -> Callable[[], None]:
-    """The model on batches that are ready; as large as the model takes, up to those of the parameters."""
+    """The model on ready batches, of the model's fixed batch size or that of the parameters."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -101,7 +101,7 @@ def bare_session(card: TeacherCard, weights: Path, rows: Sequence[NDArray[Any]],
 
 
 def seconds(work: Callable[[], object], device: Device) -> float:
-    """Of the processor on a CPU, where other programs do not count; by the clock on a GPU."""
+    """Processor time on a CPU, where other programs do not count; wall time on a GPU."""
     clock = time.perf_counter if device == "cuda" else time.process_time
     started = clock()
     work()
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(1)  # as in a worker, of which there is one a core
+    torch.set_num_threads(1)  # as in a worker; there is one for each core
     clips = make_clips(options.videos)
     devices: list[Device] = ["cpu", "cuda"] if CUDA in ort.get_available_providers() else ["cpu"]
     rows, figures = [], {}

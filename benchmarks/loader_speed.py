@@ -1,10 +1,10 @@
-"""Clips a second that the loader reads from warm cache, beside the usual ways, and the memory that it takes.
+"""Clips per second that the loader reads from a warm cache, compared with the usual ways, and its memory.
 
 python benchmarks/loader_speed.py [--rounds N] [--folder TEMPORARY] [--json OUT]
 
-Makes shards of 4 s clips as `simulated_clips` says, 3.5 GB, and of some of them what the other ways read, 2.1 GB; all
-are removed in the end. Each way is measured in a process of its own, round by round in turn, by processor time of all
-its threads, after as many clips that are not counted.
+Makes shards of 4 s clips with `simulated_clips`, 3.5 GB, and files for the other ways, 2.1 GB; all are removed at the
+end. Each way is measured in its own process, in interleaved rounds, by processor time of all its threads, after a
+warm-up of as many clips.
 """
 
 from __future__ import annotations
@@ -67,16 +67,16 @@ def _read(batches: Epoch, least_clips: int) -> int:
 
 
 def watch_memory(folder: Path, shards: int, least_clips: int) -> dict[str, float]:
-    """Memory of this process while it reads an epoch or so many clips; `before` that, and the most of it, bytes."""
+    """Memory of this process while it reads an epoch or `clips` clips: `before`, and the peaks, bytes."""
     way = open_shards(folder, PARAMS.reader_threads, shards)
     process, done = psutil.Process(), threading.Event()
     before = process.memory_full_info()
-    most = {"pss": 0, "uss": 0}
+    peak = {"pss": 0, "uss": 0}
 
     def watch() -> None:
         while not done.wait(SAMPLE_EVERY_S):
             now = process.memory_full_info()
-            most.update({kind: max(most[kind], getattr(now, kind)) for kind in most})
+            peak.update({kind: max(peak[kind], getattr(now, kind)) for kind in peak})
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -86,14 +86,14 @@ def watch_memory(folder: Path, shards: int, least_clips: int) -> dict[str, float
     finally:
         done.set()
         watcher.join()
-    return {"shards": shards, "clips": clips, "before_uss": before.uss, **most}
+    return {"shards": shards, "clips": clips, "before_uss": before.uss, **peak}
 
 
 def in_new_process(folder: Path, *arguments: str) -> dict[str, Any]:
-    """What this script prints when told to do one thing."""
+    """The JSON that this script prints when it is called with one task."""
     command = [sys.executable, __file__, "--folder", str(folder), *arguments]
-    told: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    return told
+    printed: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return printed
 
 
 def measure_speed(folder: Path, shards: int, rounds: int) -> dict[str, list[dict[str, Any]]]:
@@ -108,7 +108,7 @@ def measure_speed(folder: Path, shards: int, rounds: int) -> dict[str, list[dict
 
 
 def describe_speed(measured: dict[str, list[dict[str, Any]]]) -> str:
-    """A row a way."""
+    """One row for each way."""
     speeds = {name: [turn["clips"] / turn["cpu_s"] for turn in turns] for name, turns in measured.items()}
     rows = []
     for name in WAYS:
@@ -116,20 +116,20 @@ def describe_speed(measured: dict[str, list[dict[str, Any]]]) -> str:
             rows.append([name, missing(name), "", "", ""])
             continue
         ratios = [ours / theirs for ours, theirs in zip(speeds[name], speeds[YARDSTICK], strict=True)]
-        least, most = min(speeds[name]), max(speeds[name])
+        low, high = min(speeds[name]), max(speeds[name])
         by_clock = median(turn["clips"] / turn["wall_s"] for turn in measured[name])
-        cells = [f"{median(speeds[name]):,.0f}", f"{least:,.0f} to {most:,.0f}", f"{median(ratios):.2f}"]
+        cells = [f"{median(speeds[name]):,.0f}", f"{low:,.0f} to {high:,.0f}", f"{median(ratios):.2f}"]
         rows.append([name, *cells, f"{by_clock:,.0f}"])
     return table(["way", "clips/s per core", "rounds from", "x memmap", "clips/s by the clock"], rows)
 
 
 def describe_memory(measured: Sequence[dict[str, Any]]) -> str:
-    """A row a number of shards, MB."""
+    """One row for each number of shards, MB."""
     kinds = ("before_uss", "uss", "pss")
     rows = [
         [f"{one['shards']}", f"{one['clips']:,}", *(f"{one[kind] / 1e6:.0f}" for kind in kinds)] for one in measured
     ]
-    return table(["shards", "clips read", "USS before, MB", "most USS", "most PSS"], rows)
+    return table(["shards", "clips read", "USS before, MB", "peak USS", "peak PSS"], rows)
 
 
 def run(folder: Path, rounds: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Ways to read batches of clips with their targets in random order: this project's and the usual ones.
 
-Each gives, an epoch at a time, pairs of int16 [batch, samples] and float32 [batch, classes] tensors.
+Each yields, one epoch at a time, pairs of int16 [batch, samples] and float32 [batch, classes] tensors.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def open_shards(folder: Path, threads: int, shards: int) -> Way:
 
 
 def open_memmap(folder: Path, shards: int) -> Way:
-    """One file of sound, mapped; whole clips are drawn from all of it."""
+    """One memory-mapped file of audio, from which random clips are read."""
     sounds_NT = np.memmap(folder / SOUNDS, np.int16, "r").reshape(-1, SAMPLES)
     targets_NC = np.load(folder / TARGETS)
 
@@ -62,7 +62,7 @@ def open_memmap(folder: Path, shards: int) -> Way:
 
 def open_webdataset(folder: Path, shards: int) -> Way:
     """Tar files of raw samples, through WebDataset with a shuffle buffer as large as ours."""
-    # Measured where it is installed: the project does not need it, and mypy finds it or not.
+    # Measured if it is installed: the project does not need it, so mypy may not find it.
     import webdataset as wds  # type: ignore[import-not-found, unused-ignore]
 
     files = sorted(map(str, folder.glob("*.tar")))
@@ -84,7 +84,7 @@ def open_webdataset(folder: Path, shards: int) -> Way:
 
 
 MANY_SHARDS = 500
-"""Twice as many as the loader remembers the labels of."""
+"""Twice the number of shards whose labels the loader caches."""
 MANY = f"the same, over {MANY_SHARDS:,} shards"
 
 WAYS: dict[str, Callable[[Path, int], Way]] = {
@@ -99,7 +99,7 @@ YARDSTICK = "int16 memmap, random clips"
 
 
 def missing(name: str) -> str:
-    """Why a way cannot be measured here; empty if it can."""
+    """Reason why a way cannot be measured here; empty if it can."""
     return "not installed" if name == "WebDataset" and find_spec("webdataset") is None else ""
 
 

@@ -1,4 +1,4 @@
-"""Hours of video for a benchmark, made in minutes: a short recording is encoded, and its packets repeated."""
+"""Hours of video for a benchmark, made in minutes: the packets of a short encoded recording are repeated."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ STEPS = 30
 
 @dataclass(frozen=True)
 class Recording:
-    """What a long file is made of.
+    """Properties of a long file.
 
     Attributes:
-        segment_s: length of what is encoded, which begins with its only keyframe.
+        segment_s: length of the encoded recording, which begins with its only keyframe.
         fps: frames a second; 0 means sound alone.
     """
 

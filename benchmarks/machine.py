@@ -1,4 +1,4 @@
-"""What the benchmarks share: processor time, the machine's name, tables."""
+"""Shared by the benchmarks: processor time, the machine's name, tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cpu_s() -> float:
 
 
 def _cpu_s_of(process: psutil.Process) -> float:
-    """Of its threads, to the nanosecond where the kernel tells (Linux), else to the clock tick."""
+    """Processor time of its threads, in nanoseconds where the kernel reports them (Linux), else in clock ticks."""
     try:
         return sum(int(task.read_text().split()[0]) for task in _schedstats(process)) / 1e9
     except (OSError, IndexError):
@@ -48,7 +48,7 @@ def describe_machine() -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under a header in columns, the first to the left and the others to the right."""
+    """Rows under a header in columns; the first is aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = []
     for row in (header, ["-" * width for width in widths], *rows):

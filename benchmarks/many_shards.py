@@ -1,15 +1,15 @@
-"""What the engine takes by itself, and how much memory its driver, by the number of shards.
+"""Overhead of the engine, and memory of its driver, by the number of shards.
 
 python benchmarks/many_shards.py [--shards 10,100,1000] [--workers 8] [--seconds 8] [--json OUT]
 
-A run of `clip` over as many recordings as there are shards, with a decoder that sleeps (`stub_media.py`) in place of
-one that works: so there may be more workers than cores, and what is measured is the rest. Manifest, shards, checks,
-storage and the engine are the project's, each size in a process of its own.
+A run of `clip` over as many recordings as there are shards, with a decoder that sleeps (`stub_media.py`) instead of
+decoding: so there can be more workers than cores, and the rest is measured. Manifest, shards, checks, storage and the
+engine are the project's; each size runs in its own process.
 
-Overhead is by how much longer workers are there than they have work. The work of a shard is the time from its job's
+Overhead is the time that workers exist without working. The work of a shard is the time from its job's
 start on until its last clip is stored. `overhead` counts a worker from the beginning of its first job, `with start`
-from the beginning of the run, the start of its process included, which is paid once, however many shards there are.
-Both hold the rest: handing out jobs, footers, renaming, the index, and workers that wait for the others' last jobs.
+from the beginning of the run, the start of its process included, which is paid once for any number of shards. Both
+include the rest: handing out jobs, footers, renaming, the index, and workers that wait for the others' last jobs.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ SAMPLE_EVERY_S = 0.1
 
 @contextmanager
 def watched() -> Iterator[dict[str, int]]:
-    """Memory of this process alone (USS) `before` the block and the `most` of it within, bytes."""
+    """Memory of this process alone (USS): `before` the block, and the `peak` within it, bytes."""
     process, done = psutil.Process(), threading.Event()
     before = process.memory_full_info().uss
-    found = {"before": before, "most": before}
+    memory = {"before": before, "peak": before}
 
     def watch() -> None:
         while not done.wait(SAMPLE_EVERY_S):
-            found["most"] = max(found["most"], process.memory_full_info().uss)
+            memory["peak"] = max(memory["peak"], process.memory_full_info().uss)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        yield found
+        yield memory
     finally:
         done.set()
         watcher.join()
 
 
 def measure(folder: Path, shards: int, workers: int, seconds: float, backend: str) -> dict[str, Any]:
-    """Clip so many recordings, then once more, where nothing is left to do."""
+    """Clip the recordings, then once more with nothing left to do."""
     videos = make_recordings(folder / "recordings", shards)
     log = folder / "log"
     log.mkdir()
@@ -101,14 +101,14 @@ def measure(folder: Path, shards: int, workers: int, seconds: float, backend: st
         "end_s": started_s + wall_s - float(work["ended_s"].max()),
         "again_s": again_s,
         "before_bytes": uss["before"],
-        "most_bytes": uss["most"],
+        "most_bytes": uss["peak"],
     }
 
 
 def describe(results: Sequence[dict[str, Any]]) -> str:
-    """A row a size."""
+    """One row for each size."""
     header = ["shards", "work a worker, s", "run, s", "overhead", "with start", "start, s", "after the last, s"]
-    header += ["run again, s", "driver before, MB", "at most, MB"]
+    header += ["run again, s", "driver before, MB", "peak, MB"]
     rows = []
     for one in results:
         cells = [f"{one['shards']:,}", f"{one['work_s']:,.1f}", f"{one['wall_s']:,.1f}"]
@@ -135,11 +135,11 @@ def main(arguments: Sequence[str]) -> None:
     results = []
     for shards in options.shards.split(","):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            told = Path(folder, "found.json")
+            output = Path(folder, "found.json")
             given = ["--shards", shards, "--workers", f"{options.workers}", "--seconds", f"{options.seconds}"]
-            given += ["--backend", options.backend, "--folder", folder, "--json", str(told), "--alone"]
+            given += ["--backend", options.backend, "--folder", folder, "--json", str(output), "--alone"]
             subprocess.run([sys.executable, __file__, *given], check=True)
-            results.append(json.loads(told.read_text()))
+            results.append(json.loads(output.read_text()))
             print(json.dumps(results[-1]), file=sys.stderr, flush=True)
     how = f"{options.workers} workers of {options.backend}, {options.seconds:g} s a shard"
     print(f"{describe_machine()}\n{how}\n\n{describe(results)}")

@@ -2,9 +2,8 @@
 
 python benchmarks/merge_scale.py [--sizes 150000,1500000,15000000] [--teachers FOLDER] [--folder TEMPORARY] [--json OUT]
 
-Makes shards of clips and labels as `simulated_labels` says, and then does in a process of its own what
-`kedro run --pipelines=merge_labels` does up to `labels`: the nodes in order, on the datasets of the catalog with their
-checks. Left out are Kedro's start, the tracking and the report.
+Makes shards of clips and labels with `simulated_labels`. Then a separate process runs the nodes of `merge_labels` up to
+`labels` in order, on the datasets of the catalog with their checks, without Kedro's start, tracking and report.
 """
 
 from __future__ import annotations
@@ -56,12 +55,12 @@ WAYS: dict[str, dict[str, Any]] = {
         "targets": "soft",
     },
 }
-"""What of `conf/base` is changed: nothing, which passes twice over the labels; and most that can be asked for, which
-passes three times."""
+"""Changes of `conf/base`: none, which reads the labels twice; and the most costly options, which read them three
+times."""
 
 
 def catalog_entries(folder: Path, workers: int) -> dict[str, Any]:
-    """What the catalog of `conf/base` says of what merging reads and makes, in another folder, with so many workers."""
+    """The datasets of merging in the catalog of `conf/base`, in another folder and with `workers` workers."""
     config = OmegaConfigLoader(str(CONF), base_env="base", default_run_env="base", runtime_params={"data_root": folder})
     used = create_pipeline().to_nodes(LAST_NODE).datasets()
     entries = {name: entry for name, entry in config["catalog"].items() if name in used}
@@ -83,7 +82,7 @@ def teacher_tables(folder: Path) -> TeacherTables:
 
 
 def simulate(clip_count: int, tables: TeacherTables, folder: Path) -> None:
-    """Store all that merging reads."""
+    """Store all inputs of merging."""
     entries = catalog_entries(folder, -1)
     catalog = DataCatalog.from_config(entries)
     for name, made in vars(tables).items():
@@ -91,7 +90,7 @@ def simulate(clip_count: int, tables: TeacherTables, folder: Path) -> None:
     videos = draw_videos(clip_count)
     catalog.save("near_duplicates", draw_near_duplicates(list(videos)))
     for name, jobs in shard_jobs(videos, tables).items():
-        # Without its check: that of clips wants sound.
+        # Without its check, as that of clips requires audio.
         options = {field: value for field, value in entries[name].items() if field in STORING}
         ShardedParquetDataset(**options).save(jobs)
 
@@ -109,7 +108,7 @@ def merge(folder: Path, workers: int, params: MergeParams) -> dict[str, Any]:
 
 
 def measure(folder: Path, workers: int, way: str) -> dict[str, Any]:
-    """Merge in a new process; what `merge` tells, and `peak_bytes`, the most memory of it and its workers at a time."""
+    """Merge in a new process; returns the results of `merge`, and `peak_bytes` of the process and its workers."""
     command = [sys.executable, __file__, "--merge", str(folder), "--ways", way, "--workers", str(workers)]
     peak, done = [0], threading.Event()
     process = subprocess.Popen(command)
@@ -125,7 +124,7 @@ def measure(folder: Path, workers: int, way: str) -> dict[str, Any]:
 
 
 def watch(pid: int, peak: list[int], done: threading.Event) -> None:
-    """Keep the highest sum of PSS (which shares out what processes have in common) of a process and its children."""
+    """Record the highest sum of PSS (which divides shared pages among processes) of a process and its children."""
     driver = psutil.Process(pid)
     while not done.wait(SAMPLE_EVERY_S):
         try:

@@ -1,4 +1,4 @@
-"""Training steps of PANNs and EfficientAT as their own scripts take them, beside this project's, in the same run.
+"""Training steps of PANNs and EfficientAT as in their own scripts, compared with this project's, in the same run.
 
 python benchmarks/peer_loops.py --panns CLONE --efficientat CLONE [--device cuda] [--batch 128] [--compile] [--json OUT]
 
@@ -73,7 +73,7 @@ class Checkout:
     contenders: Callable[[Sequence[ModuleType]], list[Contender]]
 
     def check(self, folder: Path) -> None:
-        """See that a folder is a clone of it.
+        """Check that a folder is a clone of it.
 
         Raises:
             UserError: if it is none.
@@ -127,7 +127,7 @@ PEERS = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What a network asks for: its weights, and the floating-point operations of a clip's forward pass."""
+    """Costs of a network: its weights, and the floating-point operations of a clip's forward pass."""
 
     parameters: int
     flop: int
@@ -151,7 +151,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """Amount of measurement."""
 
     steps: int
     rounds: int
@@ -195,7 +195,7 @@ def ways_of(contender: Contender, setting: Setting, compiled: bool) -> tuple[dic
 
 
 def measure(contender: Contender, setting: Setting, plan: Plan) -> list[Measured]:
-    """Time all ways in turn; nothing if they do not fit the GPU's memory."""
+    """Time all ways in turn; no results if they do not fit the GPU's memory."""
     torch.manual_seed(0)
     try:
         steps, costs, own = ways_of(contender, setting, plan.compiled)

@@ -1,7 +1,7 @@
-"""What `peer_loops` times: PANNs' and EfficientAT's training steps, and ours with their networks and our own.
+"""The loops that `peer_loops` times: PANNs' and EfficientAT's training steps, and ours with their networks and our own.
 
-Their networks, front ends, losses and draws of mixup are imported from clones of their repositories. What surrounds
-these here follows `pytorch/main.py` of the one and `ex_audioset.py` of the other, which cannot be imported by the step.
+Their networks, front ends, losses and draws of mixup are imported from clones of their repositories. The rest
+here follows `pytorch/main.py` of the one and `ex_audioset.py` of the other, which cannot be imported by the step.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ PANNS_FRONT_END = {
 PANNS_MIXUP_ALPHA = 1.0
 PANNS_MASKS = SpecAugmentParams(time_masks=2, time_frames=64, band_masks=2, bands=8)
 PANNS_NEAREST = {"MobileNetV2": ["mobilenet_v2"], "Cnn14": ["vggish_plus", "vggish"], "ResNet54": ["resnet50"]}
-"""Our networks that are most like theirs."""
+"""Our most similar networks."""
 EFFICIENTAT_FRONT_END = {"win_length": 800, "hopsize": PEERS_HOP_LENGTH, "n_fft": 1_024, "freqm": 0, "timem": 0}
 EFFICIENTAT_BANDS = (128, MEL_BANDS)
-"""As shipped, and the option that sees as many as ours."""
+"""The default, and the option with as many bands as ours."""
 EFFICIENTAT_MIXUP_ALPHA = 0.3
 LABEL_WEIGHT = 0.1
 """Of the labels in EfficientAT's loss; the rest is distillation."""
 TAUGHT_CLIPS = 1_000
-"""Clips whose teacher's scores are drawn: enough that looking them up is no hit in a cache."""
+"""Clips with random teacher scores: too many for a cache."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all ways have in common."""
+    """Settings shared by all ways."""
 
     batch: int
     seconds: float
@@ -81,7 +81,7 @@ class Contender:
         build: makes it, to be put behind our front end.
         own_loops: makes a step of the peer's loop, by mel bands; the last has as many as ours.
         augmentation: parameters of ours with which we mix and mask as those loops do.
-        nearest: our networks that are most like it.
+        nearest: our most similar networks.
     """
 
     name: str
@@ -146,7 +146,7 @@ def _without_front_end(build: Callable[[], nn.Module]) -> Backbone:
 
 
 def panns_step(build: Callable[[], nn.Module], modules: Sequence[ModuleType], setting: Setting) -> Step:
-    """What `pytorch/main.py` does with a batch of its loader, which has two sounds for each clip."""
+    """The step of `pytorch/main.py` on a batch of its loader, which has two recordings for each clip."""
     tools, losses, utilities = modules
     network, mixup = build(), utilities.Mixup(mixup_alpha=PANNS_MIXUP_ALPHA)
     loss_of = losses.get_loss_func("clip_bce")
@@ -165,7 +165,7 @@ def panns_step(build: Callable[[], nn.Module], modules: Sequence[ModuleType], se
         scores = model(audio_BT, shares_B)
         loss = loss_of(scores, {"target": tools.do_mixup(targets_BC, shares_B)})
         loss.backward()
-        str(loss)  # they print it, for which the device is waited for
+        str(loss)  # they print it, which waits for the device
         optimiser.step()
         optimiser.zero_grad()
 
@@ -185,7 +185,7 @@ def efficientat(modules: Sequence[ModuleType]) -> list[Contender]:
 
 
 def efficientat_step(bands: int, modules: Sequence[ModuleType], setting: Setting) -> Step:
-    """What `ex_audioset.py` does with a batch of its loader; the teacher's scores are drawn."""
+    """The step of `ex_audioset.py` on a batch of its loader; the teacher's scores are random."""
     networks, preprocess, tools = modules
     device = setting.device
     network = _quietly(networks.get_model).to(device)
@@ -214,7 +214,9 @@ def efficientat_step(bands: int, modules: Sequence[ModuleType], setting: Setting
         by_label = loss_of(logits_BC, mixed(targets_BC, targets_BC[partners_B])).mean()
         rows_B = torch.randint(TAUGHT_CLIPS, (setting.batch,))
         taught_BC = taught[rows_B].to(device)
-        by_teacher_B = mixed(*(loss_of(logits_BC, told).mean(dim=1) for told in (taught_BC, taught_BC[partners_B])))
+        by_teacher_B = mixed(
+            *(loss_of(logits_BC, scores_BC).mean(dim=1) for scores_BC in (taught_BC, taught_BC[partners_B]))
+        )
         unknown_B = rows_B == -1
         by_teacher_B[unknown_B] = by_teacher_B[unknown_B] * 0
         parts = (LABEL_WEIGHT * by_label, (1 - LABEL_WEIGHT) * by_teacher_B.mean())

@@ -1,4 +1,4 @@
-"""What a machine can do at most, and what a training step asks of it.
+"""Limits of a machine, and the costs of a training step.
 
 Two limits: all multiplications at the rate of a large matrix product, and all bytes of feature maps at the rate of a
 copy; both rates are measured.

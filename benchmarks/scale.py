@@ -1,11 +1,11 @@
-"""The way to 15 million clips, worked out from what one core of this machine does.
+"""Estimated cost of 15 million clips, from measurements on one core of this machine.
 
 python benchmarks/scale.py VIDEOS TEACHERS [--machines 10] [--cores 32] [--json OUT]
 
-Measures in some minutes, by running what the project has, over the folder's videos and with the teachers that
-`conf/onnx` names; then multiplies. What is not measured here stands under assumptions, each with its source: figures of
-a GPU are those of docs/performance.md. Hours are core-hours divided by cores: that a cluster takes little for itself is
-shown by `many_shards.py`, that storage gives as much as all cores read is for you to see to.
+Measures in some minutes, by running the project's nodes on the folder's videos with the teachers of `conf/onnx`; then
+multiplies. Values that are not measured are listed as assumptions with their source: figures of a GPU are those of
+docs/performance.md. Hours are core-hours divided by cores: `many_shards.py` shows that the overhead of a cluster is
+small; the storage must be fast enough for all cores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The constants of `scale.py`, measured on this machine by running what the project has."""
+"""The constants of `scale.py`, measured on this machine by running the project's nodes."""
 
 from __future__ import annotations
 
@@ -178,8 +178,8 @@ def time_training(model: str) -> float:
 def weigh_driver(recordings: int = DRIVER_RECORDINGS) -> tuple[float, float]:
     """`weighed` in a process of its own, whose memory no other work has been in."""
     program = f"import sys; sys.path[:] = {sys.path!r}; import {__name__} as it; print(*it.weighed({recordings}))"
-    told = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True).stdout
-    used_bytes, used_s = map(float, told.split())
+    printed = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True).stdout
+    used_bytes, used_s = map(float, printed.split())
     return used_bytes, used_s
 
 

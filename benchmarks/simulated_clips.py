@@ -1,7 +1,7 @@
-"""Shards of clips with sound and of their training targets, of any size, without a recording.
+"""Shards of simulated clips with audio, and of their training targets, of any size.
 
-A clip has 4 s of noise, and as many bytes of pictures as a real one, so that its sound lies among the other columns as
-in real shards. They are stored as the catalog stores them.
+A clip has 4 s of noise, and as many bytes of frames as a real one, so that the layout of its columns is as in real
+shards. They are stored as in the catalog.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Shards of clips and of two teachers' labels for a corpus of any size, without a recording.
+"""Shards of simulated clips and of two teachers' labels, for a corpus of any size.
 
-What is stood for: videos of 4 to 10 clips, and one in 5,000 of 1 to 3 hours; a clip is of one of 200 topics, for most
+The corpus has videos of 4 to 10 clips, and one in 5,000 of 1 to 3 hours; a clip is of one of 200 topics, for most
 clips their video's, and each topic has its own frequent classes of either modality, so that the modalities' classes
-belong together. Classes follow Zipf's law. Numbers of labels and scores by rank are as of MobileNetV2 and YAMNet over
+are associated. Classes follow Zipf's law. Numbers of labels and scores by rank are as of MobileNetV2 and YAMNet over
 53 clips of real videos: a softmax that is the mean of two quantised ones, and independent sigmoids.
 """
 
@@ -128,11 +128,13 @@ def shard_jobs(videos: Mapping[str, int], tables: TeacherTables) -> dict[str, Sh
 
 
 def clips_shard(videos: Sequence[str], counts: Sequence[int]) -> pa.Table:
-    """Clips; their sound and pictures, which merging does not read, are empty."""
+    """Clips; their audio and frames, which merging does not read, are empty."""
     clips = sum(counts)
     empty: dict[pa.DataType, Any] = {pa.float64(): 0.0, pa.binary(): b""}
-    told = {"clip_id": clip_ids(videos, counts), "video_id": np.repeat(videos, counts).tolist()}
-    columns = [pa.array(told.get(field.name, [empty.get(field.type, [])] * clips), field.type) for field in CLIPS_ARROW]
+    values = {"clip_id": clip_ids(videos, counts), "video_id": np.repeat(videos, counts).tolist()}
+    columns = [
+        pa.array(values.get(field.name, [empty.get(field.type, [])] * clips), field.type) for field in CLIPS_ARROW
+    ]
     return pa.table(columns, schema=CLIPS_ARROW)
 
 
@@ -146,7 +148,7 @@ def clip_ids(videos: Sequence[str], counts: Sequence[int]) -> list[str]:
 def labels_shard(
     key: str, modality: str, videos: Sequence[str], counts: Sequence[int], names: tuple[str, ...]
 ) -> pa.Table:
-    """`TeacherLabels` as `labelling.label` stores them."""
+    """`TeacherLabels` as stored by `teachers.labelling`."""
     shard = zlib.crc32(key.encode())
     topic_N = draw_topics(np.random.default_rng([SEED, shard]), np.array(counts))
     rng = np.random.default_rng([SEED, shard, len(names)])
@@ -155,7 +157,7 @@ def labels_shard(
     is_seen_N = (rng.random(len(topic_N)) >= NO_PICTURE_SHARE) | (modality == "audio")
     clip, rank = np.nonzero((label_NK >= 0) & (score_NK >= MIN_SCORE) & is_seen_N[:, None])
     alphabetical_C = np.argsort(np.argsort(np.array(names, object)))
-    # Of equal scores, first by name.
+    # Equal scores are ordered by name.
     order = np.lexsort((alphabetical_C[label_NK[clip, rank]], -score_NK[clip, rank], clip))
     clip, rank = clip[order], rank[order]
     labelled, unseen = len(np.unique(clip)), int((~is_seen_N).sum())
@@ -165,8 +167,8 @@ def labels_shard(
         pa.array(names).take(pa.array(label_NK[clip, rank])),
         score_NK[clip, rank],
     ]
-    told = {"clips": str(len(topic_N)), "unlabelled": json.dumps(unlabelled, sort_keys=True)}
-    return pa.table(found, schema=TEACHER_LABELS_ARROW).replace_schema_metadata(told)
+    metadata = {"clips": str(len(topic_N)), "unlabelled": json.dumps(unlabelled, sort_keys=True)}
+    return pa.table(found, schema=TEACHER_LABELS_ARROW).replace_schema_metadata(metadata)
 
 
 def draw_topics(rng: np.random.Generator, counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,11 +1,11 @@
-"""How long a command waits before it does anything, beside the same command in an empty Kedro project.
+"""Start-up time of a command, compared with the same command in an empty Kedro project.
 
 python benchmarks/startup.py [--rounds N] [--json OUT]
 
 `kedro registry list` in new processes, in turn: in this project; in an empty one (settings and a registry without
 pipelines) in the same environment, where Kedro loads the commands of every plugin that is installed; and in an empty
-one as if kedro-mlflow were not, which is the most that can be asked for. Medians of the clock and of processor time.
-Then what importing takes, by the package that began it: that includes what it imports in turn.
+one as if kedro-mlflow were not installed, which is the lower limit. Medians of wall time and of processor time. Then
+the time of imports by package, including everything that a package imports in turn.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ load = utils._safe_load_entry_point
 utils._safe_load_entry_point = lambda entry: None if entry.module.startswith("kedro_mlflow") else load(entry)
 """
 SHOWN_S = 0.05
-"""Packages are shown whose imports take so long."""
+"""Minimum time of imports for a package to be shown."""
 OUTERMOST = re.compile(r"import time:\s*\d+ \|\s*(\d+) \| ([\w.]+)$")
 
 
 def make_empty_project(folder: Path) -> None:
-    """The least that Kedro takes for a project."""
+    """Write the smallest project that Kedro accepts."""
     package = folder / "src" / "empty"
     package.mkdir(parents=True)
     (folder / "conf" / "base").mkdir(parents=True)
@@ -61,16 +61,16 @@ def make_empty_project(folder: Path) -> None:
 
 
 def seconds(folder: Path, code: str) -> tuple[float, float]:
-    """Clock and processor time of one start."""
+    """Wall and processor time of one start."""
     clock, processor = time.perf_counter(), cpu_s()
     subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, check=True)
     return time.perf_counter() - clock, cpu_s() - processor
 
 
-def import_seconds(told: Iterable[str]) -> dict[str, float]:
-    """Seconds by package with all that it imports, from what `python -X importtime` tells."""
+def import_seconds(report: Iterable[str]) -> dict[str, float]:
+    """Seconds by package with all that it imports, from the report of `python -X importtime`."""
     found: dict[str, float] = defaultdict(float)
-    for matched in filter(None, map(OUTERMOST.match, told)):
+    for matched in filter(None, map(OUTERMOST.match, report)):
         found[matched[2].partition(".")[0]] += int(matched[1]) / 1e6
     return found
 
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         empty = Path(temporary)
         make_empty_project(empty)
         ways = {OURS: (PROJECT, COMMAND), EMPTY: (empty, COMMAND), BARE: (empty, WITHOUT_MLFLOW + COMMAND)}
-        for way in ways.values():  # once, so that all is compiled and in the file cache
+        for way in ways.values():  # once, so that everything is compiled and in the file cache
             seconds(*way)
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
         for _ in range(chosen.rounds):

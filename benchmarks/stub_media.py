@@ -1,7 +1,7 @@
-"""Recordings without sound or picture, and a decoder that takes its time over them: for runs of any size.
+"""Empty recordings, and a decoder that sleeps instead of decoding, for runs of any size.
 
-All else is real: a manifest names the files, `clip_videos` spreads them over shards, its jobs open and account for each
-recording, and what they give is checked and stored as the catalog says.
+Everything else is real: a manifest lists the files, `clip_videos` distributes them over shards, its jobs open and
+account for each recording, and their output is checked and stored as in the catalog.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from xmodal_kedro.storage import ShardJob
 RECORDING_S = 1_500.0
 """As `clip.shard_mb` is shipped, two of these do not go into one shard: there are as many shards as recordings."""
 CLIPS = 32
-"""That a recording gives, so that a thousand of them fit a disk; a real one of this length gives ten times as many."""
+"""Clips of a recording, few enough that a thousand recordings fit on a disk; a real one has ten times as many."""
 CLIP_S = 3.0
 SPREAD = (0.5, 1.5)
-"""Shards are not alike: the shortest and the longest, of the mean."""
+"""Durations of shards vary: the shortest and the longest as multiples of the mean."""
 CLIP_RMS_DBFS = -20.0
 PARAMS = ClipParams()
 
@@ -61,7 +61,7 @@ def stubbed(job: ShardJob, seconds: float, log: str) -> Iterator[pa.Table]:
 
 
 def work_of(log: Path) -> pd.DataFrame:
-    """When each job began and ended, seconds since the epoch, and in which `worker`."""
+    """Start and end of each job in seconds since the epoch, and its `worker`."""
     jobs = [pd.read_csv(path, names=["started_s", "ended_s"]).assign(worker=path.stem) for path in log.iterdir()]
     return pd.concat(jobs, ignore_index=True)
 

@@ -1,4 +1,4 @@
-"""Clips a second that each network learns from: the step alone, from shards, and beside the usual plain loop.
+"""Training speed of each network in clips per second: the step alone, from shards, and compared with a plain loop.
 
 python benchmarks/train_speed.py [--device cuda] [--models A,B] [--batch 256,512] [--compile] [--profile] [--json OUT]
 
@@ -9,9 +9,9 @@ Clips are 4 s of noise: log-mel of 398 x 64. For each network and size of batch:
 - from shards: the same step on batches that the loader reads from stored shards, as a ratio of the former;
 - plain loop: torchaudio's mel on the fly, float32, default layout, Adam, the loss read each step.
 
-In rounds, way by way in turn, medians. On a CPU in one thread, by processor time, so that other programs count less; on
-CUDA by the clock, the device's work awaited. Beside them stand two limits, see `roofline`. `--compile` measures each
-once more compiled; `--profile` tells what the step's time is made of.
+Medians over interleaved rounds. On a CPU in one thread, by processor time, so that other programs count less; on CUDA
+by wall time, after waiting for the device. Two limits are printed too, see `roofline`. `--compile` also measures
+compiled networks; `--profile` prints the time of a step by kind of work.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ from xmodal_kedro.training.learner import Learner
 
 BATCHES = {"cuda": "256,512,1024", "cpu": "32"}
 STEPS = {"cuda": 20, "cpu": 1}
-"""Steps of one round..."""
+"""Steps of one round."""
 FROM_SHARDS = {"cuda": 5, "cpu": 1}
-"""...of which a loader that falls behind needs so many times as many to show it..."""
+"""Factor of steps in a round from shards, so that a loader that falls behind shows."""
 LEAD_IN = {"cuda": 1, "cpu": 0}
-"""...after as many that use up what it has read meanwhile. On a CPU it is a thousandth of a step."""
+"""Factor of uncounted steps before it, which use up what was read ahead. On a CPU, reading is 0.1 % of a step."""
 ROUNDS = {"cuda": 5, "cpu": 3}
 SHARDS = {"cuda": (4, 2_048), "cpu": (2, 512)}
-"""Shards that are stored, and clips of each..."""
+"""Stored shards, and clips of each."""
 SHARD_KEYS = {"cuda": 100, "cpu": 2}
-"""...and under how many keys they are read, so that an epoch lasts."""
+"""Keys under which the stored shards are read again, so that an epoch is long enough."""
 LOG_MEL_S = 5.0
 LOG_MEL_STEPS = 100
 WAYS = ("step", "front end", "from shards", "plain loop")
@@ -182,7 +182,7 @@ def describe(found: Sequence[Measured], machine: Machine, asked: dict[str, Asked
 
 
 def describe_asked(asked: dict[str, Asked]) -> str:
-    """What training asks for a clip."""
+    """Costs of training for one clip."""
     rows = [[name, f"{one.flop / 1e9:.2f}", f"{one.conv_outputs / 1e6:.2f}"] for name, one in asked.items()]
     return table(["network", "GFLOP a clip", "million conv outputs"], rows)
 
@@ -217,7 +217,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--models", default=",".join(BACKBONES), help="joined by commas")
     parser.add_argument("--batch", help="sizes, joined by commas; several on CUDA, where memory decides, 32 on a CPU")
     parser.add_argument("--compile", action="store_true", help="measure each network compiled, too")
-    parser.add_argument("--profile", action="store_true", help="tell what a step's time is made of")
+    parser.add_argument("--profile", action="store_true", help="print the time of a step by kind of work")
     parser.add_argument("--rounds", type=int, help="5 on CUDA, 3 on a CPU")
     parser.add_argument("--steps", type=int, help="of a round: 20 on CUDA, 1 on a CPU")
     parser.add_argument("--reader-threads", type=int, default=params_of("vggish_plus", 2, False).reader_threads)

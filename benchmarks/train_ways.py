@@ -1,4 +1,4 @@
-"""What `train_speed` times: a network's step, alone and from shards, its front end, and the usual plain loop."""
+"""The loops timed by `train_speed`: a network's step, alone and from shards, its front end, and a plain loop."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Timer:
         return (self._now() - started_s) / steps
 
     def wait(self) -> None:
-        """Until the device has done what it was given."""
+        """Wait for the work of the device."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
@@ -133,7 +133,7 @@ class PlainLoop:
         self.batches = itertools.cycle([draw_clips(batch_size, seed) for seed in range(READY_BATCHES)])
 
     def step(self) -> float:
-        """Take one, and give the loss."""
+        """Take one step; returns the loss."""
         audio_BT, targets_BC = (torch.from_numpy(values).to(self.device) for values in next(self.batches))
         log_mel_BMF = torch.log(self.front_end(audio_BT.float() / INT16_FULL_SCALE) + 0.01)
         logits_BC, _ = self.model(log_mel_BMF.transpose(1, 2))

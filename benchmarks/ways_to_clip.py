@@ -1,7 +1,7 @@
-"""Other ways to the same product: one picture a second, 256 px on the short side, and 16 kHz mono sound.
+"""Other ways to make clips: one frame per second, 256 px on the short side, and 16 kHz mono audio.
 
-Each is written as one would write it for speed with that library, in one thread. Each takes a path and gives the length
-of the sound that it decoded, seconds.
+Each is written for speed with its library, in one thread. Each takes a path and returns the length of the decoded
+audio, seconds.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ JPEG_QUALITY = 90
 PICTURE_EVERY_S = 1.0
 
 Way = Callable[[Path], object]
-"""Clips a file. What it returns is not looked at."""
+"""Clips a file. Its return value is ignored."""
 
 
 class Sound:
-    """Gathers 16 kHz mono sound."""
+    """Collects 16 kHz mono audio."""
 
     def __init__(self) -> None:
         self.pcm = bytearray()
@@ -51,7 +51,7 @@ class Sound:
 
 
 class Pictures:
-    """Keeps one picture a second as JPEG."""
+    """Keeps one frame per second as JPEG."""
 
     def __init__(self) -> None:
         self.jpegs: list[bytes] = []
@@ -74,13 +74,13 @@ class Pictures:
 
 
 def shrunk(width: int, height: int) -> tuple[int, int]:
-    """Size of a picture with its short side scaled down to `SHORT_SIDE_PX`."""
+    """Size of a frame with its short side scaled down to `SHORT_SIDE_PX`."""
     scale = min(1.0, SHORT_SIDE_PX / min(width, height))
     return round(width * scale), round(height * scale)
 
 
 def as_jpeg(picture: np.ndarray) -> bytes:
-    """Compress a BGR picture."""
+    """Encode a BGR frame as JPEG."""
     return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
 
 
@@ -92,7 +92,7 @@ def _open(path: Path) -> InputContainer:
 
 
 def pyav_every_frame(path: Path, skip_frame: Literal["DEFAULT", "NONREF"] = "DEFAULT") -> float:
-    """Demux once, decode what the decoder is not told to skip."""
+    """Demux once, and decode all frames that the decoder is not set to skip."""
     sound, pictures = Sound(), Pictures()
     with _open(path) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
@@ -111,7 +111,7 @@ def pyav_reference_frames(path: Path) -> float:
 
 
 def opencv_every_frame(path: Path) -> float:
-    """OpenCV decodes every frame and converts those that are kept; it gives no sound, so PyAV does."""
+    """OpenCV decodes every frame and converts those that are kept; PyAV decodes the audio."""
     pictures = Pictures()
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
@@ -126,7 +126,7 @@ def opencv_every_frame(path: Path) -> float:
 
 
 def ffmpeg_program(path: Path) -> float:
-    """One process a file: pictures and sound in one pass, to files in a temporary folder."""
+    """One process for each file: frames and audio in one pass, to files in a temporary folder."""
     short_side = f"'if(gt(iw,ih),-2,min({SHORT_SIDE_PX},iw))':'if(gt(iw,ih),min({SHORT_SIDE_PX},ih),-2)'"
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder, "sound.raw")
@@ -139,7 +139,7 @@ def ffmpeg_program(path: Path) -> float:
 
 
 def keyframes_only(path: Path) -> float:
-    """The limit for pictures from keyframes: each keyframe is decoded, and the sound."""
+    """The limit for frames from keyframes: decodes each keyframe and the audio."""
     sound, pictures = Sound(), Pictures()
     with _open(path) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
@@ -158,7 +158,7 @@ def _decode_alone(video: VideoStream, packet: Packet) -> list[VideoFrame]:
 
 
 def audio_only(path: Path) -> float:
-    """The limit for sound: no picture is decoded."""
+    """The limit for audio: decodes no frame."""
     sound = Sound()
     with _open(path) as container:
         audio = container.streams.audio[0]
@@ -168,7 +168,7 @@ def audio_only(path: Path) -> float:
 
 
 def other_ways() -> dict[str, Way]:
-    """Name and function of each way that this machine has; OpenCV is told to use one thread, and to be quiet."""
+    """Name and function of each way that this machine has; OpenCV is set to one thread and no log."""
     cv2.setNumThreads(1)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     ways: dict[str, Way] = {

@@ -1,4 +1,4 @@
-"""Everything in a file, decoded at once: what clips are compared with."""
+"""A whole file, decoded at once, as the reference for its clips."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Sound:
-    """The whole sound of a file: int16 [samples], 16 kHz mono, from `start_s` in the file's own clock."""
+    """The whole audio of a file: int16 [samples], 16 kHz mono, from `start_s` in the file's own clock."""
 
     start_s: float
     samples: np.ndarray
 
     def cut(self, start_s: float, end_s: float, origin_s: float) -> bytes:
-        """The PCM of a span whose times count from `origin_s`, with silence where it begins before the sound."""
+        """The PCM of a span whose times count from `origin_s`, with silence before the audio begins."""
         lead = round((self.start_s - origin_s) * CLIP_SAMPLE_RATE_HZ)
         start, end = (round(time_s * CLIP_SAMPLE_RATE_HZ) - lead for time_s in (start_s, end_s))
         silence = np.zeros(min(max(-start, 0), end - start), np.int16)
@@ -40,7 +40,7 @@ class Sound:
 
 
 def read_frames(path: Path, params: ClipParams) -> list[Frame]:
-    """Every frame of the video stream, in order of time, turned, scaled and compressed as clips' pictures are.
+    """Every frame of the video stream, in order of time, rotated, scaled and encoded as the frames of clips are.
 
     Raises:
         MediaError: `corrupt`, if there is none.
@@ -61,7 +61,7 @@ def read_frames(path: Path, params: ClipParams) -> list[Frame]:
 
 
 def read_sound(path: Path) -> Sound:
-    """The whole sound of a file.
+    """The whole audio of a file.
 
     Raises:
         MediaError: `corrupt`, if none can be decoded.

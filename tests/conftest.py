@@ -1,4 +1,4 @@
-"""Fixtures that several packages' tests share."""
+"""Fixtures shared by the tests of several packages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import settings
 from tests.project import PROJECT, SMALL_WORLD, Project
 
 FIRST_RUN_STATUS = "first_run.viz"
-"""Where `small_run` keeps what Kedro-Viz was told of its first run."""
+"""Folder in which `small_run` keeps Kedro-Viz's files of its first run."""
 LONGEST_FIRST = (
-    "test_main_line.py",  # makes `small_run`, for which no other process then waits
+    "test_main_line.py",  # makes `small_run`, so other processes need not wait for it
     "training/test_launch.py",
     "test_dvc.py",
     "test_cluster.py",
@@ -24,14 +24,14 @@ LONGEST_FIRST = (
     "hooks/test_unfinished.py",
     "pipelines/test_compare.py",
 )
-"""Files that take long, so that none begins when the other processes are done."""
+"""Slow test files, which start first so that none is left when the other processes are done."""
 
 if sharing := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
-    # Threads that wait for a core that another process has spin meanwhile: before torch is loaded, each gets its part.
+    # Divide the cores before torch is loaded: threads that wait for a core of another process would spin.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(sharing))))
 
-settings.register_profile("patient", deadline=None)  # a busy machine is no fault of the code
-settings.load_profile("patient")
+settings.register_profile("no_deadline", deadline=None)  # a busy machine must not fail a test
+settings.load_profile("no_deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,14 +52,14 @@ def real_data() -> Path:
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which `kedro run --env sample` has run once, on a small world; its output is in `first_run.log`.
 
-    Processes that share the tests share the run, and change a copy of their own.
+    Test processes share the run, and each changes its own copy.
     """
     own = tmp_path_factory.mktemp("small_run") / "project"
     folder = tmp_path_factory.getbasetemp()
     made = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made_small_run"
     with FileLock(made.with_suffix(".lock")):
         if not (made / FIRST_RUN_STATUS).exists():
-            shutil.rmtree(made, ignore_errors=True)  # of a run that failed
+            shutil.rmtree(made, ignore_errors=True)  # left by a failed run
             project = Project(made, SMALL_WORLD)
             done = project.run("kedro", "run", "--env", "sample")
             assert done.returncode == 0, done.stderr

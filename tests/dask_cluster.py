@@ -1,4 +1,4 @@
-"""A real Dask cluster for tests: scheduler and workers as programs of their own, started by Dask's commands."""
+"""A real Dask cluster for tests: scheduler and workers are separate processes, started by Dask's commands."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.project import PROJECT
 
 MAX_START_S = 120.0
 QUICK_DEATHS = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
-"""A job is suspected when one worker died of it, not four: each takes seconds to come back."""
+"""A job fails after one worker died of it instead of four, as each restart of a worker takes seconds."""
 
 
-def wait_until(true: Callable[[], object], what: str) -> None:
-    """Look again and again, for two minutes at most."""
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Poll the condition for at most two minutes."""
     deadline = time.monotonic() + MAX_START_S
-    while not true():
-        assert time.monotonic() < deadline, f"waited {MAX_START_S:g} s in vain: {what}"
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {MAX_START_S:g} s without success: {what}"
         time.sleep(0.02)
 
 
@@ -31,7 +31,7 @@ class Cluster:
     """Processes that end with the test.
 
     Args:
-        folder: for logs and what workers keep; the workers' current folder, which is not that of the project.
+        folder: for logs and files of workers. It is their working directory, instead of the project.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,20 +41,20 @@ class Cluster:
         self._scheduler_file = folder / "scheduler.json"
 
     def start_scheduler(self) -> str:
-        """`dask scheduler`; gives its address."""
+        """Start `dask scheduler`; returns its address."""
         self.scheduler = self._start(
-            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *self._meeting_point()
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *self._scheduler_option()
         )
-        wait_until(self._tells_address, "a scheduler")
+        wait_until(self._has_address, "a scheduler")
         return self.address
 
     def start_workers(self, *options: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """`dask worker` with one thread a worker; gives the program, which watches over its workers."""
-        where = ["--nthreads", "1", "--no-dashboard", "--local-directory", str(self.folder), *self._meeting_point()]
+        """Start `dask worker` with one thread for each worker; returns the process that supervises the workers."""
+        where = ["--nthreads", "1", "--no-dashboard", "--local-directory", str(self.folder), *self._scheduler_option()]
         return self._start("worker", *where, *options, environment=environment)
 
     def stop(self) -> None:
-        """End all programs that still run."""
+        """End all processes that still run."""
         for program in reversed(self._programs):
             if program.poll() is None:
                 os.killpg(program.pid, signal.SIGTERM)
@@ -65,18 +65,18 @@ class Cluster:
                 os.killpg(program.pid, signal.SIGKILL)
                 program.wait()
 
-    def _tells_address(self) -> bool:
-        """Whether the scheduler's file is there and whole: it may be seen while it is written."""
+    def _has_address(self) -> bool:
+        """Whether the scheduler's file is complete: it may be read while it is written."""
         with suppress(FileNotFoundError, json.JSONDecodeError):
             self.address = str(json.loads(self._scheduler_file.read_text())["address"])
             return True
         return False
 
-    def _meeting_point(self) -> tuple[str, str]:
+    def _scheduler_option(self) -> tuple[str, str]:
         return "--scheduler-file", str(self._scheduler_file)
 
     def _start(self, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        # The tests' own modules hold jobs; a folder of ours in front of the path is that of an `environment`.
+        # Workers import jobs from test modules; a PYTHONPATH in `environment` replaces this path.
         path = os.pathsep.join(filter(None, [str(PROJECT / "src"), str(PROJECT), os.environ.get("PYTHONPATH", "")]))
         with (self.folder / f"{command[0]}-{len(self._programs)}.log").open("wb") as log:
             program = subprocess.Popen(

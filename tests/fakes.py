@@ -1,4 +1,4 @@
-"""Small stand-ins for what datasets hand to nodes."""
+"""Small fakes of the objects that datasets pass to nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xmodal_kedro.storage import FileRef, Folder, ShardJob
 
 
 class MemoryShard:
-    """A shard held in memory as Parquet bytes; the same surface as a stored one."""
+    """A shard in memory as Parquet bytes, with the interface of a stored one."""
 
     def __init__(self, table: pa.Table, row_group_size: int = 8) -> None:
         buffer = io.BytesIO()
@@ -43,7 +43,7 @@ class MemoryShard:
 
 
 def shard_of(job: ShardJob) -> MemoryShard:
-    """What a job makes, whether it is a table or comes as an iterator of them."""
+    """The output of a job, which is a table or an iterator of tables."""
     made = job()
     tables = [made] if isinstance(made, pa.Table) else list(made)
     metadata = {key: value for table in tables for key, value in (table.schema.metadata or {}).items()}

@@ -1,4 +1,4 @@
-"""The ingest and clip pipelines' work without Kedro around it: `python -m tests.growth SOURCES DATA WORKERS`."""
+"""The ingest and clip pipelines without Kedro: `python -m tests.growth SOURCES DATA WORKERS`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from xmodal_kedro.schemas.shard_checks import EachShard
 from xmodal_kedro.storage import Folder, ShardJobs, Shards
 
 LIMIT_S = 300.0
-"""For one file: no test is to fail because the machine is busy."""
+"""Timeout of one file, long enough for a busy machine."""
 
 
 def ingest_and_clip(
     sources: Folder, data: Path, ingest: IngestParams, clip: ClipParams, engine: dict[str, Any]
 ) -> dict[str, int]:
-    """Run both pipelines on `sources` and store in `data` what they make.
+    """Run both pipelines on `sources` and store their outputs in `data`.
 
     Returns:
-        How many sources are usable, rejected, unclipped, and cut short.
+        Numbers of usable, rejected, unclipped and cut short sources.
     """
 
     def sharded(name: str, schema: str, jobs: ShardJobs) -> Shards:
@@ -42,7 +42,7 @@ def ingest_and_clip(
 
 
 def run_in_small_shards(sources: Path, data: Path, workers: int) -> None:
-    """A run whose shards hold a few sources each."""
+    """Run with a few sources in each shard."""
     ingest_and_clip(
         folder_of(sources),
         data,

@@ -23,7 +23,7 @@ SMALL_WORLD: dict[str, dict[str, Any]] = {
     },
     "ingest": {"shard_sources": 4},
     "clip": {"shard_mb": 2},
-    # Teachers of so few steps are sure of nothing.
+    # Teachers trained for so few steps have low scores.
     "merge_labels": {"min_clips": 2, "visual": {"threshold": 0.05}, "audio": {"threshold": 0.05}},
     "train": {"epochs": 1},
     "compare": {"rules": ["visual_only", "union"], "seeds": 1},
@@ -52,7 +52,7 @@ class Project:
 
     @classmethod
     def of(cls, folder: Path) -> Project:
-        """The project that a folder holds already."""
+        """The project that exists in a folder."""
         project = cls.__new__(cls)
         project.folder = folder
         return project
@@ -65,7 +65,7 @@ class Project:
         path.write_text(yaml.safe_dump(stored))
 
     def popen(self, *command: str) -> subprocess.Popen[str]:
-        """Start a command of the environment's `bin`, in a process group of its own."""
+        """Start a command of the environment's `bin`, in its own process group."""
         tools = Path(sys.executable).parent
         environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "COLUMNS": "240", "NO_COLOR": "1"}
         return subprocess.Popen(
@@ -79,7 +79,7 @@ class Project:
         )
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Run a command until it ends."""
         with self.popen(*command) as process:
             out, err = process.communicate(timeout=500)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)

@@ -28,7 +28,7 @@ NOBODY = {
 
 @contextmanager
 def s3_server() -> Iterator[dict[str, Any]]:
-    """An S3 server with an empty bucket; gives s3fs's options to reach it, which try once."""
+    """An S3 server with an empty bucket; yields options of s3fs for it, without retries."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -43,7 +43,7 @@ def s3_server() -> Iterator[dict[str, Any]]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in NOBODY.items():
             environment.setenv(name, value)
-        # All of moto's servers in a process share what they hold.
+        # All moto servers in a process share their content.
         urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
         fsspec.filesystem("s3", **options).mkdir(BUCKET)
         try:
@@ -53,7 +53,7 @@ def s3_server() -> Iterator[dict[str, Any]]:
 
 
 class Flaky(BaseHTTPRequestHandler):
-    """Gives `content`, but breaks off half-way as often as `failures` says."""
+    """Serves `content`, but breaks off half-way for the first `failures` requests."""
 
     content = bytes(range(256)) * 400
     failures = 0
@@ -76,7 +76,7 @@ class Flaky(BaseHTTPRequestHandler):
 
 @contextmanager
 def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """An HTTP server; gives its address."""
+    """An HTTP server; yields its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -92,5 +92,5 @@ def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 def flaky(failures: int) -> type[Flaky]:
-    """A handler that fails as often before it gives the whole."""
+    """A handler whose first `failures` requests fail."""
     return type("FlakyTimes", (Flaky,), {"failures": failures, "downloads": 0})

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.project import PROJECT, Project
-from tests.stand_in import stand_in_for_kedro
+from tests.stage_stub import stub_stages
 from tests.storage_servers import BUCKET, s3_server
 from tests.test_architecture import PIPELINES
 from tests.test_dvc import MODELS, STAGES, UNTRACKED
@@ -27,7 +27,7 @@ TRAIN = Path("conf/sample/parameters/train.yml")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A repository in which all stages are up to date, and committed."""
     project = Project(tmp_path_factory.mktemp("line") / "project")
-    stand_in_for_kedro(project.folder)
+    stub_stages(project.folder)
     shutil.copy(PROJECT / ".gitignore", project.folder)
     (project.folder / ".dvc").mkdir()
     for name in ("config", ".gitignore"):

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.network_files import Trained, sound
 from tests.project import PROJECT
-from tests.trained import Trained, sound
 from xmodal_kedro import load
 
 CODE_OF_0_1 = PROJECT / "tests" / "waveform_model_0_1.txt"

@@ -15,7 +15,7 @@ VOCABULARY = pd.DataFrame({"index": range(3), "name": list(TONES_HZ), "modality"
 
 
 def tone(hz: float, duration_s: float, seed: int) -> np.ndarray:
-    """A tone of random phase in noise as loud, int16 at 16 kHz."""
+    """A tone of random phase in noise of similar level, int16 at 16 kHz."""
     rng = np.random.default_rng(seed)
     t = np.arange(round(duration_s * 16_000)) / 16_000
     sound = np.sin(2 * np.pi * hz * t + rng.uniform(0, 6)) + rng.standard_normal(len(t))
@@ -36,14 +36,14 @@ def tone_shards(
 
 
 def tone_embeddings(shards: int = 3, clips_per_shard: int = 16) -> dict[str, MemoryShard]:
-    """What a teacher might tell of the same clips: four numbers each, one of which says nothing."""
-    made = {}
+    """Embeddings of a teacher for the same clips: float16 [4], whose last number is noise only."""
+    tables = {}
     for shard in range(shards):
         numbers = range(shard * clips_per_shard, (shard + 1) * clips_per_shard)
         rows = [{"clip_id": f"clip-{n}", "embedding": tone_embedding(n).tobytes()} for n in numbers]
-        table = pa.Table.from_pylist(rows[::-1], TEACHER_EMBEDDINGS_ARROW)  # their order is of no consequence
-        made[f"shard-{shard:05d}"] = MemoryShard(table.replace_schema_metadata({"embedding_size": "4"}))
-    return made
+        table = pa.Table.from_pylist(rows[::-1], TEACHER_EMBEDDINGS_ARROW)  # the order must not matter
+        tables[f"shard-{shard:05d}"] = MemoryShard(table.replace_schema_metadata({"embedding_size": "4"}))
+    return tables
 
 
 def tone_embedding(number: int) -> np.ndarray:

@@ -31,44 +31,47 @@ def other() -> dict[str, Any]:
     return copy.deepcopy(LOCK)
 
 
-def told(first: dict[str, Any], second: dict[str, Any], *exempt: str) -> list[str]:
+def messages(first: dict[str, Any], second: dict[str, Any], *exempt: str) -> list[str]:
     return [str(difference) for difference in compare_locks(first, second, frozenset(exempt))]
 
 
-def test_equal_locks_differ_in_nothing(other: dict[str, Any]) -> None:
-    assert told(LOCK, other) == []
+def test_equal_locks_have_no_differences(other: dict[str, Any]) -> None:
+    assert messages(LOCK, other) == []
 
 
 def test_an_output_that_differs_is_named_with_its_stage_and_hashes(other: dict[str, Any]) -> None:
     other["train"]["outs"][1]["md5"] = "b3"
-    assert told(LOCK, other) == ["train: card: b2 and b3 though all that it was made from is the same"]
+    assert messages(LOCK, other) == ["train: card: b2 and b3 although all its inputs are the same"]
 
 
-def test_what_differs_because_its_inputs_do_is_told_apart(other: dict[str, Any]) -> None:
+def test_outputs_that_differ_with_their_inputs_are_distinguished(other: dict[str, Any]) -> None:
     other["train"]["outs"][0]["md5"] = other["judge"]["deps"][0]["md5"] = "b3"
     other["judge"]["outs"][0]["md5"] = "c3"
-    assert told(LOCK, other) == [
-        "train: weights: b1 and b3 though all that it was made from is the same",
+    assert messages(LOCK, other) == [
+        "train: weights: b1 and b3 although all its inputs are the same",
         "judge: results: c1 and c3",
     ]
 
 
 def test_an_output_or_a_stage_that_only_one_clone_made_is_named(other: dict[str, Any]) -> None:
     del other["train"]["outs"][1]
-    assert told(LOCK, other) == ["train: card: only in the first clone though all that it was made from is the same"]
+    assert messages(LOCK, other) == ["train: card: only in the first clone although all its inputs are the same"]
     del other["judge"]
-    assert told(other, LOCK)[-1] == "judge: the whole stage: ran in the second clone alone"
+    assert messages(other, LOCK)[-1] == "judge: the whole stage: ran in the second clone only"
 
 
 def test_inputs_that_no_stage_makes_and_parameters_count(other: dict[str, Any]) -> None:
     other["train"]["deps"][1]["md5"] = "a3.dir"
     other["train"]["params"]["train.yml"]["train"]["epochs"] = 6
-    assert told(LOCK, other) == ["train: src/training: a2.dir and a3.dir", "train: parameters: not the same in both"]
+    assert messages(LOCK, other) == [
+        "train: src/training: a2.dir and a3.dir",
+        "train: parameters: not the same in both",
+    ]
 
 
 def test_an_output_that_names_its_run_may_differ(other: dict[str, Any]) -> None:
     other["judge"]["outs"][1]["md5"] = "c3"
-    assert told(LOCK, other, "report") == []
+    assert messages(LOCK, other, "report") == []
 
 
 def test_files_are_named_that_two_folders_do_not_share(tmp_path: Path) -> None:
@@ -79,7 +82,7 @@ def test_files_are_named_that_two_folders_do_not_share(tmp_path: Path) -> None:
     assert unequal_files(tmp_path / "first", tmp_path / "second") == ["b/c", "d", "e"]
 
 
-def test_tables_are_compared_by_their_rows_and_not_by_what_they_remember(tmp_path: Path) -> None:
+def test_tables_are_compared_by_their_rows_and_not_by_their_metadata(tmp_path: Path) -> None:
     table = pa.table({"uri": ["a", "b"]})
     for name, other in {"first": table, "second": table.slice(1)}.items():
         (tmp_path / name).mkdir()
@@ -91,7 +94,7 @@ def test_tables_are_compared_by_their_rows_and_not_by_what_they_remember(tmp_pat
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository whose stages make a table, always the same, and a report that tells the place where it was made."""
+    """A repository whose stages make a constant table, and a report that holds the path of its folder."""
     folder = tmp_path / "repository"
     (folder / ".dvc").mkdir(parents=True)
     (folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
@@ -132,7 +135,7 @@ def test_a_repository_that_gives_the_same_twice_passes(
     assert list(tmp_path.glob("audit-*")) == []
 
 
-def test_one_that_does_not_is_told_what_differs_and_may_look_at_it(
+def test_differences_are_printed_and_the_clones_are_kept(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rewrite(repository, "echo 1 >", "pwd >")
@@ -141,7 +144,7 @@ def test_one_that_does_not_is_told_what_differs_and_may_look_at_it(
     printed = capsys.readouterr().out
     assert "changes that are not committed are left out" in printed
     assert "NOT REPRODUCED:\nlabel: shards: " in printed
-    assert "though all that it was made from is the same\n  shards/one\n" in printed
+    assert "although all its inputs are the same\n  shards/one\n" in printed
     (kept,) = tmp_path.glob("audit-*")
     assert (kept / "first/shards/one").read_text() != (kept / "second/shards/one").read_text()
 

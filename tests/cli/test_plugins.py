@@ -1,4 +1,4 @@
-"""The commands of kedro-mlflow are there, and cost nothing until they are asked for."""
+"""The commands of kedro-mlflow exist, and load nothing until they are used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xmodal_kedro.cli.plugins import PLUGIN, defer_mlflow_commands
 
 @pytest.fixture
 def without_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a process that has not loaded the plugin's commands; what other tests loaded comes back."""
+    """A process that has not loaded the plugin's commands; modules that other tests loaded are restored."""
     monkeypatch.setitem(sys.modules, PLUGIN, sys.modules.get(PLUGIN))
     del sys.modules[PLUGIN]
 
@@ -30,7 +30,7 @@ def test_the_plugin_is_loaded_by_its_own_command_alone(without_plugin: None, mon
     assert sys.modules[PLUGIN] is not stand_in
 
 
-def test_what_else_is_asked_of_the_plugin_is_its_own(without_plugin: None) -> None:
+def test_other_attributes_are_those_of_the_plugin(without_plugin: None) -> None:
     defer_mlflow_commands()
     from kedro_mlflow.framework.cli.cli import KedroClickGroup
 

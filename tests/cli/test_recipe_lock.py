@@ -1,4 +1,4 @@
-"""The lock of recipes fits the code, and notices when code behind a recipe moves."""
+"""The lock of recipes fits the code, and detects changes of code behind a recipe."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def test_comments_docstrings_layout_and_texts_of_errors_and_logs_do_not_count(pa
     text = 'logger = None\ndef check(x):\n    if x == "a":\n        raise ValueError(f"not {x}")\n'
     (package / "deep" / "base.py").write_text(text + '    logger.info("%s is good", x)\n')
     before = digest()
-    said = text.replace('f"not {x}"', 'f"{x} is wrong: set b"').replace("def", '"""Check."""\n\n# x\ndef')
-    (package / "deep" / "base.py").write_text(said + '    logger.info("%s will do", x)\n')
+    reworded = text.replace('f"not {x}"', 'f"{x} is wrong: set b"').replace("def", '"""Check."""\n\n# x\ndef')
+    (package / "deep" / "base.py").write_text(reworded + '    logger.info("%s will do", x)\n')
     assert digest() == before
-    (package / "deep" / "base.py").write_text(said.replace('"a"', '"b"'))
+    (package / "deep" / "base.py").write_text(reworded.replace('"a"', '"b"'))
     assert digest() != before
 
 
@@ -103,7 +103,7 @@ def test_a_broken_lock_is_named(tmp_path: Path) -> None:
         read_lock(tmp_path / "lock")
 
 
-def test_moved_code_is_named_unless_the_version_rose() -> None:
+def test_changed_code_is_named_unless_the_version_was_raised() -> None:
     current = current_lock()
     changed = dict(current.recipes)
     changed["clip"] = LockedRecipe(current.recipes["clip"].version, "other")

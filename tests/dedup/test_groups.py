@@ -153,7 +153,7 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
 
 def test_memory_does_not_grow_with_the_number_of_clips() -> None:
     def search(shards: int) -> dict[str, float]:
-        command = [sys.executable, "-m", "tests.dedup.crowd", str(shards), "64"]
+        command = [sys.executable, "-m", "tests.dedup.many_videos", str(shards), "64"]
         return json.loads(subprocess.run(command, cwd=PROJECT, capture_output=True, check=True, text=True).stdout)
 
     few, many = search(2), search(10)

@@ -1,4 +1,4 @@
-"""Kedro runs in miniature, tracked in a store of their own: a node that trains nothing but says that it did."""
+"""Small Kedro runs, each tracked in its own store: the node emits metrics and saves a network without training."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from xmodal_kedro.params import TrainParams
 
 STEPS = 3
 FAULTS: list[Callable[[], None]] = []
-"""What happens half-way in the next training."""
+"""Faults to raise half-way through the next training."""
 
 
 def train(clips: Any, labels: Any, label_vocabulary: pd.DataFrame, train: TrainParams) -> tuple[dict, dict]:
@@ -61,14 +61,14 @@ TRAIN = Pipeline(
 
 
 def catalog_of(data: Path, params: TrainParams | None = None, **datasets: Any) -> DataCatalog:
-    """Tones to train on, and a model below `data`; `datasets` are laid over that."""
+    """Tones to train on, and a model below `data`; `datasets` replace or extend these."""
     params = params or tone_params(model="mobilenet_v2")
     clips, labels = tone_shards(shards=1)
     folder = data / "06_models" / params.model
-    held = {"clips": clips, "labels": labels, "label_vocabulary": VOCABULARY, "params:train": params} | datasets
+    inputs = {"clips": clips, "labels": labels, "label_vocabulary": VOCABULARY, "params:train": params} | datasets
     return DataCatalog(
         {
-            **{name: MemoryDataset(value, copy_mode="assign") for name, value in held.items()},
+            **{name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()},
             "model_weights": WeightsDataset(filepath=str(folder / "weights.safetensors"), backend="torch"),
             "model_card": JsonDataset(filepath=str(folder / "card.json")),
         }
@@ -76,11 +76,11 @@ def catalog_of(data: Path, params: TrainParams | None = None, **datasets: Any) -
 
 
 class Tracked:
-    """A project folder with a tracking store, in which runs are made.
+    """A project folder with a tracking store.
 
     Args:
-        folder: where.
-        store: an empty SQLite store to begin with, since MLflow takes seconds to make one.
+        folder: of the project.
+        store: an empty SQLite store to copy, since MLflow takes seconds to make one.
     """
 
     def __init__(self, folder: Path, store: Path | None = None) -> None:
@@ -97,19 +97,19 @@ class Tracked:
         self.hooks = TrackingHooks()  # one for all runs of a process, as in Kedro's settings
 
     def run(self, catalog: DataCatalog, pipeline: Pipeline = TRAIN, env: str = "sample") -> None:
-        """What `kedro run` does, as far as the tracking hooks are concerned."""
+        """Call the tracking hooks as `kedro run` does."""
         manager = _create_hook_manager()
         manager.register(self.hooks)
-        asked = dict.fromkeys(["tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "load_versions"])
-        about = {"run_params": {**asked, "env": env, "pipeline_names": ["train"]}, "pipeline": pipeline}
+        options = dict.fromkeys(["tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "load_versions"])
+        arguments = {"run_params": {**options, "env": env, "pipeline_names": ["train"]}, "pipeline": pipeline}
         self.hooks.after_context_created(self._context())
-        manager.hook.before_pipeline_run(**about, catalog=catalog)
+        manager.hook.before_pipeline_run(**arguments, catalog=catalog)
         try:
             SequentialRunner().run(pipeline, catalog, manager)
         except Exception as error:
-            manager.hook.on_pipeline_error(error=error, **about, catalog=catalog)
+            manager.hook.on_pipeline_error(error=error, **arguments, catalog=catalog)
             raise
-        manager.hook.after_pipeline_run(run_result={}, **about, catalog=catalog)
+        manager.hook.after_pipeline_run(run_result={}, **arguments, catalog=catalog)
 
     def runs(self) -> list[Run]:
         """All runs in the store, the oldest first."""

@@ -9,7 +9,7 @@ from xmodal_kedro.datasets.files import JsonDataset
 from xmodal_kedro.hooks.catalog import local_file, location
 
 
-def test_a_dataset_tells_its_place_and_one_in_memory_has_none(tmp_path: Path) -> None:
+def test_a_dataset_has_a_location_and_one_in_memory_has_none(tmp_path: Path) -> None:
     assert location(JsonDataset(filepath=str(tmp_path / "card.json"))) == str(tmp_path / "card.json")
     assert location(JsonDataset(filepath="s3://bucket/card.json")) == "s3://bucket/card.json"
     assert location(MemoryDataset(1)) == ""

@@ -1,4 +1,4 @@
-"""Points of curves reach the store, and a store that is slow, or that fails, costs the computation nothing."""
+"""Points of curves reach the store; a slow or failing store neither delays nor stops the computation."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def test_points_are_in_the_store_while_the_block_lasts(run_id: str, monkeypatch:
     sent = threading.Event()
     log_batch = MlflowClient.log_batch
 
-    def telling(*args: object, **options: object) -> None:
+    def signalling(*args: object, **options: object) -> None:
         log_batch(*args, **options)
         sent.set()
 
-    monkeypatch.setattr(MlflowClient, "log_batch", telling)
+    monkeypatch.setattr(MlflowClient, "log_batch", signalling)
     with live_curves(run_id):
         metric_callbacks.emit({"epoch.clips_per_s": 900.0}, 5)
         assert sent.wait(60)
@@ -55,19 +55,19 @@ def test_points_are_in_the_store_while_the_block_lasts(run_id: str, monkeypatch:
 
 def test_an_emit_does_not_wait_for_the_store(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curves, "SEND_EVERY_S", 0.01)
-    asked, answer = threading.Event(), threading.Event()
+    requested, answer = threading.Event(), threading.Event()
     log_batch = MlflowClient.log_batch
 
     def waiting(*args: object, **options: object) -> None:
-        asked.set()
+        requested.set()
         answer.wait()
         log_batch(*args, **options)
 
     monkeypatch.setattr(MlflowClient, "log_batch", waiting)
     with live_curves(run_id):
         metric_callbacks.emit({"step.train_loss": 1.0}, 0)
-        assert asked.wait(60)
-        metric_callbacks.emit({"step.train_loss": 1.0}, 1)  # comes back, though the store has not answered
+        assert requested.wait(60)
+        metric_callbacks.emit({"step.train_loss": 1.0}, 1)  # returns although the store has not answered
         answer.set()
     assert steps_of(run_id, "step.train_loss") == [0, 1]
 
@@ -94,7 +94,7 @@ def test_points_that_the_store_refused_come_later(
     assert "they wait: no route" in caplog.text
 
 
-def test_points_that_no_one_took_are_told_and_the_block_ends_well(
+def test_lost_points_are_logged_and_the_block_ends_without_error(
     run_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def failing(*args: object, **options: object) -> None:

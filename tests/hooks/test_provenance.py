@@ -1,4 +1,4 @@
-"""What a model was made from: equal content gives equal hashes, other content other ones."""
+"""Provenance of a model: equal content gives equal hashes, and different content different ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_only_training_data_is_tagged() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Its lock knows a file and a folder."""
+    """A project whose lock holds a file and a folder."""
     (tmp_path / "data" / "labels").mkdir(parents=True)
     (tmp_path / "data" / "labels" / "a.parquet").write_bytes(b"12345")
     (tmp_path / "data" / "vocabulary.parquet").write_bytes(b"123")
@@ -49,7 +49,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_dvc_is_asked_of_the_very_paths_relative_or_absolute(project: Path) -> None:
+def test_relative_and_absolute_paths_in_the_lock_have_their_md5(project: Path) -> None:
     places = {
         "labels": "data/labels",
         "label_vocabulary": str(project / "data" / "vocabulary.parquet"),
@@ -59,7 +59,7 @@ def test_dvc_is_asked_of_the_very_paths_relative_or_absolute(project: Path) -> N
     assert dvc_tags(project, places) == {"dvc.labels": "abc.dir", "dvc.label_vocabulary": "def"}
 
 
-def test_what_has_grown_since_dvc_saw_it_has_no_md5(project: Path) -> None:
+def test_data_that_grew_after_dvc_recorded_it_has_no_md5(project: Path) -> None:
     (project / "data" / "labels" / "b.parquet").write_bytes(b"1")
     places = {"labels": "data/labels", "label_vocabulary": "data/vocabulary.parquet"}
     assert dvc_tags(project, places) == {"dvc.label_vocabulary": "def"}
@@ -73,7 +73,7 @@ def test_a_project_without_a_lock_that_dvc_wrote_has_no_md5(project: Path, lock:
     assert dvc_tags(project, {"labels": "data/labels"}) == {}
 
 
-def test_the_commit_is_told_and_whether_files_differ_from_it(tmp_path: Path) -> None:
+def test_the_commit_is_tagged_and_whether_files_differ_from_it(tmp_path: Path) -> None:
     def git(*words: str) -> str:
         identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
         return subprocess.check_output(["git", *identity, *words], cwd=tmp_path, text=True).strip()
@@ -89,7 +89,7 @@ def test_the_commit_is_told_and_whether_files_differ_from_it(tmp_path: Path) -> 
     assert git_tags(tmp_path) == {"git.commit": f"{commit}-dirty"}
 
 
-def test_outside_a_repository_no_commit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_tags(tmp_path) == {}
     monkeypatch.setenv("PATH", "")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from tests.trained import Trained, sound
+from tests.network_files import Trained, sound
 from xmodal_kedro import load
 from xmodal_kedro.hooks.model import log_model
 from xmodal_kedro.hooks.registry import REGISTERED, register_if_best
@@ -35,8 +35,8 @@ def trained(folder: Path, model: str) -> Trained:
 
 
 def judged(accuracy: float, benchmark: str = "esc10") -> dict[str, float]:
-    told = {"pretrained.accuracy": accuracy, "pretrained.accuracy_std": 0.99, "random.accuracy": 0.98}
-    return {f"{benchmark}.linear_probe.{name}": value for name, value in told.items()}
+    metrics = {"pretrained.accuracy": accuracy, "pretrained.accuracy_std": 0.99, "random.accuracy": 0.98}
+    return {f"{benchmark}.linear_probe.{name}": value for name, value in metrics.items()}
 
 
 def best(benchmark: str = "esc10") -> Any:

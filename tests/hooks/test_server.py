@@ -1,4 +1,4 @@
-"""Runs are tracked on a real MLflow server, by the one line that docs/tracking.md tells."""
+"""Runs are tracked on a real MLflow server, set up by the one line in docs/tracking.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.hooks.runs import FAULTS, STEPS, Tracked, catalog_of, end_all
-from tests.trained import sound
+from tests.network_files import sound
 from xmodal_kedro import load
 from xmodal_kedro.hooks.unfinished import NOTE_NAME
 
@@ -96,14 +96,14 @@ def test_a_training_is_tracked_on_a_server_and_its_network_loads_from_there(serv
     np.testing.assert_array_equal(there.embed(sound(300), 16_000), here.embed(sound(300), 16_000))
 
 
-def test_a_server_that_vanishes_in_the_middle_costs_no_work(
+def test_a_server_that_is_lost_during_a_run_costs_no_work(
     server: str, process: tuple[str, subprocess.Popen], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     FAULTS.append(lambda: end(process[1]))
     tracked_on(server, tmp_path / "project").run(catalog_of(tmp_path / "data"))
     made = tmp_path / "data" / "06_models" / "mobilenet_v2"
     assert {path.name for path in made.iterdir()} == {"weights.safetensors", "card.json", NOTE_NAME}
-    said = [record.getMessage() for record in caplog.records if "MLflow store" in record.getMessage()]
-    assert len(said) == 2
-    assert said[0].startswith(f"the MLflow store {server} is lost (Connection refused): the run goes on")
-    assert said[1].startswith(f"all is made, but the MLflow store {server} did not take all of it")
+    messages = [record.getMessage() for record in caplog.records if "MLflow store" in record.getMessage()]
+    assert len(messages) == 2
+    assert messages[0].startswith(f"the MLflow store {server} is lost (Connection refused): the run goes on")
+    assert messages[1].startswith(f"all is made, but the MLflow store {server} did not take all of it")

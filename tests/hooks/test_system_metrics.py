@@ -1,4 +1,4 @@
-"""The load of the machine is logged, in runs however short, with GPUs and without."""
+"""The load of the machine is logged in runs of any length, with and without GPUs."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def test_a_run_of_no_time_has_its_load_logged(run_id: str) -> None:
 def test_memory_and_utilisation_of_a_gpu_are_logged(run_id: str, one_gpu: None) -> None:
     with system_metrics(run_id):
         pass
-    found = logged(run_id)
-    assert found["system/gpu_0_memory_usage_megabytes"] == 20_000
-    assert found["system/gpu_0_utilization_percentage"] == 93
+    load = logged(run_id)
+    assert load["system/gpu_0_memory_usage_megabytes"] == 20_000
+    assert load["system/gpu_0_utilization_percentage"] == 93
 
 
 def test_a_run_that_goes_on_has_its_samples_after_those_before(run_id: str) -> None:
@@ -61,14 +61,14 @@ def test_a_run_that_goes_on_has_its_samples_after_those_before(run_id: str) -> N
     assert [point.step for point in history] == [0, 1]
 
 
-def test_samples_are_taken_ever_more_seldom_up_to_a_limit(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sampling_interval_doubles_up_to_a_limit(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def intervals() -> list[float]:
         monitor = LoadMonitor(run_id)
-        found = []
+        seconds = []
         for _ in range(6):
-            found.append(monitor.sampling_interval)
+            seconds.append(monitor.sampling_interval)
             monitor.publish_metrics({})
-        return found
+        return seconds
 
     assert intervals() == [1, 2, 4, 8, MAX_INTERVAL_S, MAX_INTERVAL_S]
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "30")

@@ -1,4 +1,4 @@
-"""What a run leaves in the tracking store."""
+"""What a run records in the tracking store."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def test_typed_parameters_are_flat_at_any_depth(tracked: Tracked) -> None:
     }
 
 
-def test_a_report_is_told_which_run_and_code_write_it(tracked: Tracked) -> None:
-    catalog = DataCatalog({"run_provenance": MemoryDataset({}), "told": MemoryDataset()})
-    tracked.run(catalog, Pipeline([Node(lambda told: told, "run_provenance", "told", name="report")]))
+def test_a_report_gets_the_run_and_the_commit_that_write_it(tracked: Tracked) -> None:
+    catalog = DataCatalog({"run_provenance": MemoryDataset({}), "facts": MemoryDataset()})
+    tracked.run(catalog, Pipeline([Node(lambda facts: facts, "run_provenance", "facts", name="report")]))
     (run,) = tracked.runs()
-    told = catalog.load("told")
-    assert run.info.run_id in told["MLflow run of this report"]
-    assert told.get("Commit of the code") == run.data.tags.get("git.commit")
+    facts = catalog.load("facts")
+    assert run.info.run_id in facts["MLflow run of this report"]
+    assert facts.get("Commit of the code") == run.data.tags.get("git.commit")
 
 
 def test_a_run_of_many_nodes_is_opened_once_and_closed_for_good(tracked: Tracked) -> None:

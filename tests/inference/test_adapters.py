@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trained import Trained, sound
+from tests.network_files import Trained, sound
 from xmodal_kedro import hear
 from xmodal_kedro.evaluation.representations import NetworkEmbedding
 from xmodal_kedro.inference.audio_model import AudioModel

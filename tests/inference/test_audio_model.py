@@ -13,8 +13,8 @@ import pytest
 from mlflow import MlflowClient
 from scipy.signal import resample_poly
 
+from tests.network_files import Trained, sound
 from tests.tones import TONES_HZ
-from tests.trained import Trained, sound
 from xmodal_kedro import load
 from xmodal_kedro.hooks.model import log_model
 from xmodal_kedro.inference.audio_model import AudioModel
@@ -32,7 +32,7 @@ def network(trained: Trained) -> AudioModel:
 
 def test_a_folder_gives_a_network_that_embeds_and_tags(trained: Trained, network: AudioModel) -> None:
     audio = sound(1_000, 2.5)
-    scores, embedding = trained.ask(audio)
+    scores, embedding = trained.predict(audio)
     np.testing.assert_allclose(network.embed(audio, 16_000), embedding, rtol=1e-5, atol=1e-5)
     tags = network.tag(audio, 16_000, top=2)
     best = np.argsort(-scores)[:2]

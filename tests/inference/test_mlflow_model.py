@@ -16,8 +16,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 from scipy.signal import resample_poly
 
+from tests.network_files import Trained, sound
 from tests.tones import TONES_HZ
-from tests.trained import Trained, sound
 from xmodal_kedro.features.log_mel import PATCH_FRAMES, samples_for_frames
 from xmodal_kedro.hooks.model import log_model
 
@@ -53,7 +53,7 @@ def assert_answers(answers: pd.DataFrame, sounds: list[np.ndarray], trained: Tra
     """Each row is what the network gives for its sound alone."""
     assert len(answers) == len(sounds)
     for (_, row), audio in zip(answers.iterrows(), sounds, strict=True):
-        scores, embedding = trained.ask(audio)
+        scores, embedding = trained.predict(audio)
         # Embeddings are no probabilities: a sound in a batch and one alone differ by rounding in their own measure.
         np.testing.assert_allclose(row["embedding"], embedding, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose([row["scores"][name] for name in TONES_HZ], scores, rtol=0, atol=1e-6)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.trained import Trained, sound
+from tests.network_files import Trained, sound
 from xmodal_kedro import hear, load
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.export import export_onnx

@@ -14,8 +14,8 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from tests.fakes import folder_of, shard_of
+from tests.network_files import Trained
 from tests.tones import TONES_HZ, tone
-from tests.trained import Trained
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.inference.recordings import WindowEmbedder, embed_recordings_shard
@@ -87,7 +87,7 @@ def test_a_folder_becomes_embeddings_and_tags_with_their_times(tmp_path: Path, s
     }
     (last,) = (row for row in rows if row["start_s"] == 2.5)
     audio = tone(1_000, 3.5, 0)[40_000:].astype(np.float32) / INT16_FULL_SCALE
-    scores, embedding = trained.ask(audio)
+    scores, embedding = trained.predict(audio)
     np.testing.assert_allclose(last["embedding"], embedding, rtol=1e-4, atol=1e-4)
     best = np.argsort(-scores)[:2]
     assert [tag["name"] for tag in last["tags"]] == [list(TONES_HZ)[at] for at in best]

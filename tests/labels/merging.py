@@ -1,4 +1,4 @@
-"""Small corpora of labels, the merging of them as the pipeline does it, and the same by plain loops."""
+"""Small corpora of labels, merged by the pipeline's nodes and, as a reference, by plain loops."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from xmodal_kedro.storage import Shards
 Corpus = dict[str, dict[str, MemoryShard]]
 
 SOUNDS = {"dog": ("Dog", ""), "puppy": ("Dog", ""), "drum": ("Drum", ""), "bell": ("Bell", "")}
-"""What the visual classes of small corpora sound like; those that are not here are silent."""
+"""The sounds of visual classes in small corpora; other classes are silent."""
 VISUAL = ("dog", "puppy", "drum", "bell", "statue", "rain")
 AUDIO = ("Dog", "Bark", "Animal", "Drum", "Rain", "Speech", "Bell")
 ONTOLOGY = {"Animal": "", "Dog": "Animal", "Bark": "Dog", "Drum": "", "Rain": "", "Speech": "", "Bell": ""}
@@ -78,7 +78,7 @@ def near_duplicates(group_of: dict[str, str]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Merged:
-    """All that merging a corpus gives."""
+    """The results of merging a corpus."""
 
     candidates: pd.DataFrame
     label_classes: pd.DataFrame
@@ -93,7 +93,7 @@ class Merged:
         """Weight by class by clip."""
         names = self.vocabulary["name"].tolist()
         return {
-            row["clip_id"]: {names[at]: weight for at, weight in zip(row["targets"], row["weights"], strict=True)}
+            row["clip_id"]: {names[index]: weight for index, weight in zip(row["targets"], row["weights"], strict=True)}
             for table in self.tables.values()
             for row in table.to_pylist()
         }
@@ -102,20 +102,23 @@ class Merged:
 def merge(
     corpus: Corpus,
     params: MergeParams,
-    found: pd.DataFrame | None = None,
-    seen: pd.DataFrame | None = None,
-    above: pd.DataFrame | None = None,
+    duplicates: pd.DataFrame | None = None,
+    visual: pd.DataFrame | None = None,
+    sound_ontology: pd.DataFrame | None = None,
 ) -> Merged:
     """Run the nodes of `merge_labels` one after the other."""
     labels: tuple[Shards, Shards, Shards] = (corpus["clips"], corpus["visual"], corpus["audio"])
     classes = match_classes(
-        visual_classes() if seen is None else seen, audio_classes(), ontology() if above is None else above, params
+        visual_classes() if visual is None else visual,
+        audio_classes(),
+        ontology() if sound_ontology is None else sound_ontology,
+        params,
     )
     survey = made(nodes.survey_labels(*labels, *classes, params))
     thresholds, associations, plan = nodes.plan_merge(survey, *classes, params)
     counts = made(nodes.count_targets(*labels, plan))
     vocabulary, dropped = nodes.build_vocabulary(survey, counts, plan)
-    groups = near_duplicates({}) if found is None else found
+    groups = near_duplicates({}) if duplicates is None else duplicates
     jobs = nodes.merge_shards(*labels, plan, vocabulary, groups)
     tables = {key: shard_of(job)() for key, job in jobs.items()}
     return Merged(*classes, thresholds, associations, vocabulary, dropped, jobs, tables)
@@ -126,14 +129,14 @@ def made(jobs: Mapping[str, Any]) -> dict[str, MemoryShard]:
 
 
 class PlainMerge:
-    """What merging is meant to do, clip by clip, slowly. Takes how classes match as given."""
+    """The specification of merging, clip by clip and slow. It uses the matched classes of the code under test."""
 
     def __init__(self, corpus: Corpus, merged: Merged, params: MergeParams) -> None:
         self.params = params
         candidates = merged.candidates.set_index("index")
         self.name_of = candidates["name"].to_dict()
-        self.stands_for = {at: set(map(int, split(text))) for at, text in candidates["stands_for"].items()}
-        self.above = {at: set(map(int, split(text))) for at, text in candidates["ancestors"].items()}
+        self.stands_for = {index: set(map(int, split(text))) for index, text in candidates["stands_for"].items()}
+        self.above = {index: set(map(int, split(text))) for index, text in candidates["ancestors"].items()}
         self.silent = candidates["silent"].to_dict()
         self.becomes: dict[tuple[str, str], list[int]] = defaultdict(list)
         for modality, label, index in merged.label_classes[["modality", "label", "index"]].values.tolist():
@@ -145,26 +148,26 @@ class PlainMerge:
         self.labels = {m: self._best(corpus[m], m) for m in used}
 
     def _best(self, shards: Mapping[str, MemoryShard], modality: str) -> dict[str, dict[int, float]]:
-        found: dict[str, dict[int, float]] = {clip: {} for clip in self.video_of}
-        keep = self.params.of(modality)
+        scores: dict[str, dict[int, float]] = {clip: {} for clip in self.video_of}
+        limits = self.params.of(modality)
         rows = [row for load in shards.values() for row in load().to_pylist()]
-        for clip in found:
-            mine = [row for row in rows if row["clip_id"] == clip and row["score"] >= np.float32(keep.threshold)]
-            for row in sorted(mine, key=lambda row: (-row["score"], row["label"]))[: keep.top_k]:
+        for clip in scores:
+            over = [row for row in rows if row["clip_id"] == clip and row["score"] >= np.float32(limits.threshold)]
+            for row in sorted(over, key=lambda row: (-row["score"], row["label"]))[: limits.top_k]:
                 for index in self.becomes[modality, row["label"]]:
-                    found[clip][index] = max(found[clip].get(index, 0.0), row["score"])
-        return found
+                    scores[clip][index] = max(scores[clip].get(index, 0.0), row["score"])
+        return scores
 
     def targets(self) -> dict[str, dict[str, float]]:
-        """Weight by class by clip, before classes of few clips go."""
-        labels = {m: self._under_rate(found, self.params.of(m).max_rate) for m, found in self.labels.items()}
+        """Weight by class by clip, before classes with few clips are dropped."""
+        labels = {m: self._under_rate(by_clip, self.params.of(m).max_rate) for m, by_clip in self.labels.items()}
         if self.params.rule == "agreement":
             labels = self._agreed(labels)
         merged = {}
         for clip in self.video_of:
             scores: dict[int, float] = {}
-            for found in labels.values():
-                for index, score in found[clip].items():
+            for by_clip in labels.values():
+                for index, score in by_clip[clip].items():
                     for target in {index, *(self.above[index] if self.params.parents else ())}:
                         scores[target] = max(scores.get(target, 0.0), score)
             merged[clip] = {
@@ -174,24 +177,24 @@ class PlainMerge:
             }
         return merged
 
-    def _under_rate(self, found: dict[str, dict[int, float]], max_rate: float | None) -> dict[str, dict[int, float]]:
+    def _under_rate(self, labels: dict[str, dict[int, float]], max_rate: float | None) -> dict[str, dict[int, float]]:
         if max_rate is None:
-            return found
-        most = round(max_rate * len(self.video_of) - 0.5 + 1e-9)
-        kept: dict[str, dict[int, float]] = {clip: {} for clip in found}
+            return labels
+        max_clips = round(max_rate * len(self.video_of) - 0.5 + 1e-9)
+        kept: dict[str, dict[int, float]] = {clip: {} for clip in labels}
         for index in self.name_of:
-            bins = {clip: _bin(clip, scores[index]) for clip, scores in found.items() if index in scores}
-            allowed = [at for at in sorted(set(bins.values()) | {0}) if sum(b >= at for b in bins.values()) <= most]
-            least = min(allowed, default=math.inf)
-            for clip, at in bins.items():
-                if at >= least:
-                    kept[clip][index] = found[clip][index]
+            bins = {clip: _bin(clip, scores[index]) for clip, scores in labels.items() if index in scores}
+            cuts = [cut for cut in sorted({*bins.values(), 0}) if sum(b >= cut for b in bins.values()) <= max_clips]
+            lowest = min(cuts, default=math.inf)
+            for clip, score_bin in bins.items():
+                if score_bin >= lowest:
+                    kept[clip][index] = labels[clip][index]
         return kept
 
     def _agreed(self, labels: dict[str, dict[str, dict[int, float]]]) -> dict[str, dict[str, dict[int, float]]]:
         both = [clip for clip in self.video_of if all(self.labels[m][clip] for m in self.labels)]
-        seen = Counter(v for clip in both for v in self.labels["visual"][clip])
-        heard = Counter(a for clip in both for a in self.labels["audio"][clip])
+        visual = Counter(v for clip in both for v in self.labels["visual"][clip])
+        audio = Counter(a for clip in both for a in self.labels["audio"][clip])
         together = Counter(p for clip in both for p in product(self.labels["visual"][clip], self.labels["audio"][clip]))
         videos = {pair: len({self.video_of[clip] for clip in both if self._has(clip, pair)}) for pair in together}
         rule = self.params.agreement
@@ -201,7 +204,7 @@ class PlainMerge:
                 return True
             if rule.ancestors and (self.stands_for[v] & self.above[a] or self.above[v] & self.stands_for[a]):
                 return True
-            pmi = math.log2(together[v, a] * len(both) / (seen[v] * heard[a]))
+            pmi = math.log2(together[v, a] * len(both) / (visual[v] * audio[a]))
             return rule.associations and videos[v, a] >= rule.min_videos and pmi >= rule.min_pmi
 
         kept: dict[str, dict[str, dict[int, float]]] = {m: {clip: {} for clip in self.video_of} for m in labels}

@@ -17,7 +17,7 @@ pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5000)), max_size=4
 
 
 @given(rounds=st.lists(pairs, max_size=5))
-def test_counts_are_those_of_all_that_was_added_in_any_number_of_jobs(rounds: list[list[tuple[int, int]]]) -> None:
+def test_counts_of_several_jobs_are_summed(rounds: list[list[tuple[int, int]]]) -> None:
     jobs = {}
     for number, added in enumerate(rounds):
         counter = LabelCounter()
@@ -25,20 +25,20 @@ def test_counts_are_those_of_all_that_was_added_in_any_number_of_jobs(rounds: li
             counter.add("scores", "audio", np.array([first]), np.array([second]))
         jobs[str(number)] = MemoryShard(counter.table())
     total = LabelCounter.sum_of(jobs)
-    found = zip(*(column.tolist() for column in total.of("scores", "audio")), strict=True)
+    counts = zip(*(column.tolist() for column in total.of("scores", "audio")), strict=True)
     expected = Counter(pair for added in rounds for pair in added)
-    assert {(first, second): count for first, second, count in found} == expected
+    assert {(first, second): count for first, second, count in counts} == expected
     assert total.by_first("scores", "audio", 31).sum() == sum(expected.values())
 
 
-@given(by_bin=st.lists(st.integers(0, 9), min_size=1, max_size=20), most=st.integers(0, 60))
-def test_the_lowest_bin_within_a_limit_is_found(by_bin: list[int], most: int) -> None:
-    at = first_bin_within(np.array(by_bin), most)
-    assert sum(by_bin[at:]) <= most
-    assert at == 0 or sum(by_bin[at - 1 :]) > most
+@given(by_bin=st.lists(st.integers(0, 9), min_size=1, max_size=20), max_clips=st.integers(0, 60))
+def test_the_lowest_bin_within_a_limit_is_found(by_bin: list[int], max_clips: int) -> None:
+    cut = first_bin_within(np.array(by_bin), max_clips)
+    assert sum(by_bin[cut:]) <= max_clips
+    assert cut == 0 or sum(by_bin[cut - 1 :]) > max_clips
 
 
-def test_shards_are_counted_in_few_groups_of_which_one_new_shard_touches_one() -> None:
+def test_shards_are_counted_in_64_groups_and_a_new_shard_changes_one() -> None:
     keys = [f"shard-{number:010b}" for number in range(1024)]
     corpus = corpus_of(
         {key: [(f"{key} clip", key)] for key in keys}, {}, {key: [(f"{key} clip", "Dog", 0.9)] for key in keys}

@@ -1,7 +1,7 @@
-"""The real teachers and the merge, held against what people heard in real videos.
+"""The real teachers and the merge, compared with human labels of real videos.
 
-The people named one sound of each recording of ten seconds, and not every clip of it holds that. So the shares below
-say how often a label is what the recording is about, and are less than how often labels are right.
+The human label names one sound of each ten-second recording, and not every clip of it holds that sound. So the shares
+below are lower bounds of how often labels are right.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ AUDIOSET_NAMES = {
     "VGGSound: volcano explosion": "Explosion|Eruption",
     "VGGSound: waterfall burbling": "Waterfall",
 }
-"""What VAS and VGGSound call a sound, by AudioSet's names; AudioSet tells bongos and congas from no other drum."""
+"""AudioSet names of the sounds of VAS and VGGSound; AudioSet has no classes for bongos and congas beside `Drum`."""
 
 PARAMETERS: dict[str, type[params.Params]] = {
     "ingest": params.IngestParams,
@@ -64,7 +64,7 @@ Check = Callable[..., dict[str, float]]
 
 @pytest.fixture(scope="session")
 def check(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Check:
-    """Label the videos that people labelled, once; then merge with some parameters set, and give the metrics."""
+    """Label the videos with human labels once; the function merges with given parameters and returns the metrics."""
     folder = tmp_path_factory.mktemp("human_labels")
     with (real_data / "videos" / "index.csv").open(newline="") as file:
         labelled = [row for row in csv.DictReader(file) if row["human_label"]]
@@ -85,14 +85,14 @@ def check(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Check:
         merge = merge_labels.create_pipeline().to_outputs("labels") + label_check.create_pipeline()
         options = {**places, "truth": str(folder / truth), "merge_labels": {"rule": rule, "min_clips": 1}}
         catalog = run(merge, options)
-        found: dict[str, float] = catalog["label_check_metrics"].load()
-        return found
+        metrics: dict[str, float] = catalog["label_check_metrics"].load()
+        return metrics
 
     return merged
 
 
 def write(path: Path, uris: list[str], heard: list[str]) -> None:
-    """A file of what is known."""
+    """Write a truth file."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["uri", "heard"])
@@ -124,26 +124,26 @@ def test_the_right_class_is_among_the_best_five_of_each_teacher(check: Check) ->
 
 
 @pytest.mark.parametrize(
-    ("rule", "least_hit", "least_precision"),
+    ("rule", "min_hit", "min_precision"),
     [("union", 0.6, 0.4), ("agreement", 0.25, 0.75), ("visual_only", 0.35, 0.25), ("audio_only", 0.45, 0.5)],
 )
 def test_the_right_class_is_a_target_under_each_rule(
-    check: Check, rule: str, least_hit: float, least_precision: float
+    check: Check, rule: str, min_hit: float, min_precision: float
 ) -> None:
     metrics = check(rule=rule)
-    assert metrics["label_check.target.heard.hit"] > least_hit
-    assert metrics["label_check.target.heard.branch.precision"] > least_precision
+    assert metrics["label_check.target.heard.hit"] > min_hit
+    assert metrics["label_check.target.heard.branch.precision"] > min_precision
 
 
 def test_two_teachers_find_more_than_one_and_what_they_agree_on_is_right_more_often(check: Check) -> None:
-    found = {rule: check(rule=rule) for rule in ("union", "agreement", "visual_only", "audio_only")}
-    hit = {rule: metrics["label_check.target.heard.hit"] for rule, metrics in found.items()}
-    precision = {rule: metrics["label_check.target.heard.branch.precision"] for rule, metrics in found.items()}
+    metrics_of = {rule: check(rule=rule) for rule in ("union", "agreement", "visual_only", "audio_only")}
+    hit = {rule: metrics["label_check.target.heard.hit"] for rule, metrics in metrics_of.items()}
+    precision = {rule: metrics["label_check.target.heard.branch.precision"] for rule, metrics in metrics_of.items()}
     assert hit["union"] > max(hit["visual_only"], hit["audio_only"])
     assert precision["agreement"] > 1.3 * max(precision[rule] for rule in ("union", "visual_only", "audio_only"))
 
 
-def test_labels_held_against_other_videos_are_seldom_right(check: Check) -> None:
+def test_labels_compared_with_other_videos_are_seldom_right(check: Check) -> None:
     own, exchanged = check(), check(truth="exchanged.csv")
     for name in ("audio.heard.top5", "visual.heard.top5", "target.heard.hit", "target.heard.branch.hit"):
         assert exchanged[f"label_check.{name}"] < own[f"label_check.{name}"] / 2, name

@@ -1,4 +1,4 @@
-"""The table of the sounds that ImageNet's classes make, against the lists that it speaks of."""
+"""The table of sounds of ImageNet classes, checked against the class lists and the ontology."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def imagenet(real_data: Path) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def sounds_of() -> dict[str, set[str]]:
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    sounds: defaultdict[str, set[str]] = defaultdict(set)
     for label, _, sound in ROWS:
-        found[label].add(sound)
-    return dict(found)
+        sounds[label].add(sound)
+    return dict(sounds)
 
 
 def test_there_is_a_row_for_hundreds_of_classes_and_none_twice(sounds_of: dict[str, set[str]]) -> None:

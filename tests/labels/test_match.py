@@ -9,9 +9,9 @@ from xmodal_kedro.labels.match import match_classes, split
 from xmodal_kedro.schemas import CandidateClasses, LabelClasses
 
 
-def matched(seen: pd.DataFrame, above: pd.DataFrame | None = None, **changes: Any) -> ClassMap:
-    above = ontology() if above is None else above
-    candidates, label_classes = match_classes(seen, audio_classes(), above, merge_params(**changes))
+def matched(visual: pd.DataFrame, sound_ontology: pd.DataFrame | None = None, **changes: Any) -> ClassMap:
+    sound_ontology = ontology() if sound_ontology is None else sound_ontology
+    candidates, label_classes = match_classes(visual, audio_classes(), sound_ontology, merge_params(**changes))
     CandidateClasses.validate(candidates)
     LabelClasses.validate(label_classes)
     return ClassMap.of(candidates, label_classes)
@@ -26,7 +26,7 @@ def named(classes: ClassMap, column: str, name: str) -> list[str]:
     return [classes.names[int(index)] for index in split(row[column])]
 
 
-def seen_as(*rows: tuple[str, str, str, bool]) -> pd.DataFrame:
+def visual_rows(*rows: tuple[str, str, str, bool]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["label", "sound", "audioset_id", "silent"])
 
 
@@ -50,43 +50,43 @@ def test_a_visual_class_can_become_its_sounds_and_a_silent_one_stays_itself() ->
 
 
 def test_a_class_of_two_sounds_becomes_both() -> None:
-    siren = seen_as(("ambulance", "Siren", "/m/siren", False), ("ambulance", "Bell", "", False))
-    above = ontology({"Siren": "", "Bell": ""})
-    assert becomes(matched(siren, above, visual_names="sounds"), "ambulance") == ["Bell", "Siren"]
+    siren = visual_rows(("ambulance", "Siren", "/m/siren", False), ("ambulance", "Bell", "", False))
+    parents = ontology({"Siren": "", "Bell": ""})
+    assert becomes(matched(siren, parents, visual_names="sounds"), "ambulance") == ["Bell", "Siren"]
 
 
 def test_what_is_known_to_be_silent_is_not_taken_for_a_sound_of_its_name() -> None:
-    tick = seen_as(("rain", "", "", True))
+    tick = visual_rows(("rain", "", "", True))
     assert becomes(matched(tick), "rain") == ["rain (seen)"]
-    unknown = seen_as(("rain", "", "", False))
+    unknown = visual_rows(("rain", "", "", False))
     assert becomes(matched(unknown), "rain") == ["Rain"]
 
 
 def test_sounds_are_one_by_id_whatever_their_names() -> None:
-    hound = seen_as(("hound", "Doggy", "/m/dog", False))
+    hound = visual_rows(("hound", "Doggy", "/m/dog", False))
     assert becomes(matched(hound, visual_names="sounds"), "hound") == ["Dog"]
 
 
 def test_a_sound_that_only_the_table_knows_is_a_class_with_the_ontologys_name() -> None:
-    cat = seen_as(("cat", "", "/m/cat", False))
-    above = ontology({"Cat": "Animal", "Animal": ""})
-    classes = matched(cat, above, visual_names="sounds")
+    cat = visual_rows(("cat", "", "/m/cat", False))
+    parents = ontology({"Cat": "Animal", "Animal": ""})
+    classes = matched(cat, parents, visual_names="sounds")
     assert becomes(classes, "cat") == ["Cat"]
     assert named(classes, "ancestors", "Cat") == ["Animal"]
 
 
-def test_without_an_ontology_nothing_is_above_anything() -> None:
+def test_without_an_ontology_no_class_has_ancestors() -> None:
     classes = matched(visual_classes(), ontology({}))
     assert not any(classes.above)
 
 
 def test_implied_parents_become_candidates_unless_they_only_group_others() -> None:
-    above = ontology({"Dog": "Pets", "Pets": "Animals", "Animals": ""})
-    above["abstract"] = above["name"] == "Animals"
-    names = matched(visual_classes(), above, parents=True).names
+    parents = ontology({"Dog": "Pets", "Pets": "Animals", "Animals": ""})
+    parents["abstract"] = parents["name"] == "Animals"
+    names = matched(visual_classes(), parents, parents=True).names
     assert "Pets" in names
     assert "Animals" not in names
-    assert "Pets" not in matched(visual_classes(), above).names
+    assert "Pets" not in matched(visual_classes(), parents).names
 
 
 def test_parents_without_an_ontology_are_refused() -> None:
@@ -96,24 +96,24 @@ def test_parents_without_an_ontology_are_refused() -> None:
 
 def test_an_id_that_the_ontology_lacks_is_refused_by_class() -> None:
     with pytest.raises(ValueError, match=r"'dog' stands for 'Dog' with the id '/m/xyz'.*visual_teacher\.sounds"):
-        matched(seen_as(("dog", "Dog", "/m/xyz", False)))
+        matched(visual_rows(("dog", "Dog", "/m/xyz", False)))
 
 
-def test_a_sound_that_nobody_knows_is_refused_by_class() -> None:
-    with pytest.raises(ValueError, match=r"'dog' stands for 'Wuff', which is no class.*visual_teacher\.sounds"):
-        matched(seen_as(("dog", "Wuff", "", False)))
+def test_an_unknown_sound_is_refused_by_class() -> None:
+    with pytest.raises(ValueError, match=r"'dog' stands for 'Wuff', which is not a class.*visual_teacher\.sounds"):
+        matched(visual_rows(("dog", "Wuff", "", False)))
 
 
 def test_ragged_lists_are_taken_with_their_owners() -> None:
     lists = Ragged.of([[5], [], [7, 8]])
-    at = Ragged.of([[2, 0, 1, 2]]).values
-    values, owner = lists.take(at)
+    numbers = Ragged.of([[2, 0, 1, 2]]).values
+    values, owner = lists.take(numbers)
     assert values.tolist() == [7, 8, 5, 7, 8]
     assert owner.tolist() == [0, 0, 1, 3, 3]
 
 
 def test_classes_that_differ_by_case_alone_stay_two_and_all_have_a_candidate() -> None:
-    garment = seen_as(*((label, "", "", True) for label in ("Cardigan", "cardigan", "CARDIGAN", "RAIN", "rain")))
+    garment = visual_rows(*((label, "", "", True) for label in ("Cardigan", "cardigan", "CARDIGAN", "RAIN", "rain")))
     classes = matched(garment)
     names = [becomes(classes, label)[0] for label in garment["label"]]
     assert len({name.casefold() for name in names} | {"rain"}) == len(names) + 1
@@ -121,4 +121,4 @@ def test_classes_that_differ_by_case_alone_stay_two_and_all_have_a_candidate() -
 
 def test_two_sounds_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="'Dog' is the name of two sounds, /m/dog and /m/other"):
-        matched(seen_as(("hound", "Dog", "/m/other", False)), ontology({}))
+        matched(visual_rows(("hound", "Dog", "/m/other", False)), ontology({}))

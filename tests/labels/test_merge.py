@@ -1,4 +1,4 @@
-"""Merging labels: which targets a clip gets, by each rule."""
+"""Merging labels: the targets of a clip under each rule."""
 
 import numpy as np
 import pytest
@@ -33,8 +33,8 @@ def test_classes_outside_the_vocabulary_are_no_targets(corpus: Corpus) -> None:
 
 def test_an_ablation_takes_targets_from_one_teacher(corpus: Corpus) -> None:
     assert merge(corpus, merge_params(rule="audio_only")).named_targets() == {"a": {"Drum": 1}, "b": {}, "c": {}}
-    seen = merge(corpus, merge_params(rule="visual_only")).named_targets()
-    assert seen == {"a": {"Drum": 1, "statue": 1}, "b": {"Drum": 1}, "c": {}}
+    visual = merge(corpus, merge_params(rule="visual_only")).named_targets()
+    assert visual == {"a": {"Drum": 1, "statue": 1}, "b": {"Drum": 1}, "c": {}}
 
 
 def test_classes_that_make_no_sound_can_be_left_out(corpus: Corpus) -> None:
@@ -64,7 +64,7 @@ def test_agreement_keeps_what_the_other_modality_supports() -> None:
     assert without.named_targets()["child"] == {}
 
 
-def test_agreement_learns_what_belongs_together_from_many_videos() -> None:
+def test_agreement_learns_associations_from_many_videos() -> None:
     videos = [str(number) for number in range(12)]
     statues = [(video, "statue", 0.9) for video in videos[:6]]
     rains = [(video, "rain", 0.9) for video in videos[6:]]

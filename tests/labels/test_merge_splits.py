@@ -1,4 +1,4 @@
-"""Merging labels: which videos are held out, and which shards are made again."""
+"""Merging labels: which videos are in the validation split, and which shards are made again."""
 
 import json
 from typing import Any
@@ -36,11 +36,11 @@ def test_a_changed_count_alone_does_not_change_a_shards_fingerprint(corpus: Corp
     new = corpus_of({"t": [("e", "v4")]}, {"t": [("e", "bell", 0.9)]}, {})
     newer = {name: {**more[name], **new[name]} for name in more}
 
-    def of(corpus: Corpus) -> str:
+    def fingerprint_of(corpus: Corpus) -> str:
         return fingerprint(merge(corpus, merge_params()).jobs["s"])
 
-    assert of(corpus) == of(more)
-    assert of(corpus) != of(newer)
+    assert fingerprint_of(corpus) == fingerprint_of(more)
+    assert fingerprint_of(corpus) != fingerprint_of(newer)
 
 
 def test_about_the_wanted_share_of_videos_is_held_out() -> None:
@@ -55,7 +55,7 @@ def hex_id(number: int) -> str:
 
 
 def dogs(videos: list[str], bound: float) -> Corpus:
-    """One clip a video, each labelled, in shards as `clip` makes them."""
+    """One labelled clip for each video, in shards as `clip` makes them."""
     shards = spread(dict.fromkeys(videos, 1.0), bound)
     labels = {key: [(video, "dog", 0.9) for video in members] for key, members in shards.items()}
     return corpus_of({key: [(video, video) for video in members] for key, members in shards.items()}, labels, {})
@@ -63,38 +63,40 @@ def dogs(videos: list[str], bound: float) -> Corpus:
 
 @settings(deadline=None, max_examples=10)
 @given(groups=st.lists(st.integers(0, 6), min_size=2, max_size=12), bound=st.sampled_from([1.0, 4.0, 100.0]))
-def test_near_duplicates_fall_on_one_side_and_other_videos_keep_theirs(groups: list[int], bound: float) -> None:
+def test_near_duplicates_are_assigned_to_one_split_and_other_videos_keep_theirs(
+    groups: list[int], bound: float
+) -> None:
     videos = [hex_id(number) for number in range(len(groups))]
     together = {group: [v for v, g in zip(videos, groups, strict=True) if g == group] for group in set(groups)}
-    found = near_duplicates({v: min(held) for held in together.values() if len(held) > 1 for v in held})
+    duplicates = near_duplicates({v: min(held) for held in together.values() if len(held) > 1 for v in held})
     corpus, params = dogs(videos, bound), merge_params(validation_fraction=0.5)
-    side, side_before = (
+    split, split_before = (
         {
             row["video_id"]: row["split"]
             for table in merge(corpus, params, known).tables.values()
             for row in table.to_pylist()
         }
-        for known in (found, near_duplicates({}))
+        for known in (duplicates, near_duplicates({}))
     )
     for held in together.values():
-        assert len({side[video] for video in held}) == 1
+        assert len({split[video] for video in held}) == 1
         if len(held) == 1:
-            assert side[held[0]] == side_before[held[0]]
+            assert split[held[0]] == split_before[held[0]]
 
 
-def test_without_their_group_near_duplicates_would_be_parted() -> None:
+def test_without_their_group_near_duplicates_would_be_in_both_splits() -> None:
     assert len({split_of(hex_id(number), 0.5) for number in range(24)}) == 2
 
 
-def test_a_new_group_elsewhere_leaves_a_label_shard_as_it_is() -> None:
+def test_a_new_group_elsewhere_does_not_change_a_label_shard() -> None:
     corpus, params = dogs([hex_id(number) for number in range(16)], 4.0), merge_params()
     (key, shard), *_ = corpus["clips"].items()
     pair = sorted(shard()["video_id"].to_pylist())[:2]
 
-    def marks(found: pd.DataFrame) -> dict[str, str]:
-        return {name: fingerprint(job) for name, job in merge(corpus, params, found).jobs.items()}
+    def fingerprints(duplicates: pd.DataFrame) -> dict[str, str]:
+        return {name: fingerprint(job) for name, job in merge(corpus, params, duplicates).jobs.items()}
 
-    before, after = marks(near_duplicates({})), marks(near_duplicates(dict.fromkeys(pair, pair[0])))
+    before, after = fingerprints(near_duplicates({})), fingerprints(near_duplicates(dict.fromkeys(pair, pair[0])))
     assert {name for name in before if before[name] != after[name]} == {key}
 
 
@@ -110,7 +112,7 @@ def test_a_new_group_elsewhere_leaves_a_label_shard_as_it_is() -> None:
         ({"rule": "audio_only"}, True),
     ],
 )
-def test_labels_are_surveyed_again_only_for_what_the_survey_heeds(
+def test_labels_are_surveyed_again_only_for_parameters_of_the_survey(
     corpus: Corpus, changes: dict[str, Any], again: bool
 ) -> None:
     def survey(params: Any) -> dict[str, str]:
@@ -121,12 +123,12 @@ def test_labels_are_surveyed_again_only_for_what_the_survey_heeds(
     assert (survey(merge_params()) != survey(merge_params(**changes))) == again
 
 
-def test_what_is_told_of_a_shard_does_not_depend_on_videos_elsewhere() -> None:
+def test_the_metadata_of_a_shard_does_not_depend_on_videos_elsewhere() -> None:
     videos = [str(number) for number in range(12)]
-    seen = [(video, "statue" if number < 6 else "rain", 0.9) for number, video in enumerate(videos)]
-    heard = [(video, "Speech" if number < 6 else "Bell", 0.9) for number, video in enumerate(videos)]
-    alone = corpus_of({"s": [("0", "0")]}, {"s": seen[:1]}, {"s": heard[:1]})
-    more = corpus_of({"t": [(video, video) for video in videos[1:]]}, {"t": seen[1:]}, {"t": heard[1:]})
+    visual = [(video, "statue" if number < 6 else "rain", 0.9) for number, video in enumerate(videos)]
+    audio = [(video, "Speech" if number < 6 else "Bell", 0.9) for number, video in enumerate(videos)]
+    alone = corpus_of({"s": [("0", "0")]}, {"s": visual[:1]}, {"s": audio[:1]})
+    more = corpus_of({"t": [(video, video) for video in videos[1:]]}, {"t": visual[1:]}, {"t": audio[1:]})
     both = {name: alone[name] | more[name] for name in alone}
     params = merge_params(agreement={"min_videos": 2})
     before, after = merge(alone, params), merge(both, params)

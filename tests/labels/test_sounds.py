@@ -81,7 +81,7 @@ def test_of_imagenets_classes_the_unlisted_are_silent(tmp_path: Path, real_data:
         ("", "'sounds.csv' has no column 'label'"),
         (HEADER + "dog,Dog,\n,Dog,\n", "'sounds.csv', line 3: label is empty"),
         (HEADER + "dog\n", "'sounds.csv', line 2: 'dog' has neither sound nor audioset_id"),
-        (HEADER + "Dog,Dog,\n", "'sounds.csv', line 2: 'Dog' is no class that the teacher gives: write it as the cl"),
+        (HEADER + "Dog,Dog,\n", "'sounds.csv', line 2: 'Dog' is not a class"),
         (HEADER + "dog,Dog,\ndog,Bark,\ndog,Dog,\n", "'sounds.csv', line 4: 'dog' has this sound already"),
         (b"label,sound,audioset_id\n\xff,a,b\n", "'sounds.csv' is not UTF-8"),
     ],

@@ -12,8 +12,8 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from tests.network_files import Trained, sound
 from tests.tones import TONES_HZ
-from tests.trained import Trained, sound
 from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.models import BACKBONES
 from xmodal_kedro.models.card import restore_backbone
@@ -39,7 +39,7 @@ def test_every_network_gives_the_same_in_onnxruntime_for_sounds_of_any_length(tm
         sounds = [sound(hz, duration_s) for hz in TONES_HZ.values()]
         embeddings, scores = session.run(["embedding", "scores"], {"audio": np.stack(sounds)})
         for at, audio in enumerate(sounds):
-            wanted_scores, wanted_embedding = trained.ask(audio)
+            wanted_scores, wanted_embedding = trained.predict(audio)
             np.testing.assert_allclose(embeddings[at], wanted_embedding, rtol=1e-4, atol=1e-4)
             np.testing.assert_allclose(scores[at], wanted_scores, rtol=0, atol=1e-4)
     told = session.get_modelmeta().custom_metadata_map

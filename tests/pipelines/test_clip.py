@@ -1,4 +1,4 @@
-"""Clip: every usable video ends in clips or in the table of unclipped ones."""
+"""Clip: every usable video has clips or is in the table of unclipped ones."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_video_that_is_lost_or_doubled_is_an_error_with_the_counts(tmp_path, s
 
 
 def reported(clips: pa.Table, unclipped: list[dict[str, str]], cut_short: list[dict[str, str]]) -> Shards:
-    """A shard of clips with its maker's report."""
+    """A shard of clips with the report of its job."""
     rows = {"unclipped": json.dumps(unclipped), "cut_short": json.dumps(cut_short)}
     return {"shard-all": MemoryShard(clips.replace_schema_metadata({**rows, "silent_spans": "0", "unseen_spans": "0"}))}
 
@@ -107,7 +107,7 @@ def test_a_video_cannot_be_both_clipped_and_unclipped(good_and_short):
         gather_unclipped(reported(clips, [rows["good.mp4"]], []), videos)
 
 
-def test_a_video_that_was_cut_short_is_clipped_and_told_with_its_reason(good_and_short, caplog):
+def test_a_video_that_was_cut_short_is_clipped_and_reported_with_its_reason(good_and_short, caplog):
     caplog.set_level("INFO")
     videos, clips, rows = good_and_short
 
@@ -156,16 +156,16 @@ def test_a_shard_is_bounded_in_bytes_but_for_a_single_video():
     assert [len(sources) for sources in alone] == [1]
 
 
-def test_recordings_of_sound_alone_need_fewer_shards():
-    seen = clip_videos(table_of(400, 100.0), Folder("", {}), ClipParams(shard_mb=64))
-    heard = clip_videos(table_of(400, 100.0, video_codec=""), Folder("", {}), ClipParams(shard_mb=64))
+def test_audio_only_recordings_need_fewer_shards():
+    with_video = clip_videos(table_of(400, 100.0), Folder("", {}), ClipParams(shard_mb=64))
+    audio_only = clip_videos(table_of(400, 100.0, video_codec=""), Folder("", {}), ClipParams(shard_mb=64))
 
-    assert all(source.sound_only for job in heard.values() for source in job.args[0])
-    assert not any(source.sound_only for job in seen.values() for source in job.args[0])
-    assert len(heard) < len(seen)
+    assert all(source.sound_only for job in audio_only.values() for source in job.args[0])
+    assert not any(source.sound_only for job in with_video.values() for source in job.args[0])
+    assert len(audio_only) < len(with_video)
 
 
-def test_the_picture_of_sources_shows_each_table_under_its_own_name():
+def test_the_plot_of_sources_shows_each_table_under_its_own_name():
     unusable = {
         name: pd.DataFrame({"video_id": ["v"], "uri": ["u"], "reason": [reason], "detail": [""]})
         for name, reason in (("rejected", "no_audio"), ("unclipped", "silent"), ("cut_short", "corrupt"))

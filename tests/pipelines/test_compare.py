@@ -1,4 +1,4 @@
-"""The pipeline `compare`: its labels are those of `merge_labels`, and its trials are what they say."""
+"""The pipeline `compare`: its labels equal those of `merge_labels`, and its trials are reproducible by hand."""
 
 from __future__ import annotations
 

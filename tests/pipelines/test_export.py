@@ -8,7 +8,7 @@ import onnxruntime as ort
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from tests.trained import Trained
+from tests.network_files import Trained
 from xmodal_kedro.datasets.files import BytesDataset, MarkdownDataset
 from xmodal_kedro.pipelines.export import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Ingest: every source ends in exactly one of the two tables."""
+"""Ingest: every source is in exactly one of the two tables."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_source_that_is_gone_is_an_error_with_the_counts(tmp_path):
         collect_videos(probes, Folder(str(tmp_path), {}))
 
 
-def test_a_corpus_without_a_usable_video_is_told_in_full(tmp_path):
+def test_a_corpus_without_a_usable_video_has_all_its_reasons(tmp_path):
     (tmp_path / "notes.txt").write_text("some text")
 
     videos, rejected = ingest(tmp_path)

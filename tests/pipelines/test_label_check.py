@@ -1,4 +1,4 @@
-"""The pipeline label_check holds labels against a file of what is known."""
+"""The pipeline label_check compares labels with a truth file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from tests.fakes import MemoryShard
-from tests.labels.check.worlds import CANDIDATES, LABEL_CLASSES, ONTOLOGY, PARAMS, label_shard, target_shard
+from tests.labels.check.small_corpus import CANDIDATES, LABEL_CLASSES, ONTOLOGY, PARAMS, label_shard, target_shard
 from tests.reports.pages import flat
 from xmodal_kedro.datasets.files import CsvDataset, TableDataset
 from xmodal_kedro.pipelines.label_check import create_pipeline
@@ -51,7 +51,7 @@ def check(tmp_path: Path, truth: str) -> dict[str, Any]:
     return {name: dataset.load() for name, dataset in outputs.items()} | {name: catalog.load(name) for name in tables}
 
 
-def test_labels_are_held_against_a_file_of_recordings_and_classes(tmp_path: Path) -> None:
+def test_labels_are_compared_with_a_file_of_recordings_and_classes(tmp_path: Path) -> None:
     outputs = check(tmp_path, "uri,heard,by\ndog.mp4,Dog,NA\ncat.mp4,/m/cat,NA\n")
     ClipTruth.validate(outputs["clip_truth"])
     LabelQuality.validate(outputs["label_quality"])

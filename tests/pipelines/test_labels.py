@@ -96,7 +96,7 @@ def test_a_teacher_whose_list_has_another_length_stops_the_run_before_a_shard(
 
 
 @pytest.mark.parametrize("env", ["base", "onnx"])
-def test_the_shipped_parameters_are_valid_and_leave_nothing_unsaid(env: str) -> None:
+def test_the_shipped_parameters_are_valid_and_are_complete(env: str) -> None:
     stated: dict[str, Any] = {}
     for file in sorted((PROJECT / "conf" / env / "parameters").glob("*.yml")):
         stated |= yaml.safe_load(file.read_text()) or {}

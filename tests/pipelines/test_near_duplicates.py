@@ -48,10 +48,10 @@ def test_a_corpus_without_near_duplicates_leaves_an_empty_table() -> None:
 
 
 def test_only_changed_clips_are_signed_again() -> None:
-    def marks(second: int) -> list[str]:
+    def fingerprints(second: int) -> list[str]:
         clips = {"shard-0": MemoryShard(clip_named("one", 1)), "shard-1": MemoryShard(clip_named("two", second))}
         return [fingerprint(job) for job in sign_videos(clips).values()]
 
-    (same, before), (still, after) = marks(2), marks(3)
+    (same, before), (still, after) = fingerprints(2), fingerprints(3)
     assert same == still
     assert before != after

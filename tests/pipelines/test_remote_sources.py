@@ -1,4 +1,4 @@
-"""Recordings in an object store give what the same files give locally, one copy at a time."""
+"""Recordings in an object store give the same results as local files, with one copy at a time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def s3(corpus: Path) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for temporary files of workers that this test starts."""
+    """The folder for temporary files of workers that a test starts."""
     room = tmp_path / "room"
     room.mkdir()
     monkeypatch.setenv("TMPDIR", str(room))
@@ -60,17 +60,17 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @contextmanager
-def most_copies(room: Path) -> Iterator[list[int]]:
-    """The numbers of copies that lay in the folder at a time, as they were seen."""
-    seen, over = [0], threading.Event()
+def copy_counts(room: Path) -> Iterator[list[int]]:
+    """Samples of the number of copies in the folder."""
+    counts, over = [0], threading.Event()
 
     def watch() -> None:
         while not over.wait(0.001):
-            seen.append(len(list(room.glob("xmodal-*"))))
+            counts.append(len(list(room.glob("xmodal-*"))))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    yield seen
+    yield counts
     over.set()
     watcher.join()
 
@@ -94,14 +94,14 @@ def test_files_in_an_object_store_give_what_local_ones_give(
     here = SourcesDataset(path=str(corpus)).load()
     there = SourcesDataset(path=f"s3://{BUCKET}/corpus", credentials={"s3": s3}).load()
     local_tables, local_clips = run(here, tmp_path / "local", "threading")
-    with most_copies(room) as seen:
+    with copy_counts(room) as counts:
         remote_tables, remote_clips = run(there, tmp_path / "remote", "loky")
     assert list(local_tables[0]["uri"]) == ["deep/0.mp4", "deep/1.mov", "deep/2.mkv", "deep/3.webm"]
     for local, remote in zip(local_tables, remote_tables, strict=True):
         pd.testing.assert_frame_equal(local, remote)
     assert remote_clips == local_clips
     assert sum(table.num_rows for table in remote_clips.values())
-    assert 1 <= max(seen) <= WORKERS
+    assert 1 <= max(counts) <= WORKERS
     assert not list(room.glob("xmodal-*"))
 
 
@@ -131,7 +131,7 @@ def test_a_server_that_breaks_off_is_tried_again_and_costs_the_file(monkeypatch:
     assert PROVISIONAL_KEY.encode() in table.schema.metadata
 
 
-def test_a_file_of_a_forbidden_protocol_is_told_as_such(tmp_path: Path) -> None:
+def test_a_file_of_a_forbidden_protocol_is_reported(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("uri\nftp://host/a.mp4\nzip://a.mp4::s3://bucket/a.zip\n")
     (job,) = probe_sources(SourcesDataset(path=str(tmp_path / "list.csv")).load(), INGEST).values()
     assert job()["reason"].to_pylist() == ["forbidden_protocol"] * 2

@@ -1,4 +1,4 @@
-"""The pipeline `sample` names its outputs and hands out jobs that make them."""
+"""The pipeline `sample` returns named outputs and the jobs that make them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pipeline `summary`: what every run has left comes together, and says what those runs said."""
+"""The pipeline `summary`: the results of all runs are collected unchanged."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def summary() -> str:
     return nodes.write_summary(networks, rules, compare_gains(), plot)
 
 
-def test_means_deviations_and_gains_are_those_of_the_runs() -> None:
+def test_means_standard_deviations_and_gains_are_those_of_the_runs() -> None:
     networks, rules, _ = nodes.summarise(transfer_results(), transfer_gains(), compare_results())
     NetworkSummary.validate(networks)
     RuleSummary.validate(rules)

@@ -49,7 +49,7 @@ def test_the_history_is_a_valid_table_with_a_row_for_each_epoch(outputs: dict) -
     assert outputs["model_card"]["best"] in outputs["training_history"].to_dict("records")
 
 
-def test_weights_and_card_make_a_network_that_listens(outputs: dict) -> None:
+def test_weights_and_card_make_a_network_that_runs(outputs: dict) -> None:
     card = json.loads(json.dumps(outputs["model_card"]))
     model = restore_backbone(card, outputs["model_weights"])
     with torch.inference_mode():

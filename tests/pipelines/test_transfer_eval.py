@@ -53,7 +53,7 @@ TEACHER: dict[str, Any] = {
 
 
 class Kept(MemoryDataset):
-    """Still there after the run; the jobs of shards are run as they are saved."""
+    """A dataset that keeps its data after the run; shard jobs run when they are saved."""
 
     def save(self, data: Any) -> None:
         is_jobs = isinstance(data, dict) and all(callable(job) for job in data.values())
@@ -68,9 +68,9 @@ def run(
     params: TransferParams,
     card: AudioTeacherCard | None = None,
     teacher: Folder | None = None,
-    heard: dict[str, MemoryShard] | None = None,
+    train_signatures: dict[str, MemoryShard] | None = None,
 ) -> dict:
-    """The whole pipeline with an untrained network in place of a trained one; what it gives, by name."""
+    """The whole pipeline with an untrained network in place of a trained one; returns its outputs by name."""
     torch.manual_seed(1)
     model = build("vggish_plus", 2, SMALL.vggish_plus)
     reported = {name: value for name, value in report_inputs().items() if not name.startswith("transfer_")}
@@ -80,7 +80,7 @@ def run(
         "model_weights": model.state_dict(),
         "model_card": make_card(model, ["dog", "rain"], SMALL, "0" * 32, {"epoch": 1, "validation_map": 0.25}),
         "videos": reported["videos"].assign(uri=["a.mp4", "b.mp4", "c.mp4", "d.mp4"]),
-        "signatures": heard or {},
+        "signatures": train_signatures or {},
         "audio_teacher_files": teacher or Folder("nowhere", {}),
         "params:audio_teacher": card or AudioTeacherCard.model_validate(TEACHER),
         "params:near_duplicates": NearDuplicateParams(),
@@ -96,7 +96,7 @@ def run(
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """All protocols on tones, `dog` in the place of `low`."""
+    """All protocols on tones, `dog` in place of `low`."""
     root = tmp_path_factory.mktemp("benchmark") / "tones"
     write_benchmark(root)
     metadata = root / "meta" / "esc50.csv"
@@ -148,7 +148,7 @@ def test_every_protocol_has_its_comparisons_and_every_fold_a_result(outputs: dic
         *(("fine_tune", name) for name in ("pretrained", "scratch")),
         ("zero_shot", "pretrained"),
     }
-    assert all(told == [1, 2, 3, 4, 5] for told in folds.values())
+    assert all(numbers == [1, 2, 3, 4, 5] for numbers in folds.values())
     assert set(zip(outputs["transfer_gains"]["protocol"], outputs["transfer_gains"]["over"], strict=True)) == {
         ("linear_probe", "random"),
         ("linear_probe", "log_mel"),
@@ -163,7 +163,7 @@ def test_means_are_those_of_the_folds(outputs: dict) -> None:
     assert mean == pytest.approx(probe["value"].mean())
 
 
-def test_zero_shot_asks_about_the_classes_that_the_network_has(outputs: dict) -> None:
+def test_zero_shot_is_limited_to_the_classes_of_the_network(outputs: dict) -> None:
     assert set(outputs["zero_shot_predictions"]["truth"]) == {"dog", "rain"}
 
 
@@ -171,10 +171,10 @@ def test_a_probe_by_hand_on_the_same_embeddings_calls_clips_the_same(outputs: di
     shards = [shard() for key, shard in outputs["benchmark_embeddings"].items() if key.startswith("pretrained")]
     rows = [row for shard in shards for row in shard.to_pylist()]
     vectors = {row["file"]: row["embedding"] for row in rows}
-    told = outputs["probe_predictions"]
-    told = told[told["representation"] == "pretrained"]
-    fold = told[told["fold"] == 1]
-    rest = told[told["fold"] != 1]
+    predictions = outputs["probe_predictions"]
+    predictions = predictions[predictions["representation"] == "pretrained"]
+    fold = predictions[predictions["fold"] == 1]
+    rest = predictions[predictions["fold"] != 1]
     by_hand = [
         make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
         .fit(np.array([vectors[file] for file in rest["file"]]), rest["truth"])
@@ -185,22 +185,22 @@ def test_a_probe_by_hand_on_the_same_embeddings_calls_clips_the_same(outputs: di
     assert fold["predicted"].tolist() in by_hand
 
 
-def test_the_report_speaks_of_this_run(outputs: dict) -> None:
+def test_the_report_is_about_this_run(outputs: dict) -> None:
     accuracy = outputs["transfer_metrics"]["esc50.linear_probe.pretrained.accuracy"]
     assert re.search(rf"<dt>Pretrained</dt><dd>{100 * accuracy:.1f} %", outputs["transfer_report"])
     assert "15 clips of 3 classes" in flat(outputs["transfer_report"])
 
 
-def test_a_benchmark_that_training_has_heard_gives_no_figure(tmp_path: Path) -> None:
+def test_a_benchmark_that_overlaps_the_training_data_is_refused(tmp_path: Path) -> None:
     write_benchmark(tmp_path)
     planted = moving(4, 1)
     write_pcm(tmp_path / "audio" / "1-0.wav", planted)
-    heard = {"0": signed({"b": np.concatenate([moving(3, 2), planted])})}
+    signatures = {"0": signed({"b": np.concatenate([moving(3, 2), planted])})}
     with pytest.raises(ValueError, match="training has heard the benchmark esc50: .* b.mp4 and audio/1-0.wav"):
-        run(folder_of(tmp_path), TransferParams(regularisation=(0.1,), device="cpu"), heard=heard)
+        run(folder_of(tmp_path), TransferParams(regularisation=(0.1,), device="cpu"), train_signatures=signatures)
 
 
-def test_real_sounds_are_told_apart_as_well_as_the_anchors_say(real_data: Path, tmp_path: Path) -> None:
+def test_real_sounds_are_classified_as_well_as_the_anchors(real_data: Path, tmp_path: Path) -> None:
     """Two clips of each class and fold of ESC-10: 100 clips, chance is 10 %."""
     whole = folder_of(real_data / "esc10")
     few = pd.read_csv(whole.file("meta/esc50.csv").path).groupby(["category", "fold"]).head(2)

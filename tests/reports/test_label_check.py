@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tests.labels.check.small_corpus import meaning
 from tests.labels.check.test_calibration import table_of
-from tests.labels.check.worlds import meaning
 from tests.reports.pages import table_rows, without_plotly
 from xmodal_kedro.labels.check.calibration import reliability
 from xmodal_kedro.labels.check.quality import COLUMNS

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.network_files import Trained
 from tests.tones import TONES_HZ
-from tests.trained import Trained
 from xmodal_kedro.reports.model_card import code_span, describe_model
 
 

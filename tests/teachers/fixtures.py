@@ -51,7 +51,7 @@ def write_mean_model(
 
 
 def write_colour_teacher(folder: Path, names: Sequence[str] = COLOURS, batch: int | str = "N") -> None:
-    """A picture's score for a colour is how much of it is in there."""
+    """The score of a colour is its share of the image."""
     folder.mkdir(parents=True, exist_ok=True)
     write_mean_model(folder / "colour.onnx", "input", (3, SIDE_PX, SIDE_PX), [2, 3], batch)
     (folder / "colours.txt").write_text("\n".join(names))
@@ -177,7 +177,7 @@ def _card(weights: str, labels: str, teacher_input: dict[str, Any], changes: dic
 
 
 def jpeg(red: int, green: int, blue: int, height: int = 16, width: int = 24) -> bytes:
-    """A picture of one colour."""
+    """JPEG of one colour."""
     encoded: np.ndarray = cv2.imencode(".jpg", np.full((height, width, 3), (blue, green, red), np.uint8))[1]
     return encoded.tobytes()
 
@@ -191,8 +191,14 @@ def tone(hz: float, seconds: float = 4.0) -> bytes:
 def clips_shard(clips: Sequence[dict[str, Any]]) -> MemoryShard:
     """Clips with what each dict says; the rest is filled in."""
     rows = []
-    for at, clip in enumerate(clips):
-        row = {"clip_id": f"clip-{at:03d}", "video_id": f"video-{at:03d}", "audio": tone(1000), "frames": [], **clip}
+    for number, clip in enumerate(clips):
+        row = {
+            "clip_id": f"clip-{number:03d}",
+            "video_id": f"video-{number:03d}",
+            "audio": tone(1000),
+            "frames": [],
+            **clip,
+        }
         seconds = len(row["audio"]) / 32_000
         times = [0.0] * len(row["frames"])
         rows.append(row | {"start_s": 0.0, "end_s": seconds, "audio_rms_dbfs": -15.0, "frame_times_s": times})

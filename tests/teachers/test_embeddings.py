@@ -60,9 +60,12 @@ def test_a_card_without_an_embedding_cannot_be_asked_for_it(tmp_path: Path, card
 
 
 def test_what_the_classes_are_called_and_how_many_go_together_make_no_other_embeddings(card: AudioTeacherCard) -> None:
-    def mark(card: AudioTeacherCard, **changes: Any) -> str:
+    def fingerprint_of(card: AudioTeacherCard, **changes: Any) -> str:
         return Listening(card, ASKS.model_copy(update=changes)).fingerprint
 
-    same = [mark(card.model_copy(update={"ignore": ("band 01",)})), mark(card, batch_size=5, top_k=1)]
-    assert set(same) == {mark(card)}
-    assert mark(pitch_card(output__embedding="scores", input__hop_frames=24)) != mark(card)
+    same = [
+        fingerprint_of(card.model_copy(update={"ignore": ("band 01",)})),
+        fingerprint_of(card, batch_size=5, top_k=1),
+    ]
+    assert set(same) == {fingerprint_of(card)}
+    assert fingerprint_of(pitch_card(output__embedding="scores", input__hop_frames=24)) != fingerprint_of(card)

@@ -76,7 +76,7 @@ def take_as_hub(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache of the hub's, and a hub at an address where nobody listens."""
+    """An empty cache of the hub, and the URL of a hub without a server."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     hub._snapshot.cache_clear()
@@ -150,16 +150,16 @@ def refusal(folder: Path, weights: str = MODEL, revision: str = "main") -> str:
 
 def test_without_network_one_line_says_where_it_was_sought_and_how_to_fetch_it(cache: Path, empty: Path) -> None:
     message = refusal(empty)
-    assert f"no model '{MODEL}': it is no folder in {empty}" in message
+    assert f"no model '{MODEL}': {empty}" in message
     assert f"in the hub's cache ({cache})" in message
-    assert "the hub did not give it (ConnectError" in message
+    assert "(ConnectError" in message
     assert f'run `hf download {MODEL} --revision main --include "config.json" --include' in message
     assert f"put the folder {MODEL} into {empty}" in message
 
 
 def test_offline_mode_is_named(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE forbids to ask the hub" in refusal(empty)
+    assert "HF_HUB_OFFLINE" in refusal(empty)
 
 
 def test_what_the_hub_does_not_have_is_named_after_one_question(served: Hub, empty: Path) -> None:
@@ -167,7 +167,7 @@ def test_what_the_hub_does_not_have_is_named_after_one_question(served: Hub, emp
     assert served.asked == ["main"]
     assert "the hub has no such revision" in refusal(empty, revision="v9")
     assert served.asked == ["main", "v9"]
-    assert "it is no id of a model on the hub" in refusal(empty, weights="my/models/vit")
+    assert "not a valid model id" in refusal(empty, weights="my/models/vit")
     assert served.asked == ["main", "v9"]
 
 
@@ -183,10 +183,10 @@ def calls(listener: socket) -> int:
 
 
 def test_a_hub_that_never_answers_is_given_up_after_one_call(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "ANSWER_S", 0.5)
+    monkeypatch.setattr(hub, "TIMEOUT_S", 0.5)
     with create_server(("127.0.0.1", 0)) as silent:
         take_as_hub(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
-        assert "the hub did not give it (ReadTimeout" in refusal(empty)
+        assert "(ReadTimeout" in refusal(empty)
         assert calls(silent) == 1
 
 

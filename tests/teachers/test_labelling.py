@@ -53,7 +53,7 @@ def as_tuples(table: pa.Table) -> list[tuple[str, str, float]]:
     return [(row["clip_id"], row["label"], round(row["score"], 2)) for row in table.to_pylist()]
 
 
-def test_pictures_of_a_clip_are_averaged(teachers: Folder) -> None:
+def test_frames_of_a_clip_are_averaged(teachers: Folder) -> None:
     table = label(clips_shard([{"frames": [RED, BLACK]}]), colour_card(), teachers, min_score=0.1)
     assert as_tuples(table) == [("clip-000", "red", 0.5)]
     assert table.schema.remove_metadata() == TEACHER_LABELS_ARROW
@@ -86,7 +86,7 @@ def test_every_clip_is_labelled_or_counted_with_the_reason(teachers: Folder) -> 
     assert json.loads(table.schema.metadata[b"unlabelled"]) == {"no_picture": 1, "below_min_score": 2}
 
 
-def test_clips_without_pictures_get_no_label_even_without_a_least_score(teachers: Folder) -> None:
+def test_clips_without_frames_get_no_label_even_without_a_min_score(teachers: Folder) -> None:
     table = label(clips_shard([{"frames": []}]), colour_card(), teachers, min_score=0)
     assert table.num_rows == 0
     assert json.loads(table.schema.metadata[b"unlabelled"]) == {"no_picture": 1, "below_min_score": 0}
@@ -109,7 +109,7 @@ def test_only_the_column_that_the_teacher_needs_is_read(teachers: Folder) -> Non
 
 
 def test_a_picture_that_cannot_be_decoded_names_its_clip(teachers: Folder) -> None:
-    with pytest.raises(ValueError, match="clip clip-001: picture 0 of 3 bytes cannot be decoded"):
+    with pytest.raises(ValueError, match="clip clip-001: frame 0 of 3 bytes cannot be decoded"):
         label(clips_shard([{"frames": [RED]}, {"frames": [b"bad"]}]), colour_card(), teachers)
 
 
@@ -136,7 +136,7 @@ def test_a_job_has_a_fingerprint_that_follows_clips_card_and_parameters(teachers
 
 
 def test_a_large_shard_is_labelled_in_parts(teachers: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    clips = clips_shard([{"frames": [RED] * (at % 3)} for at in range(20)])
+    clips = clips_shard([{"frames": [RED] * (number % 3)} for number in range(20)])
     whole = label(clips, colour_card(), teachers)
     monkeypatch.setattr("xmodal_kedro.teachers.labelling.CLIPS_AT_A_TIME", 3)
     assert label(clips, colour_card(), teachers).equals(whole, check_metadata=True)
@@ -155,7 +155,9 @@ def write_noises(path: Path, parts: int) -> UnmappedShard:
     with pq.ParquetWriter(path, CLIPS_ARROW, compression="none") as writer:
         for part in range(parts):
             sounds = np.random.default_rng(part).integers(-3000, 3000, (64, 64_000)).astype("<i2")
-            clips = [{"clip_id": f"clip-{part}-{at}", "audio": sound.tobytes()} for at, sound in enumerate(sounds)]
+            clips = [
+                {"clip_id": f"clip-{part}-{number}", "audio": sound.tobytes()} for number, sound in enumerate(sounds)
+            ]
             writer.write_table(clips_shard(clips)())
     return UnmappedShard(str(path), "")
 

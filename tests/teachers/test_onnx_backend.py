@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def pictures(count: int) -> np.ndarray:
+def images(count: int) -> np.ndarray:
     return np.random.default_rng(0).random((count, 3, SIDE_PX, SIDE_PX), np.float32)
 
 
@@ -41,7 +41,7 @@ def test_any_number_of_rows_is_scored_whatever_batch_the_file_is_fixed_at(tmp_pa
     card = colour_card()
     teacher = open_teacher(card, teacher_files(card, folder_of(tmp_path)), "cpu")
     assert teacher.labels == COLOURS
-    rows = pictures(9)
+    rows = images(9)
     np.testing.assert_allclose(teacher.scores(list(rows)), rows.mean(axis=(2, 3)), rtol=1e-5)
 
 
@@ -86,7 +86,7 @@ def test_a_model_of_half_precision_is_fed_what_one_of_single_is(folder: Path, ba
     write_mean_model(folder / "colour.onnx", "input", shape, [2, 3], batch, element=TensorProto.FLOAT16)
     check_teacher(colour_card(), folder_of(folder))
     teacher = open_teacher(colour_card(), teacher_files(colour_card(), folder_of(folder)), "cpu")
-    rows = pictures(3)
+    rows = images(3)
     scores = teacher.scores(list(rows))
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, rows.mean(axis=(2, 3)), atol=1e-3)
@@ -95,13 +95,13 @@ def test_a_model_of_half_precision_is_fed_what_one_of_single_is(folder: Path, ba
 def test_several_threads_of_inference_give_the_same_scores(folder: Path) -> None:
     card = colour_card()
     files = teacher_files(card, folder_of(folder))
-    rows = list(pictures(5))
+    rows = list(images(5))
     one, two = (open_teacher(card, files, "cpu", threads).scores(rows) for threads in (1, 2))
     np.testing.assert_allclose(one, two, rtol=1e-6)
 
 
 def test_scale_and_activation_of_the_card_are_applied(folder: Path) -> None:
-    rows = pictures(5)
+    rows = images(5)
     raw = rows.mean(axis=(2, 3)) * 0.5
 
     def scores(activation: str) -> np.ndarray:
@@ -117,7 +117,7 @@ def test_scores_outside_0_to_1_name_the_output_fields(folder: Path) -> None:
     for wrong in ([[0.5, 1.1]], [[-0.1, 0.5]], [[np.inf, 0]]):
         with pytest.raises(ValueError, match=r"not 0\.\.1: correct output.scale or output.activation"):
             require_scores(np.array(wrong, np.float32), colour_card())
-    with pytest.raises(ValueError, match=r"'colour.onnx' gives scores that are no numbers"):
+    with pytest.raises(ValueError, match=r"'colour.onnx' gives scores that are not numbers"):
         require_scores(np.array([[0.5, np.nan]], np.float32), colour_card())
     require_scores(np.array([[0, 1]], np.float32), colour_card())
 

@@ -8,14 +8,14 @@ from xmodal_kedro.params import ImageInput, LogMelInput, WaveformInput
 from xmodal_kedro.teachers.preprocess import clip_rows, image_batch, log_mel_batch, window_batch
 
 
-def test_uint8_pictures_are_rgb_as_decoded() -> None:
+def test_uint8_images_are_rgb_as_decoded() -> None:
     batch = image_batch([jpeg(250, 10, 20)], ImageInput(kind="image", layout="NHWC", dtype="uint8"))
     assert batch.shape == (1, 224, 224, 3)
     assert batch.dtype == np.uint8
     np.testing.assert_allclose(batch[0, 100, 100], (250, 10, 20), atol=3)
 
 
-def test_float_pictures_are_standardised_per_channel_in_channels_first_layout() -> None:
+def test_float_images_are_standardised_per_channel_in_channels_first_layout() -> None:
     spec = ImageInput(kind="image", mean=(0.5, 0.25, 0), std=(0.5, 0.25, 2))
     batch = image_batch([jpeg(255, 0, 255), jpeg(0, 0, 0)], spec)
     assert batch.shape == (2, 3, 224, 224)
@@ -25,9 +25,9 @@ def test_float_pictures_are_standardised_per_channel_in_channels_first_layout() 
 
 @pytest.mark.parametrize(("height", "width"), [(120, 90), (90, 120), (300, 1000), (34, 38), (64, 64)])
 def test_the_centre_square_is_taken_after_scaling_the_short_side(height: int, width: int) -> None:
-    picture = np.zeros((height, width, 3), np.uint8)
-    cv2.circle(picture, (width // 2, height // 2), min(height, width) // 6, (255, 255, 255), -1)
-    encoded = cv2.imencode(".png", picture)[1].tobytes()
+    image = np.zeros((height, width, 3), np.uint8)
+    cv2.circle(image, (width // 2, height // 2), min(height, width) // 6, (255, 255, 255), -1)
+    encoded = cv2.imencode(".png", image)[1].tobytes()
     batch = image_batch([encoded], ImageInput(kind="image", layout="NHWC", dtype="uint8", resize_px=64, crop_px=48))
     rows, columns = np.nonzero(batch[0, :, :, 0] > 127)
     assert batch.shape == (1, 48, 48, 3)
@@ -36,7 +36,7 @@ def test_the_centre_square_is_taken_after_scaling_the_short_side(height: int, wi
 
 
 def test_a_picture_that_cannot_be_decoded_is_named_by_position() -> None:
-    with pytest.raises(ValueError, match="picture 1 of 9 bytes cannot be decoded"):
+    with pytest.raises(ValueError, match="frame 1 of 9 bytes cannot be decoded"):
         image_batch([jpeg(0, 0, 0), b"no jpeg.."], ImageInput(kind="image"))
 
 

@@ -35,8 +35,8 @@ def sound(path: Path, seconds: float = 4.0) -> bytes:
 
 def first_picture(path: Path) -> bytes:
     with av.open(str(path)) as container:
-        picture = next(container.decode(video=0)).to_ndarray(format="bgr24")
-    encoded: np.ndarray = cv2.imencode(".jpg", picture)[1]
+        frame = next(container.decode(video=0)).to_ndarray(format="bgr24")
+    encoded: np.ndarray = cv2.imencode(".jpg", frame)[1]
     return encoded.tobytes()
 
 

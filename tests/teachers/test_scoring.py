@@ -17,7 +17,7 @@ from xmodal_kedro.teachers.scoring import PREPARED_TOGETHER, score_clips
 from xmodal_kedro.teachers.torch_inference import torch_threads
 
 CARD = pitch_card()
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 class Row(np.ndarray):
@@ -67,7 +67,7 @@ class BrokenTeacher(CountingTeacher):
             raise RuntimeError("the device is gone")
         return super().scores(rows)
 
-    fault: Exception = ValueError("picture 0 cannot be decoded")
+    fault: Exception = ValueError("frame 0 cannot be decoded")
 
 
 class AbsentMindedTeacher(CountingTeacher):
@@ -86,12 +86,12 @@ class AbsentMindedTeacher(CountingTeacher):
         return super().rows(clip)
 
     def scores(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        assert self._all.wait(PATIENCE_S), f"only {self.prepared} clips were prepared while a batch was scored"
+        assert self._all.wait(TIMEOUT_S), f"only {self.prepared} clips were prepared while a batch was scored"
         return super().scores(rows)
 
 
 def clips_of(samples: Sequence[Sequence[int]]) -> Iterator[tuple[str, Clip]]:
-    return ((f"clip-{at:04d}", np.array(of_clip, np.int16)) for at, of_clip in enumerate(samples))
+    return ((f"clip-{number:04d}", np.array(of_clip, np.int16)) for number, of_clip in enumerate(samples))
 
 
 def params_of(**changes: object) -> LabelParams:
@@ -115,7 +115,7 @@ def test_scores_of_a_clip_are_those_of_its_rows_pooled_whatever_batches_and_thre
     params = params_of(batch_size=batch_size, prepare_threads=threads, pooling=pooling)
     teacher = CountingTeacher()
     scored = list(score_clips(clips_of(samples), teacher, CARD, params))
-    assert [clip_id for clip_id, _ in scored] == [f"clip-{at:04d}" for at in range(len(samples))]
+    assert [clip_id for clip_id, _ in scored] == [f"clip-{number:04d}" for number in range(len(samples))]
     for of_clip, (_, scores_C) in zip(samples, scored, strict=True):
         if not of_clip:
             assert scores_C is None
@@ -133,7 +133,9 @@ def test_batches_are_full_whatever_number_of_rows_clips_have() -> None:
             sizes.append(len(rows))
             return super().scores(rows)
 
-    list(score_clips(clips_of([[1] * (at % 4) for at in range(100)]), Teacher(), CARD, params_of(batch_size=32)))
+    list(
+        score_clips(clips_of([[1] * (number % 4) for number in range(100)]), Teacher(), CARD, params_of(batch_size=32))
+    )
     assert sizes == [32] * 4 + [150 - 4 * 32]
 
 
@@ -182,7 +184,7 @@ def test_a_clip_that_cannot_be_prepared_is_named(threads: int) -> None:
     scored = score_clips(
         clips_of([[1]] * 70 + [[66]] + [[1]] * 900), BrokenTeacher(), CARD, params_of(prepare_threads=threads)
     )
-    with pytest.raises(ValueError, match="clip clip-0070: picture 0 cannot be decoded"):
+    with pytest.raises(ValueError, match="clip clip-0070: frame 0 cannot be decoded"):
         list(scored)
     assert not preparing_threads()
 

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("weights", ["net.safetensors", "net.pth"])
-def test_pictures_score_what_the_network_itself_gives_them(folder: Path, weights: str) -> None:
+def test_images_score_as_in_the_network(folder: Path, weights: str) -> None:
     network = models.mobilenet_v3_small(weights=None, num_classes=len(COLOURS)).eval()
     network.load_state_dict(torch.load(folder / "net.pth", weights_only=True))
     check_teacher(card(weights), folder_of(folder))
@@ -68,11 +68,11 @@ def test_a_card_that_does_not_fit_its_weights_is_refused(folder: Path, changes: 
 class Bomb:
     """What a pickle may do when it is opened."""
 
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.mark,)
+        return Path.touch, (self.marker,)
 
 
 def test_a_pickle_that_holds_code_is_refused_without_running_it(folder: Path) -> None:

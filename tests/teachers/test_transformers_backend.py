@@ -58,7 +58,7 @@ def edit(file: Path, **changes: Any) -> None:
     file.write_text(json.dumps({name: value for name, value in content.items() if value is not None}))
 
 
-def test_pictures_score_what_the_library_itself_gives_them(models: Path) -> None:
+def test_images_score_as_in_the_library(models: Path) -> None:
     jpegs = [jpeg(255, 0, 0), jpeg(0, 90, 255, height=64, width=40)]
     teacher = opened(seeing_card(), models)
     model = transformers.ViTForImageClassification.from_pretrained(models / "vit").eval()
@@ -171,7 +171,7 @@ def test_a_model_in_remote_storage_is_fetched_to_be_opened(models: Path) -> None
             "config.json of 'vit' asks for code of its own .auto_map., which is never run",
         ),
         ("config.json", {"model_type": "mine"}, "config.json of 'vit' asks for model_type 'mine'; transformers 5"),
-        ("config.json", {"model_type": "bert"}, "'vit' is a model of type 'bert', of which there is no image class"),
+        ("config.json", {"model_type": "bert"}, "'vit' is a model of type 'bert', which has no image class"),
         ("config.json", {"id2label": None}, r"does not name its classes one by one \(id2label\): name a class list"),
         ("config.json", {"id2label": {"0": "a", "2": "b"}}, "does not name its classes one by one"),
         ("config.json", {"hidden_size": 64}, r"'vit' cannot be opened as an image classifier \(RuntimeError"),
@@ -242,7 +242,7 @@ def test_weights_that_are_no_numbers_are_refused_before_any_clip(own: Path) -> N
     model = transformers.ViTForImageClassification.from_pretrained(own / "vit")
     model.classifier.bias.data[0] = torch.nan
     model.save_pretrained(own / "vit")
-    with pytest.raises(ValueError, match=r"'vit' gives scores that are no numbers \(NaN\): correct the teacher's in"):
+    with pytest.raises(ValueError, match=r"'vit' gives scores that are not numbers \(NaN\): correct the teacher's in"):
         check_teacher(seeing_card(), folder_of(own))
 
 

@@ -1,4 +1,4 @@
-"""What a training reports of its steps."""
+"""Records metrics of training steps."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def recorded_losses() -> Iterator[dict[int, float]]:
     """The losses reported in the block, by step."""
     losses: dict[int, float] = {}
 
-    def note(metrics: Mapping[str, float], step: int) -> None:
+    def record(metrics: Mapping[str, float], step: int) -> None:
         if "step.train_loss" in metrics:
             losses[step] = metrics["step.train_loss"]
 
-    with metric_callbacks.listening(note):
+    with metric_callbacks.listening(record):
         yield losses

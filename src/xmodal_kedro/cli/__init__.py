@@ -1,4 +1,4 @@
-"""The project's own commands: `kedro run`, whose user reads tracebacks only for faults of the code."""
+"""The project's own commands: `kedro run`, which shows tracebacks only for bugs in the code."""
 
 from __future__ import annotations
 

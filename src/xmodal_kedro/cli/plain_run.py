@@ -1,4 +1,4 @@
-"""`kedro run`, which tells a user's mistake in plain words."""
+"""`kedro run`, which reports user errors as one message without a traceback."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ CONFIGURATION_ERRORS = (MissingConfigException, OmegaConfBaseException, YAMLErro
 
 
 class PlainRun(click.Command):
-    """A command that ends in one message where something other than the code is at fault."""
+    """A command that ends with one message for errors that are not bugs in the code."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
-        except KedroCliError as error:  # which would show in its message's place what was raised before it
+        except KedroCliError as error:  # it would show the exception raised before it instead of its message
             raise click.UsageError(error.message, ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         verbose = ctx.params.pop("verbose")
-        if ctx.params.get("pipeline"):  # Kedro's older name of the option, of which it warns
-            named = ctx.params["pipeline"].split(",")
-            ctx.params |= {"pipeline": None, "pipelines": [*(ctx.params.get("pipelines") or ()), *named]}
+        if ctx.params.get("pipeline"):  # deprecated option of Kedro, which would log a warning
+            names = ctx.params["pipeline"].split(",")
+            ctx.params |= {"pipeline": None, "pipelines": [*(ctx.params.get("pipelines") or ()), *names]}
         try:
             _refuse_runner(ctx.params.get("runner") or "SequentialRunner", ctx.params.get("runner_params") or {})
             _refuse_pipelines(ctx.params.get("pipelines") or [])
             return super().invoke(ctx)
-        except Exception as error:  # whose fault it is, is told below; a fault of the code goes on as it was
+        except Exception as error:  # `plain_words` finds its kind; bugs in the code are raised again
             message = plain_words(error)
             if message is None:
                 raise
@@ -50,7 +50,7 @@ class PlainRun(click.Command):
 
 
 def _refuse_runner(name: str, options: dict[str, Any]) -> None:
-    """Have a runner that is none, and what it does not take, told before anything is loaded for the run."""
+    """Refuse unknown runners and runner options before anything is loaded for the run."""
     from kedro.runner import AbstractRunner
 
     try:
@@ -59,14 +59,15 @@ def _refuse_runner(name: str, options: dict[str, Any]) -> None:
         runner = None
     if not (isinstance(runner, type) and issubclass(runner, AbstractRunner)):
         raise click.ClickException(
-            f"--runner {name} is no runner: take SequentialRunner, ThreadRunner or ParallelRunner, or the full path of "
-            "your own class"
+            f"--runner {name} is not a runner: use SequentialRunner, ThreadRunner or ParallelRunner, or the full path "
+            "of your own class"
         )
-    taken = inspect.signature(runner).parameters
-    unknown = sorted(options.keys() - taken.keys())
-    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+    accepted = inspect.signature(runner).parameters
+    unknown = sorted(options.keys() - accepted.keys())
+    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
         raise click.ClickException(
-            f"--runner-params names nothing of {name}: {', '.join(unknown)}; it takes {', '.join(taken)}"
+            f"--runner-params has options that {name} does not take: {', '.join(unknown)}; it takes "
+            f"{', '.join(accepted)}"
         )
 
 
@@ -78,19 +79,19 @@ def _refuse_pipelines(names: list[str]) -> None:
 
 
 def plain_words(error: BaseException) -> str | None:
-    """What to tell a user in place of a traceback; None where the code may be at fault."""
+    """The message that replaces a traceback; None if the error may be a bug in the code."""
     if isinstance(error, click.ClickException):
         return error.message
     if isinstance(error, DatasetError):
         cause = error.__cause__
         return str(error) if isinstance(error, OF_THE_OUTSIDE) or cause is None or plain_words(cause) else None
-    if isinstance(error, (*OF_THE_OUTSIDE, *CONFIGURATION_ERRORS)) or _is_told_by_kedro(error):
+    if isinstance(error, (*OF_THE_OUTSIDE, *CONFIGURATION_ERRORS)) or _is_raised_by_kedro(error):
         return str(error)
     return None
 
 
-def _is_told_by_kedro(error: BaseException) -> bool:
-    """Whether Kedro itself refuses what it was asked, such as a pipeline that is not there."""
+def _is_raised_by_kedro(error: BaseException) -> bool:
+    """Whether it is a ValueError of Kedro itself, such as for an unknown pipeline."""
     modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
     return isinstance(error, ValueError) and modules[-1:] != [] and modules[-1].startswith("kedro.")
 
@@ -104,7 +105,7 @@ run = PlainRun(
             ["--verbose", "-v"],
             is_flag=True,
             envvar=VERBOSE_VARIABLE,
-            help="Show the traceback of an error also where a file, a parameter or the machine is at fault.",
+            help="Show tracebacks also for errors of files, parameters and the machine.",
         ),
     ],
     help=kedro_run.help,

@@ -1,7 +1,7 @@
-"""What the plugins' commands bring along: MLflow, seconds of loading, and warnings that a user can do nothing about.
+"""Defers the loading of MLflow by a plugin, and hides warnings of plugins that users cannot fix.
 
-Kedro loads the commands of every plugin before any command, and kedro-mlflow's load MLflow with pandas: seconds that
-`kedro registry list`, `kedro viz` and a mistyped parameter need not wait.
+Kedro loads the commands of every plugin before any command. Those of kedro-mlflow load MLflow and pandas, which takes
+seconds that `kedro registry list`, `kedro viz` and a mistyped parameter would have to wait.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PLUGIN = "kedro_mlflow.framework.cli.cli"
 
 
 class _Deferred(ModuleType):
-    """Stands for the plugin's module. Whatever is asked of it, other than the commands' names, loads that."""
+    """Placeholder of the plugin's module. Access to any attribute but `commands` loads the real module."""
 
     def __init__(self) -> None:
         super().__init__(PLUGIN)
@@ -36,7 +36,7 @@ class _Deferred(ModuleType):
 
 
 def defer_mlflow_commands() -> None:
-    """Have `kedro mlflow` load its plugin when it is called, in this process; nothing where it is loaded already."""
+    """Make `kedro mlflow` load its plugin when it is called. Does nothing if the plugin is loaded already."""
     sys.modules.setdefault(PLUGIN, _Deferred())
 
 
@@ -44,13 +44,13 @@ WARNINGS_OF_PLUGINS = (
     "Add type hints to the `predict` method",  # of kedro-mlflow's own model
     "ORJSONResponse is deprecated",  # of Kedro-Viz's server
 )
-"""What plugins report of their own code, which no user of this project can mend."""
+"""Warnings of plugins about their own code, which users of this project cannot fix."""
 
 
 def hide_warnings_of_plugins() -> None:
-    """Do not show these, here and in processes that this one starts.
+    """Hide `WARNINGS_OF_PLUGINS` in this process and in its child processes.
 
-    Python's filters do not serve: MLflow puts one of its own before all others.
+    Python's filters do not work here: MLflow inserts its own filter before all others.
     """
     show = warnings.showwarning
 
@@ -66,7 +66,7 @@ def hide_warnings_of_plugins() -> None:
             show(message, category, filename, lineno, file, line)
 
     warnings.showwarning = show_others
-    # The server is a process of its own, which meets its warning before it loads this project.
+    # The server of Kedro-Viz is another process, which warns before it loads this project.
     os.environ.setdefault("PYTHONWARNINGS", f"ignore:{WARNINGS_OF_PLUGINS[1]}")
 
 

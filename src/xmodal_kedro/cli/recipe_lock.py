@@ -1,4 +1,4 @@
-"""`recipes.lock`: a digest of the code behind every recipe, by which a test notices code that moved unannounced."""
+"""`recipes.lock`: a digest of the code behind every recipe, by which a test detects unversioned changes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ OPENING = "# The code behind each recipe, as digests. Written by `make recipes`;
 NOT_OF_A_RECIPE = frozenset(
     {"cli", "datasets", "errors", "hooks", "metric_callbacks", "reasons", "recipes", "reports", "schemas", "storage"}
 )
-"""Parts of the package that carry results and do not make them."""
+"""Parts of the package that store or show results but do not compute them."""
 
 
 @dataclass(frozen=True)
 class LockedRecipe:
-    """What the lock holds of a recipe: its version, and one digest of all code behind it."""
+    """A recipe in the lock: its version, and one digest of all code behind it."""
 
     version: int
     code: str
@@ -36,14 +36,14 @@ class LockedRecipe:
 
 @dataclass(frozen=True)
 class Lock:
-    """Recipes by name, and the digests of the modules behind them by the modules' names."""
+    """Recipes by name, and digests of the modules behind them by module name."""
 
     recipes: Mapping[str, LockedRecipe]
     modules: Mapping[str, str]
 
 
 def current_lock() -> Lock:
-    """The lock that fits the code as it is."""
+    """The lock for the current code."""
     for module in _modules_with_recipes():
         importlib.import_module(module)
     recipes, modules = {}, {}
@@ -56,10 +56,10 @@ def current_lock() -> Lock:
 
 
 def read_lock(path: Path) -> Lock:
-    """The lock that is stored; empty where there is none.
+    """The stored lock; empty if there is none.
 
     Raises:
-        ValueError: if the file is not one that `write_lock` wrote.
+        ValueError: if the file was not written by `write_lock`.
     """
     if not path.is_file():
         return Lock({}, {})
@@ -68,7 +68,7 @@ def read_lock(path: Path) -> Lock:
         recipes = {name: LockedRecipe(**fields) for name, fields in stored["recipes"].items()}
         return Lock(recipes, dict(stored["modules"]))
     except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} is not a lock of recipes ({error!r}): write it anew with `make recipes`") from error
+        raise ValueError(f"{path} is not a lock of recipes ({error!r}): write it again with `make recipes`") from error
 
 
 def write_lock(path: Path, lock: Lock) -> None:
@@ -78,10 +78,10 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 
 def moved_recipes(stored: Lock, current: Lock) -> dict[str, list[str]]:
-    """Recipes whose code differs from the lock's though their version does not.
+    """Recipes whose code differs from the lock although their version does not.
 
     Returns:
-        By the recipe's name, those of its modules that the lock does not know as they are now; none where code went.
+        By the recipe's name, its modules that are new or changed since the lock; empty if modules were only removed.
     """
     return {
         name: sorted(
@@ -97,10 +97,10 @@ def moved_recipes(stored: Lock, current: Lock) -> dict[str, list[str]]:
 
 
 def module_digests(module: str) -> dict[str, str]:
-    """Digests of a module and of all it imports from its package, directly or through others.
+    """Digests of a module and of all modules of its package that it imports, directly or indirectly.
 
-    Comments, docstrings, layout, and texts of errors and of log lines do not count. Other packages do not either: a
-    recipe names the libraries whose versions matter. Nothing is imported to find the code.
+    Comments, docstrings, layout, and texts of errors and log lines do not count. Other packages do not count either: a
+    recipe names the libraries whose versions matter. The code is parsed, not imported.
     """
     package = module.partition(".")[0]
     digests: dict[str, str] = {}
@@ -125,7 +125,7 @@ def _digest_and_imports(module: str, path: Path, modified_ns: int) -> tuple[str,
 
 
 def _dump(node: Any) -> str:
-    """A syntax tree as text. Empty fields are left out, as Python's versions differ in those that there are."""
+    """A syntax tree as text. Empty fields are left out, as they differ between Python versions."""
     if isinstance(node, list):
         return f"[{','.join(map(_dump, node))}]"
     if not isinstance(node, ast.AST):
@@ -139,7 +139,7 @@ def _digest(text: str) -> str:
 
 
 class _WithoutTexts(ast.NodeTransformer):
-    """Takes out docstrings, and the strings of errors that are raised and of lines that are logged."""
+    """Removes docstrings, and the strings of raised errors and log lines."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -164,7 +164,7 @@ class _Silenced(ast.NodeTransformer):
 
 
 def _imported(tree: ast.Module, module: str, path: Path) -> Iterator[str]:
-    """Absolute names of the modules, or of their attributes, that a module imports anywhere."""
+    """Absolute names of all modules, or attributes of modules, that a module imports."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -186,7 +186,7 @@ def _chosen_from(names: Iterable[str]) -> Iterator[str]:
 
 
 def _source_of(module: str) -> Path | None:
-    """The file of a module; None of an attribute of one, or where there is no source."""
+    """The file of a module; None for an attribute of one, or without source."""
     top, *parts = module.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None:

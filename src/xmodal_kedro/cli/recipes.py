@@ -1,8 +1,8 @@
 """Write `recipes.lock`: `make recipes` after a version was raised, `make recipes ACCEPT=1` where no result changes.
 
-`python -m xmodal_kedro.cli.recipes` in the repository. It ends with 0 where the lock fits, and with 1 where code moved
-that neither a version nor a proof accounts for. The proof runs the sample world twice, with the code of the last commit
-that wrote the lock and with the code as it is now, and compares all that recipes made, row for row and byte for byte.
+`python -m xmodal_kedro.cli.recipes` in the repository. The exit status is 0 if the lock fits, and 1 if code changed
+without a new version or a proof. The proof runs the sample world twice, with the code of the last commit that wrote the
+lock and with the current code, and compares all results of recipes, row for row and byte for byte.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ PROOF_WORLD: dict[str, dict[str, Any]] = {
     "transfer_eval": {"protocols": ["linear_probe", "fine_tune"], "fine_tune": {"epochs": 1}},
     "compare": {"rules": ["visual_only", "union"], "seeds": 1},
 }
-"""Parameters of a sample world that runs in a minute and in which nearly every recipe makes something."""
+"""Parameters of a sample world that runs in a minute and covers nearly every recipe."""
 PROOF_RUNS = ((), ("--pipelines=compare,embed",))
 NOT_IN_THE_SAMPLE_WORLD = frozenset({"teacher_embeddings"})
-"""Recipes that make nothing there: its teachers give no embeddings."""
+"""Recipes without results there, as its teachers have no embeddings."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xmodal_kedro.cli.recipes", description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="write the lock, if every change has its new version")
-    parser.add_argument("--accept", action="store_true", help="write the lock, after proof that no result changes")
+    parser.add_argument("--write", action="store_true", help="write the lock if every change has a new version")
+    parser.add_argument("--accept", action="store_true", help="write the lock after a proof that no result changes")
     options = parser.parse_args(arguments)
     path = Path(LOCK_NAME)
     try:
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         unproven = sorted(moved.keys() & NOT_IN_THE_SAMPLE_WORLD)
         if unproven:
-            print(f"The sample world makes nothing by {', '.join(unproven)}: make sure by hand that no result changes.")
+            print(f"The sample world has no results of {', '.join(unproven)}: check by hand that no result changes.")
         print(f"No result of the sample world changes. Accepted: {', '.join(moved)}")
     elif moved:
         print(describe_moved(moved))
@@ -72,14 +72,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def describe_moved(moved: Mapping[str, list[str]]) -> str:
-    """What to do about code that moved, naming recipes and modules."""
+    """Instructions for changed code, naming recipes and modules."""
     return "\n".join(
         [
-            f"Code behind recipes changed, and {LOCK_NAME} does not know of it:",
+            f"Code behind recipes changed, but {LOCK_NAME} did not:",
             *(f"  {name}: {', '.join(modules)}" for name, modules in moved.items()),
-            "Do results of these recipes stay the same, byte for byte? `make recipes ACCEPT=1` proves it on the sample",
-            "world and writes the lock. If they change, raise the version in @recipe(NAME, version=...) and run",
-            "`make recipes`: what users have stored is then made again, so CHANGELOG.md has to say so.",
+            "If results stay the same byte for byte, run `make recipes ACCEPT=1`: it proves that on the sample world",
+            "and writes the lock. If they change, raise the version in @recipe(NAME, version=...) and run",
+            "`make recipes`: users' stored results are then recomputed, so CHANGELOG.md has to say so.",
         ]
     )
 
@@ -95,10 +95,10 @@ def changed_versions(stored: Lock, current: Lock) -> Iterator[str]:
 
 
 def prove(repository: Path) -> list[str]:
-    """Run the sample world with the code that the lock was written for, and with the code as it is.
+    """Run the sample world with the code that the lock was written for, and with the current code.
 
     Returns:
-        Names of what differs; empty where nothing does.
+        Names of files that differ; empty if none do.
 
     Raises:
         subprocess.CalledProcessError: if a run fails.
@@ -109,14 +109,14 @@ def prove(repository: Path) -> list[str]:
         subprocess.run(["git", "clone", "--quiet", str(repository), str(before)], check=True)
         subprocess.run(["git", "checkout", "--quiet", base], cwd=before, check=True)
         _copy_working_tree(repository, now)
-        print(f"The sample world of {base[:12]}, and of the code as it is: about two minutes")
+        print(f"Running the sample world of {base[:12]} and of the current code: about two minutes")
         for project in (before, now):
             run_world(project)
         return different_results(before / "data" / "sample", now / "data" / "sample")
 
 
 def run_world(project: Path) -> None:
-    """Make the proof's world in a copy of the project.
+    """Run the sample world of the proof in a copy of the project.
 
     Raises:
         subprocess.CalledProcessError: if a run fails.
@@ -135,12 +135,12 @@ def run_world(project: Path) -> None:
 
 
 def different_results(first: Path, second: Path) -> list[str]:
-    """Names below two folders of what recipes made that is not the same in both: rows of tables, bytes of files."""
+    """Names of recipe results that differ between two folders, by rows for tables and by bytes for other files."""
     import pyarrow.parquet as pq
 
-    def made(folder: Path) -> set[Path]:
-        found = [*folder.rglob("*.parquet"), *folder.glob("06_models/*/*.safetensors"), *folder.glob("01_raw/**/*")]
-        return {path.relative_to(folder) for path in found if path.is_file() and not path.name.startswith(".")}
+    def results(folder: Path) -> set[Path]:
+        paths = [*folder.rglob("*.parquet"), *folder.glob("06_models/*/*.safetensors"), *folder.glob("01_raw/**/*")]
+        return {path.relative_to(folder) for path in paths if path.is_file() and not path.name.startswith(".")}
 
     def same(name: Path) -> bool:
         one, other = first / name, second / name
@@ -148,8 +148,8 @@ def different_results(first: Path, second: Path) -> list[str]:
             return bool(pq.read_table(one).equals(pq.read_table(other)))
         return filecmp.cmp(one, other, shallow=False)
 
-    both = made(first) & made(second)
-    return sorted(str(name) for name in (made(first) ^ made(second)) | {name for name in both if not same(name)})
+    both = results(first) & results(second)
+    return sorted(str(name) for name in (results(first) ^ results(second)) | {name for name in both if not same(name)})
 
 
 def _copy_working_tree(repository: Path, folder: Path) -> None:

@@ -26,7 +26,7 @@ SECTIONS: dict[str, type[params.Params]] = {
     "compare": params.CompareParams,
     "sample": params.SampleParams,
 }
-"""Every `params:` input of a pipeline, in the order of the main line."""
+"""Every `params:` input of a pipeline, in the order of the main pipelines."""
 
 OPENING = """# Reference of parameters
 
@@ -50,7 +50,7 @@ def render() -> str:
 
 
 def rows(name: str, model: type[params.Params]) -> Iterator[tuple[str, str, str, str]]:
-    """A row for each field, those of fields that are parameters themselves by their full names."""
+    """A row for each field; nested fields have their full names."""
     for field, info in model.model_fields.items():
         nested = list(dict.fromkeys(_nested(info.annotation)))
         for inner in nested:
@@ -62,7 +62,7 @@ def rows(name: str, model: type[params.Params]) -> Iterator[tuple[str, str, str,
 
 
 def _nested(annotation: Any) -> Iterator[type[params.Params]]:
-    """The classes of parameters that a field may hold."""
+    """The parameter classes that a field may hold."""
     if isinstance(annotation, type) and issubclass(annotation, params.Params):
         yield annotation
     for inner in get_args(annotation):
@@ -77,8 +77,8 @@ def _kind_of(model: type[params.Params]) -> str:
 def _type_of(info: FieldInfo) -> str:
     shown = _name_of(info.annotation)
     limits = {"Ge": "≥ {0.ge}", "Gt": "> {0.gt}", "Le": "≤ {0.le}", "Lt": "< {0.lt}", "MultipleOf": "× {0.multiple_of}"}
-    told = [limits[type(limit).__name__].format(limit) for limit in info.metadata if type(limit).__name__ in limits]
-    return _plain(", ".join([shown, *told]))
+    bounds = [limits[type(limit).__name__].format(limit) for limit in info.metadata if type(limit).__name__ in limits]
+    return _plain(", ".join([shown, *bounds]))
 
 
 def _name_of(annotation: Any) -> str:
@@ -101,7 +101,7 @@ def _default_of(info: FieldInfo) -> str:
 
 
 def _plain(text: str) -> str:
-    """On one line, and without what would end a cell."""
+    """On one line, with escaped cell separators."""
     return " ".join(text.split()).replace("|", "\\|")
 
 

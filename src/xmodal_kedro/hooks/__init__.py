@@ -1,4 +1,4 @@
-"""What happens around a run: choice of the default pipeline, checks before the work, tracking in MLflow."""
+"""Kedro hooks: choice of the default pipeline, checks before a run, tracking in MLflow."""
 
 from .default_pipeline import DefaultPipelineHooks
 from .deferred import TrackingHooks

@@ -1,4 +1,4 @@
-"""What hooks ask of a catalog."""
+"""Look-ups in a catalog, shared by the hooks."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from xmodal_kedro.datasets.atomic import is_local
 
 
 def location(dataset: AbstractDataset) -> str:
-    """Path or URL of a dataset's file or folder; empty for one that is in no storage."""
+    """Path or URL of a dataset's file or folder; empty for a dataset in memory."""
     described = dataset._describe()
     place = str(described.get("path") or described.get("filepath") or "")
-    protocol = described.get("protocol") or "file"  # datasets of kedro-datasets tell it apart
+    protocol = described.get("protocol") or "file"  # datasets of kedro-datasets describe it separately
     return place if protocol == "file" or not place else f"{protocol}://{place}"
 
 
 def is_parameter(name: str) -> bool:
-    """Whether a name in the catalog is a parameter's."""
+    """Whether a name in the catalog is that of a parameter."""
     return name == "parameters" or name.startswith("params:")
 
 
 def local_file(place: str, folder: str) -> str:
-    """A path of this machine to a file in any storage: its own, or that of a copy in `folder`."""
+    """Local path of a file in any storage; a remote file is copied into `folder`."""
     fs, path = fsspec.url_to_fs(place)
     if is_local(fs):
         return str(path)

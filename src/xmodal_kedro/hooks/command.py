@@ -1,4 +1,4 @@
-"""The command that a run was started with, as it can be typed again."""
+"""The command line of a run, in a form that reproduces it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ ENV_OPTIONS = ("--env", "-e")
 
 
 def typed_command(arguments: Sequence[str] = sys.argv, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The command line of this process; None where it is no command of Kedro, such as in a notebook.
+    """The command line of this process; None if it is not a Kedro command, such as in a notebook.
 
-    An env that the environment names is added, as the same words would do something else in another shell. Passwords in
-    addresses are masked.
+    An env from the variable `KEDRO_ENV` is added, as another shell may not have it. Passwords in URLs are masked.
     """
     program, *options = arguments
     if Path(program).name == "kedro":

@@ -1,4 +1,4 @@
-"""Live curves: metrics of a running computation to the tracking server, without the computation waiting for it."""
+"""Live curves: sends metrics of a running computation to the tracking server without blocking the computation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ logger = logging.getLogger(__name__)
 
 SEND_EVERY_S = 2.0
 POINTS_AT_A_TIME = 1_000
-"""The most that MLflow takes in one request."""
+"""Maximum of MLflow for one request."""
 
 
 class Curves:
-    """Gathers points, and sends them every two seconds from one thread of its own.
+    """Collects points, and sends them every two seconds from its own thread.
 
-    One request costs tens of milliseconds, and minutes where a server does not answer, so no step of a training sends
-    one. MLflow's asynchronous logging drops what a request failed to bring, and writes from several threads, which
-    SQLite refuses; here points wait until a later request brings them.
+    A request takes tens of milliseconds, or minutes if a server does not answer, so training steps send none. MLflow's
+    asynchronous logging drops the points of failed requests and writes from several threads, which SQLite refuses.
+    Here points are kept until a request succeeds.
     """
 
     def __init__(self, run_id: str) -> None:
@@ -34,20 +34,20 @@ class Curves:
         self._waiting: list[Metric] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._troubled = False
-        # A daemon, as other threads are waited for before `atexit` may close this one.
+        self._failing = False
+        # A daemon, as Python joins other threads before `atexit` callbacks could close this one.
         self._thread = threading.Thread(target=self._run, name="curves", daemon=True)
         self._thread.start()
 
     def add(self, metrics: Mapping[str, float], step: int) -> None:
-        """Take one point of each of `metrics` at `step`."""
+        """Add one point for each of `metrics` at `step`."""
         now_ms = time.time_ns() // 1_000_000
         points = [Metric(name, float(value), now_ms, step) for name, value in metrics.items()]
         with self._lock:
             self._waiting += points
 
     def close(self) -> None:
-        """Send what is left; what cannot be sent is lost, with a line in the log."""
+        """Send the remaining points; points that cannot be sent are lost, and the log says so."""
         self._closed.set()
         self._thread.join()
         self._send()
@@ -62,19 +62,19 @@ class Curves:
         while points := self._waiting[:POINTS_AT_A_TIME]:
             try:
                 self._client.log_batch(self._run_id, metrics=points)
-            except Exception as error:  # whatever a tracking store raises, the computation goes on
-                if not self._troubled:
+            except Exception as error:  # tracking stores raise many types; none may stop the computation
+                if not self._failing:
                     logger.warning("the tracking server takes no metrics at present, they wait: %s", error)
-                self._troubled = True
+                self._failing = True
                 return
-            self._troubled = False
+            self._failing = False
             with self._lock:
                 del self._waiting[: len(points)]
 
 
 @contextmanager
 def live_curves(run_id: str) -> Iterator[None]:
-    """Have all that `metric_callbacks.emit` tells in the block logged in an MLflow run."""
+    """Log all metrics that `metric_callbacks.emit` reports in the block to an MLflow run."""
     curves = Curves(run_id)
     try:
         with metric_callbacks.listening(curves.add):

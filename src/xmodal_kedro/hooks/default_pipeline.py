@@ -1,4 +1,4 @@
-"""What `kedro run` without a pipeline's name runs."""
+"""The pipeline of `kedro run` without a pipeline's name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SAMPLE_ENV = "sample"
 
 
 def default_env(context: KedroContext) -> str:
-    """The env of a run that names none."""
+    """The env of a run without `--env`."""
     return str(getattr(context.config_loader, "default_run_env", ""))
 
 
 class DefaultPipelineHooks:
-    """In the sample env the default pipeline also makes the world that it starts from, and checks the labels by it."""
+    """In the env `sample`, adds the pipelines `sample` and `label_check` to the default pipeline."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:

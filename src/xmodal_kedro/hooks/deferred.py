@@ -1,4 +1,4 @@
-"""Tracking that loads MLflow when a run begins, and not with every command."""
+"""Tracking that loads MLflow when a run begins instead of with every command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TrackingHooks:
-    """`tracking.Tracking`, to which every call goes on; it comes with MLflow, which takes seconds to load."""
+    """Forwards every call to `tracking.Tracking`, which is imported late because MLflow takes seconds to load."""
 
     @cached_property
     def _tracking(self) -> Tracking:

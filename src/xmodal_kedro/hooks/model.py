@@ -1,4 +1,4 @@
-"""The trained network as an MLflow model of the run that trained it."""
+"""Logs a trained network as an MLflow model of the run that trained it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from xmodal_kedro.hooks.catalog import local_file
 
 CODE = Path(__file__).parents[1] / "inference" / "mlflow_model.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "scipy", "torch", "torchvision")
-"""Packages that the model's code imports, beside this one, which is on no index and is to be installed first."""
+"""Packages that the model's code imports. This package is missing, as it is on no index: install it first."""
 DIGEST_TAG = "model.weights_digest"
 URI_TAG = "model.uri"
 
 
 def log_model(card: Mapping[str, Any], weights: str, card_file: str) -> None:
-    """Log the model, and tag the run with its address; a run that goes on and has it already is left as it is.
+    """Log the model, and tag the run with its URI. Does nothing in a resumed run that has logged it already.
 
     Args:
-        card: of the network.
+        card: card of the network.
         weights: path or URL of the safetensors file.
         card_file: path or URL of the card.
     """
@@ -48,7 +48,7 @@ def log_model(card: Mapping[str, Any], weights: str, card_file: str) -> None:
 
 
 def _signature(card: Mapping[str, Any]) -> ModelSignature:
-    """Without inputs: MLflow's schemas admit arrays or tables, not both, nor waveforms of several lengths."""
+    """Without inputs: MLflow's schemas allow arrays or tables but not both, and no waveforms of different lengths."""
     number = DataType.double
     return ModelSignature(
         outputs=Schema([ColSpec(Array(number), "embedding"), ColSpec(Map(number), "scores")]),

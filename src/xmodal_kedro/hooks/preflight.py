@@ -17,14 +17,14 @@ from kedro.pipeline import Pipeline
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.hooks.catalog import is_parameter, location
 
-ROOM_CHECKED_BYTES = 1 << 20
+TEST_FILE_BYTES = 1 << 20
 
 
 class PreflightHooks:
-    """Before the first node: are the inputs there, do they fit, can the outputs be written?
+    """Checks before the first node that inputs exist and fit, and that outputs can be written.
 
     Raises:
-        click.ClickException: one error that lists all that is wrong, each with its remedy.
+        click.ClickException: one error that lists all problems, each with its remedy.
     """
 
     @hook_impl(tryfirst=True)
@@ -41,21 +41,21 @@ def _missing_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
         try:
             if not catalog.exists(name):
                 yield f"{name}: nothing at {location(catalog[name])}: {_remedy(name, catalog[name])}"
-        except DatasetError as error:  # its cause says it without Kedro's words around it
+        except DatasetError as error:  # the cause has the message without Kedro's text around it
             yield f"{name}: {error.__cause__ or error}"
 
 
 def _remedy(name: str, dataset: AbstractDataset) -> str:
-    stated: str | None = (getattr(dataset, "metadata", None) or {}).get("missing")
-    if stated:
-        return stated
+    remedy: str | None = (getattr(dataset, "metadata", None) or {}).get("missing")
+    if remedy:
+        return remedy
     makers = [key for key, pipeline in pipelines.items() if key != "__default__" and name in pipeline.all_outputs()]
     made_by = " or ".join(f"kedro run --pipelines={maker}" for maker in makers)
     return f"make it first with {made_by}, with the same --env and --params"
 
 
 def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    """Inputs and parameters that do not fit each other or this machine."""
+    """Problems of inputs and parameters that do not fit each other or this machine."""
     checks: dict[str, Callable[[], None]] = {
         "visual_teacher_files": partial(_check_teacher, catalog, "visual"),
         "audio_teacher_files": partial(_check_audio_teacher, catalog, labels="params:audio_label" in pipeline.inputs()),
@@ -92,7 +92,7 @@ def _check_teacher(catalog: DataCatalog, modality: str) -> None:
 
 
 def _check_audio_teacher(catalog: DataCatalog, labels: bool) -> None:
-    """A teacher that does not label, but lends its embedding for comparison, matters where it has one."""
+    """Check the audio teacher. If it does not label, only its embedding is used for comparison, if it has one."""
     if labels:
         _check_teacher(catalog, "audio")
     elif (card := catalog.load("params:audio_teacher")).output.embedding:
@@ -107,7 +107,7 @@ def _check_benchmark(catalog: DataCatalog) -> None:
     benchmark, place = catalog.load("params:transfer_eval").benchmark, location(catalog["benchmark_embeddings"])
     if benchmark not in place.split("/"):
         raise UserError(
-            f"transfer_eval.benchmark is {benchmark}, but what is made of it would go to {place}: choose the benchmark "
+            f"transfer_eval.benchmark is {benchmark}, but its results would go to {place}: choose the benchmark "
             "by `benchmark` in globals.yml or by --params transfer_eval.benchmark=NAME, which both follow"
         )
     read_benchmark(catalog.load("benchmark_files"), benchmark)
@@ -122,7 +122,7 @@ def _check_train(catalog: DataCatalog, labels: bool) -> None:
         )
     if train.embedding_weight and labels and not catalog.load("params:audio_label").embeddings:
         raise UserError(
-            "train.embedding_weight is set, but audio_label.embeddings is false, so that there would be none to learn: "
+            "train.embedding_weight is set, but audio_label.embeddings is false, so there are no embeddings to learn: "
             "set it to true in parameters/audio_label.yml, or the weight to 0"
         )
     if train.device != "auto" or train.devices > 1:
@@ -146,12 +146,12 @@ def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[st
     except Exception as error:  # drivers of remote storage have errors of their own
         yield f"cannot reach {min(places - {''})} ({error}): correct data_root, or the credentials of its storage"
         return
-    for fs, root in sorted(roots, key=lambda found: found[1]):
-        trial = posixpath.join(root, f".trial-{uuid.uuid4().hex}")
+    for fs, root in sorted(roots, key=lambda root: root[1]):
+        test_file = posixpath.join(root, f".trial-{uuid.uuid4().hex}")
         try:
-            fs.pipe_file(trial, bytes(ROOM_CHECKED_BYTES))
-            fs.rm_file(trial)
-        except Exception as error:  # as above; a local disk's is an OSError, a bucket's is its driver's
+            fs.pipe_file(test_file, bytes(TEST_FILE_BYTES))
+            fs.rm_file(test_file)
+        except Exception as error:  # as above: OSError for a local disk, the driver's own error for a bucket
             yield (
                 f"cannot write in {root} ({getattr(error, 'strerror', None) or error}): make room or give write access "
                 "there, or set another --params data_root=FOLDER"
@@ -159,7 +159,7 @@ def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[st
 
 
 def _existing_folder(place: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """Where a trial shows whether `place` can be written: its folder, or the nearest above it that is there."""
+    """The nearest existing folder of `place`, in which a test write shows whether `place` can be written."""
     fs, path = fsspec.url_to_fs(place)
     if fs.isfile(path):
         path = fs._parent(path)

@@ -1,4 +1,4 @@
-"""What a model was made from: hashes of its training data, as this project and as DVC know them, and the commit."""
+"""Provenance of a model: hashes of its training data, by this project and by DVC, and the commit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from xmodal_kedro.storage import Shards
 
 TRAINING_DATA = ("clips", "labels", "label_vocabulary", "teacher_embeddings")
 RUN_PROVENANCE = "run_provenance"
-"""What a report may say of the run that wrote it, by the name that readers see; empty unless a hook tells."""
-GIT_PATIENCE_S = 10.0
+"""Dataset with facts about the run for its reports, by the name that readers see; empty unless a hook fills it."""
+GIT_TIMEOUT_S = 10.0
 
 
 def fingerprint_data(data: Shards | pd.DataFrame) -> str:
-    """32 hex digits that stand for the content of shards or of a table, wherever and however it is stored."""
+    """Digest of the content of shards or of a table, 32 hex digits. It does not depend on location or file format."""
     digest = hashlib.blake2b(digest_size=16)
     if isinstance(data, pd.DataFrame):
         digest.update(data.to_json(orient="split", index=False, double_precision=15).encode())
@@ -39,10 +39,10 @@ def data_tags(inputs: Mapping[str, Any]) -> dict[str, str]:
 
 
 def dvc_tags(project: Path, locations: Mapping[str, str]) -> dict[str, str]:
-    """`dvc.<name>`, DVC's md5, for each location that is in the project's `dvc.lock` and has not changed in size since.
+    """`dvc.<name>`, DVC's md5, for each location in the project's `dvc.lock` whose size is still the recorded one.
 
     Args:
-        locations: of datasets by name; relative ones are meant from `project`.
+        locations: paths or URLs of datasets by name; relative paths are relative to `project`.
     """
     recorded = {(project / out["path"]).resolve(): out for out in _locked_outputs(project / "dvc.lock")}
     tags = {}
@@ -61,7 +61,7 @@ def _locked_outputs(lock: Path) -> Iterator[dict[str, Any]]:
         stages = yaml.safe_load(lock.read_text())["stages"].values()
         yield from (out for stage in stages for out in stage.get("outs", []) if "md5" in out)
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
-        return  # a lock that DVC did not write, or is writing, records nothing
+        return  # not a lock of DVC, or one that is being written
 
 
 def _size_bytes(path: Path) -> int:
@@ -70,13 +70,13 @@ def _size_bytes(path: Path) -> int:
 
 
 def git_tags(project: Path) -> dict[str, str]:
-    """`git.commit`, with `-dirty` where tracked files differ from it; nothing outside a repository."""
+    """`git.commit`, with `-dirty` if tracked files differ from it; empty outside a repository."""
     command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
     quiet = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
-        found = subprocess.run(
-            command, cwd=project, env=quiet, capture_output=True, text=True, timeout=GIT_PATIENCE_S, check=True
+        described = subprocess.run(
+            command, cwd=project, env=quiet, capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return {}
-    return {"git.commit": found.stdout.strip()}
+    return {"git.commit": described.stdout.strip()}

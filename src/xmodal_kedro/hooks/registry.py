@@ -1,4 +1,4 @@
-"""MLflow's registry holds the best network on each benchmark, under the benchmark's name as alias."""
+"""Registers the best network on each benchmark in MLflow, with the benchmark's name as alias."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ logger = logging.getLogger(__name__)
 REGISTERED = "xmodal"
 """Name of the registered model; `models:/xmodal@esc50` is the best network on ESC-50."""
 NO_SUCH_ALIAS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""How stores say that a model, or its alias, is not there."""
+"""Error codes of stores for a missing model or alias."""
 PROBED = re.compile(r"(\w+)\.linear_probe\.pretrained\.(?!.*_std$)(\w+)")
 
 
 def register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-    """Register the network of a card if no registered one has a better linear probe on its benchmark.
+    """Register the network of a card if its linear probe beats the registered network on the same benchmark.
 
-    The version's description is the model card for readers; its tags name the network, the measure and its value. A
-    network whose weights no run of this store has logged cannot be registered, and is not.
+    The version's description is the model card for readers; its tags hold the network, the metric and its value. A
+    network is skipped if no run of this store has logged its weights.
 
     Args:
-        card: of the network that was judged.
-        metrics: as `benchmarks.compare.summarise` gives them.
+        card: card of the evaluated network.
+        metrics: the dataset `transfer_metrics`.
     """
     try:
         _register_if_best(card, metrics)
-    except MlflowException as error:  # what was made is stored, and a store without a registry is no reason to fail
+    except MlflowException as error:  # results are stored already; a store without a registry must not fail the run
         logger.warning("the network was not registered: %s", error.message)
 
 
 def _register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-    from xmodal_kedro.reports.model_card import describe_model  # torch takes seconds, which a command line need not
+    from xmodal_kedro.reports.model_card import describe_model  # imports torch, which takes seconds
 
-    probed = {found[1]: (found[2], value) for name, value in metrics.items() if (found := PROBED.fullmatch(name))}
+    probed = {match[1]: (match[2], value) for name, value in metrics.items() if (match := PROBED.fullmatch(name))}
     address = _address(card["weights_digest"]) if probed else None
     for benchmark, (measure, value) in probed.items() if address else ():
         client = MlflowClient()
@@ -49,14 +49,14 @@ def _register_if_best(card: Mapping[str, Any], metrics: Mapping[str, float]) -> 
         if best is not None and best >= value:
             continue
         tags = {"network": card["model"], "weights_digest": card["weights_digest"], f"{benchmark}.{measure}": value}
-        version = mlflow.register_model(address, REGISTERED, tags={name: str(told) for name, told in tags.items()})
+        version = mlflow.register_model(address, REGISTERED, tags={name: str(tag) for name, tag in tags.items()})
         client.update_model_version(REGISTERED, version.version, describe_model(card))
         client.set_registered_model_alias(REGISTERED, benchmark, version.version)
         logger.info("best on %s so far, %s %.3f: models:/%s@%s", benchmark, measure, value, REGISTERED, benchmark)
 
 
 def _best(client: MlflowClient, benchmark: str, measure: str) -> float | None:
-    """Value of the network that has the alias; None where none has."""
+    """Value of the network with the alias; None if there is none."""
     try:
         version = client.get_model_version_by_alias(REGISTERED, benchmark)
     except MlflowException as error:
@@ -67,9 +67,9 @@ def _best(client: MlflowClient, benchmark: str, measure: str) -> float | None:
 
 
 def _address(digest: str) -> str | None:
-    """Of the logged model with these weights, the latest; None where no run has logged them."""
+    """URI of the latest logged model with these weights; None if no run has logged them."""
     experiments = [experiment.experiment_id for experiment in mlflow.search_experiments()]
-    found = mlflow.search_runs(
+    runs = mlflow.search_runs(
         experiments, filter_string=f"tags.`{DIGEST_TAG}` = '{digest}'", max_results=1, output_format="list"
     )
-    return str(found[0].data.tags[URI_TAG]) if found else None
+    return str(runs[0].data.tags[URI_TAG]) if runs else None

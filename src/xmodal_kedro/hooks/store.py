@@ -1,4 +1,4 @@
-"""The MLflow store of a run: one that cannot be used ends the run before it begins, one that is lost later does not."""
+"""The MLflow store of a run. An unusable store stops the run before it begins; a store lost later does not."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 OWN_STORE = "sqlite:///mlflow.db"
 SQLITE = "sqlite:///"
-PATIENCE_S = 10
-"""How long to wait for an answer of a server that has not been found to answer."""
+TIMEOUT_S = 10
+"""Timeout of requests to a server that has not answered yet, seconds."""
 RETRIES_AT_FIRST, RETRIES_IN_A_RUN = 1, 3
-"""Of requests that found no server; the waits double, so that three take some fifteen seconds."""
+"""Retries of failed requests. Waiting times double, so three retries take some 15 seconds."""
 LIMITS = [each for each in (MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT) if not each.is_set()]
-"""What the user has not set."""
+"""Variables that the user has not set."""
 MAX_REASON = 300
 
 
@@ -45,7 +45,7 @@ class Store:
     """
 
     def __init__(self, context: KedroContext) -> None:
-        self._told = _named_by(context.config_loader)
+        self._config_file = _named_by(context.config_loader)
         self._uri = _uri(context.config_loader) or os.environ.get(URI_VARIABLE) or "mlruns"
         self._lost = False
         self._complete = True
@@ -63,17 +63,18 @@ class Store:
         """Set up tracking in the block.
 
         Raises:
-            ClickException: if the store cannot be used, within seconds, naming it and who names it.
+            click.ClickException: the store cannot be used; names the store and where it is configured. It is raised
+                within seconds.
         """
-        trouble = _trouble(self._uri)
-        if trouble:
-            raise self._unusable(trouble)
+        problem = _problem(self._uri)
+        if problem:
+            raise self._unusable(problem)
         try:
-            with _haste(RETRIES_AT_FIRST):
+            with _short_timeouts(RETRIES_AT_FIRST):
                 yield
         except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-            raise click.ClickException(f"mlflow.yml is wrong, correct it there: {told}") from error
+            fields = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            raise click.ClickException(f"mlflow.yml is wrong, correct it there: {fields}") from error
         except (MlflowException, OSError) as error:
             raise self._unusable(_reason(error)) from error
 
@@ -82,17 +83,17 @@ class Store:
             remedy = "restore that file, or move it away and a new one is made"
         else:
             remedy = f"start that server, or correct the address; {OWN_STORE} tracks on this machine"
-        place = f"server.mlflow_tracking_uri in {self._told}" if self._told else URI_VARIABLE
+        place = f"server.mlflow_tracking_uri in {self._config_file}" if self._config_file else URI_VARIABLE
         return click.ClickException(f"no runs can be tracked in {self} ({reason}), which {place} names: {remedy}")
 
     @contextmanager
     def may_be_lost(self) -> Iterator[None]:
-        """Track in the block what has been made. A store that does not take it costs the record, not the run.
+        """Track results in the block. If the store fails, the record is incomplete, but the run goes on.
 
-        The log says so once. Until the store answers again it is asked once for each thing, without waiting.
+        The log reports it once. Until the store answers again, each request is tried once without retries.
         """
         try:
-            with _haste(retries=0) if self._lost else nullcontext():
+            with _short_timeouts(retries=0) if self._lost else nullcontext():
                 yield
         except (MlflowException, OSError) as error:
             if self._complete:
@@ -106,7 +107,7 @@ class Store:
             self._lost = False
 
     def tell_gaps(self) -> None:
-        """Say in the end what a lost store means."""
+        """Log at the end of the run that the record is incomplete, and how to complete it."""
         if not self._complete:
             logger.error(
                 "all is made, but the MLflow store %s did not take all of it: once it answers, the same command again "
@@ -116,7 +117,7 @@ class Store:
 
 
 def _uri(loader: Any) -> str | None:
-    """What the configuration states; None where it states nothing."""
+    """The URI in the configuration; None if there is none."""
     loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
     try:
         uri: str | None = (loader["mlflow"].get("server") or {}).get("mlflow_tracking_uri")
@@ -126,7 +127,7 @@ def _uri(loader: Any) -> str | None:
 
 
 def _named_by(loader: Any) -> Path | None:
-    """The configuration file that names the store; None where none does."""
+    """The configuration file that names the store; None if there is none."""
     envs = (LOCAL, loader.env or loader.default_run_env, loader.base_env)  # as `ConfigLoader` merges them
     files = (path for env in envs for path in sorted(Path(loader.conf_source, env).glob("**/mlflow*.y*ml")))
     return next((path for path in files if _stated_uri(path)), None)
@@ -136,11 +137,11 @@ def _stated_uri(path: Path) -> str | None:
     try:
         return str(yaml.safe_load(path.read_text())["server"]["mlflow_tracking_uri"])
     except (yaml.YAMLError, OSError, ValueError, KeyError, TypeError):
-        return None  # Kedro says what is wrong with a file
+        return None  # Kedro reports errors of configuration files
 
 
-def _trouble(uri: str) -> str | None:
-    """Why a database cannot be used, where MLflow would try for minutes; None for other stores, and if all is well."""
+def _problem(uri: str) -> str | None:
+    """Why a database cannot be used, as MLflow would retry for minutes; None for other stores and usable databases."""
     if uri.startswith(SQLITE):
         path = Path(uri.removeprefix(SQLITE).partition("?")[0])
         try:
@@ -154,21 +155,22 @@ def _trouble(uri: str) -> str | None:
         return None
     place = urlsplit(uri)
     if place.scheme in ("http", "https") or not place.hostname or not place.port:
-        return None  # what answers there, or a proxy, is asked by MLflow itself
+        return None  # MLflow connects itself, perhaps through a proxy
     try:
-        socket.create_connection((place.hostname, place.port), timeout=PATIENCE_S).close()
+        socket.create_connection((place.hostname, place.port), timeout=TIMEOUT_S).close()
     except OSError as error:
         return str(error)
     return None
 
 
 @contextmanager
-def _haste(retries: int) -> Iterator[None]:
-    """Have MLflow ask so often in the block, and wait seconds for an answer, as far as the user has not set it.
+def _short_timeouts(retries: int) -> Iterator[None]:
+    """Limit MLflow's retries and timeout in the block, unless the user has set them.
 
-    Outside it asks less often than by itself, and waits as long, since a server may take long to store a large file.
+    After the block, MLflow has fewer retries than by default and its default timeout, as a server may need long to
+    store a large file.
     """
-    _limit(retries, PATIENCE_S)
+    _limit(retries, TIMEOUT_S)
     try:
         yield
     finally:
@@ -182,13 +184,13 @@ def _limit(retries: int, seconds: int | None) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, in one line: the connection's own error, where that was it."""
+    """The reason of an error in one line; for a failed connection, the error of the operating system."""
     innermost = error
     while cause := innermost.__cause__ or innermost.__context__:
         innermost = cause
     if isinstance(innermost, OSError):
-        told = innermost.strerror or str(innermost)
+        message = innermost.strerror or str(innermost)
     else:
-        told = str(error.message if isinstance(error, MlflowException) else error)
-    line = next(iter(told.strip().splitlines()), type(error).__name__)
+        message = str(error.message if isinstance(error, MlflowException) else error)
+    line = next(iter(message.strip().splitlines()), type(error).__name__)
     return line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}…"

@@ -1,4 +1,4 @@
-"""Load of processor, memory, disk, network and GPUs while a run lasts, short or long."""
+"""Logs the load of processor, memory, disk, network and GPUs during a run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ MAX_INTERVAL_S = 10.0
 
 
 class LoadMonitor(SystemMetricsMonitor):
-    """MLflow's monitor, for runs of a second as for runs of days.
+    """MLflow's monitor, changed so that short runs are logged too.
 
-    MLflow's own samples every ten seconds and drops the last sample, so that a shorter run shows nothing. This one
-    starts at a second, doubles that up to ten, and logs the last sample too. `MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL`
-    sets another, constant interval. GPUs are those of this machine, whichever process uses them.
+    MLflow samples every ten seconds and drops the last sample, so a shorter run shows nothing. This monitor starts with
+    an interval of a second, doubles it up to ten, and logs the last sample too. The variable
+    `MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL` sets a constant interval instead. GPUs are all those of the machine,
+    whichever process uses them.
     """
 
     def __init__(self, run_id: str) -> None:
@@ -36,13 +37,13 @@ class LoadMonitor(SystemMetricsMonitor):
         try:
             self.publish_metrics(self.aggregate_metrics())
             self.mlflow_logger.flush()
-        except Exception as error:  # whatever a tracking store raises, the run ends as it would
+        except Exception as error:  # tracking stores raise many types; none may change how the run ends
             logger.warning("the tracking server did not take the last system metrics: %s", error)
 
 
 @contextmanager
 def system_metrics(run_id: str) -> Iterator[None]:
-    """Have the load of this machine during the block logged in an MLflow run."""
+    """Log the load of this machine during the block to an MLflow run."""
     monitor = LoadMonitor(run_id)
     monitor.start()
     try:

@@ -1,4 +1,4 @@
-"""Tracking: one Kedro run is one MLflow run, also when it takes several starts."""
+"""Tracking: one Kedro run is one MLflow run, even if it is interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from xmodal_kedro.hooks.system_metrics import system_metrics
 from xmodal_kedro.hooks.unfinished import WEIGHTS, UnfinishedRun, describe_work
 
 logger = logging.getLogger(__name__)
-logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # as it is loaded, it asks to tell what it registers
+logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # it logs at INFO while it is loaded
 
 CARD = "model_card"
 JUDGED = "transfer_metrics"
 
 
 class Tracking(MlflowHook):
-    """kedro-mlflow's hook, with typed parameters logged field by field, live curves, the load of the machine, what a
-    model was made from, and what a run made.
+    """kedro-mlflow's hook, which also logs typed parameters field by field, live curves, the load of the machine, the
+    provenance of models, and artifacts.
 
-    A run that makes a model and was killed, or failed, goes on in its MLflow run when the same work is started again;
-    so does one whose record has gaps, as the store was lost in between.
+    If a run that trains a model was killed, failed or lost its store, the same work started again resumes its MLflow
+    run.
     """
 
     ARTIFACTS = (
@@ -72,7 +72,7 @@ class Tracking(MlflowHook):
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        self._end_interrupted()  # in a notebook, the process outlives it
+        self._end_interrupted()  # in a notebook, the process outlives a run
         self._store = Store(context)
         with self._store.opening():
             super().after_context_created(context)
@@ -91,7 +91,7 @@ class Tracking(MlflowHook):
                 self._begin(run, pipeline, catalog)
 
     def _begin(self, run: mlflow.ActiveRun, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Note and describe a run that has begun, and have what goes on meanwhile logged."""
+        """Record and tag a run that has begun, and start the logging of curves and load."""
         if self._unfinished:
             self._unfinished.write(run.info.run_id)
         if not self._already_active_mlflow:
@@ -104,14 +104,14 @@ class Tracking(MlflowHook):
         if command := typed_command():
             mlflow.set_tag("kedro_command", command)
         if RUN_PROVENANCE in pipeline.inputs():
-            catalog[RUN_PROVENANCE].save(_told_of(run, commit))
+            catalog[RUN_PROVENANCE].save(_provenance_of(run, commit))
         if "params:train" in pipeline.inputs():
             mlflow.set_tag("mlflow.runName", catalog.load("params:train").model)
 
     def _find_unfinished(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> UnfinishedRun | None:
-        """The note of this work. The MLflow run to go on with is put in the configuration, unless a user chose one."""
+        """The note of this work. An MLflow run to resume is set in the configuration, unless the user chose one."""
         chosen = self.mlflow_config.tracking.run.id
         if chosen or WEIGHTS not in pipeline.all_outputs() or WEIGHTS not in catalog:
             return None
@@ -181,7 +181,7 @@ class Tracking(MlflowHook):
         self._own_run_id = None
 
     def _end_interrupted(self) -> None:
-        """A run that its user interrupts is killed; MLflow, left alone, would take it for finished."""
+        """Set the status of an interrupted run to killed; MLflow itself would set it to finished."""
         run = mlflow.active_run()
         if run and run.info.run_id == self._own_run_id:
             with self._store.may_be_lost():
@@ -191,16 +191,16 @@ class Tracking(MlflowHook):
         self._own_run_id = None
 
 
-def _told_of(run: mlflow.ActiveRun, commit: Mapping[str, str]) -> dict[str, str]:
-    """What a reader of a report needs to find the run and the code that wrote it."""
+def _provenance_of(run: mlflow.ActiveRun, commit: Mapping[str, str]) -> dict[str, str]:
+    """The facts that lead a reader of a report to the run and the code that wrote it."""
     experiment = mlflow.get_experiment(run.info.experiment_id).name
-    told = {"MLflow run of this report": f"{run.info.run_id}, experiment {experiment}"}
+    facts = {"MLflow run of this report": f"{run.info.run_id}, experiment {experiment}"}
     if "git.commit" in commit:
-        told["Commit of the code"] = commit["git.commit"]
-    return told
+        facts["Commit of the code"] = commit["git.commit"]
+    return facts
 
 
 def _log_artifact(place: str) -> None:
-    """Copy a file from any storage to the tracking server's."""
+    """Copy a file from any storage to the tracking server."""
     with tempfile.TemporaryDirectory() as folder:
         mlflow.log_artifact(local_file(place, folder))

@@ -1,4 +1,4 @@
-"""What became of a shard's labels on their way to targets, told in the metadata of the targets."""
+"""How many labels of a shard pass each step of merging, as stored in the metadata of its targets."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from xmodal_kedro.labels.plan import MODALITIES, ClipTargets, MergePlan
 from xmodal_kedro.labels.selection import Selected, ShardClips, StoredLabels, is_among
 
 EXAMPLES = 12
-"""Clips of a shard that are named for the contact sheet: of each kind."""
+"""Clips of each kind that a shard names for the contact sheet."""
 DRAWS = 1 << 32
 STAGES = ("stored", "over_threshold", "candidate", "under_rate", "agreed", "in_vocabulary", "kept")
-"""What labels pass on their way to a target: see `MergeReport.summary`."""
+"""The steps from a stored label to a target: see `MergeReport.summary`."""
 
 
 class MergeReport:
-    """Sums over one shard; those of several shards add up.
+    """Sums over one shard; the sums of several shards can be added.
 
-    What supports what is the corpus' own: a shard whose targets do not depend on it keeps what was known when it was
-    made.
+    Which classes support each other depends on the whole corpus. A shard whose targets do not depend on that keeps the
+    support that was known when the shard was made.
 
     Args:
         clips: of the shard.
-        plan: what makes targets of labels.
-        is_class: which candidates are in the vocabulary [candidates].
+        plan: turns labels into targets.
+        is_class: whether each candidate is in the vocabulary [candidates].
     """
 
     def __init__(self, clips: ShardClips, plan: MergePlan, is_class: NDArray[np.bool_]) -> None:
@@ -42,7 +42,7 @@ class MergeReport:
     def add_labels(
         self, modality: str, stored: StoredLabels, best: StoredLabels, matched: Selected, under_rate: Selected
     ) -> None:
-        """Labels of one modality: as stored, the best over the threshold, as candidates, and under their rates."""
+        """Add one modality's labels: as stored, the best over the threshold, as candidates, and under their rates."""
         may_be_target = ~(self._plan.params.drop_silent & self._plan.classes.silent)
         self._count(modality, "stored", stored.clip)
         self._count(modality, "over_threshold", best.clip)
@@ -61,34 +61,32 @@ class MergeReport:
         is_supported: Mapping[str, NDArray[np.bool_]],
         passed: Mapping[str, Selected],
     ) -> None:
-        """Labels under their rates, which of them are supported, and those that the rule lets through."""
+        """Add the labels under their rates, which of them are supported, and those that the rule accepts."""
         self._passed = passed
         may_be_target = ~(self._plan.params.drop_silent & self._plan.classes.silent)
-        for modality, found in passed.items():
-            self._count(modality, "agreed", found.clip[may_be_target[found.index]])
-            self._count(modality, "in_vocabulary", found.clip[self._is_class[found.index]])
+        for modality, accepted in passed.items():
+            self._count(modality, "agreed", accepted.clip[may_be_target[accepted.index]])
+            self._count(modality, "in_vocabulary", accepted.clip[self._is_class[accepted.index]])
         self._summary |= {"both": 0, "agreeing": 0, "contradictory": []}
         if len(labels) == len(MODALITIES):
             self._compare(labels, is_supported)
 
     def _count(self, modality: str, stage: str, clip: Indices) -> None:
-        """Labels of these clips are left."""
+        """Record the clips whose labels pass a stage, one entry per label."""
         self._summary["funnel"].setdefault(modality, {})[stage] = len(clip)
         self._is_left[stage][clip] = True
 
     def _compare(self, labels: Mapping[str, Selected], is_supported: Mapping[str, NDArray[np.bool_]]) -> None:
         count, classes = len(self._clips), len(self._plan.classes)
         best, has = {}, {}
-        for modality, found in labels.items():
+        for modality, selected in labels.items():
             best[modality], has[modality] = np.zeros(count, np.float32), np.zeros(count, bool)
-            np.maximum.at(best[modality], found.clip, found.score)
-            has[modality][found.clip] = True
-            clips = np.bincount(found.index, minlength=classes)
-            agreeing = np.bincount(found.index[is_supported[modality]], minlength=classes)
-            at = np.flatnonzero(clips)
+            np.maximum.at(best[modality], selected.clip, selected.score)
+            has[modality][selected.clip] = True
+            clips = np.bincount(selected.index, minlength=classes)
+            agreeing = np.bincount(selected.index[is_supported[modality]], minlength=classes)
             self._summary["supported"][modality] = {
-                str(index): [supported, of]
-                for index, supported, of in zip(at.tolist(), agreeing[at].tolist(), clips[at].tolist(), strict=True)
+                str(index): [int(agreeing[index]), int(clips[index])] for index in np.flatnonzero(clips).tolist()
             }
         weaker = np.minimum(best["visual"], best["audio"])
         is_agreed = np.zeros(count, bool)
@@ -96,52 +94,54 @@ class MergeReport:
         self._summary["both"] = int((has["visual"] & has["audio"]).sum())
         self._summary["agreeing"] = int(is_agreed.sum())
         contradiction = np.where(is_agreed, 0, weaker)
-        order = self._one_a_video(np.lexsort((self._clips.draw, -contradiction)))
+        order = self._one_per_video(np.lexsort((self._clips.draw, -contradiction)))
         self._summary["contradictory"] = [
-            [float(contradiction[at]), str(self._clips.clip_ids[at])] for at in order.tolist() if contradiction[at] > 0
+            [float(contradiction[clip]), str(self._clips.clip_ids[clip])]
+            for clip in order.tolist()
+            if contradiction[clip] > 0
         ]
 
-    def _one_a_video(self, order: Indices) -> Indices:
-        """The first `EXAMPLES` clips of an order, of different videos."""
+    def _one_per_video(self, order: Indices) -> Indices:
+        """The first `EXAMPLES` clips of an order that belong to different videos."""
         video = self._clips.videos.indices.to_numpy()
         _, first = np.unique(video[order], return_index=True)
         return order[np.sort(first)[:EXAMPLES]]
 
     def add_targets(self, targets: ClipTargets) -> None:
-        """ClipTargets in the vocabulary and under the cap."""
-        found = targets.selected
+        """Add the targets in the vocabulary and under the cap."""
+        selected = targets.selected
         classes = len(self._plan.classes)
         for modality, labels in self._passed.items():
-            kept = is_among(labels.clip * classes + labels.index, found.clip * classes + found.index)
+            kept = is_among(labels.clip * classes + labels.index, selected.clip * classes + selected.index)
             self._count(modality, "kept", labels.clip[kept])
-        # Parents that children imply may be classes where those are not.
+        # A parent that a child implies may be a class where the child is not.
         for stage in ("in_vocabulary", "kept"):
-            self._is_left[stage][found.clip] = True
+            self._is_left[stage][selected.clip] = True
         self._summary["left"] = {stage: int(is_left.sum()) for stage, is_left in self._is_left.items()}
         order = np.argsort(self._clips.draw, kind="stable")[:EXAMPLES]
         self._summary["random"] = [
-            [float(self._clips.draw[at] / DRAWS), str(self._clips.clip_ids[at])] for at in order.tolist()
+            [float(self._clips.draw[clip] / DRAWS), str(self._clips.clip_ids[clip])] for clip in order.tolist()
         ]
 
     def summary(self) -> dict[str, Any]:
-        """What was added, as JSON can hold it:
+        """All sums, JSON-able:
 
-        - `funnel`: by modality, labels that are `stored`, `over_threshold` and among the best, of a class that may be
-          a target (`candidate`), `under_rate`, `agreed`, `in_vocabulary`, and `kept` under the cap;
+        - `funnel`: by modality, the number of labels that are `stored`, `over_threshold` and among the best, of a class
+          that may be a target (`candidate`), `under_rate`, `agreed`, `in_vocabulary`, and `kept` under the cap;
         - `left`: clips with a label of any modality, by the same stages;
-        - `entropy`, `best`: by modality, sums over its labelled clips of the entropy of their stored scores, bits, and
-          of their best score, and the number of those clips;
-        - `both`, `agreeing`: clips with labels of both modalities under their rates, and those of them in which one
-          supports another;
-        - `supported`: by modality and candidate, clips in which it is supported, and clips;
-        - `random`, `contradictory`: clips for a contact sheet, with a number in 0..1 by which those of several shards
-          are put in order: a draw, and the lesser of both modalities' best scores where nothing agrees.
+        - `entropy`, `best`: by modality, the entropy of the stored scores in bits and the best score, each summed over
+          the labelled clips, with the number of those clips;
+        - `both`, `agreeing`: clips with labels of both modalities under their rates, and those among them in which one
+          label supports another;
+        - `supported`: by modality and candidate, clips in which it is supported, and all clips that have it;
+        - `random`, `contradictory`: clips for a contact sheet. Each has a number in 0..1 that orders the clips of
+          several shards: a random draw, or the lower of both modalities' best scores where no labels agree.
         """
         return self._summary
 
 
 def _entropy(stored: StoredLabels) -> float:
-    """Sum over clips of the entropy of their scores, normalised to one, in bits."""
+    """Sum over clips of the entropy of their scores, normalised to a sum of one, in bits."""
     score = stored.score.astype(np.float64)
     total = np.bincount(stored.clip, score)
     share = np.divide(score, total[stored.clip], out=np.zeros_like(score), where=score > 0)

@@ -1,4 +1,4 @@
-"""What the whole corpus says of its classes: from which score on each counts, and which belong together."""
+"""What the survey of the whole corpus gives: a score threshold for each class, and which classes are associated."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from xmodal_kedro.params import AgreementParams, MergeParams
 from xmodal_kedro.storage import Shards
 
 MIN_SHOWN_VIDEOS = 2
-"""Pairs of classes that support nothing are told of if they occur together in so many videos."""
+"""Pairs of classes without support are listed if they occur together in at least this many videos."""
 
 
 def plan_from_survey(
     label_survey: Shards, classes: ClassMap, params: MergeParams
 ) -> tuple[pd.DataFrame, pd.DataFrame, MergePlan]:
-    """What the survey of the corpus says, and how labels are merged accordingly.
+    """Thresholds and associations from the survey of the corpus, and the plan for merging labels.
 
     Args:
-        label_survey: as the jobs of `counts.survey_jobs` make it.
+        label_survey: output of the jobs of `counts.survey_jobs`.
         classes: of both teachers.
         params: `merge_labels`.
 
@@ -41,10 +41,10 @@ def plan_from_survey(
 
 
 def class_thresholds(survey: LabelCounter, classes: ClassMap, params: MergeParams) -> pd.DataFrame:
-    """From which score on each class of each modality counts, so that none labels more clips than its rate allows.
+    """The lowest score that counts for each class of each modality, so that none labels more clips than its max rate.
 
     Returns:
-        `ClassThresholds`, of the classes that occur.
+        `ClassThresholds`, one row for each class that occurs.
     """
     rows = [row for modality in MODALITIES for row in _thresholds(survey, classes, modality, params)]
     columns = {"modality": str, "index": int, "name": str, "clips": int, "kept_clips": int, "cut": int}
@@ -56,44 +56,44 @@ def _thresholds(
 ) -> Iterator[tuple[str, int, str, int, int, int, float]]:
     limits = params.of(modality)
     all_clips = int(survey.by_first("clips", modality, ALL + 1)[ALL])
-    most = math.inf if limits.max_rate is None else math.floor(limits.max_rate * all_clips + 1e-9)
+    max_clips = math.inf if limits.max_rate is None else math.floor(limits.max_rate * all_clips + 1e-9)
     index, bins, counts = survey.of("scores", modality)
     for candidate in np.unique(index):
-        mine = slice(*np.searchsorted(index, [candidate, candidate + 1]))
-        by_bin = np.bincount(bins[mine], counts[mine], SCORE_BINS).astype(np.int64)
-        cut = first_bin_within(by_bin, most)
+        rows = slice(*np.searchsorted(index, [candidate, candidate + 1]))
+        by_bin = np.bincount(bins[rows], counts[rows], SCORE_BINS).astype(np.int64)
+        cut = first_bin_within(by_bin, max_clips)
         score = max(limits.threshold, cut // DRAWS_PER_LEVEL / SCORE_LEVELS)
         name = classes.names[candidate]
         yield modality, int(candidate), name, int(by_bin.sum()), int(by_bin[cut:].sum()), cut, score
 
 
-def first_bin_within(by_bin: NDArray[np.int64], most: float) -> int:
-    """The lowest bin from which on there are at most so many clips.
+def first_bin_within(by_bin: NDArray[np.int64], max_clips: float) -> int:
+    """The lowest bin such that it and all bins above it hold at most `max_clips` clips.
 
     Args:
         by_bin: clips by bin of their score [bins].
-        most: how many.
+        max_clips: the limit.
     """
     from_here_on = np.append(by_bin[::-1].cumsum()[::-1], 0)
-    return int(np.argmax(from_here_on <= most))
+    return int(np.argmax(from_here_on <= max_clips))
 
 
 def class_associations(survey: LabelCounter, classes: ClassMap, params: MergeParams) -> pd.DataFrame:
-    """How the visual and the audio classes that occur in one clip belong together.
+    """How strongly visual and audio classes that occur in the same clips are associated.
 
-    Association is pointwise mutual information (Church and Hanks, "Word association norms, mutual information, and
+    The measure is pointwise mutual information (Church and Hanks, "Word association norms, mutual information, and
     lexicography", Computational Linguistics 16, 1990) over the N clips that have labels of both modalities:
     log2(N n(v, a) / (n(v) n(a))).
 
     Returns:
-        `ClassAssociations`, strongest first: every pair of which one supports the other, and those that occur together
+        `ClassAssociations`, strongest first: every pair that supports each other, and every pair that occurs together
         in at least `MIN_SHOWN_VIDEOS` videos.
     """
     visual, audio, clips = survey.of("pair_clips", "both")
     _, _, videos = survey.of("pair_videos", "both")
     compared = int(survey.by_first("clips", "both", COMPARED + 1)[COMPARED])
-    seen, heard = (survey.by_first("compared", modality, len(classes)) for modality in MODALITIES)
-    pmi = np.log2(clips * compared / (seen[visual] * heard[audio]))
+    visual_clips, audio_clips = (survey.by_first("compared", modality, len(classes)) for modality in MODALITIES)
+    pmi = np.log2(clips * compared / (visual_clips[visual] * audio_clips[audio]))
     names = pd.Index(classes.names, dtype=str)
     support = _support(visual, audio, videos, pmi, classes, params.agreement)
     table = pd.DataFrame(
@@ -122,15 +122,15 @@ def _support(
     classes: ClassMap,
     params: AgreementParams,
 ) -> list[str]:
-    found = []
+    relations = []
     for v, a, together, bits in zip(visual.tolist(), audio.tolist(), videos.tolist(), pmi.tolist(), strict=True):
         associated = params.associations and together >= params.min_videos and bits >= params.min_pmi
-        found.append(_relation(v, a, classes, params) or ("association" if associated else ""))
-    return found
+        relations.append(_relation(v, a, classes, params) or ("association" if associated else ""))
+    return relations
 
 
 def _relation(visual: int, audio: int, classes: ClassMap, params: AgreementParams) -> str:
-    """How two classes are related by what they stand for, if they are."""
+    """How the sounds that two classes stand for are related; empty if they are not."""
     sounds: Any = classes.stands_for[visual]
     if sounds & classes.stands_for[audio]:
         return "same"

@@ -1,4 +1,4 @@
-"""The matched classes of two teachers, as the jobs over shards use them."""
+"""The matched classes of two teachers, in the form that the jobs over shards use."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Ragged:
         values = [value for part in lists for value in part]
         return cls(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), np.array(values, np.int64))
 
-    def take(self, at: Indices) -> tuple[Indices, Indices]:
-        """All values of the lists `at`, and for each value the position in `at` that it is from."""
-        lengths = self.starts[at + 1] - self.starts[at]
-        owner = np.repeat(np.arange(len(at)), lengths)
+    def take(self, lists: Indices) -> tuple[Indices, Indices]:
+        """All values of the lists with these numbers, and for each value its position in `lists`."""
+        lengths = self.starts[lists + 1] - self.starts[lists]
+        owner = np.repeat(np.arange(len(lists)), lengths)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return self.values[self.starts[at][owner] + within], owner
+        return self.values[self.starts[lists][owner] + within], owner
 
 
 @dataclass(frozen=True)
 class ClassMap:
-    """Candidates, and which of them each label becomes.
+    """Candidates, and the candidates that each label becomes.
 
     Attributes:
         candidates: `CandidateClasses`.
@@ -66,12 +66,12 @@ class ClassMap:
 
     @cached_property
     def names(self) -> list[str]:
-        """Of the candidates."""
+        """Names of the candidates."""
         return list(self.candidates["name"])
 
     @cached_property
     def silent(self) -> NDArray[np.bool_]:
-        """Which candidates make no sound [candidates]."""
+        """Whether each candidate makes no sound [candidates]."""
         return self.candidates["silent"].to_numpy(bool)
 
     @cached_property
@@ -86,22 +86,22 @@ class ClassMap:
 
     @cached_property
     def ancestors(self) -> Ragged:
-        """The same, by index."""
+        """The ancestors of each candidate as arrays."""
         return Ragged.of([sorted(above) for above in self.above])
 
     @cached_property
     def _of_label(self) -> dict[str, dict[str, list[int]]]:
-        found: dict[str, dict[str, list[int]]] = {"visual": {}, "audio": {}}
+        by_modality: dict[str, dict[str, list[int]]] = {"visual": {}, "audio": {}}
         rows = zip(*(self.label_classes[column] for column in ("modality", "label", "index")), strict=True)
         for modality, label, index in rows:
-            found[modality].setdefault(label, []).append(int(index))
-        return found
+            by_modality[modality].setdefault(label, []).append(int(index))
+        return by_modality
 
     def of_labels(self, modality: str, labels: Sequence[str]) -> Ragged:
-        """Candidates of each of some labels of a teacher.
+        """Candidates of each label of a teacher.
 
         Raises:
-            ValueError: naming a label that is no class of the teacher.
+            UserError: naming a label that is not a class of the teacher.
         """
         known: Mapping[str, list[int]] = self._of_label[modality]
         unknown = [label for label in labels if label not in known]

@@ -1,4 +1,4 @@
-"""Counting labels over many shards: one job a group of shards, each in memory that does not grow with them."""
+"""Counting labels over many shards: one job for each group of shards, in memory that does not grow with the group."""
 
 from __future__ import annotations
 
@@ -32,23 +32,22 @@ from xmodal_kedro.schemas import LABEL_COUNTS_ARROW, UNLABELLED_REASONS
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
 
 ALL, LABELLED, COMPARED = 0, 1, 2
-"""What `first` says of the rows `clips`: all clips, those with a label, those with labels of both modalities that
-count; from 3 on, those without a label by reason, in the order of `UNLABELLED_REASONS`."""
+"""Values of `first` in the rows `clips`: all clips, clips with a label, and clips with selected labels of both
+modalities. From 3 on: clips without a label by reason, in the order of `UNLABELLED_REASONS`."""
 
 GIVEN_BY = {VISUAL: "visual", AUDIO: "audio", VISUAL | AUDIO: "both"}
 SECOND_BITS = 32
-"""Two numbers are counted as one: the second is in so many bits."""
+"""Two numbers are counted as one: the second takes the lower 32 bits."""
 GROUP_KEY_LENGTH = len("shard-") + 6
-"""Shards whose keys begin alike are counted by one job: at most 64 groups, so that sums stay few, and a new video has
-a 64th of the corpus counted again."""
-
+"""Shards whose keys share this prefix are counted by one job. There are at most 64 groups, so the sums stay few, and a
+new video makes one job count a 64th of the corpus again."""
 
 Group = Mapping[str, tuple[LoadShard, dict[str, LoadShard]]]
-"""Clips and labels by modality, by the key of their shard."""
+"""By the key of a shard: its clips, and its labels by modality."""
 
 
 class SparseCounts:
-    """How often each of many numbers comes; those that never do cost nothing."""
+    """How often each number occurs; numbers that never occur take no memory."""
 
     def __init__(self) -> None:
         self._values = np.zeros(0, np.int64)
@@ -57,19 +56,19 @@ class SparseCounts:
         self._waiting_length = 0
 
     def add(self, values: Indices, counts: Indices) -> None:
-        """Count each of the values so many times more."""
+        """Add `counts` occurrences of each of `values`."""
         self._waiting.append((values, counts))
         self._waiting_length += len(values)
         if self._waiting_length > max(1 << 16, len(self._values)):
             self._settle()
 
     def items(self) -> tuple[Indices, Indices]:
-        """The values, ascending, and how often each came."""
+        """The values, ascending, and how often each occurred."""
         self._settle()
         return self._values, self._counts
 
     def _settle(self) -> None:
-        values = np.concatenate([self._values, *(found for found, _ in self._waiting)])
+        values = np.concatenate([self._values, *(values for values, _ in self._waiting)])
         counts = np.concatenate([self._counts, *(counts for _, counts in self._waiting)])
         order, starts = groups(values)
         self._values, self._counts = values[order[starts]], np.add.reduceat(counts[order], starts)
@@ -77,14 +76,14 @@ class SparseCounts:
 
 
 class LabelCounter:
-    """Counts of some kinds and modalities, each by two numbers; as a table, `LabelCounts`."""
+    """Counts by kind, modality and two numbers; as a table, `LabelCounts`."""
 
     def __init__(self) -> None:
         self._counts: defaultdict[tuple[str, str], SparseCounts] = defaultdict(SparseCounts)
 
     @classmethod
     def sum_of(cls, shards: Shards) -> LabelCounter:
-        """What many jobs counted."""
+        """The sum of the counts of many jobs."""
         total = cls()
         for key in sorted(shards):
             table = shards[key]()
@@ -101,7 +100,7 @@ class LabelCounter:
     def add(
         self, what: str, modality: str, first: Indices, second: Indices | None = None, counts: Indices | None = None
     ) -> None:
-        """Count pairs of numbers; `second` is 0 where it is not given, each comes once where no `counts` are."""
+        """Count pairs of numbers. `second` defaults to 0, and `counts` to 1 each."""
         values = first << SECOND_BITS if second is None else first << SECOND_BITS | second
         if counts is None:
             order, starts = groups(values)
@@ -113,17 +112,17 @@ class LabelCounter:
         self.add(what, modality, np.array([first]), counts=np.array([count]))
 
     def of(self, what: str, modality: str) -> tuple[Indices, Indices, Indices]:
-        """The two numbers of what came, ascending, and how often."""
+        """The pairs of numbers that occur, ascending, and how often each does."""
         values, counts = self._counts[what, modality].items()
         return values >> SECOND_BITS, values & ((1 << SECOND_BITS) - 1), counts
 
     def by_first(self, what: str, modality: str, length: int) -> Indices:
-        """Counts by the first number alone [length]."""
+        """Counts by the first number only [length]."""
         first, _, counts = self.of(what, modality)
         return np.bincount(first, counts, length).astype(np.int64)
 
     def table(self) -> pa.Table:
-        """All of it, in an order that does not depend on that of adding."""
+        """All counts, in an order that does not depend on the order of adding."""
         parts = [LABEL_COUNTS_ARROW.empty_table()]
         for what, modality in sorted(self._counts):
             first, second, counts = self.of(what, modality)
@@ -136,14 +135,14 @@ def require_same_keys(shards_by_dataset: Mapping[str, Shards]) -> None:
     """Check that each dataset has every shard.
 
     Raises:
-        ValueError: naming a dataset, and the shards that it alone has or lacks.
+        UserError: naming a dataset and a shard that only it has or lacks.
     """
     having = {name: set(shards) for name, shards in shards_by_dataset.items()}
     for dataset, keys in having.items():
         others = [other for name, other in having.items() if name != dataset]
-        if len(others) > 1 and (strange := sorted(keys.difference(*others))):
+        if len(others) > 1 and (extra := sorted(keys.difference(*others))):
             raise UserError(
-                f"{dataset} has {len(strange)} shard(s) that no other has, such as {strange[0]!r}: run the pipeline "
+                f"{dataset} has {len(extra)} shard(s) that no other has, such as {extra[0]!r}: run the pipeline "
                 f"that makes {dataset} again"
             )
     for dataset, keys in having.items():
@@ -156,16 +155,16 @@ def require_same_keys(shards_by_dataset: Mapping[str, Shards]) -> None:
 
 
 def survey_jobs(clips: Shards, visual: Shards, audio: Shards, plan: MergePlan) -> ShardJobs:
-    """One job a group of shards: what the plan needs to know of the corpus (`survey_shards`).
+    """One job for each group of shards: the counts that the plan is made from (`survey_shards`).
 
     Raises:
-        ValueError: naming the dataset and the shard, where clips and labels do not pair up.
+        UserError: naming the dataset and the shard, where clips and labels do not pair up.
     """
     return _jobs(survey_shards, clips, visual, audio, plan)
 
 
 def target_jobs(clips: Shards, visual: Shards, audio: Shards, plan: MergePlan) -> ShardJobs:
-    """One job a group of shards: the targets that the plan makes (`count_targets`); none if the survey told them."""
+    """One job for each group of shards: the plan's targets (`count_targets`); none if the survey holds these counts."""
     return {} if is_told_by_survey(plan.params) else _jobs(count_targets, clips, visual, audio, plan)
 
 
@@ -173,23 +172,23 @@ def target_jobs(clips: Shards, visual: Shards, audio: Shards, plan: MergePlan) -
 def survey_shards(shards: Group, plan: MergePlan) -> pa.Table:
     """Count, of the labels over the thresholds and among the best of their clips:
 
-    - `clips`: clips by what became of them, see `ALL`;
+    - `clips`: clips by outcome, see `ALL`;
     - `scores`: clips by candidate and bin of its score;
     - `compared`: clips by candidate, of those with labels of both modalities;
     - `pair_clips`, `pair_videos`: clips, and videos, by a visual and an audio candidate in one clip;
-    - `targets`: clips by candidate and draw, as targets without any limit or agreement, by who gave them.
+    - `targets`: clips by candidate and draw, as targets without limits or agreement, by the modalities that gave them.
 
     Raises:
-        ValueError: naming a shard whose labels and clips are not of one run.
+        UserError: naming a shard whose labels and clips are not from the same run.
     """
     counter = LabelCounter()
     for key, (load, teachers) in sorted(shards.items()):
         clips = ShardClips.of(load)
         stored = stored_labels(key, clips, teachers)
         labels = selected_labels(stored, plan)
-        for modality, found in labels.items():
+        for modality, selected in labels.items():
             _count_clips(counter, modality, stored[modality], clips)
-            counter.add("scores", modality, found.index, found.bins(clips))
+            counter.add("scores", modality, selected.index, selected.bins(clips))
         if len(labels) == 2:
             _count_pairs(counter, labels["visual"], labels["audio"], clips, plan)
         _count_targets(counter, targets_of(labels, plan), clips, plan)
@@ -198,13 +197,13 @@ def survey_shards(shards: Group, plan: MergePlan) -> pa.Table:
 
 @recipe("count_targets", version=1)
 def count_targets(shards: Group, plan: MergePlan) -> pa.Table:
-    """Count clips by candidate and draw, as targets of the plan, by who gave them: `targets`."""
+    """Count clips by candidate and draw, as targets of the plan, by the modalities that gave them: `targets`."""
     counter = LabelCounter()
     for key, (load, teachers) in sorted(shards.items()):
         clips = ShardClips.of(load)
         labels = {
-            modality: under_rate(found, modality, clips, plan)
-            for modality, found in selected_labels(stored_labels(key, clips, teachers), plan).items()
+            modality: under_rate(selected, modality, clips, plan)
+            for modality, selected in selected_labels(stored_labels(key, clips, teachers), plan).items()
         }
         _count_targets(
             counter, targets_of(agreed(labels, supported(labels, len(clips), plan), plan), plan), clips, plan
@@ -226,8 +225,8 @@ def _jobs(
 def _count_clips(counter: LabelCounter, modality: str, stored: StoredLabels, clips: ShardClips) -> None:
     counter.add_number("clips", modality, ALL, len(clips))
     counter.add_number("clips", modality, LABELLED, len(clips) - sum(stored.unlabelled.values()))
-    for at, reason in enumerate(UNLABELLED_REASONS):
-        counter.add_number("clips", modality, COMPARED + 1 + at, stored.unlabelled[reason])
+    for number, reason in enumerate(UNLABELLED_REASONS, COMPARED + 1):
+        counter.add_number("clips", modality, number, stored.unlabelled[reason])
 
 
 def _count_pairs(counter: LabelCounter, visual: Selected, audio: Selected, clips: ShardClips, plan: MergePlan) -> None:
@@ -236,22 +235,22 @@ def _count_pairs(counter: LabelCounter, visual: Selected, audio: Selected, clips
     has["audio"][audio.clip] = True
     both = has["visual"] & has["audio"]
     counter.add_number("clips", "both", COMPARED, int(both.sum()))
-    for modality, found in (("visual", visual), ("audio", audio)):
-        counter.add("compared", modality, found.index[both[found.clip]])
-    seen, heard = pairs(visual, audio, len(clips))
-    counter.add("pair_clips", "both", visual.index[seen], audio.index[heard])
+    for modality, selected in (("visual", visual), ("audio", audio)):
+        counter.add("compared", modality, selected.index[both[selected.clip]])
+    visual_rows, audio_rows = pairs(visual, audio, len(clips))
+    counter.add("pair_clips", "both", visual.index[visual_rows], audio.index[audio_rows])
     video = clips.videos.indices.to_numpy().astype(np.int64)
     classes = len(plan.classes)
-    pair = visual.index[seen] * classes + audio.index[heard]
-    order, starts = groups(video[visual.clip[seen]] * classes**2 + pair)
+    pair = visual.index[visual_rows] * classes + audio.index[audio_rows]
+    order, starts = groups(video[visual.clip[visual_rows]] * classes**2 + pair)
     once = pair[order[starts]]
     counter.add("pair_videos", "both", once // classes, once % classes)
 
 
 def _count_targets(counter: LabelCounter, targets: ClipTargets, clips: ShardClips, plan: MergePlan) -> None:
-    found = targets.selected
+    selected = targets.selected
     is_capped = plan.params.max_clips is not None
-    draw = clips.draw_bin[found.clip] if is_capped else np.zeros(len(found), np.int64)
+    draw = clips.draw_bin[selected.clip] if is_capped else np.zeros(len(selected), np.int64)
     for bits, modality in GIVEN_BY.items():
         chosen = targets.given_by == bits
-        counter.add("targets", modality, found.index[chosen], draw[chosen])
+        counter.add("targets", modality, selected.index[chosen], draw[chosen])

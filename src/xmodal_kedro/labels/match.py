@@ -1,4 +1,4 @@
-"""Which classes of two teachers are one, and which stand above others."""
+"""Matching the classes of two teachers: which are the same class, and which are ancestors of others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from xmodal_kedro.params import MergeParams
 from xmodal_kedro.storage import DataFrame
 
 SEEN = " (seen)"
-"""Added to the name of a visual class that a sound's name would be mistaken for: a tick in the grass, a clock's."""
+"""Added to the name of a visual class that equals the name of an unrelated sound, such as the insect and the clock's
+`Tick`."""
 
 
 @dataclass
@@ -20,10 +21,10 @@ class CandidateClass:
     """A class that a training target may have.
 
     Attributes:
-        name: unique but for case.
-        audioset_id: in the ontology; empty where not known.
+        name: unique, ignoring case.
+        audioset_id: its id in the ontology; empty if unknown.
         silent: whether it is known to make no sound.
-        sounds: names of the candidates that it sounds like: its own, for a sound.
+        sounds: names of the candidates that it sounds like; for a sound, its own name.
     """
 
     name: str
@@ -33,7 +34,7 @@ class CandidateClass:
 
 
 class Ontology:
-    """The AudioSet ontology, or what there is without one.
+    """The AudioSet ontology; empty where none is given.
 
     Args:
         table: `SoundOntology`; empty where there is none.
@@ -50,23 +51,23 @@ class Ontology:
 
     def ancestors(self, audioset_id: str) -> set[str]:
         """All classes above one."""
-        found: set[str] = set()
+        ancestors: set[str] = set()
         waiting = [audioset_id]
         while waiting:
-            new = set(self.parents_of.get(waiting.pop(), ())) - found
-            found |= new
+            new = set(self.parents_of.get(waiting.pop(), ())) - ancestors
+            ancestors |= new
             waiting += new
-        return found
+        return ancestors
 
 
 def match_classes(
     visual_classes: DataFrame, audio_classes: DataFrame, sound_ontology: DataFrame, params: MergeParams
 ) -> tuple[DataFrame, DataFrame]:
-    """Bring two teachers' classes together.
+    """Match the classes of two teachers.
 
-    Sounds are one class where they have one AudioSet id, or one name but for case. With `params.visual_names` at
-    `sounds`, a visual class becomes the sounds that it stands for; else it is a class of its own that stands for them,
-    or the sound of its name where it stands for that, or where what it stands for is not known.
+    Two sounds are one class if they have the same AudioSet id, or the same name ignoring case. If `params.visual_names`
+    is `sounds`, a visual class becomes the sounds that it stands for. Otherwise it is a class of its own that stands
+    for them. It is the sound of the same name if it stands for that sound, or if its sounds are unknown.
 
     Args:
         visual_classes: `TeacherClasses`.
@@ -81,7 +82,7 @@ def match_classes(
         UserError: a visual class stands for a sound that neither the ontology nor the audio teacher knows, or
             ancestors are asked for without an ontology; names the field.
     """
-    import pandas as pd  # a node of two pipelines, whose command line need not wait for it
+    import pandas as pd  # slow to import; pipelines import this module for every command
 
     ontology = Ontology(sound_ontology)
     if params.parents and not ontology:
@@ -89,23 +90,23 @@ def match_classes(
             "merge_labels.parents needs the sounds' ontology: name its file under audio_teacher.ontology, or set "
             "parents: false in parameters/merge_labels.yml"
         )
-    book = _Book(ontology)
+    collected = _Candidates(ontology)
     becomes: dict[str, Mapping[str, list[str]]] = {
-        "audio": {row["label"]: [book.sound(row["label"], row["audioset_id"])] for row in _rows(audio_classes)}
+        "audio": {row["label"]: [collected.sound(row["label"], row["audioset_id"])] for row in _rows(audio_classes)}
     }
     sounds_of: dict[str, list[str]] = {}
     for row in _rows(visual_classes):
         sounds = sounds_of.setdefault(row["label"], [])
         if row["sound"] or row["audioset_id"]:
-            sounds.append(book.known_sound(row["label"], row["sound"], row["audioset_id"]))
+            sounds.append(collected.known_sound(row["label"], row["sound"], row["audioset_id"]))
     silent = {row["label"]: row["silent"] for row in _rows(visual_classes)}
     becomes["visual"] = {
-        label: sounds if sounds and params.visual_names == "sounds" else [book.sight(label, sounds, silent[label])]
+        label: sounds if sounds and params.visual_names == "sounds" else [collected.sight(label, sounds, silent[label])]
         for label, sounds in sounds_of.items()
     }
     if params.parents:
-        book.add_ancestors()
-    candidates = book.table()
+        collected.add_ancestors()
+    candidates = collected.table()
     index_of = dict(zip(candidates["name"], candidates["index"], strict=True))
     rows = [
         (modality, label, index_of[name])
@@ -116,8 +117,8 @@ def match_classes(
     return candidates, pd.DataFrame(rows, columns=["modality", "label", "index"])
 
 
-class _Book:
-    """The candidates, as they are found."""
+class _Candidates:
+    """Collects the candidates while classes are matched."""
 
     def __init__(self, ontology: Ontology) -> None:
         self._ontology = ontology
@@ -125,21 +126,21 @@ class _Book:
         self._by_id: dict[str, CandidateClass] = {}
 
     def sound(self, name: str, audioset_id: str) -> str:
-        """The candidate of a sound, made where it is new; its name."""
+        """Name of the candidate of a sound, which is added if it is new."""
         audioset_id = audioset_id or self._ontology.id_of.get(name.casefold(), "")
-        found = self._by_id.get(audioset_id) or self._by_name.get(name.casefold())
-        if found is not None and audioset_id and found.audioset_id not in ("", audioset_id):
+        candidate = self._by_id.get(audioset_id) or self._by_name.get(name.casefold())
+        if candidate is not None and audioset_id and candidate.audioset_id not in ("", audioset_id):
             raise UserError(
-                f"{name!r} is the name of two sounds, {found.audioset_id} and {audioset_id}: correct the audio "
+                f"{name!r} is the name of two sounds, {candidate.audioset_id} and {audioset_id}: correct the audio "
                 "teacher's class list, or the table that visual_teacher.sounds names"
             )
-        if found is None:
-            found = CandidateClass(name, sounds=[name])
-            self._by_name[name.casefold()] = found
-        if audioset_id and not found.audioset_id:
-            found.audioset_id = audioset_id
-            self._by_id[audioset_id] = found
-        return found.name
+        if candidate is None:
+            candidate = CandidateClass(name, sounds=[name])
+            self._by_name[name.casefold()] = candidate
+        if audioset_id and not candidate.audioset_id:
+            candidate.audioset_id = audioset_id
+            self._by_id[audioset_id] = candidate
+        return candidate.name
 
     def known_sound(self, label: str, name: str, audioset_id: str) -> str:
         """The candidate of a sound that a visual class stands for."""
@@ -152,7 +153,7 @@ class _Book:
         known = audioset_id or name.casefold() in self._by_name or name.casefold() in self._ontology.id_of
         if not known:
             raise UserError(
-                f"visual class {label!r} stands for {name!r}, which is no class of the audio teacher: correct the "
+                f"visual class {label!r} stands for {name!r}, which is not a class of the audio teacher: correct the "
                 "table that visual_teacher.sounds names, or give the sound's audioset_id there"
             )
         return self.sound(name or self._ontology.name_of.get(audioset_id, audioset_id), audioset_id)
@@ -171,7 +172,7 @@ class _Book:
         return name
 
     def add_ancestors(self) -> None:
-        """Make candidates of the classes above those there are, but for the ones that only group others."""
+        """Add the ancestors of all candidates, without the classes that only group others."""
         above = set[str]().union(*map(self._ontology.ancestors, list(self._by_id)))
         for audioset_id in sorted(above - self._ontology.abstract):
             self.sound(self._ontology.name_of[audioset_id], audioset_id)
@@ -207,7 +208,7 @@ class _Book:
 
 
 def split(joined: str) -> list[str]:
-    """The parts of a text that is joined by commas."""
+    """Parts of a text that are joined by commas."""
     return joined.split(",") if joined else []
 
 

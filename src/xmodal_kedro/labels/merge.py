@@ -1,4 +1,4 @@
-"""Two teachers' labels of a shard become its training targets."""
+"""Merging two teachers' labels of a shard into training targets."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from xmodal_kedro.storage.cached_pickle import Shared
 
 @dataclass(frozen=True)
 class ChosenClasses(Shared):
-    """The vocabulary, as far as it changes targets.
+    """The part of the vocabulary that targets depend on.
 
     Attributes:
-        class_of: index of the class that each candidate is, -1 where it is none [candidates].
-        first_draw: from which draw of clips on each candidate is kept; all but for a class that is capped [candidates].
+        class_of: index of each candidate's class, -1 if it is not in the vocabulary [candidates].
+        first_draw: lowest draw of clips at which each candidate is kept; 0 for a class that is not capped [candidates].
     """
 
     class_of: Indices
@@ -48,16 +48,16 @@ class ChosenClasses(Shared):
     @classmethod
     def of(cls, vocabulary: pd.DataFrame, candidates: Sequence[str]) -> ChosenClasses:
         """From `LabelVocabulary` and the names of the candidates."""
-        at = pd.Index(candidates).get_indexer(pd.Index(vocabulary["name"]))
+        rows = pd.Index(candidates).get_indexer(pd.Index(vocabulary["name"]))
         class_of = np.full(len(candidates), -1)
-        class_of[at] = vocabulary["index"]
+        class_of[rows] = vocabulary["index"]
         first_draw = np.zeros(len(candidates), np.int64)
-        first_draw[at] = (-np.log2(vocabulary["kept_share"]) * DRAWS_PER_HALVING).round()
+        first_draw[rows] = (-np.log2(vocabulary["kept_share"]) * DRAWS_PER_HALVING).round()
         return cls(class_of, first_draw)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of both."""
+        """Digest of both attributes."""
         return hashlib.sha256(repr((self.class_of.tolist(), self.first_draw.tolist())).encode()).hexdigest()
 
 
@@ -69,13 +69,13 @@ def merge_jobs(
     vocabulary: pd.DataFrame,
     near_duplicates: pd.DataFrame,
 ) -> ShardJobs:
-    """One job a shard.
+    """One job for each shard.
 
-    Jobs are given what can change their targets alone: no counts of a vocabulary, and the groups of their own videos,
-    so that clips and near-duplicates elsewhere leave other shards as they are.
+    A job gets only what can change its targets: not the vocabulary's counts, and only the groups of its own videos. So
+    new clips and near-duplicates elsewhere do not make other shards be made again.
 
     Raises:
-        ValueError: naming the dataset and the shard, where clips and labels do not pair up.
+        UserError: naming the dataset and the shard, if clips and labels do not have the same shards.
     """
     teachers = used_teachers(visual, audio, plan.params)
     require_same_keys({"clips": clips, **{f"{modality}_labels": shards for modality, shards in teachers.items()}})
@@ -109,48 +109,53 @@ def merge_shard(
     weighting: str,
     validation_fraction: float,
 ) -> pa.Table:
-    """The training targets of one shard, one row a clip, in the order of the clips.
+    """The training targets of one shard, one row for each clip, in the order of the clips.
 
-    A clip of which no label is in the vocabulary has empty targets. The metadata counts the `clips` and those
-    `targeted`, which have a target; as JSON, `review` tells what became of the labels, see `review.Review`.
+    A clip without a label in the vocabulary has empty targets. The metadata holds the number of `clips`, the number of
+    those with a target (`targeted`), and as JSON in `review` the sums of `MergeReport.summary`.
 
     Args:
-        key: of the shard.
+        key: key of the shard.
         clips: the clips.
         teachers: label shards of the same clips by modality.
-        plan: what makes targets of labels.
-        chosen: which of them count.
-        group_of: the group of near-duplicates that a video is in, where it is in one.
+        plan: turns labels into targets.
+        chosen: the targets that count.
+        group_of: group of near-duplicates by video, for videos that are in one.
         weighting: `merge_labels.targets`.
         validation_fraction: share of videos held out.
 
     Raises:
-        ValueError: naming a shard whose labels and clips are not of one run.
+        UserError: naming a shard whose labels and clips are not from the same run.
     """
-    of = ShardClips.of(clips)
-    review = MergeReport(of, plan, chosen.class_of >= 0)
+    shard = ShardClips.of(clips)
+    report = MergeReport(shard, plan, chosen.class_of >= 0)
     labels = {}
-    for modality, stored in stored_labels(key, of, teachers).items():
+    for modality, stored in stored_labels(key, shard, teachers).items():
         best = select_best(stored, plan.params.of(modality))
         matched = match(best, plan.classes, modality)
-        labels[modality] = under_rate(matched, modality, of, plan)
-        review.add_labels(modality, stored, best, matched, labels[modality])
-    is_supported = supported(labels, len(of), plan)
+        labels[modality] = under_rate(matched, modality, shard, plan)
+        report.add_labels(modality, stored, best, matched, labels[modality])
+    is_supported = supported(labels, len(shard), plan)
     passed = agreed(labels, is_supported, plan)
-    review.add_agreement(labels, is_supported, passed)
-    targets = _in_vocabulary(targets_of(passed, plan), of, chosen)
-    review.add_targets(targets)
-    merged = _table(of, targets, chosen, group_of, weighting, validation_fraction)
+    report.add_agreement(labels, is_supported, passed)
+    targets = _in_vocabulary(targets_of(passed, plan), shard, chosen)
+    report.add_targets(targets)
+    merged = _table(shard, targets, chosen, group_of, weighting, validation_fraction)
     targeted = len(np.unique(targets.selected.clip))
-    told = {"clips": str(len(of)), "targeted": str(targeted), "review": json.dumps(review.summary(), sort_keys=True)}
-    return merged.replace_schema_metadata(told)
+    return merged.replace_schema_metadata(
+        {
+            "clips": str(len(shard)),
+            "targeted": str(targeted),
+            "review": json.dumps(report.summary(), sort_keys=True),
+        }
+    )
 
 
 def _in_vocabulary(targets: ClipTargets, clips: ShardClips, chosen: ChosenClasses) -> ClipTargets:
-    """ClipTargets whose candidate is a class, under its cap."""
-    found = targets.selected
-    is_class = chosen.class_of[found.index] >= 0
-    return targets.where(is_class & (clips.draw_bin[found.clip] >= chosen.first_draw[found.index]))
+    """Targets whose candidate is in the vocabulary and under its cap."""
+    selected = targets.selected
+    is_class = chosen.class_of[selected.index] >= 0
+    return targets.where(is_class & (clips.draw_bin[selected.clip] >= chosen.first_draw[selected.index]))
 
 
 def _table(
@@ -161,11 +166,11 @@ def _table(
     weighting: str,
     validation_fraction: float,
 ) -> pa.Table:
-    found = targets.selected
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(found.clip, minlength=len(clips)))])
-    # Candidates and classes are both in the order of their names, so targets of a clip stay in order.
-    index = chosen.class_of[found.index]
-    weights = found.score if weighting == "soft" else np.ones(len(found), np.float32)
+    selected = targets.selected
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(selected.clip, minlength=len(clips)))])
+    # Candidates and classes are both ordered by name, so the targets of a clip stay in order.
+    index = chosen.class_of[selected.index]
+    weights = selected.score if weighting == "soft" else np.ones(len(selected), np.float32)
     videos = clips.videos
     split = [
         split_of(group_of.get(video_id, video_id), validation_fraction) for video_id in videos.dictionary.to_pylist()
@@ -183,9 +188,10 @@ def _table(
 
 
 def split_of(group_id: str, validation_fraction: float) -> str:
-    """`train` or `validation`, by hash of the group of near-duplicates, which for most videos is the video itself.
+    """`train` or `validation`, by a hash of the group of near-duplicates; the group of most videos is the video itself.
 
-    So all clips of a recording stay together, in whichever files they are, and other videos do not matter.
+    So all clips of a recording are assigned to one split, whichever files they come from. The split of a video does not
+    depend on other videos.
     """
     draw = int.from_bytes(hashlib.sha256(group_id.encode()).digest()[:8]) / 2**64
     return "validation" if draw < validation_fraction else "train"

@@ -11,16 +11,16 @@ from xmodal_kedro.labels.summary import LabelSummary, labelled, mean, modalities
 
 
 def effective_classes(clip_counts: pd.Series) -> float:
-    """How many equally frequent classes would be as diverse: exp of the entropy of the classes' shares.
+    """Number of equally frequent classes with the same diversity: exp of the entropy of the classes' shares.
 
-    Hill's number of order 1 (M. O. Hill, "Diversity and evenness", Ecology 54, 1973).
+    Hill number of order 1 (M. O. Hill, "Diversity and evenness", Ecology 54, 1973).
     """
     shares = clip_counts.to_numpy(float) / clip_counts.sum()
     return math.exp(-float(np.sum(shares * np.log(shares))))
 
 
 def label_metrics(summary: LabelSummary, vocabulary: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, float]:
-    """Metrics by name, for tracking; those that have nothing to measure are left out.
+    """Metrics by name, for tracking; a metric over no clips is left out.
 
     Args:
         summary: sums over all shards.

@@ -1,4 +1,4 @@
-"""The AudioSet ontology (Gemmeke et al. 2017): which sounds are kinds of others."""
+"""The AudioSet ontology: which sounds are kinds of others (Gemmeke et al., "Audio Set", ICASSP 2017)."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ REMEDY = "replace it by ontology.json as AudioSet releases it"
 
 
 def empty_ontology() -> pd.DataFrame:
-    """`SoundOntology` without a class: no sound has parents."""
+    """`SoundOntology` without classes: no sound has parents."""
     return pd.DataFrame({name: pd.Series(dtype=bool if name == "abstract" else str) for name in COLUMNS})
 
 
 def read_ontology(file: FileRef) -> pd.DataFrame:
     """The classes of `ontology.json`, in its order.
 
-    A class is abstract where the file says so, and where it is on the file's blacklist of classes that no rater was
-    asked for and has others below it: `Sounds of things` only groups.
+    A class is abstract if the file marks it so, or if it is on the file's blacklist of classes that were not rated and
+    has children: `Sounds of things` only groups other classes.
 
     Returns:
         `SoundOntology`.
 
     Raises:
-        ValueError: naming the file and the class, if it is no such list, a field is missing, an id is there twice or
-            is a child but no class, or a class is above itself.
+        UserError: naming the file and the class, if it is not such a list, a field is missing, an id occurs twice or is
+            a child without a class of its own, or a class is its own ancestor.
     """
     classes = _classes(file)
     parents: dict[str, list[str]] = {entry["id"]: [] for entry in classes}
@@ -41,7 +41,9 @@ def read_ontology(file: FileRef) -> pd.DataFrame:
     for entry in classes:
         for child in entry["child_ids"]:
             if child not in parents:
-                raise UserError(f"{file.name!r}: {entry['name']!r} has the child {child!r}, no class of it: {REMEDY}")
+                raise UserError(
+                    f"{file.name!r}: {entry['name']!r} has the child {child!r}, which is not a class: {REMEDY}"
+                )
             parents[child].append(entry["id"])
     _require_no_cycle(parents, file.name)
     rows = [(entry["id"], entry["name"], ",".join(parents[entry["id"]]), _is_abstract(entry)) for entry in classes]
@@ -72,7 +74,9 @@ def _require_no_cycle(parents: dict[str, list[str]], file_name: str) -> None:
     try:
         TopologicalSorter(parents).prepare()
     except CycleError as error:
-        raise UserError(f"{file_name!r}: a class is above itself ({' > '.join(error.args[1])}): {REMEDY}") from error
+        raise UserError(
+            f"{file_name!r}: a class is its own ancestor ({' > '.join(error.args[1])}): {REMEDY}"
+        ) from error
 
 
 def _is_abstract(entry: dict[str, Any]) -> bool:

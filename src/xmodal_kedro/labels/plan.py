@@ -1,4 +1,4 @@
-"""What makes targets of two teachers' labels, once the corpus has been counted; and the targets of one shard."""
+"""The plan that turns two teachers' labels into targets, made once the corpus is counted; and a shard's targets."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ from xmodal_kedro.storage.cached_pickle import Shared
 
 MODALITIES = ("visual", "audio")
 VISUAL, AUDIO = 1, 2
-"""Bits that say which modality gave a target."""
+"""Bits of the modalities that gave a target."""
 
 
 def used_teachers(visual: Shards, audio: Shards, params: MergeParams) -> dict[str, Shards]:
-    """The label shards that `params.rule` asks for, by modality."""
+    """The label shards that `params.rule` uses, by modality."""
     teachers = {"visual": visual, "audio": audio}
     return {name: shards for name, shards in teachers.items() if params.rule in ("union", "agreement", f"{name}_only")}
 
 
 def is_told_by_survey(params: MergeParams) -> bool:
-    """Whether targets can be counted without knowing the corpus: no agreement to learn, no rates to limit."""
+    """Whether the survey already holds the counts of targets: there is no agreement to learn and no max rate."""
     return params.rule != "agreement" and params.visual.max_rate is None and params.audio.max_rate is None
 
 
 @dataclass(frozen=True)
 class MergePlan(Shared):
-    """All that turns the labels of a shard into targets, but for the choice of the vocabulary.
+    """All that turns the labels of a shard into targets, except the vocabulary.
 
     Attributes:
         classes: candidates and labels.
         params: `merge_labels`.
-        cuts: first bin that counts, by modality and candidate, for those of which the rate is limited.
-        support: pairs of a visual and an audio candidate that support each other, ascending, each as one number:
-            the first times the number of candidates, plus the second [pairs].
+        cuts: first bin that counts, by modality and candidate, for candidates with a limited rate.
+        support: pairs of a visual and an audio candidate that support each other, ascending. A pair is one number: the
+            visual index times the number of candidates, plus the audio index [pairs].
     """
 
     classes: ClassMap
@@ -62,11 +62,11 @@ class MergePlan(Shared):
 
     @classmethod
     def before_the_survey(cls, classes: ClassMap, params: MergeParams) -> MergePlan:
-        """Without limits of rates, and without support.
+        """Without limits of rates and without support.
 
-        Of the parameters, those that the survey heeds are kept: the others may change without another survey.
+        Only parameters that the survey depends on are kept, so others can change without another survey.
         """
-        heeded = MergeParams(
+        used_params = MergeParams(
             rule="union" if params.rule == "agreement" else params.rule,
             visual=ModalityParams(threshold=params.visual.threshold, top_k=params.visual.top_k),
             audio=ModalityParams(threshold=params.audio.threshold, top_k=params.audio.top_k),
@@ -74,7 +74,7 @@ class MergePlan(Shared):
             min_clips=1,
             max_clips=None if params.max_clips is None else 1,
         )
-        return cls(classes, heeded, {}, np.zeros(0, np.int64))
+        return cls(classes, used_params, {}, np.zeros(0, np.int64))
 
     @classmethod
     def of(
@@ -82,22 +82,22 @@ class MergePlan(Shared):
     ) -> MergePlan:
         """From `ClassThresholds` and `ClassAssociations`.
 
-        Associations are learnt from the corpus, so they are left to the rule that needs them: under another, a shard
-        and what is told of it do not depend on videos elsewhere.
+        Associations are learnt from the corpus, so only the rule `agreement` uses them. Under other rules, a shard and
+        its metadata do not depend on videos elsewhere.
         """
         limited = thresholds[thresholds["cut"] > 0]
         cuts = {
             str(modality): dict(zip(rows["index"].tolist(), rows["cut"].tolist(), strict=True))
             for modality, rows in limited.groupby("modality")
         }
-        counts = {"same", "ancestor"} | ({"association"} if params.rule == "agreement" else set())
-        supporting = associations[associations["support"].isin(counts)]
+        supporting_kinds = {"same", "ancestor"} | ({"association"} if params.rule == "agreement" else set())
+        supporting = associations[associations["support"].isin(supporting_kinds)]
         support = supporting["visual_index"].to_numpy(np.int64) * len(classes) + supporting["audio_index"].to_numpy()
         return cls(classes, params, cuts, np.sort(support))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all that it holds."""
+        """Digest of everything that targets depend on."""
         text = repr(
             (
                 self.classes.fingerprint,
@@ -111,7 +111,7 @@ class MergePlan(Shared):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def cuts_of(self, modality: str) -> Indices:
-        """First bin that counts [candidates]."""
+        """First bin that counts of each candidate [candidates]."""
         cuts = np.zeros(len(self.classes), np.int64)
         for index, cut in self.cuts.get(modality, {}).items():
             cuts[index] = cut
@@ -120,7 +120,7 @@ class MergePlan(Shared):
 
 @dataclass(frozen=True)
 class ClipTargets:
-    """ClipTargets of the clips of a shard, in the order of clips and candidates.
+    """Targets of the clips of a shard, in the order of clips and candidates.
 
     Attributes:
         selected: clip, candidate and score of each.
@@ -131,7 +131,7 @@ class ClipTargets:
     given_by: NDArray[np.uint8]
 
     def where(self, chosen: NDArray) -> ClipTargets:
-        """Those of the targets."""
+        """The chosen targets."""
         return ClipTargets(self.selected.where(chosen), self.given_by[chosen])
 
 
@@ -139,16 +139,16 @@ def stored_labels(key: str, clips: ShardClips, teachers: Mapping[str, LoadShard]
     """The labels of a shard by modality.
 
     Raises:
-        ValueError: naming the dataset and the shard, see `read_labels`.
+        UserError: naming the dataset and the shard, see `read_labels`.
     """
     return {modality: read_labels(load, clips, f"{modality}_labels {key}") for modality, load in teachers.items()}
 
 
 def selected_labels(stored: Mapping[str, StoredLabels], plan: MergePlan) -> dict[str, Selected]:
-    """The labels of each modality that are over its threshold and among the best of their clip.
+    """The labels of each modality that are over its threshold and among the top k of their clip.
 
     Raises:
-        ValueError: naming a label that is no class of its teacher, see `match`.
+        UserError: naming a label that is not a class of its teacher, see `match`.
     """
     return {
         modality: match(select_best(labels, plan.params.of(modality)), plan.classes, modality)
@@ -157,40 +157,40 @@ def selected_labels(stored: Mapping[str, StoredLabels], plan: MergePlan) -> dict
 
 
 def under_rate(labels: Selected, modality: str, clips: ShardClips, plan: MergePlan) -> Selected:
-    """Labels whose class does not label too many clips by them."""
+    """Labels that are at or above the cut of their class, which keeps the class under its max rate."""
     if modality not in plan.cuts:
         return labels
     return labels.where(labels.bins(clips) >= plan.cuts_of(modality)[labels.index])
 
 
 def supported(labels: Mapping[str, Selected], clip_count: int, plan: MergePlan) -> dict[str, NDArray[np.bool_]]:
-    """Which labels a label of the other modality supports in the same clip, by modality [labels]."""
-    found = {modality: np.zeros(len(selected), bool) for modality, selected in labels.items()}
+    """Whether each label is supported by one of the other modality in the same clip, by modality [labels]."""
+    is_supported = {modality: np.zeros(len(selected), bool) for modality, selected in labels.items()}
     if len(labels) == len(MODALITIES):
         visual, audio = labels["visual"], labels["audio"]
-        seen, heard = pairs(visual, audio, clip_count)
-        is_supported = is_among(visual.index[seen] * len(plan.classes) + audio.index[heard], plan.support)
-        found["visual"][seen[is_supported]] = True
-        found["audio"][heard[is_supported]] = True
-    return found
+        visual_rows, audio_rows = pairs(visual, audio, clip_count)
+        supports = is_among(visual.index[visual_rows] * len(plan.classes) + audio.index[audio_rows], plan.support)
+        is_supported["visual"][visual_rows[supports]] = True
+        is_supported["audio"][audio_rows[supports]] = True
+    return is_supported
 
 
 def agreed(
     labels: Mapping[str, Selected], is_supported: Mapping[str, NDArray[np.bool_]], plan: MergePlan
 ) -> dict[str, Selected]:
-    """Labels that the rule lets through: for `agreement`, those that are supported; else all."""
+    """Labels that the rule accepts: for `agreement`, those that are supported; otherwise all."""
     if plan.params.rule != "agreement":
         return dict(labels)
-    return {modality: found.where(is_supported[modality]) for modality, found in labels.items()}
+    return {modality: selected.where(is_supported[modality]) for modality, selected in labels.items()}
 
 
 def targets_of(labels: Mapping[str, Selected], plan: MergePlan) -> ClipTargets:
-    """Labels of all modalities as one: the better score counts, and ancestors are implied where asked for."""
-    clip = np.concatenate([found.clip for found in labels.values()])
-    index = np.concatenate([found.index for found in labels.values()])
-    score = np.concatenate([found.score for found in labels.values()])
+    """Targets from the labels of all modalities: the higher score counts, and `params.parents` adds ancestors."""
+    clip = np.concatenate([selected.clip for selected in labels.values()])
+    index = np.concatenate([selected.index for selected in labels.values()])
+    score = np.concatenate([selected.score for selected in labels.values()])
     bits = {"visual": VISUAL, "audio": AUDIO}
-    given_by = np.concatenate([np.full(len(found), bits[name], np.uint8) for name, found in labels.items()])
+    given_by = np.concatenate([np.full(len(selected), bits[name], np.uint8) for name, selected in labels.items()])
     if plan.params.parents:
         above, row = plan.classes.ancestors.take(index)
         clip, index = np.concatenate([clip, clip[row]]), np.concatenate([index, above])

@@ -1,4 +1,4 @@
-"""From a shard of a teacher's labels to those that count, as arrays."""
+"""Reads a shard of a teacher's labels and selects those that count, as arrays."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from xmodal_kedro.storage import LoadShard
 SCORE_LEVELS = 256
 DRAWS_PER_LEVEL = 16
 SCORE_BINS = SCORE_LEVELS * DRAWS_PER_LEVEL
-"""Scores are counted in bins: 256 levels of score, and within each 16 even draws of clips, so that a limit can be kept
-though many scores are equal, as those of a quantised or an over-confident teacher are."""
+"""Scores are counted in bins: 256 levels of score, each divided into 16 equal random draws of clips. The draws keep a
+limit exact when many scores are equal, as for a quantised or overconfident teacher."""
 DRAW_BITS = 28
 DRAWS_PER_HALVING = 64
 DRAW_BINS = DRAW_BITS * DRAWS_PER_HALVING
-"""Draws of clips by which frequent classes are capped: from each on there are 1.1 % fewer clips than from the one
-before, so that a cap is kept closely however frequent the class is."""
+"""Random draws of clips that cap frequent classes. Each draw keeps 1.1 % fewer clips than the one before, so a cap is
+met closely at any class frequency."""
 REMEDY = "delete that shard and run the pipeline that makes the labels again"
 
 
@@ -57,24 +57,27 @@ class ShardClips:
 
     @cached_property
     def videos(self) -> pa.DictionaryArray:
-        """The same as `video_ids`, each of them stored once."""
+        """`video_ids`, dictionary-encoded."""
         return self.video_ids.dictionary_encode()
 
     @property
     def draw_bin(self) -> Indices:
-        """0..`DRAW_BINS` - 1, fewer clips the higher [clips]; independent of what divides a level of scores."""
+        """Draw of each clip, 0..`DRAW_BINS` - 1; higher ones are rarer [clips].
+
+        It is independent of the draw that divides a level of scores.
+        """
         share = ((self.draw >> 4) + 1) / (1 << DRAW_BITS)
         return np.minimum(-np.log2(share) * DRAWS_PER_HALVING, DRAW_BINS - 1).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Selected:
-    """Labels of one modality that count, one row for each candidate of a clip, in the order of clips and candidates.
+    """Labels of one modality that count: one row for each candidate of a clip, ordered by clip and candidate.
 
     Attributes:
         clip: position of the clip in its shard [labels].
-        index: of the candidate [labels].
-        score: the best of the labels that become the candidate, 0..1 [labels].
+        index: index of the candidate [labels].
+        score: the highest score of the labels that become the candidate, 0..1 [labels].
     """
 
     clip: Indices
@@ -85,7 +88,7 @@ class Selected:
         return len(self.clip)
 
     def where(self, chosen: NDArray) -> Selected:
-        """Those of the labels."""
+        """The chosen labels."""
         return Selected(self.clip[chosen], self.index[chosen], self.score[chosen])
 
     def bins(self, clips: ShardClips) -> Indices:
@@ -96,11 +99,11 @@ class Selected:
 
 @dataclass(frozen=True)
 class StoredLabels:
-    """A teacher's labels of a shard as they are stored, as arrays.
+    """All stored labels that a teacher gave a shard, as arrays.
 
     Attributes:
         clip: position of the clip in its shard [labels].
-        label: position of the class's name in `names` [labels].
+        label: position of the class name in `names` [labels].
         score: 0..1 [labels].
         names: the classes that occur.
         unlabelled: clips without a label, by reason.
@@ -114,16 +117,16 @@ class StoredLabels:
 
 
 def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLabels:
-    """Read a shard of labels beside its clips.
+    """Read the labels of a shard of clips.
 
     Args:
         labels: `TeacherLabels`.
         clips: the clips of the same shard.
-        dataset: what the labels are called in errors.
+        dataset: name of the labels in errors.
 
     Raises:
-        ValueError: naming the dataset and the clip, where labels and clips are not of one run, or a score is no number
-            from 0 to 1.
+        UserError: naming the dataset and the clip, if labels and clips are not from the same run, or a score is not a
+            number in 0..1.
     """
     with labels.open(as_dictionary=["clip_id", "label"]) as parquet:
         table, metadata = parquet.read(["clip_id", "label", "score"]), parquet.metadata.metadata
@@ -135,19 +138,19 @@ def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLab
             f"{dataset}: clip {stray[0]} (and {len(stray) - 1} more) is not in its shard of clips: {REMEDY}"
         )
     if not metadata or not {b"clips", b"unlabelled"} <= metadata.keys():
-        raise UserError(f"{dataset} do not tell of how many clips they are: {REMEDY}")
-    told, unlabelled = int(metadata[b"clips"]), json.loads(metadata[b"unlabelled"])
-    if told != len(clips):
-        raise UserError(f"{dataset} are of {told} clips, their shard has {len(clips)}: {REMEDY}")
+        raise UserError(f"{dataset} have no number of clips in their metadata: {REMEDY}")
+    clip_count, unlabelled = int(metadata[b"clips"]), json.loads(metadata[b"unlabelled"])
+    if clip_count != len(clips):
+        raise UserError(f"{dataset} are of {clip_count} clips, their shard has {len(clips)}: {REMEDY}")
     labelled = len(pc.unique(clip_id.indices))
-    if labelled + sum(unlabelled.values()) != told:
-        raise UserError(f"{dataset}: {labelled} labelled clips and {unlabelled} are not {told}: {REMEDY}")
+    if labelled + sum(unlabelled.values()) != clip_count:
+        raise UserError(f"{dataset}: {labelled} labelled clips and {unlabelled} are not {clip_count}: {REMEDY}")
     score = _one_chunk(table["score"]).to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
     clip = row_of.to_numpy(zero_copy_only=False).astype(np.int64)[clip_id.indices.to_numpy()]
     if not np.all((score >= 0) & (score <= 1)):
-        at = int(np.argmin((score >= 0) & (score <= 1)))
+        row = int(np.argmin((score >= 0) & (score <= 1)))
         raise UserError(
-            f"{dataset}: the score of clip {clips.clip_ids[clip[at]]} for {label[at]} is {score[at]}, not 0..1: "
+            f"{dataset}: the score of clip {clips.clip_ids[clip[row]]} for {label[row]} is {score[row]}, not 0..1: "
             f"{REMEDY}"
         )
     return StoredLabels(
@@ -156,7 +159,7 @@ def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLab
 
 
 def select_best(stored: StoredLabels, params: ModalityParams) -> StoredLabels:
-    """The best `params.top_k` labels of each clip over `params.threshold`; of equal scores, first by name."""
+    """The `params.top_k` best labels of each clip from `params.threshold` on; equal scores are ordered by name."""
     over = np.flatnonzero(stored.score >= np.float32(params.threshold))
     alphabetical = pc.rank(pa.array(stored.names, pa.string()), tiebreaker="first").to_numpy().astype(np.int64)
     order = over[_best_first(stored.clip[over], stored.score[over], alphabetical[stored.label[over]])]
@@ -168,34 +171,34 @@ def select_best(stored: StoredLabels, params: ModalityParams) -> StoredLabels:
 
 
 def _best_first(clip: Indices, score: NDArray[np.float32], name: Indices) -> Indices:
-    """Order by clip, then by score, best first, then by name."""
+    """Order by clip, then by descending score, then by name."""
     is_later_clip, is_same_clip = clip[1:] > clip[:-1], clip[1:] == clip[:-1]
     is_worse, is_equal = score[1:] < score[:-1], score[1:] == score[:-1]
-    # Labels are stored so.
+    # Stored labels are in this order already.
     if np.all(is_later_clip | (is_same_clip & (is_worse | (is_equal & (name[1:] > name[:-1]))))):
         return np.arange(len(clip))
     return np.lexsort((name, -score, clip))
 
 
 def match(labels: StoredLabels, classes: ClassMap, modality: str) -> Selected:
-    """The candidates that labels become; where several of a clip become one, the best score counts.
+    """The candidates that labels become; if several labels of a clip become one, the highest score counts.
 
     Raises:
-        ValueError: naming a label that is no class of the teacher.
+        UserError: naming a label that is not a class of the teacher.
     """
     index, row = classes.of_labels(modality, labels.names).take(labels.label)
     return best_of_each(labels.clip[row], index, labels.score[row], len(classes))
 
 
 def best_of_each(clip: Indices, index: Indices, score: NDArray[np.float32], classes: int) -> Selected:
-    """One row for each candidate of a clip, with the best of its scores."""
+    """One row for each candidate of a clip, with the highest of its scores."""
     order, starts = groups(clip * classes + index)
     kept = order[starts]
     return Selected(clip[kept], index[kept], np.maximum.reduceat(score[order], starts))
 
 
 def groups(values: Indices) -> tuple[Indices, Indices]:
-    """An order that brings equal numbers together, ascending, and where in it each number begins."""
+    """The order that sorts `values` ascending, and the start of each distinct value in it."""
     order = np.argsort(values)
     ordered = values[order]
     is_first = np.ones(len(ordered), bool)
@@ -204,20 +207,20 @@ def groups(values: Indices) -> tuple[Indices, Indices]:
 
 
 def is_among(values: Indices, ascending: Indices) -> NDArray[np.bool_]:
-    """Which of the numbers, none negative, are among others that are in order."""
-    known = np.append(ascending, -1)
-    found: NDArray[np.bool_] = known[np.searchsorted(ascending, values)] == values
-    return found
+    """Whether each of `values`, none negative, occurs in the sorted `ascending` [values]."""
+    padded = np.append(ascending, -1)
+    occurs: NDArray[np.bool_] = padded[np.searchsorted(ascending, values)] == values
+    return occurs
 
 
 def pairs(visual: Selected, audio: Selected, clip_count: int) -> tuple[Indices, Indices]:
-    """Every visual label beside every audio label of the same clip: positions in both [pairs]."""
-    heard = np.bincount(audio.clip, minlength=clip_count)
-    starts = np.concatenate([[0], np.cumsum(heard)])
-    count = heard[visual.clip]
-    seen = np.repeat(np.arange(len(visual)), count)
-    within = np.arange(len(seen)) - np.repeat(np.cumsum(count) - count, count)
-    return seen, starts[visual.clip[seen]] + within
+    """Every pair of a visual and an audio label of the same clip, as positions in both [pairs]."""
+    audio_count = np.bincount(audio.clip, minlength=clip_count)
+    starts = np.concatenate([[0], np.cumsum(audio_count)])
+    count = audio_count[visual.clip]
+    visual_rows = np.repeat(np.arange(len(visual)), count)
+    within = np.arange(len(visual_rows)) - np.repeat(np.cumsum(count) - count, count)
+    return visual_rows, starts[visual.clip[visual_rows]] + within
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

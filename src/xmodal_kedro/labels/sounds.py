@@ -22,9 +22,9 @@ IMAGENET_TABLE = "imagenet_sounds.csv"
 MAX_IMAGENET_CLASSES = 1001
 """ImageNet-1k's, and the background class that some networks add."""
 MIN_FOUND = 0.9
-"""Share of the table's classes from which on a list of so few is taken for ImageNet-1k's."""
+"""Share of the table's classes that must be found for a list of at most that length to be ImageNet-1k's."""
 TORCHVISION_CRANES = {"crane bird": "crane [134]", "crane": "crane [517]"}
-"""How torchvision's class list tells the two cranes apart."""
+"""How torchvision's class list distinguishes the two cranes."""
 
 
 class Sound(NamedTuple):
@@ -35,7 +35,7 @@ class Sound(NamedTuple):
 
 
 class SoundEntry(NamedTuple):
-    """A line of a table of sounds."""
+    """A row of a table of sounds."""
 
     line: int
     label: str
@@ -43,18 +43,18 @@ class SoundEntry(NamedTuple):
 
 
 def visual_classes(card: VisualTeacherCard, folder: Folder) -> pd.DataFrame:
-    """The classes of a visual teacher with the sounds that they make, as `card.sounds` says.
+    """The classes of a visual teacher with the sounds that they make, from the table that `card.sounds` names.
 
-    A class that a `.csv` of the user's does not list is silent. So is one that the table of ImageNet's classes does not
-    list, if the teacher's are ImageNet-1k's: at most 1001, and 90 % of the table's among them. Of a teacher of other
-    classes, such as those of all ImageNet, what is not listed is not known.
+    A class that a user's `.csv` does not list is silent. A class that the table of ImageNet classes does not list is
+    silent if the teacher has the classes of ImageNet-1k: at most 1001, with 90 % of the table among them. For a teacher
+    of other classes, such as those of the full ImageNet, the sounds of such a class are unknown.
 
     Returns:
         `TeacherClasses`, in the order of the teacher's scores.
 
     Raises:
         FileNotFoundError: a file that the card names is not in the folder.
-        ValueError: naming the file, or the card's field, that is wrong.
+        UserError: naming the file, or the card's field, that is wrong.
     """
     labels = [named.label for named in teacher_classes(card, folder)]
     sounds: Mapping[str, Sequence[Sound]] = {}
@@ -77,7 +77,7 @@ def visual_classes(card: VisualTeacherCard, folder: Folder) -> pd.DataFrame:
 
 
 def audio_classes(card: AudioTeacherCard, folder: Folder, ontology: pd.DataFrame) -> pd.DataFrame:
-    """The classes of an audio teacher: each is its own sound, with the AudioSet id of its class list or of its name.
+    """The classes of an audio teacher: each is its own sound, with the AudioSet id from its class list or by its name.
 
     Args:
         ontology: `SoundOntology`.
@@ -87,7 +87,7 @@ def audio_classes(card: AudioTeacherCard, folder: Folder, ontology: pd.DataFrame
 
     Raises:
         FileNotFoundError: a file that the card names is not in the folder.
-        ValueError: naming the file, or the card's field, that is wrong.
+        UserError: naming the file, or the card's field, that is wrong.
     """
     id_of = {
         name.casefold(): audioset_id
@@ -101,30 +101,30 @@ def audio_classes(card: AudioTeacherCard, folder: Folder, ontology: pd.DataFrame
 
 
 def imagenet_sounds(labels: Sequence[str]) -> tuple[dict[str, list[Sound]], bool]:
-    """What of a teacher's classes the table of ImageNet's classes knows.
+    """The sounds of those of a teacher's classes that the table of ImageNet classes lists.
 
-    The table names a class by all its synonyms, `tabby, tabby cat`, as most class lists do. The first of them is known
-    too, as torchvision has it, and with underscores for spaces, as Keras has it. Case counts: it alone tells the dog
-    Cardigan from the cardigan. Of two classes of one name, those at positions 134 and 517 are meant, or one later where
+    The table names a class by all its synonyms, `tabby, tabby cat`, as most class lists do. The first synonym alone, as
+    in torchvision, and underscores for spaces, as in Keras, match too. Case matters: only case distinguishes the dog
+    Cardigan from the cardigan. Two classes have the name `crane`: they are at positions 134 and 517, or one later if
     the list begins with a background class.
 
     Returns:
-        Sounds by the teacher's label, without those that make none; and whether its classes are ImageNet-1k's.
+        Sounds by the teacher's label, for labels in the table; and whether the classes are ImageNet-1k's.
     """
     table: defaultdict[str, list[Sound]] = defaultdict(list)
     text = files("xmodal_kedro.labels").joinpath(IMAGENET_TABLE).read_text(encoding="utf-8")
     for entry in _entries(text, IMAGENET_TABLE):
         table[entry.label].append(entry.sound)
-    meant = {spelling: label for label in table for spelling in _spellings(label)}
+    row_of = {spelling: label for label in table for spelling in _spellings(label)}
     if TORCHVISION_CRANES.keys() <= set(labels):
-        meant |= TORCHVISION_CRANES
-    found = {label: meant[label.replace("_", " ")] for label in labels if label.replace("_", " ") in meant}
-    is_imagenet = len(labels) <= MAX_IMAGENET_CLASSES and len(found) >= MIN_FOUND * len(table)
-    return {label: table[row] for label, row in found.items()}, is_imagenet
+        row_of |= TORCHVISION_CRANES
+    matched = {label: row_of[label.replace("_", " ")] for label in labels if label.replace("_", " ") in row_of}
+    is_imagenet = len(labels) <= MAX_IMAGENET_CLASSES and len(matched) >= MIN_FOUND * len(table)
+    return {label: table[row] for label, row in matched.items()}, is_imagenet
 
 
 def _spellings(label: str) -> list[str]:
-    """How lists write a class of the table of ImageNet's."""
+    """The spellings of a class of the ImageNet table in class lists."""
     name, _, position = label.partition(" [")
     if position:
         return [label, f"{name} [{int(position.removesuffix(']')) + 1}]"]
@@ -135,15 +135,16 @@ def read_sounds(file: FileRef, labels: Sequence[str]) -> dict[str, list[Sound]]:
     """A user's table of the sounds of a teacher's classes.
 
     Args:
-        file: CSV of the columns `label`, `sound` and `audioset_id`, one row a sound; one of the last two may be empty.
+        file: CSV with the columns `label`, `sound` and `audioset_id`, one row for each sound. `sound` or `audioset_id`
+            may be empty, but not both.
         labels: of the teacher.
 
     Returns:
         Sounds by label.
 
     Raises:
-        ValueError: naming the file and the line, if it is no such table, or has a label that the teacher lacks or a row
-            twice.
+        UserError: naming the file and the line, if it is not such a table, has a label that is not a class of the
+            teacher, or repeats a row.
     """
     try:
         text = file.read_bytes().decode("utf-8-sig")
@@ -155,7 +156,7 @@ def read_sounds(file: FileRef, labels: Sequence[str]) -> dict[str, list[Sound]]:
         where = f"table of sounds {file.name!r}, line {line}"
         if label not in known:
             raise UserError(
-                f"{where}: {label!r} is no class that the teacher gives: write it as the class list does, or take the "
+                f"{where}: {label!r} is not a class of the teacher: write it as the class list does, or take the "
                 "line out"
             )
         if sound in sounds[label]:

@@ -1,4 +1,4 @@
-"""What merging found: sums over all shards, from their metadata."""
+"""Sums over all merged shards, from their metadata."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from typing import Any, TypedDict
 from xmodal_kedro.storage import LoadShard, Shards
 
 CLIPS_SHOWN = 12
-"""Clips of the random sample, and most contradictory ones, that are shown."""
+"""Clips shown of the random sample, and of the most contradictory clips."""
 FOOTERS_AT_A_TIME = 16
-"""Footers read in parallel: on an object store, each takes tens of milliseconds."""
+"""Parquet footers read in parallel: on an object store, each takes tens of milliseconds."""
 
 Picked = list[tuple[float, str, str]]
-"""Clips: what they were picked by, `clip_id`, and the key of their shard."""
+"""Selected clips: the value they are ordered by, their `clip_id`, and the key of their shard."""
 
 
 class LabelSummary(TypedDict):
     """Sums over all shards, as JSON.
 
     Attributes:
-        clips: all clips...
-        targeted: ...and those with a target.
+        clips: all clips.
+        targeted: clips with a target.
         unlabelled: by modality and reason, clips without a stored label.
-        funnel: by modality that the rule uses and stage of `accounting.STAGES`, labels that are left.
+        funnel: by modality that the rule uses and stage of `accounting.STAGES`, labels that pass it.
         left: by stage, clips with a label of any modality.
-        both: clips with a label of both modalities that counts...
-        agreeing: ...and those in which one supports another.
-        entropy: by modality, the sum over labelled clips of the entropy of their stored scores, bits; and those clips.
-        best: by modality, the sum over labelled clips of their best score; and those clips.
+        both: clips with selected labels of both modalities.
+        agreeing: those of `both` in which one label supports another.
+        entropy: by modality, the entropy of the stored scores in bits, summed over labelled clips; and their number.
+        best: by modality, the best score, summed over labelled clips; and their number.
         supported: by modality and index of the candidate, clips in which a label of the other modality supports it, and
             all clips that have it.
-        random: an even draw of clips.
-        contradictory: clips by the lower of the two modalities' best scores, where no label supports another.
+        random: a uniform random sample of clips.
+        contradictory: clips in which no label supports another, by the lower of the two modalities' best scores.
     """
 
     clips: int
@@ -52,7 +52,7 @@ class LabelSummary(TypedDict):
 
 
 def summarise(labels: Shards, visual: Shards, audio: Shards) -> LabelSummary:
-    """Add up all shards; no row of them is read.
+    """Add up the metadata of all shards; no rows are read.
 
     Args:
         labels: merged labels, whose metadata holds `clips`, `targeted` and the JSON `review`.
@@ -78,8 +78,10 @@ def summarise(labels: Shards, visual: Shards, audio: Shards) -> LabelSummary:
 
 
 def add(total: Any, more: Any) -> Any:
-    """The sum of two JSON values: of numbers, of lists of equal length item by item, of objects key by key, into the
-    first of these."""
+    """The sum of two JSON values: numbers, lists of equal length item by item, objects key by key.
+
+    Objects are added into `total`, which is changed.
+    """
     if isinstance(total, dict):
         for key, value in more.items():
             total[key] = add(total[key], value) if key in total else value
@@ -90,8 +92,8 @@ def add(total: Any, more: Any) -> Any:
 
 
 def modalities_of(summary: LabelSummary) -> list[str]:
-    """The modalities whose labels the rule of merging uses, in one order."""
-    from xmodal_kedro.labels.plan import MODALITIES  # with numpy and pyarrow, which a command line need not load
+    """The modalities whose labels the merge rule uses, in the order of `MODALITIES`."""
+    from xmodal_kedro.labels.plan import MODALITIES  # imports numpy and pyarrow, which a command line should not load
 
     return [modality for modality in MODALITIES if modality in summary["funnel"]]
 
@@ -102,7 +104,7 @@ def labelled(summary: LabelSummary, modality: str) -> int:
 
 
 def mean(sum_and_count: list[float]) -> float | None:
-    """The mean of a sum and a count; None if nothing was counted."""
+    """The mean from a sum and a count; None if the count is 0."""
     total, count = sum_and_count
     return total / count if count else None
 

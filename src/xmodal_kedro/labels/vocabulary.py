@@ -1,4 +1,4 @@
-"""Which candidates become classes of the training target."""
+"""Selects the candidates that become classes of the training target."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def planned_vocabulary(
     """The vocabulary of a plan, from the stored counts of the corpus; see `build_vocabulary`.
 
     Args:
-        label_survey: as the jobs of `counts.survey_jobs` make it.
-        target_counts: as the jobs of `counts.target_jobs` make it; empty where the survey holds these counts.
-        plan: made from that survey.
+        label_survey: output of the jobs of `counts.survey_jobs`.
+        target_counts: output of the jobs of `counts.target_jobs`; empty if the survey holds these counts.
+        plan: the plan made from that survey.
     """
     survey = LabelCounter.sum_of(label_survey)
     targets = LabelCounter.sum_of(target_counts) if target_counts else survey
@@ -41,20 +41,20 @@ def planned_vocabulary(
 def build_vocabulary(
     survey: LabelCounter, targets: LabelCounter, classes: ClassMap, params: MergeParams
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Choose the classes: those of enough clips, and if `params.drop_silent`, that make a sound.
+    """Choose the classes that have enough clips and, with `params.drop_silent`, are not known to be silent.
 
     Args:
-        survey: what `survey_shards` counted, all jobs together.
-        targets: what `count_targets` counted; the survey again where it told all.
+        survey: the counts of `survey_shards`, summed over all jobs.
+        targets: the counts of `count_targets`; the survey itself if it holds them.
         classes: the candidates.
         params: `merge_labels`.
 
     Returns:
-        `LabelVocabulary`, numbered in the order of their names, where `clip_count` is that of the targets under
-        `params.max_clips`; and `DroppedClasses`.
+        `LabelVocabulary`, numbered in the order of names, with `clip_count` of the targets under `params.max_clips`;
+        and `DroppedClasses`.
 
     Raises:
-        ValueError: if no class is left; names the fields to change.
+        UserError: if no class is left; names the fields to change.
     """
     for modality in ("visual", "audio"):
         if survey.by_first("clips", modality, 1).any():
@@ -62,22 +62,22 @@ def build_vocabulary(
     labelled, targeted = (_by_giver(counts, len(classes)) for counts in (survey, targets))
     label_count, target_count = (_total(counts) for counts in (labelled, targeted))
     clip_count, kept_share = _capped(targets, target_count, params.max_clips)
-    found = classes.candidates[["name", "audioset_id", "parents", "silent"]].assign(
+    candidates = classes.candidates[["name", "audioset_id", "parents", "silent"]].assign(
         modality=_modalities(targeted), clip_count=clip_count, kept_share=kept_share
     )
     is_class = (target_count >= params.min_clips) & (clip_count > 0) & ~(params.drop_silent & classes.silent)
     if not is_class.any():
         raise UserError(_empty(survey, label_count, classes, params))
-    vocabulary = found[is_class].reset_index(drop=True)
+    vocabulary = candidates[is_class].reset_index(drop=True)
     vocabulary.insert(0, "index", range(len(vocabulary)))
-    dropped = _dropped(found[["name", "silent"]], labelled, target_count, params)[~is_class]
+    dropped = _dropped(candidates[["name", "silent"]], labelled, target_count, params)[~is_class]
     dropped = dropped[dropped["clip_count"] > 0].sort_values(["clip_count", "name"], ascending=[False, True])
     logger.info("vocabulary: %d classes, %d left out", len(vocabulary), len(dropped))
     return vocabulary.drop(columns="silent"), dropped.reset_index(drop=True)
 
 
 def describe_clips(survey: LabelCounter, modality: str) -> str:
-    """The sum of a teacher's clips: labelled, and unlabelled by reason."""
+    """The number of a teacher's clips in words: labelled, and unlabelled by reason."""
     counts = survey.by_first("clips", modality, COMPARED + 1 + len(UNLABELLED_REASONS)).tolist()
     unlabelled = dict(zip(UNLABELLED_REASONS, counts[COMPARED + 1 :], strict=True))
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(unlabelled.items()))
@@ -86,7 +86,7 @@ def describe_clips(survey: LabelCounter, modality: str) -> str:
 
 
 def _by_giver(counts: LabelCounter, classes: int) -> dict[str, Indices]:
-    """Clips by candidate, by the modalities that make it a target of theirs."""
+    """Clips by candidate, for each of the modalities that gave the target."""
     return {modality: counts.by_first("targets", modality, classes) for modality in GIVEN_BY.values()}
 
 
@@ -96,21 +96,21 @@ def _total(by_giver: dict[str, Indices]) -> Indices:
 
 
 def _modalities(by_giver: dict[str, Indices]) -> pd.Series:
-    """Who names each candidate, in any clip."""
-    seen, heard = (by_giver[modality] + by_giver["both"] > 0 for modality in ("visual", "audio"))
-    return pd.Series(np.where(seen & heard, "both", np.where(seen, "visual", "audio")), dtype=str)
+    """The modalities that give each candidate in any clip."""
+    visual, audio = (by_giver[modality] + by_giver["both"] > 0 for modality in ("visual", "audio"))
+    return pd.Series(np.where(visual & audio, "both", np.where(visual, "visual", "audio")), dtype=str)
 
 
 def _capped(targets: LabelCounter, target_count: Indices, max_clips: int | None) -> tuple[Indices, NDArray[np.float64]]:
-    """Clips of each candidate under the cap, and the share of all draws by which it is kept."""
+    """Clips of each candidate under the cap, and the share of its clips that are kept [candidates]."""
     kept, first = target_count.copy(), np.zeros(len(target_count))
     if max_clips is not None:
         drawn = [targets.of("targets", modality) for modality in GIVEN_BY.values()]
         for candidate in np.flatnonzero(target_count > max_clips):
             by_draw = np.zeros(DRAW_BINS, np.int64)
             for index, draw, counts in drawn:
-                mine = slice(*np.searchsorted(index, [candidate, candidate + 1]))
-                by_draw[draw[mine]] += counts[mine]
+                rows = slice(*np.searchsorted(index, [candidate, candidate + 1]))
+                by_draw[draw[rows]] += counts[rows]
             first[candidate] = first_bin_within(by_draw, max_clips)
             kept[candidate] = by_draw[int(first[candidate]) :].sum()
     return kept, 2.0 ** (-first / DRAWS_PER_HALVING)
@@ -119,12 +119,12 @@ def _capped(targets: LabelCounter, target_count: Indices, max_clips: int | None)
 def _dropped(
     candidates: pd.DataFrame, labelled: dict[str, Indices], target_count: Indices, params: MergeParams
 ) -> pd.DataFrame:
-    """`DroppedClasses`, if every candidate were."""
+    """`DroppedClasses` with a row for every candidate."""
     clip_count = _total(labelled)
-    is_lost = clip_count >= params.min_clips
-    lost = "not_agreed" if params.rule == "agreement" else "over_rate"
+    is_frequent = clip_count >= params.min_clips
+    reason_if_frequent = "not_agreed" if params.rule == "agreement" else "over_rate"
     is_silent = params.drop_silent & candidates["silent"]
-    reason = pd.Series(np.where(is_silent, "silent", np.where(is_lost, lost, FEW)), dtype=str)
+    reason = pd.Series(np.where(is_silent, "silent", np.where(is_frequent, reason_if_frequent, FEW)), dtype=str)
     return pd.DataFrame(
         {
             "name": candidates["name"],
@@ -139,8 +139,8 @@ def _dropped(
 def _empty(survey: LabelCounter, clip_count: Indices, classes: ClassMap, params: MergeParams) -> str:
     names = [name for name in ("visual", "audio") if survey.by_first("clips", name, 1).any()]
     if not names:
-        return "no class is left for the vocabulary, for there are no clips: run the pipeline clip on more recordings"
-    seen = "; ".join(f"{name}: {describe_clips(survey, name)}" for name in names)
+        return "no class is left for the vocabulary, as there are no clips: run the pipeline clip on more recordings"
+    clip_counts = "; ".join(f"{name}: {describe_clips(survey, name)}" for name in names)
     frequent = [index for index in np.argsort(-clip_count, kind="stable")[:3].tolist() if clip_count[index]]
     best = ", ".join(f"{classes.names[index]!r} in {clip_count[index]} clips" for index in frequent)
     lower = [f"lower merge_labels.{name}.threshold ({params.of(name).threshold})" for name in names]
@@ -153,7 +153,7 @@ def _empty(survey: LabelCounter, clip_count: Indices, classes: ClassMap, params:
         f"lower merge_labels.min_clips ({params.min_clips})",
     ]
     return (
-        f"no class is left for the vocabulary ({seen}; classes over the threshold: {int((clip_count > 0).sum())}"
+        f"no class is left for the vocabulary ({clip_counts}; classes over the threshold: {int((clip_count > 0).sum())}"
         f"{', most frequent ' + best if best else ''}): {', '.join(remedies)} in parameters/merge_labels.yml, or add "
         "videos"
     )

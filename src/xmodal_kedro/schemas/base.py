@@ -1,4 +1,4 @@
-"""What all tables have in common, and Pandera without what this project has no use for."""
+"""The base of all tables, and an import of Pandera without Dask."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pyarrow as pa
 
 UNUSED = "dask.dataframe"
 
-# Pandera loads it where it is installed, to check tables of a kind that there is none of here: half of the start of
-# every process that knows a table. Where its import fails once, Pandera does without.
+# Pandera imports Dask if it is installed, to check Dask tables, which this project does not have. That is half of the
+# start-up time of every process that uses a table. If the import fails, Pandera goes on without Dask.
 _loaded = UNUSED in sys.modules
 if not _loaded:
     sys.modules[UNUSED] = cast("ModuleType", None)
@@ -25,7 +25,7 @@ finally:
 
 
 ARROW = "arrow"
-"""Key of a column's metadata: its type in storage, where the type that Pandera checks does not say it."""
+"""Key in a column's metadata of its Arrow type, if Pandera's type does not determine it."""
 PLAIN_TYPES = {
     "string[pyarrow]": pa.string(),
     "int64": pa.int64(),
@@ -33,33 +33,36 @@ PLAIN_TYPES = {
     "float32": pa.float32(),
     "bool": pa.bool_(),
 }
-"""Types in storage of the columns that Pandera knows by these names."""
+"""Arrow types of the columns by the name of their type in Pandera."""
 
 
 class Table(pa_checks.DataFrameModel):
-    """Base of the tables: exactly the named columns, in any order. One definition serves checks and storage."""
+    """Base of the tables: exactly the named columns, in any order. One definition gives checks and Arrow schema."""
 
     class Config:
         strict = True
 
     @classmethod
     def arrow_schema(cls) -> pa.Schema:
-        """The columns as they are stored, in the order of their definition.
+        """The stored columns, in the order of their definition.
 
         Raises:
-            KeyError: for a column of another type that was not made by `column`.
+            KeyError: a column has a type outside `PLAIN_TYPES` and was not made by `column`.
         """
         columns = cls.to_schema().columns
         return pa.schema(
-            [(name, (of.metadata or {}).get(ARROW) or PLAIN_TYPES[str(of.dtype)]) for name, of in columns.items()]
+            [
+                (name, (definition.metadata or {}).get(ARROW) or PLAIN_TYPES[str(definition.dtype)])
+                for name, definition in columns.items()
+            ]
         )
 
 
 def column(arrow: pa.DataType, **checks: Any) -> Any:
-    """A field whose type in storage Python's annotation does not say, such as a list of float32.
+    """A field whose Arrow type its annotation does not determine, such as a list of float32.
 
     Args:
-        arrow: that type.
-        checks: as of Pandera's `Field`.
+        arrow: its Arrow type.
+        checks: arguments of Pandera's `Field`.
     """
     return pa_checks.Field(metadata={ARROW: arrow}, **checks)

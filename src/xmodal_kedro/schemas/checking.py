@@ -1,4 +1,4 @@
-"""Tables of `label_check`: labels beside what is known."""
+"""Tables of `label_check`: labels compared with the truth."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .base import Table
 
 
 class Truth(Table):
-    """What is known to be heard and seen in a part of a recording; never shown to labelling or training.
+    """The true audible and visible classes of a part of a recording; labelling and training never read it.
 
-    Several classes are joined by `|`; empty where there is none, null where it is not known.
+    Several classes are joined by `|`; empty if there is none, null if unknown.
     """
 
     uri: Series[str]
@@ -23,7 +23,7 @@ class Truth(Table):
 
 
 class ClipTruth(Table):
-    """What is known to be heard and seen in a clip, as in `Truth`."""
+    """The true audible and visible classes of a clip, as in `Truth`."""
 
     shard: Series[str]
     """Key of its shard."""
@@ -34,47 +34,47 @@ class ClipTruth(Table):
 
 
 class LabelQuality(Table):
-    """How often labels are right, where the truth is known; see `labelling.check.quality`."""
+    """How often labels are right, on clips with known truth; see `labels.check.quality`."""
 
     labels: Series[str] = pa_checks.Field(isin=["visual", "audio", "target"])
-    """Whose: a teacher's, those that count when merging, or the training target's."""
+    """Source of the labels: a teacher, with the selection of merging, or the training target."""
     against: Series[str] = pa_checks.Field(isin=["heard", "seen"])
-    """What they are held against."""
+    """The part of the truth that they are compared with."""
     match: Series[str] = pa_checks.Field(isin=["exact", "branch"])
     """Whether a label is right only if it is the true class, or also above or below it in the ontology."""
     average: Series[str] = pa_checks.Field(isin=["micro", "macro", "class"])
     """`micro` over all clips and labels, `macro` the mean over the classes that are true of some clip, or one class."""
     name: Series[str]
-    """Of the class; empty for an average."""
+    """Name of the class; empty for an average."""
     audioset_id: Series[str]
     clips: Series[int] = pa_checks.Field(ge=0)
-    """Clips of which the class is true; of an average, those of which anything is."""
+    """Clips in which the class is true; for an average, clips in which any class is."""
     labelled: Series[int] = pa_checks.Field(ge=0)
-    """Clips that are labelled so; of an average, labels."""
+    """Clips with this label; for an average, the number of labels."""
     precision: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     recall: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     f1: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     average_precision: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
-    """Over the teacher's stored labels; of the macro average, mAP."""
+    """Over the teacher's stored labels; for the macro average, the mAP."""
     hit: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
-    """Share of clips with a right label that counts."""
+    """Share of clips with a right selected label."""
     top1: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
-    """Share of clips whose best stored label is right..."""
+    """Share of clips whose best stored label is right."""
     top5: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
-    """...and of those with a right one among the best five."""
+    """Share of clips with a right label among the best five."""
 
 
 class LabelReliability(Table):
-    """A teacher's labels of one range of scores, and how many of them are right."""
+    """A teacher's labels in one bin of scores, and the share of them that is right."""
 
     labels: Series[str] = pa_checks.Field(isin=["visual", "audio"])
     against: Series[str] = pa_checks.Field(isin=["heard", "seen"])
     match: Series[str] = pa_checks.Field(isin=["exact", "branch"])
     """As in `LabelQuality`."""
     bin: Series[int] = pa_checks.Field(ge=0, le=9)
-    """Scores from `bin / 10` on."""
+    """Scores from `bin / 10` to `(bin + 1) / 10`."""
     labelled: Series[int] = pa_checks.Field(gt=0)
     """Labels in the bin."""
     mean_score: Series[float] = pa_checks.Field(ge=0, le=1)
     right: Series[float] = pa_checks.Field(ge=0, le=1)
-    """Share of them that is right."""
+    """Share of these labels that is right."""

@@ -1,4 +1,4 @@
-"""Tables of `transfer_eval` and `compare`: how networks and labels were judged."""
+"""Tables of `transfer_eval` and `compare`: evaluation of networks and labels."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ REPRESENTATIONS = ["pretrained", "random", "scratch", "log_mel", "teacher"]
 
 
 class TransferResults(Table):
-    """One fold of one benchmark."""
+    """A metric of one fold of a benchmark."""
 
     benchmark: Series[str]
     complete: Series[bool]
-    """Whether it is all of the published benchmark, and not another folder in its layout."""
+    """Whether it is the whole published benchmark, not another folder in its layout."""
     model: Series[str]
     protocol: Series[str] = pa_checks.Field(isin=PROTOCOLS)
     representation: Series[str] = pa_checks.Field(isin=REPRESENTATIONS)
-    """`pretrained`: of the trained network; others are what it is compared with."""
+    """`pretrained` is the trained network; the others are comparisons."""
     fold: Series[int] = pa_checks.Field(ge=1)
     metric: Series[str]
     value: Series[float] = pa_checks.Field(ge=0, le=1)
 
 
 class TransferPredictions(Table):
-    """What one test clip of a benchmark was called."""
+    """The predicted class of one test clip of a benchmark."""
 
     protocol: Series[str] = pa_checks.Field(isin=PROTOCOLS)
     representation: Series[str] = pa_checks.Field(isin=REPRESENTATIONS)
@@ -42,21 +42,21 @@ PREDICTIONS_ARROW = TransferPredictions.arrow_schema()
 
 
 class ConfusionPairs(Table):
-    """What the trained network called one test clip."""
+    """True class of one test clip, and the class that the trained network predicts."""
 
     truth: Series[str]
     predicted: Series[str]
 
 
 class ClassAccuracies(Table):
-    """How often the trained network calls clips of one class right."""
+    """Accuracy of the trained network on clips of one class."""
 
     category: Series[str] = pa_checks.Field(unique=True)
     accuracy: Series[float] = pa_checks.Field(ge=0, le=1)
 
 
 class TransferGains(Table):
-    """How far the trained network is ahead of what it is compared with."""
+    """Gain of the trained network over one comparison."""
 
     benchmark: Series[str]
     model: Series[str]
@@ -69,12 +69,12 @@ class TransferGains(Table):
     high: Series[float]
     """Ends of its 95 % confidence interval."""
     p_value: Series[float] = pa_checks.Field(ge=0, le=1)
-    """Of no gain, two-sided."""
+    """Two-sided test of no gain."""
     folds: Series[int] = pa_checks.Field(ge=1)
 
 
 class RuleVocabularies(Table):
-    """The label vocabularies of several rules of merging, as in `LabelVocabulary`."""
+    """The label vocabularies of several merge rules, as in `LabelVocabulary`."""
 
     rule: Series[str]
     index: Series[int] = pa_checks.Field(ge=0)
@@ -87,12 +87,12 @@ class RuleVocabularies(Table):
 
 
 class RuleNetworks(Table):
-    """A network that was trained on the labels of one rule of merging, from one seed."""
+    """A network that was trained on the labels of one merge rule, from one seed."""
 
     rule: Series[str]
     seed: Series[int] = pa_checks.Field(ge=0)
     card: Series[str]
-    """JSON, as `models.card.make_card` makes it."""
+    """JSON of the card from `models.card.make_card`."""
     weights: Series[bytes] = column(pa.binary())
     """safetensors."""
 
@@ -101,10 +101,10 @@ RULE_NETWORKS_ARROW = RuleNetworks.arrow_schema()
 
 
 class RulePredictions(Table):
-    """What a probe called a test clip, on the embedding of a network trained on the labels of one rule."""
+    """A probe's predicted class of a test clip, from the embedding of a network trained on the labels of one rule."""
 
     rule: Series[str]
-    """Of merging; `untrained` for the network at random initialisation."""
+    """Merge rule; `untrained` for the network at random initialisation."""
     seed: Series[int] = pa_checks.Field(ge=0)
     fold: Series[int] = pa_checks.Field(ge=1)
     file: Series[str]
@@ -116,11 +116,11 @@ RULE_PREDICTIONS_ARROW = RulePredictions.arrow_schema()
 
 
 class RuleResults(Table):
-    """One fold of one benchmark, after training on the labels of one rule from one seed."""
+    """A metric of one fold of a benchmark, after training on the labels of one rule from one seed."""
 
     benchmark: Series[str]
     complete: Series[bool]
-    """Whether it is all of the published benchmark, and not another folder in its layout."""
+    """Whether it is the whole published benchmark, not another folder in its layout."""
     model: Series[str]
     rule: Series[str]
     seed: Series[int] = pa_checks.Field(ge=0)
@@ -130,7 +130,7 @@ class RuleResults(Table):
 
 
 class RuleGains(Table):
-    """How far one rule is ahead of another."""
+    """Gain of one rule over another."""
 
     benchmark: Series[str]
     model: Series[str]
@@ -143,11 +143,11 @@ class RuleGains(Table):
     high: Series[float]
     """Ends of its 95 % confidence interval, not adjusted for the number of pairs."""
     p_value: Series[float] = pa_checks.Field(ge=0, le=1)
-    """Of no gain, two-sided, adjusted for the number of pairs (Holm)."""
+    """Two-sided test of no gain, adjusted for the number of pairs (Holm)."""
 
 
 class NetworkSummary(Table):
-    """What one representation is worth on one benchmark, over its folds."""
+    """Metric of one representation on one benchmark, over its folds."""
 
     benchmark: Series[str]
     complete: Series[bool]
@@ -157,20 +157,20 @@ class NetworkSummary(Table):
     metric: Series[str]
     mean: Series[float] = pa_checks.Field(ge=0, le=1)
     deviation: Series[float] = pa_checks.Field(ge=0, nullable=True)
-    """Of a sample; empty where there is one fold."""
+    """Sample standard deviation over folds; empty for one fold."""
     folds: Series[int] = pa_checks.Field(ge=1)
     gain: Series[float] = pa_checks.Field(ge=-1, le=1, nullable=True)
-    """How far the pretrained network is ahead of this; empty for itself."""
+    """Gain of the pretrained network over this representation; empty for itself."""
     low: Series[float] = pa_checks.Field(nullable=True)
     high: Series[float] = pa_checks.Field(nullable=True)
     p_value: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
 
     class Config:
-        coerce = True  # CSV does not tell the types of a table without rows
+        coerce = True  # an empty CSV table has no types
 
 
 class RuleSummary(Table):
-    """What the labels of one rule are worth on one benchmark, over its folds and several seeds."""
+    """Metric of the labels of one rule on one benchmark, over its folds and several seeds."""
 
     benchmark: Series[str]
     complete: Series[bool]
@@ -179,7 +179,7 @@ class RuleSummary(Table):
     metric: Series[str]
     mean: Series[float] = pa_checks.Field(ge=0, le=1)
     deviation: Series[float] = pa_checks.Field(ge=0, nullable=True)
-    """Of the means of seeds; empty where there is one."""
+    """Standard deviation of the means of seeds; empty for one seed."""
     seeds: Series[int] = pa_checks.Field(ge=1)
 
     class Config:

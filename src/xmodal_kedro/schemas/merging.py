@@ -19,15 +19,15 @@ class CandidateClasses(Table):
     audioset_id: Series[str]
     silent: Series[bool]
     stands_for: Series[str]
-    """Indices of the candidates that are sounds of this one, joined by commas: itself, for a sound."""
+    """Indices of the candidates that are its sounds, joined by commas; for a sound, its own index."""
     ancestors: Series[str]
-    """Indices of the candidates above those in the ontology, joined by commas."""
+    """Indices of the ancestors of these sounds in the ontology, joined by commas."""
     parents: Series[str]
-    """`audioset_id` of its parents in the ontology, joined by commas; of a picture's class, those of its sounds."""
+    """`audioset_id` of its parents in the ontology, joined by commas; for a visual class, those of its sounds."""
 
 
 class LabelClasses(Table):
-    """Which candidate a teacher's label becomes; a label of several sounds has several rows."""
+    """The candidate that a teacher's label becomes; a label of several sounds has several rows."""
 
     modality: Series[str] = pa_checks.Field(isin=["visual", "audio"])
     label: Series[str]
@@ -35,7 +35,7 @@ class LabelClasses(Table):
 
 
 class LabelCounts(Table):
-    """How often something occurs in some shards of labels: see `labelling.counts`."""
+    """How often something occurs in some shards of labels: see `labels.counts`."""
 
     what: Series[str] = pa_checks.Field(isin=["clips", "scores", "compared", "pair_clips", "pair_videos", "targets"])
     modality: Series[str] = pa_checks.Field(isin=["", "visual", "audio", "both"])
@@ -48,18 +48,18 @@ LABEL_COUNTS_ARROW = LabelCounts.arrow_schema()
 
 
 class ClassThresholds(Table):
-    """From which score on a class of one modality counts."""
+    """The lowest score at which a class of one modality counts."""
 
     modality: Series[str] = pa_checks.Field(isin=["visual", "audio"])
     index: Series[int] = pa_checks.Field(ge=0)
-    """Of the candidate."""
+    """Index of the candidate."""
     name: Series[str]
     clips: Series[int] = pa_checks.Field(ge=0)
-    """Clips in which it is among the best labels over the modality's threshold..."""
+    """Clips in which it is among the best labels over the modality's threshold."""
     kept_clips: Series[int] = pa_checks.Field(ge=0)
-    """...and those that are left under the limit of its rate."""
+    """Clips that are left under its max rate."""
     cut: Series[int] = pa_checks.Field(ge=0)
-    """First bin of `labelling.selection` that counts; 0 where the rate is no hindrance."""
+    """First bin of `labels.selection` that counts; 0 if the max rate does not limit the class."""
     threshold: Series[float] = pa_checks.Field(ge=0, le=1)
     """Score at which that bin begins."""
 
@@ -76,18 +76,18 @@ class ClassAssociations(Table):
     pmi: Series[float]
     """Pointwise mutual information over clips, bits."""
     support: Series[str] = pa_checks.Field(isin=["", "same", "ancestor", "association"])
-    """Why one supports the other; empty where it does not."""
+    """Reason why they support each other; empty if they do not."""
 
 
 class DroppedClasses(Table):
-    """A class that a teacher names and that is no class of the training target."""
+    """A class of a teacher that is not in the vocabulary."""
 
     name: Series[str] = pa_checks.Field(unique=True)
     modality: Series[str] = pa_checks.Field(isin=["visual", "audio", "both"])
     clip_count: Series[int] = pa_checks.Field(ge=0)
     """Clips in which it is among the best labels over the threshold."""
     target_count: Series[int] = pa_checks.Field(ge=0)
-    """Clips of which it would be a target."""
+    """Clips that would have it as a target."""
     reason: Series[str] = pa_checks.Field(isin=["silent", "over_rate", "not_agreed", "too_few_clips"])
 
 
@@ -116,8 +116,8 @@ class LabelVocabulary(Table):
     modality: Series[str] = pa_checks.Field(isin=["visual", "audio", "both"])
     clip_count: Series[int] = pa_checks.Field(gt=0)
     audioset_id: Series[str]
-    """In the AudioSet ontology; empty where not known."""
+    """Id in the AudioSet ontology; empty if unknown."""
     parents: Series[str]
     """`audioset_id` of its parents in the ontology, joined by commas."""
     kept_share: Series[float] = pa_checks.Field(ge=0, le=1)
-    """Share of its clips that are kept under the cap; 1 without one. `clip_count` is of those."""
+    """Share of its clips that are kept under the cap, and counted in `clip_count`; 1 without a cap."""

@@ -1,4 +1,4 @@
-"""Tables of what networks went through, and of what they make of sound."""
+"""Tables of training, embeddings and tags."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TrainingHistory(Table):
 
 
 class BenchmarkSounds(Table):
-    """A sound of a benchmark, decoded."""
+    """Decoded audio of one file of a benchmark."""
 
     file: Series[str] = pa_checks.Field(unique=True)
     audio: Series[bytes] = column(pa.binary())
@@ -34,19 +34,19 @@ BENCHMARK_SOUNDS_ARROW = BenchmarkSounds.arrow_schema()
 
 
 class BenchmarkEmbeddings(Table):
-    """What one representation makes of a benchmark's sound: lists of float32."""
+    """Embedding of one file of a benchmark by one representation, as a list of float32."""
 
     file: Series[str] = pa_checks.Field(unique=True)
     embedding: Series[object] = column(pa.list_(pa.float32()))
     scores: Series[object] = column(pa.list_(pa.float32()))
-    """Of the classes of who listened; empty where nobody scores."""
+    """Scores of the classes of the network or teacher; empty if the representation has no classes."""
 
 
 BENCHMARK_EMBEDDINGS_ARROW = BenchmarkEmbeddings.arrow_schema()
 
 
 class RecordingEmbeddings(Table):
-    """What a trained network makes of a window of a recording."""
+    """Embedding and tags of a window of a recording by a trained network."""
 
     uri: Series[str]
     """Name of the recording among the sources."""

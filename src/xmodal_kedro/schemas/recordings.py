@@ -1,4 +1,4 @@
-"""Tables of `ingest` and `clip`: recordings, and what was cut out of them."""
+"""Tables of `ingest` and `clip`: sources and clips."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .base import Table, column
 
 
 class Videos(Table):
-    """A source that can be used. One of sound alone has no `video_codec`, and its `width` and `height` are 0."""
+    """A usable source. An audio-only one has an empty `video_codec`, and its `width` and `height` are 0."""
 
     video_id: Series[str] = pa_checks.Field(unique=True, str_matches=r"^[0-9a-f]{32}$")
     uri: Series[str] = pa_checks.Field(unique=True)
@@ -40,7 +40,7 @@ class RejectedVideos(Table):
 
 
 class UnclippedVideos(Table):
-    """A usable source of which `clip` could use nothing, and why."""
+    """A usable source without clips, and why."""
 
     video_id: Series[str] = pa_checks.Field(unique=True)
     uri: Series[str]
@@ -49,7 +49,7 @@ class UnclippedVideos(Table):
 
 
 class CutShortVideos(Table):
-    """A video that gave clips, but not to its end, and why."""
+    """A video with clips that was not decoded to its end, and why."""
 
     video_id: Series[str] = pa_checks.Field(unique=True)
     uri: Series[str]
@@ -58,7 +58,7 @@ class CutShortVideos(Table):
 
 
 class Probes(Table):
-    """What probing one source found: a usable video (`reason` empty) or why not."""
+    """The result of probing one source: a usable video (`reason` is empty), or why it is rejected."""
 
     uri: Series[str]
     reason: Series[str] = pa_checks.Field(isin=["", *REASONS])
@@ -80,7 +80,7 @@ PROBES_ARROW = Probes.arrow_schema()
 
 
 class Clips(Table):
-    """3-5 s of one video: 16 kHz mono sound and a few frames."""
+    """3-5 s of one video: 16 kHz mono audio and a few frames."""
 
     clip_id: Series[str] = pa_checks.Field(unique=True)
     video_id: Series[str]
@@ -109,7 +109,7 @@ CLIPS_ARROW = Clips.arrow_schema()
 
 
 class Signatures(Table):
-    """What is left of one clip's sound and pictures after any re-encoding; see `duplicates.audio_fingerprint`."""
+    """Fingerprint of a clip's audio and hashes of its frames, robust to re-encoding; see `dedup.audio_fingerprint`."""
 
     clip_id: Series[str] = pa_checks.Field(unique=True)
     video_id: Series[str]
@@ -132,18 +132,18 @@ SIGNATURES_ARROW = Signatures.arrow_schema()
 
 
 class NearDuplicates(Table):
-    """A video that holds the same recording as another, such as its re-encoding."""
+    """A video with the same content as another, such as a re-encoding of it."""
 
     video_id: Series[str] = pa_checks.Field(unique=True)
     group_id: Series[str]
     """The smallest `video_id` of its group."""
     uri: Series[str]
     matched_s: Series[float] = pa_checks.Field(gt=0)
-    """Seconds of sound that agree with the group's video that agrees most."""
+    """Seconds of audio that match the best matching video of the group."""
     picture_distance: Series[float] = pa_checks.Field(ge=0, le=64, nullable=True)
-    """Mean bits, of 64, by which its pictures' hashes differ from that video's; null without pictures to compare."""
+    """Mean Hamming distance of its frame hashes (64 bits) from that video's; null without frames to compare."""
 
     @pa_checks.dataframe_check(error="every group must have two members, and be named after the smallest")
-    def groups_have_their_name(cls, found: Any) -> Any:
-        groups = found.groupby("group_id")["video_id"]
-        return (groups.transform("size") > 1) & (groups.transform("min") == found["group_id"])
+    def groups_have_their_name(cls, rows: Any) -> Any:
+        groups = rows.groupby("group_id")["video_id"]
+        return (groups.transform("size") > 1) & (groups.transform("min") == rows["group_id"])

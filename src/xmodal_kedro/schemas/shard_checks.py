@@ -1,4 +1,4 @@
-"""Checks of sharded tables, each made in the worker that makes the shard."""
+"""Checks of sharded tables, run in the worker that makes the shard."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ Tables: TypeAlias = pa.Table | Iterator[pa.Table]
 
 @dataclass(frozen=True)
 class CheckedShardJob:
-    """A shard's job followed by the check of what it makes, run in the same worker: of each table as it passes."""
+    """A shard's job followed by the check of its output, table by table, in the same worker."""
 
     job: Callable[[], Tables]
     schema: str
 
     def __call__(self) -> Tables:
-        made = self.job()
-        if not isinstance(made, pa.Table):
-            return self._checked(made)
-        _model(self.schema).validate(made.to_pandas(), lazy=True)
-        return made
+        output = self.job()
+        if not isinstance(output, pa.Table):
+            return self._checked(output)
+        _model(self.schema).validate(output.to_pandas(), lazy=True)
+        return output
 
     def _checked(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         model = _model(self.schema)
-        seen: dict[str, set[Any]] = {name: set() for name, column in model.to_schema().columns.items() if column.unique}
+        known: dict[str, set[Any]] = {
+            name: set() for name, column in model.to_schema().columns.items() if column.unique
+        }
         for table in tables:
             model.validate(table.to_pandas(), lazy=True)
-            for name, before in seen.items():
+            for name, before in known.items():
                 values = set(table[name].to_pylist())
                 if repeated := before & values:
                     raise ValueError(f"{self.schema}.{name} repeats {min(repeated)!r} within its shard")

@@ -1,4 +1,4 @@
-"""Tables of what teachers say, and of what their classes mean."""
+"""Tables of teachers: labels, embeddings and classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import Table, column
 
 
 class TeacherLabels(Table):
-    """One teacher's opinion of one clip about one of its classes."""
+    """The score of one of a teacher's classes for one clip."""
 
     clip_id: Series[str]
     label: Series[str]
@@ -30,20 +30,20 @@ class TeacherEmbeddings(Table):
 
 TEACHER_EMBEDDINGS_ARROW = TeacherEmbeddings.arrow_schema()
 EMBEDDING_SIZE_KEY = "embedding_size"
-"""Metadata of a shard of `TeacherEmbeddings`: numbers of an embedding; 0 of a shard without clips."""
+"""Metadata key of a shard of `TeacherEmbeddings`: the size of an embedding; 0 in a shard without clips."""
 UNLABELLED_REASONS = ("no_picture", "below_min_score")
-"""Why a clip has no label of a teacher: nothing to look at, or no score worth storing."""
+"""Reasons for a clip without labels of a teacher: it has no frames, or all scores are below the minimum."""
 
 
 class TeacherClasses(Table):
-    """A class of a teacher, and a sound that it stands for; one row for each of its sounds, one where it has none."""
+    """A class of a teacher, and a sound that it stands for: one row for each sound, or one row without a sound."""
 
     label: Series[str]
-    """As the teacher's labels have it."""
+    """Name of the class in the teacher's labels."""
     sound: Series[str]
-    """Name of the sound; empty where it makes none or that is not known. A class of an audio teacher is its own."""
+    """Name of the sound; empty if there is none or it is unknown. A class of an audio teacher is its own sound."""
     audioset_id: Series[str]
-    """Of the sound in the AudioSet ontology; empty where not known."""
+    """Id of the sound in the AudioSet ontology; empty if unknown."""
     silent: Series[bool]
     """Whether it is known to make no sound."""
 
@@ -56,4 +56,4 @@ class SoundOntology(Table):
     parents: Series[str]
     """`audioset_id` of its parents, joined by commas."""
     abstract: Series[bool]
-    """Whether it only groups others and is no label of any sound."""
+    """Whether it only groups other classes and never labels a sound."""

@@ -19,18 +19,18 @@ class ClassName(NamedTuple):
 
     label: str
     audioset_id: str
-    """In the AudioSet ontology; empty where the list does not say."""
+    """Its id in the AudioSet ontology; empty if the list has none."""
 
 
 def read_class_list(file: FileRef) -> tuple[ClassName, ...]:
-    """Classes in the order of the teacher's output, each by a name of its own (see `distinct`).
+    """Classes in the order of the teacher's output, with unique names (see `distinct`).
 
     Args:
-        file: one name a line, or a `.csv` with a column `display_name`, and perhaps one `mid` of AudioSet's ids, as
-            the class lists that are released with AudioSet have it.
+        file: one name on each line, or a `.csv` with a column `display_name` and optionally a column `mid` of AudioSet
+            ids, as in the class lists released with AudioSet.
 
     Raises:
-        ValueError: naming the file, if it is no UTF-8 text, has no such column, or an empty name.
+        UserError: naming the file, if it is not UTF-8 text, lacks the column, or has an empty name.
     """
     try:
         text = file.read_bytes().decode("utf-8-sig")
@@ -49,7 +49,7 @@ def read_class_list(file: FileRef) -> tuple[ClassName, ...]:
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, where one that stands for several classes (ImageNet has two cranes) has the position appended."""
+    """The names; one that several classes share (ImageNet has two cranes) gets its position appended."""
     uses = Counter(names)
     return tuple(name if uses[name] == 1 else f"{name} [{index}]" for index, name in enumerate(names))
 

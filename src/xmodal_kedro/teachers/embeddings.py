@@ -1,4 +1,4 @@
-"""Keep a teacher's own embedding of each clip, for a network that learns it beside the labels."""
+"""Store a teacher's embedding of each clip, for a network that learns to predict it in addition to the labels."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ IN_EMBEDDINGS = {"backend", "input", "output"}
 
 @dataclass(frozen=True)
 class Listening:
-    """How a teacher hears a clip.
+    """How a teacher embeds clips.
 
     Attributes:
-        card: the teacher's, which names its embedding.
-        params: how it is run, of which only the device counts.
+        card: card of the teacher, which names its embedding.
+        params: how the teacher is run; embeddings depend on its device only.
     """
 
     card: AudioTeacherCard
@@ -43,7 +43,7 @@ class Listening:
 
     @property
     def fingerprint(self) -> str:
-        """Of what the embeddings depend on beside the teacher's files: not of its classes, threads and batches."""
+        """Digest of what embeddings depend on beside the teacher's files. Classes, threads and batches do not count."""
         card = {name: value for name, value in self.card.identity().items() if name in IN_EMBEDDINGS}
         libraries = library_versions(LIBRARIES[self.card.backend])
         text = json.dumps([card, self.params.device, libraries], sort_keys=True)
@@ -57,10 +57,10 @@ class Listening:
 
 
 def embed_clips(clips: Shards, folder: Folder, card: AudioTeacherCard, params: AudioLabelParams) -> ShardJobs:
-    """One job a shard, after the teacher has been checked; none where embeddings are not asked for.
+    """One job for each shard, after a check of the teacher; none if `params.embeddings` is false.
 
     Raises:
-        ValueError: the card names no embedding; or see `check_teacher`.
+        UserError: the card names no embedding, or see `check_teacher`.
         FileNotFoundError: see `check_teacher`.
     """
     require_embedding(card, params)
@@ -72,10 +72,10 @@ def embed_clips(clips: Shards, folder: Folder, card: AudioTeacherCard, params: A
 
 
 def require_embedding(card: AudioTeacherCard, params: AudioLabelParams) -> None:
-    """Check that the card names what the parameters ask for.
+    """Check that the card names an embedding if the parameters need one.
 
     Raises:
-        ValueError: it names no embedding.
+        UserError: it names none.
     """
     if params.embeddings and not card.output.embedding:
         raise UserError(
@@ -89,17 +89,19 @@ def embed_clips_shard(clips: LoadShard, files: TeacherFiles, listening: Listenin
     """The embeddings of one shard's clips, in their order: `schemas.TeacherEmbeddings`."""
     card, params = listening.card, listening.params
     teacher = open_teacher(card, files, params.device, params.inference_threads)
-    assert isinstance(teacher, OnnxTeacher)  # the card says so: no other gives embeddings
+    assert isinstance(teacher, OnnxTeacher)  # only ONNX cards can name an output.embedding
     size = 0
     with closing(prepared_clips(stored_clips(clips, card), teacher, params)) as prepared:
         while part := list(islice(prepared, CLIPS_AT_A_TIME)):
             rows = [row for _, clip_rows in part for row in clip_rows]
             batches = range(0, len(rows), params.batch_size)
-            embedding_RE = np.concatenate([teacher.embed(rows[at : at + params.batch_size])[0] for at in batches])
+            embedding_RE = np.concatenate(
+                [teacher.embed(rows[start : start + params.batch_size])[0] for start in batches]
+            )
             ends = np.cumsum([len(clip_rows) for _, clip_rows in part])
-            of_clips = [mean_and_maximum(rows_RE) for rows_RE in np.split(embedding_RE, ends[:-1])]
-            size = len(of_clips[0])
-            stored = [embedding_E.astype("<f2").tobytes() for embedding_E in of_clips]
+            by_clip = [mean_and_maximum(rows_RE) for rows_RE in np.split(embedding_RE, ends[:-1])]
+            size = len(by_clip[0])
+            stored = [embedding_E.astype("<f2").tobytes() for embedding_E in by_clip]
             yield pa.table(
                 [pa.array([clip_id for clip_id, _ in part]), pa.array(stored, pa.binary())],
                 schema=TEACHER_EMBEDDINGS_ARROW,
@@ -108,6 +110,8 @@ def embed_clips_shard(clips: LoadShard, files: TeacherFiles, listening: Listenin
 
 
 def mean_and_maximum(embedding_RE: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A sound's embedding [2 * size] from those of its windows [windows, size]: lasting sounds show in the mean, short
-    ones in the maximum."""
+    """Embedding [2 * size] of a clip from those of its windows [windows, size].
+
+    Lasting sounds show in the mean, short ones in the maximum.
+    """
     return np.concatenate([embedding_RE.mean(0), embedding_RE.max(0)])

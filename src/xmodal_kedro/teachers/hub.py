@@ -1,4 +1,4 @@
-"""Models on the Hugging Face hub, from its cache on this machine or from the network."""
+"""Models of the Hugging Face hub, from its cache on this machine or from the network."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pathlib import Path
 
 from xmodal_kedro.storage import FileRef
 
-ANSWER_S = 5.0
-"""How long the hub may take to answer, seconds."""
+TIMEOUT_S = 5.0
+"""Timeout of a request to the hub, seconds."""
 
 
 def fetch_model(model_id: str, revision: str, patterns: Sequence[str], folder: str) -> dict[str, FileRef]:
-    """Those of a model's files that match, by name. A model in the cache is taken from there, and nobody is asked.
+    """The files of a model that match the patterns, by name. A cached model needs no network.
 
-    They lie in the hub's cache, which the environment variable `HF_HUB_CACHE` names. Workers on other machines need to
-    see it under the same path.
+    The files are in the hub's cache, whose folder is set by the environment variable `HF_HUB_CACHE`. Workers on other
+    machines need it under the same path.
 
     Args:
         revision: branch, tag or commit.
-        folder: in which the model was looked for before, for the error.
+        folder: where the model was looked for first; named in the error.
 
     Raises:
-        FileNotFoundError: the hub has no such model, or does not answer; says where it was looked for, and the remedy.
+        FileNotFoundError: the hub has no such model or does not answer; names the searched places and the remedy.
     """
     with _one_line_errors(model_id, revision, patterns, folder):
         snapshot = Path(_snapshot(model_id, revision, tuple(patterns)))
@@ -45,7 +45,7 @@ def _snapshot(model_id: str, revision: str, patterns: tuple[str, ...]) -> str:
             model_id,
             revision=revision,
             allow_patterns=list(patterns),
-            etag_timeout=ANSWER_S,
+            etag_timeout=TIMEOUT_S,
             local_files_only=local_files_only,
         )
 
@@ -55,12 +55,14 @@ def _snapshot(model_id: str, revision: str, patterns: tuple[str, ...]) -> str:
         cached = ""
     if cached and _has_weights(Path(cached)):
         return cached
-    HfApi().model_info(model_id, revision=revision, timeout=ANSWER_S)  # the download's own look-up has no limit
+    HfApi().model_info(
+        model_id, revision=revision, timeout=TIMEOUT_S
+    )  # the look-up by `snapshot_download` has no timeout
     return download(local_files_only=False)
 
 
 def _has_weights(snapshot: Path) -> bool:
-    """Whether a snapshot holds all safetensors; one whose download broke off may not."""
+    """Whether a snapshot has all its safetensors files; an interrupted download may leave some out."""
     index = snapshot / "model.safetensors.index.json"
     if index.is_file():
         return all((snapshot / name).is_file() for name in json.loads(index.read_bytes())["weight_map"].values())
@@ -76,7 +78,7 @@ def _one_line_errors(model_id: str, revision: str, patterns: Sequence[str], fold
 
         include = " ".join(f'--include "{pattern}"' for pattern in patterns)
         raise FileNotFoundError(
-            f"no model {model_id!r}: it is no folder in {folder}, nor is revision {revision!r} of it in the hub's "
+            f"no model {model_id!r}: {folder} has no such folder, revision {revision!r} is not in the hub's "
             f"cache ({constants.HF_HUB_CACHE}), and {_reason(error)}: correct weights or revision in the teacher's "
             f"card, or run `hf download {model_id} --revision {revision} {include} --local-dir {model_id}` where there "
             f"is network, and put the folder {model_id} into {folder}"
@@ -93,13 +95,13 @@ def _reason(error: Exception) -> str:
     )
 
     reasons = {
-        GatedRepoError: "the hub gives it only to those whom its owner lets (see `hf auth login`)",
+        GatedRepoError: "its owner restricts who may download it (see `hf auth login`)",
         RepositoryNotFoundError: "the hub has no such model",
         RevisionNotFoundError: "the hub has no such revision",
-        HFValidationError: "it is no id of a model on the hub",
-        OfflineModeIsEnabled: "HF_HUB_OFFLINE forbids to ask the hub",
+        HFValidationError: "it is not a valid model id of the hub",
+        OfflineModeIsEnabled: "HF_HUB_OFFLINE forbids requests to the hub",
     }
     for kind, reason in reasons.items():
         if isinstance(error, kind):
             return reason
-    return f"the hub did not give it ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+    return f"the download from the hub failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})"

@@ -26,17 +26,17 @@ from xmodal_kedro.teachers.stored_clips import CLIPS_AT_A_TIME, stored_clips
 NO_PICTURE = "no_picture"
 BELOW_MIN_SCORE = "below_min_score"
 NOT_IN_LABELS = {"sounds", "ontology", "weights", "revision", "labels"}
-"""Fields of a card that labels do not depend on, or not by name: files count by their content."""
+"""Fields of a card that labels do not depend on, and names of files, which are fingerprinted by content."""
 IN_LABELS = {"pooling", "top_k", "min_score", "device"}
 """Parameters that labels depend on."""
 
 
 @dataclass(frozen=True)
 class LabelTask:
-    """How a teacher is asked.
+    """How a teacher labels clips.
 
     Attributes:
-        card: the teacher's.
+        card: card of the teacher.
         params: `visual_label` or `audio_label`.
     """
 
@@ -45,7 +45,7 @@ class LabelTask:
 
     @property
     def fingerprint(self) -> str:
-        """Of what the labels depend on: not of what its classes stand for, nor of threads and batches."""
+        """Digest of what labels depend on. The sounds of classes, threads and batches are left out."""
         card = {name: value for name, value in self.card.identity().items() if name not in NOT_IN_LABELS}
         card["output"] = {name: value for name, value in card["output"].items() if name != "embedding"}
         params = {name: value for name, value in self.params.identity().items() if name in IN_LABELS}
@@ -61,26 +61,26 @@ class LabelTask:
 
 
 def label_clips(clips: Shards, folder: Folder, card: TeacherCard, params: LabelParams) -> ShardJobs:
-    """One job a shard, after the teacher has been checked.
+    """One job for each shard, after a check of the teacher.
 
     Raises:
-        FileNotFoundError, ValueError: see `check_teacher`.
+        FileNotFoundError, UserError: see `check_teacher`.
     """
     check_teacher(card, folder, params.device, params.inference_threads)
     files = teacher_files(card, folder)
-    question = LabelTask(card, params)
-    return {key: partial(label_shard, load, files, question) for key, load in clips.items()}
+    task = LabelTask(card, params)
+    return {key: partial(label_shard, load, files, task) for key, load in clips.items()}
 
 
 @recipe("label", version=1)
 def label_shard(clips: LoadShard, files: TeacherFiles, question: LabelTask) -> Iterator[pa.Table]:
     """A teacher's labels of one shard of clips, in the order of the clips, best label first.
 
-    The last table's metadata counts the `clips` of the shard and, as JSON, the `unlabelled` ones by reason:
-    `no_picture`, or `below_min_score` where no class reached `params.min_score`.
+    The metadata of the last table holds the number of `clips` in the shard and, as JSON, the number of `unlabelled`
+    clips by reason: `no_picture` without frames, or `below_min_score` if no class reached `params.min_score`.
 
     Raises:
-        ValueError: naming the clip whose picture cannot be decoded, or the card's field that contradicts the model.
+        UserError: naming the clip with a frame that cannot be decoded, or the card's field that contradicts the model.
     """
     card, params = question.card, question.params
     teacher = open_teacher(card, files, params.device, params.inference_threads)
@@ -90,17 +90,17 @@ def label_shard(clips: LoadShard, files: TeacherFiles, question: LabelTask) -> I
     unlabelled = {NO_PICTURE: 0, BELOW_MIN_SCORE: 0}
     with closing(score_clips(stored_clips(clips, card), teacher, card, params)) as scored:
         while part := list(islice(scored, CLIPS_AT_A_TIME)):
-            found = [(clip_id, scores_C) for clip_id, scores_C in part if scores_C is not None]
-            unlabelled[NO_PICTURE] += len(part) - len(found)
-            if not found:
+            scored_clips = [(clip_id, scores_C) for clip_id, scores_C in part if scores_C is not None]
+            unlabelled[NO_PICTURE] += len(part) - len(scored_clips)
+            if not scored_clips:
                 continue
-            clip_ids, scores = zip(*found, strict=True)
+            clip_ids, scores = zip(*scored_clips, strict=True)
             clip, label, score = top_labels(np.stack(scores), is_allowed_C, alphabetical, params)
-            unlabelled[BELOW_MIN_SCORE] += len(found) - len(np.unique(clip))
+            unlabelled[BELOW_MIN_SCORE] += len(scored_clips) - len(np.unique(clip))
             columns = [pa.array(clip_ids, pa.string()).take(pa.array(clip)), pa.array(names[label], pa.string()), score]
             yield pa.table(columns, schema=TEACHER_LABELS_ARROW)
-    told = {"clips": str(clips.num_rows), "unlabelled": json.dumps(unlabelled, sort_keys=True)}
-    yield TEACHER_LABELS_ARROW.empty_table().replace_schema_metadata(told)
+    metadata = {"clips": str(clips.num_rows), "unlabelled": json.dumps(unlabelled, sort_keys=True)}
+    yield TEACHER_LABELS_ARROW.empty_table().replace_schema_metadata(metadata)
 
 
 def top_labels(
@@ -109,13 +109,13 @@ def top_labels(
     alphabetical: NDArray[np.int64],
     params: LabelParams,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """The `params.top_k` best allowed labels of each clip that reach `params.min_score`; equal scores go by name.
+    """The `params.top_k` best allowed labels of each clip from `params.min_score` on; equal scores are ordered by name.
 
     Args:
         scores_NC: [clips, classes].
-        is_allowed_C: which classes may be labels.
+        is_allowed_C: whether each class may be a label.
         alphabetical: rank of each class by name [classes].
-        params: how many, and from which score on.
+        params: number of labels, and the minimum score.
 
     Returns:
         Positions of clip and class, and the score, of each label [labels], by clip, best first.

@@ -1,4 +1,4 @@
-"""A model in the layout of the transformers library: which files it has, and what it calls its classes."""
+"""A model in the layout of the transformers library: its files and the names of its classes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 
 
 def model_files(card: TeacherCard, folder: Folder) -> tuple[FileRef, ...]:
-    """The files of the card's model, by their names in it: from the teacher's folder, else from the hub.
+    """The files of the card's model, named relative to it: from the teacher's folder, otherwise from the hub.
 
     Raises:
-        FileNotFoundError: naming the model, where it was looked for, and the remedy.
-        ValueError: naming the file that the model lacks.
+        FileNotFoundError: naming the model, the places that were searched, and the remedy.
+        UserError: naming the file that the model lacks.
     """
     prefix = "" if card.weights == "." else f"{card.weights.rstrip('/')}/"
     present = {name.removeprefix(prefix): file for name, file in folder.items() if name.startswith(prefix)}
@@ -38,19 +38,19 @@ def model_files(card: TeacherCard, folder: Folder) -> tuple[FileRef, ...]:
 
 
 def read_config(files: Iterable[FileRef], card: TeacherCard) -> dict[str, Any]:
-    """What `config.json` says.
+    """The content of `config.json`.
 
     Raises:
-        ValueError: it is no JSON object.
+        UserError: it is not a JSON object.
     """
     return _read_json(next(file for file in files if file.name == CONFIG), card)
 
 
 def named_classes(files: Iterable[FileRef], card: TeacherCard) -> tuple[ClassName, ...]:
-    """The classes that a model's `id2label` names, in the order of its scores.
+    """The classes in a model's `id2label`, in the order of its scores.
 
     Raises:
-        ValueError: there are no names, or not one for each class.
+        UserError: `id2label` is missing or does not number the classes from 0 without gaps.
     """
     names = read_config(files, card).get("id2label") or {}
     try:
@@ -86,9 +86,9 @@ def _read_json(file: FileRef, card: TeacherCard) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
     except ValueError as error:
-        raise UserError(f"{file.name} of model {card.weights!r} is no JSON ({error}): replace the file") from error
+        raise UserError(f"{file.name} of model {card.weights!r} is not JSON ({error}): replace the file") from error
     if not isinstance(content, dict):
-        raise UserError(f"{file.name} of model {card.weights!r} is no JSON object: replace the file")
+        raise UserError(f"{file.name} of model {card.weights!r} is not a JSON object: replace the file")
     return content
 
 

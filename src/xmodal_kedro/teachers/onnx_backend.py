@@ -22,14 +22,14 @@ class OnnxTeacher:
     """An ONNX classifier that has been checked against its card.
 
     Args:
-        card: what the file is said to be.
+        card: describes the file.
         weights: the ONNX file.
         labels: class names in the order of the output.
         device: `auto` takes CUDA where onnxruntime offers it.
-        inference_threads: of one inference on a CPU.
+        inference_threads: threads of one inference on a CPU.
 
     Raises:
-        ValueError: the file is no ONNX model, or differs from the card or the class list.
+        UserError: the file is not an ONNX model, or differs from the card or the class list.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ class OnnxTeacher:
         _check_output(card, self._session, len(labels))
 
     def rows(self, clip: Clip) -> list[NDArray[Any]]:
-        """Pictures, patches or windows as the card's input says."""
+        """Frames, patches or windows, as described by the card's input."""
         return clip_rows(clip, self._input)
 
     def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """float32 [len(rows), classes]; a model of fixed batch size is fed in pieces of it, the last one padded."""
+        """float32 [len(rows), classes]; a model of fixed batch size gets batches of that size, the last one padded."""
         (raw_BC,) = self._run(rows, [self._output.tensor])
         return self._scores(raw_BC)
 
     def embed(self, rows: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Embeddings [len(rows), size] and scores [len(rows), classes], both float32.
 
-        Only of a teacher whose card names `output.embedding`.
+        Only for a teacher whose card names `output.embedding`.
         """
         embedding_BE, raw_BC = self._run(rows, [self._output.embedding, self._output.tensor])
         return embedding_BE.astype(np.float32), self._scores(raw_BC)
@@ -65,7 +65,7 @@ class OnnxTeacher:
 
     def _run(self, rows: Sequence[NDArray[Any]], outputs: list[str]) -> list[NDArray[Any]]:
         step = self._fixed_batch or len(rows)
-        pieces = [self._run_piece(rows[at : at + step], step, outputs) for at in range(0, len(rows), step)]
+        pieces = [self._run_piece(rows[start : start + step], step, outputs) for start in range(0, len(rows), step)]
         return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
     def _run_piece(self, piece: Sequence[NDArray[Any]], step: int, outputs: list[str]) -> list[NDArray[Any]]:
@@ -95,7 +95,7 @@ def _open_session(card: TeacherCard, weights: bytes, device: Device, threads: in
 
 
 def _check_input(card: TeacherCard, session: ort.InferenceSession) -> tuple[int | None, Any]:
-    """The model's fixed batch size, if it has one, and its input's type; half precision is fed what single is."""
+    """The model's fixed batch size, if it has one, and the type of its input. Float16 takes what float32 takes."""
     spec = input_of(card)
     inputs = {tensor.name: tensor for tensor in session.get_inputs()}
     if list(inputs) != [spec.tensor]:
@@ -150,7 +150,7 @@ def _check_output(card: TeacherCard, session: ort.InferenceSession, classes: int
 
 
 def _fits(shape: list[int | str | None], wanted: tuple[int, ...]) -> bool:
-    """Whether a declared shape, whose free dimensions are names or None, admits `wanted`."""
+    """Whether a declared shape, whose free dimensions are names or None, matches `wanted`."""
     return len(shape) == len(wanted) and all(
         not isinstance(declared, int) or declared == size for declared, size in zip(shape, wanted, strict=True)
     )

@@ -1,4 +1,4 @@
-"""From a teacher's card and folder to a teacher that scores."""
+"""Opens and checks a teacher, given its card and folder."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ from xmodal_kedro.teachers.protocol import Device, Teacher, TeacherFiles, requir
 logger = logging.getLogger(__name__)
 
 IN_A_FOLDER = "transformers"
-"""The backend whose models come as folders."""
+"""The backend whose models are folders."""
 BLANK_SIDE_PX = 64
 MIN_SIGMOID_OF_PROBABILITIES = 0.5
-"""What a sigmoid makes of 0: no less comes of what is a probability already."""
+"""Sigmoid of 0: the lowest score if a sigmoid is applied to values that are probabilities already."""
 
 
 def teacher_files(card: TeacherCard, folder: Folder) -> TeacherFiles:
-    """The files that the card names; those of a model on the hub are fetched.
+    """The files that the card names; a model on the hub is downloaded.
 
     Raises:
-        FileNotFoundError: naming what is not there, where it was looked for, and the remedy.
+        FileNotFoundError: naming the missing file, the places that were searched, and the remedy.
     """
     weights = model_files(card, folder) if card.backend == IN_A_FOLDER else (folder.file(card.weights),)
     return TeacherFiles(weights, None if card.labels is None else folder.file(card.labels))
 
 
 def teacher_classes(card: TeacherCard, folder: Folder) -> tuple[ClassName, ...]:
-    """The classes that a teacher may give as labels, in the order of its scores. Its weights are not loaded.
+    """The classes that a teacher can assign as labels, in the order of its scores. Its weights are not loaded.
 
     Raises:
         FileNotFoundError: see `teacher_files`.
-        ValueError: naming the file or the card's field that is wrong.
+        UserError: naming the wrong file or field of the card.
     """
     return tuple(named for named in scored_classes(card, teacher_files(card, folder)) if named.label not in card.ignore)
 
 
 def check_teacher(card: TeacherCard, folder: Folder, device: Device = "auto", inference_threads: int = 1) -> None:
-    """Open the teacher and score one blank clip, so that a wrong card or file fails before the long work.
+    """Open the teacher and score one blank clip, so that a wrong card or file fails before long computations.
 
     Raises:
         FileNotFoundError: see `teacher_files`.
-        ValueError: card, weights and class list do not fit each other; names the field and the remedy.
+        UserError: card, weights and class list do not fit each other; names the field and the remedy.
     """
-    # Not the one that is kept: a driver need not hold a teacher, let alone on a GPU, that its workers open again.
+    # Bypasses the cache: the main process should not keep a teacher, perhaps on a GPU, that its workers open again.
     teacher = open_teacher.__wrapped__(card, teacher_files(card, folder), device, inference_threads)
     try:
         rows = teacher.rows(_blank_clip(card))
         scores = teacher.scores(rows)
-    except Exception as error:  # what runs a teacher has errors of its own
+    except Exception as error:  # each backend has errors of its own
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{card.weights!r} cannot score a blank clip ({type(error).__name__}: {reason}): correct the teacher's "
@@ -83,13 +83,13 @@ def check_teacher(card: TeacherCard, folder: Folder, device: Device = "auto", in
 
 @lru_cache(maxsize=4)
 def open_teacher(card: TeacherCard, files: TeacherFiles, device: Device, inference_threads: int = 1) -> Teacher:
-    """Load a teacher; once a process for the same card and files.
+    """Load a teacher, once per process for the same card and files.
 
     Args:
-        inference_threads: of one inference on a CPU.
+        inference_threads: threads of one inference on a CPU.
 
     Raises:
-        ValueError: card, weights and class list do not fit each other; names the field and the remedy.
+        UserError: card, weights and class list do not fit each other; names the field and the remedy.
     """
     labels = tuple(named.label for named in scored_classes(card, files))
     weights = files.weights if card.backend == IN_A_FOLDER else files.weights[0].read_bytes()
@@ -98,10 +98,10 @@ def open_teacher(card: TeacherCard, files: TeacherFiles, device: Device, inferen
 
 
 def scored_classes(card: TeacherCard, files: TeacherFiles) -> tuple[ClassName, ...]:
-    """All classes of a teacher, in the order of its scores, those included that are never given as a label.
+    """All classes of a teacher, in the order of its scores, including ignored ones.
 
     Raises:
-        ValueError: naming the file or the card's field that is wrong.
+        UserError: naming the wrong file or field of the card.
     """
     classes = read_class_list(files.class_list) if files.class_list else named_classes(files.weights, card)
     unknown = sorted(set(card.ignore) - {named.label for named in classes})
@@ -112,7 +112,7 @@ def scored_classes(card: TeacherCard, files: TeacherFiles) -> tuple[ClassName, .
 
 
 def _blank_clip(card: TeacherCard) -> Clip:
-    """A black picture, or a second of silence."""
+    """A black image, or a second of silence."""
     if isinstance(card, VisualTeacherCard):
         return [cv2.imencode(".jpg", np.zeros((BLANK_SIDE_PX, BLANK_SIDE_PX, 3), np.uint8))[1].tobytes()]
     return np.zeros(CLIP_SAMPLE_RATE_HZ, np.int16)

@@ -1,4 +1,4 @@
-"""From a clip's stored pictures and sound to what a teacher is fed."""
+"""Turns a clip's stored frames and audio into inputs of a teacher."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from xmodal_kedro.params import ImageInput, LogMelInput, TeacherCard, TeacherInp
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 
 Clip: TypeAlias = list[bytes] | NDArray[np.int16]
-"""What a teacher is shown of a clip: its pictures as JPEGs, or its sound, [samples], 16 kHz mono."""
+"""The part of a clip that a teacher scores: its frames as JPEGs, or its audio as int16 [samples], 16 kHz mono."""
 
-Pictures: TypeAlias = NDArray[Any]
+Images: TypeAlias = NDArray[Any]
 """uint8 or float32."""
 
 
 def input_of(card: TeacherCard) -> TeacherInput:
-    """How the card says that its teacher is fed.
+    """The input that the card describes.
 
     Raises:
-        ValueError: it does not, as cards of models that bring their own processor do.
+        UserError: it describes none, as cards of models with their own processor do.
     """
     if card.input is None:
         raise UserError(f"the card of {card.weights!r} has no input: set the teacher's input in its card")
@@ -35,10 +35,10 @@ def input_of(card: TeacherCard) -> TeacherInput:
 
 
 def clip_rows(clip: Clip, spec: TeacherInput) -> list[NDArray[Any]]:
-    """A clip's model-ready inputs: one of each picture, patch or window; none where there are no pictures.
+    """Model-ready inputs of a clip: one for each frame, patch or window; none if there are no frames.
 
     Raises:
-        ValueError: naming the position of a picture that cannot be decoded.
+        UserError: naming the position of a frame that cannot be decoded.
     """
     if isinstance(spec, ImageInput):
         return list(image_batch(list(clip), spec)) if len(clip) else []
@@ -46,24 +46,24 @@ def clip_rows(clip: Clip, spec: TeacherInput) -> list[NDArray[Any]]:
     return list(log_mel_batch(audio_int16, spec) if isinstance(spec, LogMelInput) else window_batch(audio_int16, spec))
 
 
-def image_batch(jpegs: Sequence[bytes], spec: ImageInput) -> Pictures:
-    """Decode pictures into one batch.
+def image_batch(jpegs: Sequence[bytes], spec: ImageInput) -> Images:
+    """Decode frames into one batch.
 
     The short side is scaled to `spec.resize_px` (area averaging when shrinking, bilinear when growing) and the
     centre square of `spec.crop_px` is taken.
 
     Args:
-        jpegs: encoded pictures, at least one.
+        jpegs: encoded frames, at least one.
         spec: the teacher's input.
 
     Returns:
-        RGB, `uint8` or `float32` as `spec.dtype` says; [batch, height, width, 3] for NHWC, [batch, 3, height, width]
+        RGB, of type `spec.dtype` (`uint8` or `float32`): [batch, height, width, 3] for NHWC, [batch, 3, height, width]
         for NCHW.
 
     Raises:
-        ValueError: naming the position of a picture that cannot be decoded.
+        UserError: naming the position of a frame that cannot be decoded.
     """
-    batch_BHWC: Pictures = np.stack([_centre_crop(picture, spec) for picture in decode_pictures(jpegs)])
+    batch_BHWC: Images = np.stack([_centre_crop(image, spec) for image in decode_pictures(jpegs)])
     if spec.dtype == "float32":
         mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
         batch_BHWC = (batch_BHWC.astype(np.float32) / np.float32(255) - mean) / std
@@ -71,18 +71,18 @@ def image_batch(jpegs: Sequence[bytes], spec: ImageInput) -> Pictures:
 
 
 def decode_pictures(jpegs: Sequence[bytes]) -> list[NDArray[np.uint8]]:
-    """Decode pictures to RGB, uint8 [height, width, 3] each.
+    """Decode frames to RGB, uint8 [height, width, 3] each.
 
     Raises:
-        ValueError: naming the position of a picture that cannot be decoded.
+        UserError: naming the position of a frame that cannot be decoded.
     """
-    return [_decode(jpeg, at) for at, jpeg in enumerate(jpegs)]
+    return [_decode(jpeg, index) for index, jpeg in enumerate(jpegs)]
 
 
 def log_mel_batch(audio_int16: NDArray[np.int16], spec: LogMelInput) -> NDArray[np.float32]:
-    """Cut one clip's sound into log-mel patches.
+    """Cut a clip's audio into log-mel patches.
 
-    A clip shorter than a patch is padded with zeros to one; at the end, less than a hop of sound may fall outside
+    A clip shorter than a patch is padded with zeros to one; at the end, less than a hop of audio may be left out after
     the last patch.
 
     Args:
@@ -90,8 +90,8 @@ def log_mel_batch(audio_int16: NDArray[np.int16], spec: LogMelInput) -> NDArray[
         spec: the teacher's input.
 
     Returns:
-        float32 [patches, 1, patch_frames, 64], or without the 1, as `spec.layout` says. Patches that overlap share
-        memory.
+        float32 [patches, 1, patch_frames, 64] for the layout N1FM, otherwise [patches, patch_frames, 64]. Overlapping
+        patches share memory.
     """
     audio_T = to_float(audio_int16)
     if (missing := samples_for_frames(spec.patch_frames) - len(audio_T)) > 0:
@@ -104,9 +104,9 @@ def log_mel_batch(audio_int16: NDArray[np.int16], spec: LogMelInput) -> NDArray[
 
 
 def window_batch(audio_int16: NDArray[np.int16], spec: WaveformInput) -> NDArray[np.float32]:
-    """Cut one clip's sound into windows.
+    """Cut a clip's audio into windows.
 
-    A clip shorter than a window is padded with zeros to one; at the end, less than a hop of sound may fall outside
+    A clip shorter than a window is padded with zeros to one; at the end, less than a hop of audio may be left out after
     the last window.
 
     Args:
@@ -124,12 +124,12 @@ def window_batch(audio_int16: NDArray[np.int16], spec: WaveformInput) -> NDArray
 
 
 def to_float(audio_int16: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Stored sound as float32 in [-1, 1)."""
+    """Stored audio as float32 in [-1, 1)."""
     return np.multiply(audio_int16, np.float32(1 / INT16_FULL_SCALE), dtype=np.float32)
 
 
 def resample(audio_T: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-    """Sound of a clip at another sample rate, by windowed sinc interpolation (torchaudio's)."""
+    """Audio of a clip at another sample rate, by windowed sinc interpolation (torchaudio's)."""
     if rate_hz == CLIP_SAMPLE_RATE_HZ:
         return audio_T
     from torchaudio.functional import resample as sinc_resample
@@ -140,7 +140,7 @@ def resample(audio_T: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
 
 
 def blank_batch(spec: TeacherInput) -> NDArray[Any]:
-    """A batch of one row of zeros, of the shape and type that the functions above give."""
+    """A batch of one row of zeros, of the shape and type that the functions above return."""
     if isinstance(spec, WaveformInput):
         return np.zeros((1, _window_samples(spec)), np.float32)
     if isinstance(spec, LogMelInput):
@@ -154,22 +154,22 @@ def _window_samples(spec: WaveformInput) -> int:
     return max(1, round(spec.window_s * (spec.sample_rate_hz or CLIP_SAMPLE_RATE_HZ)))
 
 
-def _decode(jpeg: bytes, at: int) -> NDArray[np.uint8]:
-    picture: Any = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise UserError(f"picture {at} of {len(jpeg)} bytes cannot be decoded: make the clips again")
-    decoded: NDArray[np.uint8] = picture
+def _decode(jpeg: bytes, index: int) -> NDArray[np.uint8]:
+    image: Any = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise UserError(f"frame {index} of {len(jpeg)} bytes cannot be decoded: make the clips again")
+    decoded: NDArray[np.uint8] = image
     return decoded
 
 
-def _centre_crop(picture_HWC: Pictures, spec: ImageInput) -> Pictures:
-    height, width = picture_HWC.shape[:2]
+def _centre_crop(image_HWC: Images, spec: ImageInput) -> Images:
+    height, width = image_HWC.shape[:2]
     scale = spec.resize_px / min(height, width)
     if scale != 1:
         size = (round(width * scale), round(height * scale))
-        picture_HWC = cv2.resize(picture_HWC, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    top, left = ((side - spec.crop_px) // 2 for side in picture_HWC.shape[:2])
-    return picture_HWC[top : top + spec.crop_px, left : left + spec.crop_px]
+        image_HWC = cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    top, left = ((side - spec.crop_px) // 2 for side in image_HWC.shape[:2])
+    return image_HWC[top : top + spec.crop_px, left : left + spec.crop_px]
 
 
 @lru_cache(maxsize=4)

@@ -28,7 +28,7 @@ LIBRARIES = {
 
 
 class Teacher(Protocol):
-    """A classifier, whatever runs it."""
+    """A classifier of any backend."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -36,26 +36,26 @@ class Teacher(Protocol):
 
     @property
     def on_cuda(self) -> bool:
-        """Whether a GPU scores, so that the CPU is free to prepare."""
+        """Whether it scores on a GPU, so that the CPU is free to prepare inputs."""
 
     def rows(self, clip: Clip) -> list[NDArray[Any]]:
-        """Model-ready inputs of one clip. Several threads may ask at once.
+        """Model-ready inputs of one clip. It is thread-safe.
 
         Args:
-            clip: its JPEGs, or its sound as int16 [samples], 16 kHz mono.
+            clip: its JPEGs, or its audio as int16 [samples], 16 kHz mono.
 
         Returns:
-            One array of each picture, patch or window; none of a clip without pictures.
+            One array for each frame, patch or window; none for a clip without frames.
 
         Raises:
-            ValueError: naming the position of a picture that cannot be decoded.
+            UserError: naming the position of a frame that cannot be decoded.
         """
 
     def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """Score inputs, at least one, of any clips. What a row scores does not depend on the others.
+        """Score at least one input; they may be from different clips. The scores of a row do not depend on other rows.
 
         Returns:
-            float32 [len(rows), classes], each 0..1; see `require_scores`.
+            float32 [len(rows), classes], each in 0..1; see `require_scores`.
         """
 
 
@@ -64,8 +64,8 @@ class TeacherFiles:
     """The files of a teacher.
 
     Attributes:
-        weights: of the network; several where a model comes as a folder, by their names in it.
-        class_list: None where the model itself names its classes.
+        weights: of the network; for a model that is a folder, several files with names relative to it.
+        class_list: None if the model itself names its classes.
     """
 
     weights: tuple[FileRef, ...]
@@ -73,14 +73,14 @@ class TeacherFiles:
 
 
 def require_scores(scores_BC: NDArray[np.float32], card: TeacherCard) -> None:
-    """Check what a teacher says.
+    """Check scores.
 
     Raises:
-        ValueError: a score is not a number in 0..1; names the card's field.
+        UserError: a score is not a number in 0..1; names the card's field.
     """
     if np.isnan(scores_BC).any():
         raise UserError(
-            f"{card.weights!r} gives scores that are no numbers (NaN): correct the teacher's input in its card (its "
+            f"{card.weights!r} gives scores that are not numbers (NaN): correct the teacher's input in its card (its "
             "type, mean, std or log_offset), or replace the weights"
         )
     if not (scores_BC.min(initial=0) >= 0 and scores_BC.max(initial=0) <= 1):

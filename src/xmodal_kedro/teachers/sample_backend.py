@@ -1,4 +1,4 @@
-"""The sample world's own teachers: one small network for pictures and for log-mel patches."""
+"""The sample world's own teachers: one small network for images and for log-mel patches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SampleTeacher:
         device, inference_threads: not used, as it runs on one CPU thread.
 
     Raises:
-        ValueError: the weights are not such a network's, or of another number of classes.
+        UserError: the weights are not those of a `SampleNetwork`, or have another number of classes.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class SampleTeacher:
         self._network = _load_network(card, weights, len(labels))
 
     def rows(self, clip: Clip) -> list[NDArray[Any]]:
-        """Pictures or patches, [channels, height, width] each."""
+        """Frames or patches, [channels, height, width] each."""
         return clip_rows(clip, input_of(self._card))
 
     def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
@@ -54,11 +54,11 @@ class SampleTeacher:
 
 
 class SampleNetwork(nn.Module):
-    """Four convolutions, pooled to a coarse 4 x 4 grid: where things are in the picture, or in the spectrum, counts.
+    """Four convolutions, pooled to a coarse 4 x 4 grid, so the position in the image or in the spectrum matters.
 
     Args:
-        channels: of the input.
-        classes: of the output.
+        channels: channels of the input.
+        classes: size of the output.
     """
 
     def __init__(self, channels: int, classes: int) -> None:

@@ -1,4 +1,4 @@
-"""Score clips with a teacher that never waits for its input."""
+"""Score clips with a teacher while the next inputs are prepared in threads."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from xmodal_kedro.teachers.torch_inference import torch_threads
 Rows = list[NDArray[Any]]
 
 PREPARED_TOGETHER = 16
-"""Clips that are prepared one after the other: a core that turned from preparing to scoring and back for each clip
-would find its caches emptied each time."""
+"""Clips that are prepared one after the other. A core that switches between preparing and scoring for each clip loses
+its caches each time."""
 THREADS_FOR_CUDA = 4
-"""Threads that prepare clips for a GPU, where the parameters do not say how many."""
+"""Threads that prepare clips for a GPU, if the parameters do not set their number."""
 
 
 @dataclass
 class _Pending:
-    """A clip of which not every row is scored yet."""
+    """A clip with rows that are not scored yet."""
 
     clip_id: str
     rows_left: int
@@ -42,20 +42,20 @@ class _Pending:
 def score_clips(
     clips: Iterable[tuple[str, Clip]], teacher: Teacher, card: TeacherCard, params: LabelParams
 ) -> Generator[tuple[str, NDArray[np.float32] | None], None, None]:
-    """Pool a teacher's scores over the pictures, patches or windows of each clip.
+    """Pool a teacher's scores over the frames, patches or windows of each clip.
 
-    Batches run across clips, so their size does not depend on how many inputs a clip has. Threads prepare the clips to
-    come, about a batch of them, while a batch is scored; without threads, batches wait for their clips.
+    A batch holds inputs of several clips, so its size does not depend on the number of inputs of a clip. While a batch
+    is scored, threads prepare about one more batch; without threads, preparing and scoring alternate.
 
     Args:
-        clips: ids, with JPEGs or sound.
+        clips: ids, with JPEGs or audio.
 
     Yields:
-        Id and scores [classes] of each clip, in order; None where there was nothing to score.
+        Id and scores [classes] of each clip, in order; None for a clip without inputs.
 
     Raises:
-        ValueError: naming the clip that cannot be decoded, or the card's field that contradicts the scores. Other
-            errors of a teacher's preparation come as they are, with the clip as a note.
+        UserError: naming the clip that cannot be decoded, or the card's field that contradicts the scores. Other
+            errors while a clip is prepared pass unchanged, with the clip as a note.
     """
     waiting: deque[_Pending] = deque()
     batch: list[tuple[_Pending, NDArray[Any]]] = []
@@ -77,7 +77,7 @@ def score_clips(
 def prepared_clips(
     clips: Iterable[tuple[str, Clip]], teacher: Teacher, params: LabelParams
 ) -> Generator[tuple[str, Rows], None, None]:
-    """Each clip's id and rows, in order, made ahead where there are threads for it; errors as `score_clips`."""
+    """Id and rows of each clip, in order. Threads prepare them ahead, if there are any. Errors: see `score_clips`."""
     remaining = iter(clips)
     parts = iter(lambda: list(islice(remaining, PREPARED_TOGETHER)), [])
     count = params.prepare_threads
@@ -87,13 +87,13 @@ def prepared_clips(
         for part in parts:
             yield from _prepare(teacher, part)
         return
-    most_ahead = count + params.batch_size // PREPARED_TOGETHER
+    max_ahead = count + params.batch_size // PREPARED_TOGETHER
     ahead: deque[Future[list[tuple[str, Rows]]]] = deque()
     with ThreadPoolExecutor(count, "prepare") as threads:
         try:
             for part in parts:
                 ahead.append(threads.submit(_prepare, teacher, part))
-                if len(ahead) > most_ahead:
+                if len(ahead) > max_ahead:
                     yield from ahead.popleft().result()
             while ahead:
                 yield from ahead.popleft().result()
@@ -102,7 +102,7 @@ def prepared_clips(
 
 
 def _prepare(teacher: Teacher, clips: Sequence[tuple[str, Clip]]) -> list[tuple[str, Rows]]:
-    with torch_threads(1):  # a clip is too little work to share: threads would wait for each other, and burn the cores
+    with torch_threads(1):  # one clip is too little work for several threads: they would mostly wait for each other
         return [(clip_id, _rows_of(teacher, clip_id, clip)) for clip_id, clip in clips]
 
 

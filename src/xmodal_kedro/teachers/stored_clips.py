@@ -1,4 +1,4 @@
-"""What a teacher is shown of stored clips."""
+"""Reads the part of stored clips that a teacher scores."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from xmodal_kedro.storage import LoadShard
 from xmodal_kedro.teachers.preprocess import Clip
 
 CLIPS_AT_A_TIME = 64
-"""Clips of a shard that are read together, and labelled together, so that the size of a shard does not matter."""
+"""Clips of a shard that are read and labelled together, so that memory does not depend on the size of a shard."""
 
 
 def stored_clips(clips: LoadShard, card: TeacherCard) -> Iterator[tuple[str, Clip]]:
-    """Ids, with JPEGs or sound as the teacher of the card is shown them, of a shard."""
+    """Ids of a shard's clips, with their JPEGs for a visual teacher or their audio for an audio teacher."""
     column = "frames" if isinstance(card, VisualTeacherCard) else "audio"
     with clips.open() as parquet:
         for part in parquet.iter_batches(CLIPS_AT_A_TIME, columns=["clip_id", column]):

@@ -1,4 +1,4 @@
-"""What the teachers that torch runs have in common."""
+"""Inference shared by the teachers that run in torch."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def device_of(card: TeacherCard, wanted: Device) -> torch.device:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Torch on so many CPU threads inside the block.
+    """Limit torch to `count` CPU threads inside the block.
 
-    With one, sums have the same order, so results the same bits, on any machine.
+    With one thread, sums have the same order on any machine, so results are equal bit for bit.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(count)
@@ -37,7 +37,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def inference(device: torch.device, threads: int) -> Iterator[None]:
-    """Without gradients; on CUDA in bfloat16, or float16 where that is not supported, and in float32 elsewhere."""
+    """Inference mode in the block: bfloat16 on CUDA, or float16 where that is not supported; float32 on the CPU."""
     on_cuda = device.type == "cuda"
     half = torch.float16 if on_cuda and not torch.cuda.is_bf16_supported() else torch.bfloat16
     with torch_threads(threads), torch.inference_mode(), torch.autocast(device.type, dtype=half, enabled=on_cuda):
@@ -45,7 +45,7 @@ def inference(device: torch.device, threads: int) -> Iterator[None]:
 
 
 def activate(logits_BC: Tensor, output: ScoresOutput) -> NDArray[np.float32]:
-    """Scores [batch, classes] from a network's output, as the card says."""
+    """Scores [batch, classes] from logits, by the scale and activation of the card."""
     scaled_BC = logits_BC.float() * output.scale
     if output.activation == "softmax":
         scaled_BC = scaled_BC.softmax(1)

@@ -1,4 +1,4 @@
-"""Teachers that are torchvision's networks with weights of the user's own."""
+"""Teachers that are torchvision networks with weights from a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xmodal_kedro.teachers.torch_inference import activate, device_of, inference
 
 
 class TorchvisionTeacher:
-    """A network of torchvision's; see `OnnxTeacher` for the arguments."""
+    """A torchvision network; see `OnnxTeacher` for the arguments."""
 
     def __init__(
         self, card: TeacherCard, weights: bytes, labels: tuple[str, ...], device: Device, inference_threads: int
@@ -30,13 +30,13 @@ class TorchvisionTeacher:
         self._card, self._threads = card, inference_threads
         self._input = input_of(card)
         if not (isinstance(self._input, ImageInput) and (self._input.layout, self._input.dtype) == ("NCHW", "float32")):
-            raise UserError("torchvision's networks see pictures: set input.layout to NCHW and input.dtype to float32")
+            raise UserError("torchvision's networks take images: set input.layout to NCHW and input.dtype to float32")
         self._device = device_of(card, device)
         self.on_cuda = self._device.type == "cuda"
         self._network = _load_network(card, weights, len(labels)).eval().to(self._device)
 
     def rows(self, clip: Clip) -> list[NDArray[Any]]:
-        """Pictures as the card's input says."""
+        """Frames, as described by the card's input."""
         return clip_rows(clip, self._input)
 
     def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Teachers of the transformers library: any image- or audio-classification model, fed by its own processor."""
+"""Teachers of the transformers library: any image or audio classifier with its own processor."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from xmodal_kedro.teachers.protocol import Device
 from xmodal_kedro.teachers.torch_inference import activate, device_of, inference
 
 UNUSED_IN_INFERENCE = ("masked_spec_embed",)
-"""Endings of tensors that only training reads, and that published weights may lack."""
+"""Suffixes of tensors that only training uses, and that published weights may lack."""
 
 
 class TransformersTeacher:
-    """A classifier with its processor. Their code is the library's: none that comes with a model is run.
+    """A classifier with its processor. Only the library's code is run, never code that comes with a model.
 
     Args:
         card: says which activation turns logits into scores.
-        files: of the model, by their names in it; see `model_folder.model_files`.
+        files: of the model, with names relative to it; see `model_folder.model_files`.
         labels: class names in the order of the output.
-        device: `auto` takes CUDA where there is one.
-        inference_threads: of one inference on a CPU.
+        device: `auto` takes CUDA if there is one.
+        inference_threads: threads of one inference on a CPU.
 
     Raises:
-        ValueError: the model is no such classifier, is not whole, or has another number of classes.
+        UserError: the model is not such a classifier, is incomplete, or has another number of classes.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TransformersTeacher:
     ) -> None:
         self.labels = labels
         self._card, self._threads = card, inference_threads
-        self._sees = isinstance(card, VisualTeacherCard)
+        self._is_visual = isinstance(card, VisualTeacherCard)
         self._device = device_of(card, device)
         self.on_cuda = self._device.type == "cuda"
         _require_known(card, read_config(files, card))
@@ -69,24 +69,24 @@ class TransformersTeacher:
         self._input_name: str = model.main_input_name
 
     def rows(self, clip: Clip) -> list[NDArray[Any]]:
-        """What the processor makes of each picture, or of the sound.
+        """The processor's output for each frame, or for the audio.
 
-        Sound is padded with zeros to whole seconds, so that few lengths occur and a batch needs no padding.
+        Audio is padded with zeros to whole seconds, so that few lengths occur and a batch needs no padding.
         """
-        if not self._sees:
+        if not self._is_visual:
             return list(self._processed(_whole_seconds(np.asarray(clip, np.int16))))
         if not len(clip):
             return []
-        pictures = self._processor(decode_pictures(list(clip)), input_data_format="channels_last", return_tensors="pt")
-        return list(pictures[self._input_name].numpy())
+        images = self._processor(decode_pictures(list(clip)), input_data_format="channels_last", return_tensors="pt")
+        return list(images[self._input_name].numpy())
 
     def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """float32 [len(rows), classes]; inputs of one shape are scored together."""
         scores_BC = np.empty((len(rows), len(self.labels)), np.float32)
         with inference(self._device, self._threads):
-            for places in _places_by_shape(rows):
-                batch = torch.from_numpy(np.stack([rows[place] for place in places])).to(self._device)
-                scores_BC[places] = activate(self._model(**{self._input_name: batch}).logits, self._card.output)
+            for indices in _rows_by_shape(rows):
+                batch = torch.from_numpy(np.stack([rows[index] for index in indices])).to(self._device)
+                scores_BC[indices] = activate(self._model(**{self._input_name: batch}).logits, self._card.output)
         return scores_BC
 
     def _processed(self, audio_int16: NDArray[np.int16]) -> NDArray[np.float32]:
@@ -96,11 +96,11 @@ class TransformersTeacher:
         return np.asarray(processed[self._input_name], np.float32)
 
 
-def _places_by_shape(rows: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
-    places: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
-        places[row.shape].append(place)
-    yield from places.values()
+def _rows_by_shape(rows: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
+    indices: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        indices[row.shape].append(index)
+    yield from indices.values()
 
 
 def _whole_seconds(audio_int16: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -109,10 +109,10 @@ def _whole_seconds(audio_int16: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def _require_known(card: TeacherCard, config: dict[str, Any]) -> None:
-    """Check that the library itself has the model's code, and that it is a classifier of what the card's teacher gets.
+    """Check that the library itself has the model's code, and that it is a classifier of the card's modality.
 
     Raises:
-        ValueError: naming the model and what its config asks for.
+        UserError: naming the model and the missing code or classifier.
     """
     kind = config.get("model_type")
     if kind not in transformers.CONFIG_MAPPING:
@@ -121,22 +121,22 @@ def _require_known(card: TeacherCard, config: dict[str, Any]) -> None:
             f"{CONFIG} of {card.weights!r} asks for {wants}; transformers {transformers.__version__} does not have "
             "it: name a model whose model_type it has"
         )
-    sees = isinstance(card, VisualTeacherCard)
+    is_visual = isinstance(card, VisualTeacherCard)
     classifiers = (
         modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
-        if sees
+        if is_visual
         else modeling_auto.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES
     )
     if kind not in classifiers:
         raise UserError(
-            f"{card.weights!r} is a model of type {kind!r}, of which there is no {'image' if sees else 'audio'} "
+            f"{card.weights!r} is a model of type {kind!r}, which has no {'image' if is_visual else 'audio'} "
             "classifier: name another under weights in the teacher's card"
         )
 
 
 @contextmanager
 def _local_folder(files: Sequence[FileRef]) -> Iterator[str]:
-    """A folder with these files and no other; remote ones are fetched for as long as the block lasts."""
+    """A temporary folder with these files only; remote ones are downloaded for the block."""
     with ExitStack() as fetched, tempfile.TemporaryDirectory(prefix="xmodal-") as folder:
         for file in files:
             Path(folder, file.name).symlink_to(Path(fetched.enter_context(file.fetched())).absolute())
@@ -144,16 +144,16 @@ def _local_folder(files: Sequence[FileRef]) -> Iterator[str]:
 
 
 def _load_processor(card: TeacherCard, folder: str) -> Any:
-    sees = isinstance(card, VisualTeacherCard)
-    auto = transformers.AutoImageProcessor if sees else transformers.AutoFeatureExtractor
-    with _clear_errors(card, "image processor" if sees else "feature extractor"):
+    is_visual = isinstance(card, VisualTeacherCard)
+    auto = transformers.AutoImageProcessor if is_visual else transformers.AutoFeatureExtractor
+    with _clear_errors(card, "image processor" if is_visual else "feature extractor"):
         return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def _load_model(card: TeacherCard, folder: str) -> Any:
-    sees = isinstance(card, VisualTeacherCard)
-    auto = transformers.AutoModelForImageClassification if sees else transformers.AutoModelForAudioClassification
-    with _clear_errors(card, "image classifier" if sees else "audio classifier"):
+    is_visual = isinstance(card, VisualTeacherCard)
+    auto = transformers.AutoModelForImageClassification if is_visual else transformers.AutoModelForAudioClassification
+    with _clear_errors(card, "image classifier" if is_visual else "audio classifier"):
         model, report = auto.from_pretrained(
             folder,
             local_files_only=True,
@@ -172,7 +172,7 @@ def _load_model(card: TeacherCard, folder: str) -> Any:
 
 @contextmanager
 def _clear_errors(card: TeacherCard, what: str) -> Iterator[None]:
-    """The library's reports and progress are kept silent; its errors come as one line."""
+    """Silence the library's reports and progress bars; turn its errors into a `UserError` of one line."""
     chatter.set_verbosity_error()
     chatter.disable_progress_bar()
     try:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.labels.check.worlds import PARAMS, clip_truth, label_shard, meaning, target_shard
+from tests.labels.check.small_corpus import PARAMS, clip_truth, label_shard, meaning, target_shard
 from xmodal_kedro.labels.check.calibration import expected_calibration_error, reliability
 from xmodal_kedro.labels.check.statements import collect_statements
 from xmodal_kedro.schemas import LabelReliability

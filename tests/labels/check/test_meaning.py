@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tests.labels.check.worlds import CANDIDATES, LABEL_CLASSES, ONTOLOGY, meaning
+from tests.labels.check.small_corpus import CANDIDATES, LABEL_CLASSES, ONTOLOGY, meaning
 from xmodal_kedro.labels.check.meaning import Meaning
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-from tests.labels.check.worlds import PARAMS, clip_truth, label_shard, meaning, target_shard
+from tests.labels.check.small_corpus import PARAMS, clip_truth, label_shard, meaning, target_shard
 from xmodal_kedro.labels.check.quality import measure
 from xmodal_kedro.labels.check.statements import collect_statements
 from xmodal_kedro.schemas import LabelQuality

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import MemoryShard
-from tests.labels.check.worlds import meaning
+from tests.labels.check.small_corpus import meaning
 from xmodal_kedro.labels.check.truth import find_clips, read_truth, require_known_classes
 from xmodal_kedro.schemas import ClipTruth, Truth
 

@@ -1,4 +1,4 @@
-"""Ask a teacher what is heard in each clip."""
+"""Label the audio of each clip with a teacher."""
 
 from .pipeline import create_pipeline
 

@@ -9,7 +9,7 @@ from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 def label_audio(
     clips: Shards, audio_teacher_files: Folder, audio_teacher: AudioTeacherCard, audio_label: AudioLabelParams
 ) -> ShardJobs:
-    """Label the sound of each clip; the teacher is checked before the first shard."""
+    """Label the audio of each clip; the teacher is checked before the first shard."""
     from xmodal_kedro.teachers.labelling import label_clips
 
     return label_clips(clips, audio_teacher_files, audio_teacher, audio_label)
@@ -18,14 +18,14 @@ def label_audio(
 def embed_audio(
     clips: Shards, audio_teacher_files: Folder, audio_teacher: AudioTeacherCard, audio_label: AudioLabelParams
 ) -> ShardJobs:
-    """Keep the teacher's own embedding of each clip, where `audio_label.embeddings` asks for it."""
+    """Store the teacher's embedding of each clip, if `audio_label.embeddings` is true."""
     from xmodal_kedro.teachers.embeddings import embed_clips
 
     return embed_clips(clips, audio_teacher_files, audio_teacher, audio_label)
 
 
 def list_audio_classes(audio_teacher_files: Folder, audio_teacher: AudioTeacherCard) -> tuple[DataFrame, DataFrame]:
-    """The teacher's classes, and the ontology that they are part of; that is empty where the card names none."""
+    """The teacher's classes, and their ontology, which is empty if the card names none."""
     from xmodal_kedro.labels.ontology import empty_ontology, read_ontology
     from xmodal_kedro.labels.sounds import audio_classes
 

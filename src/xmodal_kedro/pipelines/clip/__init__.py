@@ -1,4 +1,4 @@
-"""Cut usable videos into clips of sound and pictures."""
+"""Cut usable videos into clips of audio and frames."""
 
 from .pipeline import create_pipeline
 

@@ -18,17 +18,17 @@ logger = logging.getLogger(__name__)
 
 
 def clip_videos(videos: DataFrame, source_videos: Folder, clip: ClipParams) -> ShardJobs:
-    """Spread the videos over shards by hash of their content, bounded in bytes; each shard's job cuts its own.
+    """Distribute the videos over shards of bounded size by a hash of their content; each job clips one shard.
 
     Raises:
-        ValueError: if there is no usable video.
+        UserError: there is no usable video.
     """
     from xmodal_kedro.media.clip_shard import VideoSource, clip_shard, estimated_bytes
 
     if videos.empty:
         raise UserError(
             f"none of the files in {source_videos.root} can be used: `rejected_videos` says why; add videos with "
-            "sound and picture, and run `ingest` again"
+            "audio and video, and run `ingest` again"
         )
     sources: dict[str, VideoSource] = {}
     weights: dict[str, float] = {}
@@ -43,13 +43,13 @@ def clip_videos(videos: DataFrame, source_videos: Folder, clip: ClipParams) -> S
 
 
 def gather_unclipped(clips: Shards, videos: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """What the shards' makers reported of the videos that gave no clip, or not to their end; logs the sum of all.
+    """Collect the shards' reports of videos without clips, or not decoded to their end; logs the counts.
 
     Returns:
         `unclipped_videos` and `cut_short_videos`, both in order of `uri`.
 
     Raises:
-        ValueError: if a usable video is not either clipped or unclipped, or one that was cut short is not clipped.
+        UserError: a usable video is not either clipped or unclipped, or one that was cut short is not clipped.
     """
     from xmodal_kedro.media.accounting import add_up
     from xmodal_kedro.media.outcomes import describe_count
@@ -68,9 +68,7 @@ def gather_unclipped(clips: Shards, videos: DataFrame) -> tuple[DataFrame, DataF
             f"clip lost or doubled videos, {balance}: run the ingest and clip pipelines again, both on the same sources"
         )
     logger.info("clip: %s", balance)
-    left_out = (
-        f"spans of clipped videos left out: {report.silent_spans} silent, {report.unseen_spans} without a picture"
-    )
+    left_out = f"spans of clipped videos left out: {report.silent_spans} silent, {report.unseen_spans} without a frame"
     logger.info("clip: %d clips, %.3f hours; %s", totals.clips, totals.duration_s / 3600, left_out)
     return unclipped, cut_short
 
@@ -81,7 +79,7 @@ def plot_sources(
     unclipped_videos: DataFrame,
     cut_short_videos: DataFrame,
 ) -> Any:
-    """Draw what became of the sources, and why, as a plotly figure."""
+    """The outcomes of all sources, and their reasons, as a plotly figure."""
     from xmodal_kedro.media.outcomes import plot_outcomes
 
     return plot_outcomes(videos, rejected_videos, unclipped_videos, cut_short_videos)

@@ -7,7 +7,7 @@ from .nodes import clip_videos, gather_unclipped, plot_sources
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """Usable videos to shards of clips, and the tables of videos that gave none, not all, or what others gave."""
+    """videos -> clips, and tables of unclipped, cut short and near-duplicate videos"""
     return Pipeline(
         [
             Node(clip_videos, inputs=["videos", "source_videos", "params:clip"], outputs="clips", name="clip_videos"),

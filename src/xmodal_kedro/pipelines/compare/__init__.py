@@ -1,4 +1,4 @@
-"""Ask which labels to learn from: train one network on the labels of each rule of merging, and judge it."""
+"""Find the best labels to learn from: train a network on the labels of each merge rule, and evaluate it."""
 
 from .pipeline import create_pipeline
 

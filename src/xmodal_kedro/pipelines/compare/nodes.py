@@ -1,4 +1,4 @@
-"""Nodes of `compare`: merge, train and probe as the main line does, once for each rule of merging."""
+"""Nodes of `compare`: merge, train and probe as in the main pipelines, once for each merge rule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def survey_rules(
     merge_labels: MergeParams,
     compare: CompareParams,
 ) -> ShardJobs:
-    """Count scores, and classes that occur together, for each rule."""
+    """Count scores and co-occurring classes for each rule."""
     from xmodal_kedro.evaluation.rules import jobs_by_rule, merge_params
     from xmodal_kedro.labels.class_map import ClassMap
     from xmodal_kedro.labels.counts import survey_jobs
@@ -35,7 +35,7 @@ def plan_rules(
     merge_labels: MergeParams,
     compare: CompareParams,
 ) -> dict[str, Any]:
-    """The plan of merging by each rule."""
+    """The merge plan of each rule."""
     from xmodal_kedro.evaluation.rules import merge_params, of_rule
     from xmodal_kedro.labels.associations import plan_from_survey
     from xmodal_kedro.labels.class_map import ClassMap
@@ -45,7 +45,7 @@ def plan_rules(
 
 
 def count_rules(clips: Shards, visual_labels: Shards, audio_labels: Shards, compare_plans: dict[str, Any]) -> ShardJobs:
-    """Count the targets that each rule makes, where its survey does not hold these counts."""
+    """Count the targets of each rule, unless its survey holds these counts."""
     from xmodal_kedro.evaluation.rules import jobs_by_rule
     from xmodal_kedro.labels.counts import target_jobs
 
@@ -54,7 +54,7 @@ def count_rules(clips: Shards, visual_labels: Shards, audio_labels: Shards, comp
 
 
 def choose_classes(compare_plans: dict[str, Any], compare_surveys: Shards, compare_target_counts: Shards) -> DataFrame:
-    """The vocabulary of each rule, one below the other."""
+    """The vocabularies of all rules in one table."""
     import pandas as pd
 
     from xmodal_kedro.evaluation.rules import naming_rule, of_rule
@@ -77,7 +77,7 @@ def merge_rules(
     compare_vocabularies: DataFrame,
     near_duplicates: DataFrame,
 ) -> ShardJobs:
-    """Write the training targets of each rule; all rules split the videos alike."""
+    """Write the training targets of each rule; the split of a video is the same for all rules."""
     from xmodal_kedro.evaluation.rules import jobs_by_rule, vocabulary_of
     from xmodal_kedro.labels.merge import merge_jobs
 
@@ -93,11 +93,11 @@ def train_rules(
     clips: Shards,
     compare_labels: Shards,
     compare_vocabularies: DataFrame,
-    compare_leak_check: dict[str, int],  # so that a leak ends the run before hours of training, not after
+    compare_leak_check: dict[str, int],  # a dependency, so that a leak stops the run before hours of training
     train: TrainParams,
     compare: CompareParams,
 ) -> ShardJobs:
-    """Train a network for each rule and seed; a run that was killed resumes with those it lacks."""
+    """Train a network for each rule and seed; a resumed run trains only the missing ones."""
     from xmodal_kedro.evaluation.rules import training_jobs
 
     return training_jobs(clips, compare_labels, compare_vocabularies, train, compare)
@@ -128,7 +128,7 @@ def judge_rules(
     train: TrainParams,
     transfer_eval: TransferParams,
 ) -> tuple[DataFrame, DataFrame, dict[str, float]]:
-    """Measure the predictions, and test every pair of rules: results, gains, and the summary of both."""
+    """Evaluate the predictions and test every pair of rules. Returns results, gains, and a summary of both."""
     import pandas as pd
 
     from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE, read_benchmark
@@ -145,7 +145,7 @@ def judge_rules(
 
 
 def plot_rules(compare_results: DataFrame, compare_predictions: Shards) -> Any:
-    """The accuracy of each rule, over all and class by class, as a plotly figure."""
+    """The accuracy of each rule, overall and by class, as a plotly figure."""
     import pandas as pd
 
     from xmodal_kedro.reports.compare import plot_rules as plot
@@ -162,7 +162,7 @@ def write_compare_report(
     rule_accuracies: Any,
     transfer_eval: TransferParams,
 ) -> str:
-    """Which labels to learn from, as one HTML page that needs no network."""
+    """The comparison of rules as one self-contained HTML page."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.reports.compare import CompareReport
 

@@ -1,4 +1,4 @@
-"""The pipeline `compare`: labels of both teachers to which of them, or what of both, a network learns most from."""
+"""The pipeline `compare`: which merge rule gives the labels that a network learns most from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ JUDGED = ("compare_results", "compare_gains", "compare_metrics")
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """Merge by each rule, train on each, probe all on one benchmark, and report which is best."""
+    """Merge labels by each rule, train on them, probe all networks on one benchmark, and report the best rule."""
     return Pipeline([*_merge(), *_train(), *_judge()])
 
 

@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 def embed_recordings(
     source_videos: Folder, model_weights: dict[str, Any], model_card: dict[str, Any], embed: EmbedParams
 ) -> ShardJobs:
-    """Spread the recordings over shards by hash of their name; each shard's job embeds its own.
+    """Distribute the recordings over shards by a hash of their name; each job embeds one shard.
 
     Raises:
-        UserError: if there is no recording, or weights and card do not fit each other.
+        UserError: there is no recording, or weights and card do not fit each other.
     """
     from xmodal_kedro.inference.audio_model import AudioModel
     from xmodal_kedro.inference.recordings import WindowEmbedder, embed_recordings_shard
@@ -31,7 +31,7 @@ def embed_recordings(
     from xmodal_kedro.models.device import choose_device
 
     if not source_videos:
-        raise UserError(f"{source_videos.root} holds no file: put recordings there, or name another place as `source`")
+        raise UserError(f"{source_videos.root} has no files: put recordings there, or set `source` to another place")
     backbone, device = restore_backbone(model_card, model_weights), choose_device(embed.device, "embed.device")
     embedder = WindowEmbedder(AudioModel.of(backbone, model_card, device), embed)
     files = {hashlib.sha256(name.encode()).hexdigest(): file for name, file in source_videos.items()}
@@ -45,7 +45,7 @@ def embed_recordings(
 
 
 def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> DataFrame:
-    """Recordings that could not be embedded, or not to their end, and why; logs the sum of all."""
+    """Recordings that could not be embedded to their end, and why; logs the counts."""
     import pandas as pd
 
     from xmodal_kedro.inference.recordings import FAILED_KEY

@@ -1,4 +1,4 @@
-"""The pipeline `embed`: recordings and a trained network to embeddings and tags with their times."""
+"""The pipeline `embed`: embeddings and tags of recordings over time, by a trained network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a trained network down for use elsewhere."""
+"""Export a trained network for use elsewhere."""
 
 from .pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Find out which sources can be used, and why the others cannot."""
+"""Probe the sources: which are usable, and why others are rejected."""
 
 from .pipeline import create_pipeline
 

@@ -15,18 +15,18 @@ logger = logging.getLogger(__name__)
 
 
 def probe_sources(source_videos: Folder, ingest: IngestParams) -> ShardJobs:
-    """Spread the sources over shards by hash of their name, bounded in number and bytes; each job probes its own.
+    """Distribute the sources over shards of bounded number and size by a hash of their name; each job probes one shard.
 
     Raises:
-        ValueError: if there is no source.
+        UserError: there is no source.
     """
     from xmodal_kedro.media.probe import SourceFile, probe_shard
 
     if not source_videos:
-        raise UserError(f"{source_videos.root} holds no file: put videos there, or name another folder as `source`")
+        raise UserError(f"{source_videos.root} has no files: put videos there, or set `source` to another folder")
     files = {hashlib.sha256(name.encode()).hexdigest(): file for name, file in source_videos.items()}
-    most_bytes, most_sources = 1e9 * ingest.shard_gb, ingest.shard_sources
-    weights = {digest: max(file.size_bytes / most_bytes, 1 / most_sources) for digest, file in files.items()}
+    max_bytes, max_sources = 1e9 * ingest.shard_gb, ingest.shard_sources
+    weights = {digest: max(file.size_bytes / max_bytes, 1 / max_sources) for digest, file in files.items()}
     return {
         key: partial(probe_shard, tuple(SourceFile(files[digest]) for digest in digests), ingest)
         for key, digests in spread(weights, bound=1.0).items()
@@ -34,13 +34,13 @@ def probe_sources(source_videos: Folder, ingest: IngestParams) -> ShardJobs:
 
 
 def collect_videos(probes: Shards, source_videos: Folder) -> tuple[DataFrame, DataFrame]:
-    """Part the probed sources into usable and rejected ones; of equal content, only the first name is used.
+    """Split the probed sources into usable and rejected ones; of equal files, only the first name is used.
 
     Returns:
         `videos` and `rejected_videos`, both in order of `uri`.
 
     Raises:
-        ValueError: if a source does not end in exactly one of the two.
+        UserError: a source is not in exactly one of the two tables.
     """
     import pandas as pd
 
@@ -60,8 +60,8 @@ def collect_videos(probes: Shards, source_videos: Folder) -> tuple[DataFrame, Da
     balance = f"{len(source_videos)} sources = {len(videos)} usable + {describe_count(rejected, 'rejected')}"
     if sorted([*videos["uri"], *rejected["uri"]]) != sorted(source_videos):
         raise UserError(
-            f"ingest lost or doubled sources, {balance}: if files came or went meanwhile, run the ingest pipeline "
-            "again; if that does not help, delete `probes` first"
+            f"ingest lost or doubled sources, {balance}: if files were added or removed meanwhile, run the ingest "
+            "pipeline again; if that does not help, delete `probes` first"
         )
     logger.info("ingest: %s", balance)
     return videos, rejected

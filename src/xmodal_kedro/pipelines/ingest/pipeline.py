@@ -6,7 +6,7 @@ from .nodes import collect_videos, probe_sources
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """Folder of sources to the tables of usable and of rejected ones."""
+    """source_videos -> videos, rejected_videos"""
     return Pipeline(
         [
             Node(probe_sources, inputs=["source_videos", "params:ingest"], outputs="probes", name="probe_sources"),

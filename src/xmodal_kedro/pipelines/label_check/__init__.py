@@ -1,4 +1,4 @@
-"""Measure labels against the known truth of some recordings."""
+"""Evaluate labels on recordings with known truth."""
 
 from .pipeline import create_pipeline
 

@@ -16,7 +16,7 @@ def find_true_clips(
     label_classes: DataFrame,
     sound_ontology: DataFrame,
 ) -> tuple[DataFrame, Any]:
-    """Check the truth and find its clips: `clip_truth`, and the `Meaning` of all class names."""
+    """Check the truth and match it to clips. Returns `clip_truth`, and the `Meaning` of all class names."""
     from xmodal_kedro.labels.check import truth as truths
     from xmodal_kedro.labels.check.meaning import Meaning
 

@@ -8,7 +8,7 @@ from .nodes import evaluate_labels, find_true_clips, report_check
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """truth, videos, clips, labels of all kinds -> clip_truth, quality and reliability of labels, report"""
+    """truth, videos, clips, all labels -> clip_truth, label_quality, label_reliability, report"""
     classes = ["candidate_classes", "label_classes", "sound_ontology"]
     return Pipeline(
         [

@@ -1,4 +1,4 @@
-"""Make one training target of what both teachers say."""
+"""Merge the labels of both teachers into training targets."""
 
 from .pipeline import create_pipeline
 

@@ -16,7 +16,7 @@ def survey_labels(
     label_classes: DataFrame,
     merge_labels: MergeParams,
 ) -> ShardJobs:
-    """Count scores, and classes that occur together, over groups of shards."""
+    """Count scores and co-occurring classes over groups of shards."""
     from xmodal_kedro.labels.class_map import ClassMap
     from xmodal_kedro.labels.counts import survey_jobs
     from xmodal_kedro.labels.plan import MergePlan
@@ -28,7 +28,7 @@ def survey_labels(
 def plan_merge(
     label_survey: Shards, candidate_classes: DataFrame, label_classes: DataFrame, merge_labels: MergeParams
 ) -> tuple[DataFrame, DataFrame, Any]:
-    """The threshold of each class, which classes belong together, and the plan made of both."""
+    """The threshold of each class, the associations of classes, and the merge plan from both."""
     from xmodal_kedro.labels import associations
     from xmodal_kedro.labels.class_map import ClassMap
 
@@ -36,14 +36,14 @@ def plan_merge(
 
 
 def count_targets(clips: Shards, visual_labels: Shards, audio_labels: Shards, merge_plan: Any) -> ShardJobs:
-    """Count the targets that the plan makes, over groups of shards, where the survey does not hold these counts."""
+    """Count the targets that the plan makes, over groups of shards, unless the survey holds these counts."""
     from xmodal_kedro.labels.counts import target_jobs
 
     return target_jobs(clips, visual_labels, audio_labels, merge_plan)
 
 
 def build_vocabulary(label_survey: Shards, target_counts: Shards, merge_plan: Any) -> tuple[DataFrame, DataFrame]:
-    """Choose the classes of enough clips: `label_vocabulary` and `dropped_classes`."""
+    """Choose the classes with enough clips: `label_vocabulary` and `dropped_classes`."""
     from xmodal_kedro.labels.vocabulary import planned_vocabulary
 
     return planned_vocabulary(label_survey, target_counts, merge_plan)

@@ -22,7 +22,7 @@ PLOTS = ("label_histogram", "label_scores", "association_matrix")
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """Both teachers' labels -> label_vocabulary, labels, and the report on them."""
+    """visual_labels, audio_labels -> label_vocabulary, labels, and their report"""
     return Pipeline(
         [
             Node(

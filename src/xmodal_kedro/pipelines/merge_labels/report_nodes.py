@@ -1,4 +1,4 @@
-"""Nodes of `merge_labels` that show how good the labels are."""
+"""Nodes of `merge_labels` for the report on the labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xmodal_kedro.storage import DataFrame, Shards
 def summarise_labels(
     labels: Shards, visual_labels: Shards, audio_labels: Shards, label_vocabulary: DataFrame, dropped_classes: DataFrame
 ) -> tuple[LabelSummary, dict[str, float]]:
-    """Sums over the metadata of every shard, and metrics of them for tracking."""
+    """Sums over the metadata of all shards, and metrics from them for tracking."""
     from xmodal_kedro.labels.metrics import label_metrics
     from xmodal_kedro.labels.summary import summarise
 
@@ -27,7 +27,7 @@ def plot_labels(
     class_associations: DataFrame,
     merge_labels: MergeParams,
 ) -> tuple[Any, Any, Any]:
-    """How often each class occurs, how high scores are, and which classes occur together, as plotly figures."""
+    """Class frequencies, distribution of scores, and co-occurrence of classes, as plotly figures."""
     from xmodal_kedro.reports.labels import plots
 
     return (
@@ -51,8 +51,8 @@ def read_shown_clips(
     from xmodal_kedro.reports.labels.contact_sheet import ShownClips
 
     source = LabelledClips(clips, visual_labels, audio_labels, labels, label_vocabulary, merge_labels)
-    shown = ShownClips(source.views(label_summary["random"]), source.views(label_summary["contradictory"]))
-    return shown, shown.sheet()
+    examples = ShownClips(source.views(label_summary["random"]), source.views(label_summary["contradictory"]))
+    return examples, examples.sheet()
 
 
 def describe_labels(
@@ -87,7 +87,7 @@ def write_label_report(
     label_scores: Any,
     association_matrix: Any,
 ) -> str:
-    """How good the labels are, to look at and listen to, as one HTML page that needs no network."""
+    """The report on the labels, with clips to look at and listen to, as one self-contained HTML page."""
     from xmodal_kedro.reports.labels.report import LabelReport
 
     return LabelReport(label_description, shown_clips, label_histogram, label_scores, association_matrix).render()

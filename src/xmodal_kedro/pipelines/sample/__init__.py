@@ -1,4 +1,4 @@
-"""Make the sample world: videos, teachers, benchmark."""
+"""Generate the sample world: videos, teachers, benchmark."""
 
 from .pipeline import create_pipeline
 

@@ -13,7 +13,7 @@ Files = dict[str, bytes | Callable[[], bytes]]
 
 
 def draw_videos(sample: SampleParams) -> tuple[Files, DataFrame]:
-    """Script every video; the files are rendered when they are saved. The truth goes beside them."""
+    """Scripts of all videos with their truth; files are rendered when they are saved."""
     from xmodal_kedro.sample.scenes import truth_of, write_script
     from xmodal_kedro.sample.video import render_video
 
@@ -22,7 +22,7 @@ def draw_videos(sample: SampleParams) -> tuple[Files, DataFrame]:
 
 
 def train_visual_teacher(sample: SampleParams, visual_teacher: VisualTeacherCard) -> Files:
-    """A small classifier of pictures, its class list, and the table of the sounds that its classes make."""
+    """A small image classifier, its class list, and the table of the sounds that its classes make."""
     from xmodal_kedro.sample import teachers
     from xmodal_kedro.sample.world import SOUNDS_FILE, VISUAL_CLASSES, sounds_table
 
@@ -31,7 +31,7 @@ def train_visual_teacher(sample: SampleParams, visual_teacher: VisualTeacherCard
 
 
 def train_audio_teacher(sample: SampleParams, audio_teacher: AudioTeacherCard) -> Files:
-    """A small classifier of sounds, and its class list."""
+    """A small audio classifier, and its class list."""
     from xmodal_kedro.sample import teachers
     from xmodal_kedro.sample.world import AUDIO_CLASSES
 

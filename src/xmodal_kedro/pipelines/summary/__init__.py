@@ -1,4 +1,4 @@
-"""Summarise all results so far: of every network and every rule of merging, on every benchmark."""
+"""Summarise all results so far: every network and every merge rule on every benchmark."""
 
 from .pipeline import create_pipeline
 

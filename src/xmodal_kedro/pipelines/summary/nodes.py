@@ -1,4 +1,4 @@
-"""Nodes of the pipeline `summary`: from the results of many runs to tables, a plot and a page."""
+"""Nodes of the pipeline `summary`: tables, a plot and a page from the results of many runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from xmodal_kedro.storage import DataFrame
 def summarise(
     all_transfer_results: DataFrame, all_transfer_gains: DataFrame, all_compare_results: DataFrame
 ) -> tuple[DataFrame, DataFrame, Any]:
-    """Means and standard deviations of each network on each benchmark, and of the labels of each rule; and a plot of
-    what pretraining gave each network.
+    """Means and standard deviations on each benchmark, of each network and of the labels of each rule; and a plot of
+    the gains from pretraining.
 
     Raises:
-        UserError: if there are no results yet.
+        UserError: there are no results yet.
     """
     from xmodal_kedro.errors import UserError
     from xmodal_kedro.evaluation.summary import summarise_networks, summarise_rules
@@ -29,7 +29,7 @@ def summarise(
 def write_summary(
     network_summary: DataFrame, rule_summary: DataFrame, all_compare_gains: DataFrame, network_gains: Any
 ) -> str:
-    """All results, as one HTML page that needs no network."""
+    """All results as one self-contained HTML page."""
     from xmodal_kedro.reports.summary import SummaryReport
 
     return SummaryReport(network_summary, rule_summary, all_compare_gains, network_gains).render()

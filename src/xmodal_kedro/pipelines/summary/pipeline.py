@@ -1,4 +1,4 @@
-"""The pipeline `summary`: results of every network and rule, on every benchmark at hand, to one page."""
+"""The pipeline `summary`: results of all networks and rules on all benchmarks, in one page."""
 
 from __future__ import annotations
 

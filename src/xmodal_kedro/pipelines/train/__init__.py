@@ -1,4 +1,4 @@
-"""Train a backbone on the sound of clips, with the merged machine labels as targets."""
+"""Train a backbone on the audio of clips, with the merged labels as targets."""
 
 from .pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""The pipeline `train`: clips and labels to weights, their card, and the training curves."""
+"""The pipeline `train`: weights, their card and training curves from clips and labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .nodes import plot_training_curves, train_model
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """Train one network, `train.model`, and plot how it went."""
+    """Train the network `train.model`, and plot its training curves."""
     return Pipeline(
         [
             Node(

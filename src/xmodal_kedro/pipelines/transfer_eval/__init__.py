@@ -1,4 +1,4 @@
-"""Prove on a standard benchmark what the learnt representation is worth, and report it."""
+"""Evaluate the learnt representation on a standard benchmark, and report it."""
 
 from .pipeline import create_pipeline
 

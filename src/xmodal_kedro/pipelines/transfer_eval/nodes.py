@@ -1,4 +1,4 @@
-"""Nodes of the pipeline `transfer_eval`: from a benchmark to predictions, and their measures."""
+"""Nodes of the pipeline `transfer_eval`: predictions on a benchmark, and their metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def embed_references(
     audio_teacher: AudioTeacherCard,
     transfer_eval: TransferParams,
 ) -> ShardJobs:
-    """What every network is compared with: log-mel statistics, and the teacher's own embedding where it has one."""
+    """Embeddings to compare every network with: log-mel statistics, and the teacher's embedding if it has one."""
     from xmodal_kedro.evaluation.embeddings import embed_benchmark
     from xmodal_kedro.evaluation.representations import LOG_MEL, TEACHER, LogMelStatistics, TeacherEmbedding
     from xmodal_kedro.teachers.opening import teacher_files
@@ -33,7 +33,7 @@ def embed_sounds(
     model_card: dict[str, Any],
     transfer_eval: TransferParams,
 ) -> ShardJobs:
-    """Embed each sound with the trained network and with the same network at random initialisation."""
+    """Embed each file with the trained network, and with the same network at random initialisation."""
     from xmodal_kedro.evaluation.embeddings import embed_benchmark
     from xmodal_kedro.evaluation.representations import PRETRAINED, RANDOM, NetworkEmbedding, random_network
     from xmodal_kedro.inference.audio_model import AudioModel
@@ -54,7 +54,7 @@ def embed_sounds(
 def probe_folds(
     benchmark_files: Folder, benchmark_embeddings: Shards, reference_embeddings: Shards, transfer_eval: TransferParams
 ) -> DataFrame:
-    """Predict each test clip by linear probes of frozen embeddings; no rows where that protocol is not chosen."""
+    """Predict each test clip by linear probes of frozen embeddings; no rows without that protocol."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.predictions import no_predictions, probe_all
 
@@ -73,7 +73,7 @@ def classify_zero_shot(
     audio_teacher: AudioTeacherCard,
     transfer_eval: TransferParams,
 ) -> DataFrame:
-    """Predict each test clip by the network's own classes, and by the teacher's, where they have a name for it."""
+    """Predict each test clip by the classes of the network and of the teacher that match the benchmark's categories."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.predictions import classify_without_training, no_predictions
     from xmodal_kedro.evaluation.representations import PRETRAINED, TEACHER
@@ -97,7 +97,7 @@ def fine_tune_folds(
     model_card: dict[str, Any],
     transfer_eval: TransferParams,
 ) -> ShardJobs:
-    """Train the whole network on each split, from pretrained and from random weights, where that protocol is chosen."""
+    """Train the whole network on each split, from pretrained and from random weights; no jobs without that protocol."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.fine_tune import fine_tune_benchmark
     from xmodal_kedro.models.card import restore_backbone
@@ -124,11 +124,11 @@ def measure(
     model_card: dict[str, Any],
     transfer_eval: TransferParams,
 ) -> tuple[DataFrame, DataFrame, DataFrame, dict[str, float]]:
-    """Measure the predictions.
+    """Evaluate the predictions.
 
     Returns:
-        Each measure of each fold; the prediction of each clip by each protocol; how far the trained network is ahead
-        of each comparison; and the summary of all.
+        The metrics of each fold; the prediction of each clip by each protocol; the gains of the trained network over
+        each comparison; and the summary of all.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The pipeline `transfer_eval`: weights and a benchmark to what pretraining is worth, and the report."""
+"""The pipeline `transfer_eval`: evaluation of weights on a benchmark, and the report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLOTS = ("confusion_matrix", "gain_intervals", "class_gains")
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """Decode the benchmark, look for leaks, embed, probe, compare, and report."""
+    """Decode the benchmark, check for leaks, embed, probe, compare, and report."""
     return Pipeline([*_prepare(), *_judge(), *_report()])
 
 

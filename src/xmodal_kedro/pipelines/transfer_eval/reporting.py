@@ -14,9 +14,9 @@ def plot_results(
     """Plots and plain tables of the results.
 
     Returns:
-        As plotly figures: which classes the pretrained network confuses, gains over each comparison with their
-        confidence intervals, and gains by class. As tables: true and predicted class of each test clip, and accuracy
-        by class, of the pretrained network.
+        As plotly figures: the confusion matrix of the pretrained network, gains over each comparison with confidence
+        intervals, and gains by class. As tables, for the pretrained network: true and predicted class of each test
+        clip, and accuracy by class.
     """
     from xmodal_kedro.evaluation.predictions import pretrained_predictions
     from xmodal_kedro.evaluation.statistics import class_accuracies
@@ -33,7 +33,7 @@ def plot_results(
 
 
 def map_embeddings(benchmark_files: Folder, benchmark_embeddings: Shards, transfer_eval: TransferParams) -> Any:
-    """The benchmark's sounds by their pretrained embeddings, in two dimensions, as a plotly figure."""
+    """Two-dimensional map of the benchmark's clips by their pretrained embeddings, as a plotly figure."""
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.embeddings import collect_embeddings
     from xmodal_kedro.evaluation.representations import PRETRAINED
@@ -54,7 +54,7 @@ def describe_sources(
     labels: Shards,
     source_outcomes: Any,
 ) -> dict[str, Any]:
-    """What became of each source, and how much there was to learn from."""
+    """The outcomes of all sources, and the amount of training data, for the report."""
     from xmodal_kedro.reports.transfer.report import describe_sources as describe
 
     tables = (videos, rejected_videos, unclipped_videos, cut_short_videos, near_duplicates)
@@ -69,7 +69,7 @@ def describe_training(
     training_history: DataFrame,
     training_curves: Any,
 ) -> dict[str, Any]:
-    """What the network learnt from, and how its training went."""
+    """Training data and training curves of the network, for the report."""
     from xmodal_kedro.reports.transfer.report import describe_training as describe
 
     return describe(label_vocabulary, label_metrics, label_histogram, model_card, training_history, training_curves)
@@ -85,7 +85,7 @@ def describe_results(
     class_gains: Any,
     embedding_map: Any,
 ) -> dict[str, Any]:
-    """How good the network is on the benchmark, compared with what, and how certain that is."""
+    """Results of the network on the benchmark, its gains over comparisons and their confidence, for the report."""
     from xmodal_kedro.reports.transfer.report import ResultPlots
     from xmodal_kedro.reports.transfer.report import describe_results as describe
 
@@ -99,7 +99,7 @@ def write_report(
     result_description: dict[str, Any],
     run_provenance: dict[str, str],
 ) -> str:
-    """The report of a network on a benchmark, as one HTML page that needs no network."""
+    """The report of a network on a benchmark, as one self-contained HTML page."""
     from xmodal_kedro.reports.transfer.report import TransferReport
 
     return TransferReport(source_description, training_description, result_description, run_provenance).render()

@@ -1,4 +1,4 @@
-"""Ask a teacher what is seen in each clip."""
+"""Label the frames of each clip with a teacher."""
 
 from .pipeline import create_pipeline
 

@@ -9,7 +9,7 @@ from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 def label_frames(
     clips: Shards, visual_teacher_files: Folder, visual_teacher: VisualTeacherCard, visual_label: LabelParams
 ) -> ShardJobs:
-    """Label the pictures of each clip; the teacher is checked before the first shard."""
+    """Label the frames of each clip; the teacher is checked before the first shard."""
     from xmodal_kedro.teachers.labelling import label_clips
 
     return label_clips(clips, visual_teacher_files, visual_teacher, visual_label)

@@ -1,4 +1,4 @@
-"""A network that has learnt nothing, as files."""
+"""An untrained network as stored files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sound(hz: float, duration_s: float = 1.0, seed: int = 0) -> np.ndarray:
 
 
 class Trained:
-    """A network that has learnt nothing, and how to ask it without MLflow."""
+    """An untrained network with weights and card as files."""
 
     def __init__(self, folder: Path, model: str = "vggish_plus") -> None:
         with torch.random.fork_rng():
@@ -39,8 +39,8 @@ class Trained:
     def network(self) -> torch.nn.Module:
         return restore_backbone(self.card, self.weights)
 
-    def ask(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and embedding of one sound."""
+    def predict(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores [classes] and embedding [size] of audio [samples] at 16 kHz."""
         with torch.inference_mode():
             logits, embedding = self.network(LogMel(0.02)(torch.from_numpy(audio)[None]))
         return logits[0].sigmoid().numpy(), embedding[0].numpy()

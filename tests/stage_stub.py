@@ -1,6 +1,6 @@
-"""Stages of `dvc.yaml` without their work and the code behind it: each writes what it declares, made of its inputs.
+"""Stubs of the stages of `dvc.yaml`: each writes its declared outputs as hashes of its inputs.
 
-Run as a program, this is such a stage. It needs nothing but the standard library, so that all stages take seconds.
+Run as a program, this file is such a stage. It uses the standard library only, so all stages take seconds.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 DESCRIBED = Path("stages.json")
-"""The stages as `dvc.yaml` has them, below a project."""
+"""The stages of `dvc.yaml`, below a project."""
 
 
-def stand_in_for_kedro(project: Path) -> None:
-    """Have the stages of a project's `dvc.yaml` run this file in place of Kedro."""
+def stub_stages(project: Path) -> None:
+    """Make the stages of a project's `dvc.yaml` run this file instead of Kedro."""
     import yaml
 
     path = project / "dvc.yaml"

@@ -44,13 +44,13 @@ CANDIDATES, LABEL_CLASSES = match_classes(VISUAL, AUDIO, ONTOLOGY, PARAMS)
 
 
 def meaning() -> Meaning:
-    """Of the two teachers' classes."""
+    """The meaning of the two teachers' classes."""
     return Meaning(CANDIDATES, LABEL_CLASSES, ONTOLOGY)
 
 
 def label_shard(rows: Sequence[tuple[str, str, float]]) -> MemoryShard:
     """A teacher's labels: clip, label, score."""
-    columns = [[row[at] for row in rows] for at in range(3)]
+    columns = [[row[index] for row in rows] for index in range(3)]
     return MemoryShard(pa.table(columns, schema=TEACHER_LABELS_ARROW))
 
 
@@ -66,6 +66,6 @@ def target_shard(targets: dict[str, list[int]]) -> MemoryShard:
 def clip_truth(
     heard: dict[str, str | None], seen: dict[str, str | None] | None = None, shard: str = "shard-all"
 ) -> pd.DataFrame:
-    """What is heard, and seen, by clip."""
+    """Audible and visible classes by clip."""
     rows = [(shard, clip, clip, cell, (seen or {}).get(clip)) for clip, cell in heard.items()]
     return pd.DataFrame(rows, columns=["shard", "clip_id", "video_id", "heard", "seen"])

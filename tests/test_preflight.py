@@ -1,4 +1,4 @@
-"""What a run is told about its teachers before the first node."""
+"""What a run is reported about its teachers before the first node."""
 
 from __future__ import annotations
 

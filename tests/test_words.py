@@ -11,8 +11,7 @@ import pytest
 from tests.project import PROJECT
 
 WORDS = {
-    r"(?i)\b(told|tell|telling)\b": "reported, returns, known",
-    r"(?i)\btells of\b": "describes, reports",
+    r"(?i)\b(told|telling)\b|(?<!\.)\btells?\b(?!\()": "reported, returns, known",
     r"\b(Reel|Tape|Ears|Heard|Listener)\b": "VideoTrack, AudioBuffer, AudioModel, Prediction, callback",
     r"\b_?(MOST|LEAST|LONGEST|SHORTEST)_[A-Z]": "MAX_, MIN_",
     r"(?i)\bput on one side of the split\b": "assigned to one split",
@@ -22,7 +21,8 @@ WORDS = {
 ALLOWED = {
     "tests/test_words.py",
     "src/xmodal_kedro/training/launch.py",  # multiprocessing's Listener
-    "CHANGELOG.md",
+    "tests/training/test_student.py",
+    "src/xmodal_kedro/training/student.py",  # a name of weights that are stored
 }
 
 

@@ -111,8 +111,8 @@ def test_seed_and_epoch_alone_decide_order_and_cuts() -> None:
 
 def test_each_clip_comes_with_what_its_teacher_told_of_it() -> None:
     for batch in TRAIN.batches(1):
-        told = [torch.from_numpy(tone_embedding(int(clip_id.removeprefix("clip-")))) for clip_id in batch.clip_ids]
-        assert torch.equal(batch.embeddings, torch.stack(told))
+        reported = [torch.from_numpy(tone_embedding(int(clip_id.removeprefix("clip-")))) for clip_id in batch.clip_ids]
+        assert torch.equal(batch.embeddings, torch.stack(reported))
     assert all(batch.embeddings.shape[1] == 0 for batch in replace(TRAIN, embeddings=None).batches(1))
 
 

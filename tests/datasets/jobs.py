@@ -73,8 +73,8 @@ def in_pieces(rows: int, lengths: Sequence[int], **metadata: str) -> Iterator[pa
 @recipe("told_twice of jobs", version=1)
 def told_twice() -> Iterator[pa.Table]:
     """Two tables whose metadata differs."""
-    yield numbers(1, 1).replace_schema_metadata({"told": "early", "first": "1"})
-    yield numbers(2, 1).replace_schema_metadata({"told": "late"})
+    yield numbers(1, 1).replace_schema_metadata({"reported": "early", "first": "1"})
+    yield numbers(2, 1).replace_schema_metadata({"reported": "late"})
 
 
 @recipe("nothing of jobs", version=1)

@@ -1,4 +1,4 @@
-"""A manifest that is wrong is told with its file, field or row, and the remedy."""
+"""A manifest that is wrong is reported with its file, field or row, and the remedy."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ def test_every_row_group_but_the_last_is_full(rows: int, lengths: list[int], gro
 
 
 def test_the_footer_holds_the_metadata_of_the_last_table() -> None:
-    parquet = pq.ParquetFile(io.BytesIO(written(in_pieces(5, [3], told="at the end"))))
-    assert read_footer(parquet) == {"told": "at the end"}
+    parquet = pq.ParquetFile(io.BytesIO(written(in_pieces(5, [3], reported="at the end"))))
+    assert read_footer(parquet) == {"reported": "at the end"}
 
 
 def test_a_page_does_not_end_where_a_table_does() -> None:

@@ -69,16 +69,16 @@ def test_a_long_sound_is_heard_whole_as_mean_and_maximum_over_time() -> None:
     log_mel = LogMel(0.01)(torch.from_numpy(sound).float()[None] / 32_768)
     with torch.inference_mode():
         parts, (logits, _) = net.over_time(log_mel)[0], net(log_mel)
-    told = representation_of(net)([sound])
-    np.testing.assert_allclose(told.embeddings[0], torch.cat([parts.mean(0), parts.amax(0)]), rtol=1e-5)
-    np.testing.assert_allclose(told.scores[0], logits[0].sigmoid(), rtol=1e-5)
+    reported = representation_of(net)([sound])
+    np.testing.assert_allclose(reported.embeddings[0], torch.cat([parts.mean(0), parts.amax(0)]), rtol=1e-5)
+    np.testing.assert_allclose(reported.scores[0], logits[0].sigmoid(), rtol=1e-5)
 
 
 def test_log_mel_statistics_are_mean_deviation_and_maximum_of_each_band() -> None:
     log_mel = LogMel(0.01)(torch.from_numpy(noise(2)).float()[None] / 32_768)[0]
-    told = LogMelStatistics()([noise(2)])
-    np.testing.assert_allclose(told.embeddings[0], torch.cat([log_mel.mean(0), log_mel.std(0), log_mel.amax(0)]))
-    assert told.scores.shape == (1, 0)
+    reported = LogMelStatistics()([noise(2)])
+    np.testing.assert_allclose(reported.embeddings[0], torch.cat([log_mel.mean(0), log_mel.std(0), log_mel.amax(0)]))
+    assert reported.scores.shape == (1, 0)
 
 
 def test_a_teacher_s_embedding_is_pooled_over_its_patches(real_data: Path) -> None:

@@ -51,9 +51,9 @@ def test_each_split_is_tuned_from_both_starts_and_names_its_test_clips() -> None
     made = jobs(benchmark, sounds)
     assert list(made) == [f"{name}-0{fold}" for name in ("pretrained", "scratch") for fold in range(1, 5)]
     for key in ("pretrained-02", "scratch-02"):
-        told = TransferPredictions.validate(shard_of(made[key])().to_pandas())
-        assert told["file"].tolist() == benchmark.clips["file"].iloc[benchmark.splits[1].test].tolist()
-        assert (told["truth"] == told["predicted"]).mean() > 0.9
+        reported = TransferPredictions.validate(shard_of(made[key])().to_pandas())
+        assert reported["file"].tolist() == benchmark.clips["file"].iloc[benchmark.splits[1].test].tolist()
+        assert (reported["truth"] == reported["predicted"]).mean() > 0.9
 
 
 def test_equal_seeds_tune_alike_and_no_generator_is_left_changed() -> None:
@@ -69,11 +69,11 @@ def test_equal_seeds_tune_alike_and_no_generator_is_left_changed() -> None:
 
 def test_what_a_test_clip_is_called_does_not_depend_on_the_others_truths() -> None:
     benchmark, sounds = tones()
-    told = shard_of(jobs(benchmark, sounds)["scratch-01"])()["predicted"].to_pylist()
+    reported = shard_of(jobs(benchmark, sounds)["scratch-01"])()["predicted"].to_pylist()
     spoilt = benchmark.clips.copy()
     spoilt.loc[benchmark.splits[0].test, "category"] = "low"
     again = jobs(Benchmark(spoilt, (), benchmark.splits, complete=False), sounds)
-    assert shard_of(again["scratch-01"])()["predicted"].to_pylist() == told
+    assert shard_of(again["scratch-01"])()["predicted"].to_pylist() == reported
 
 
 def test_the_pretrained_start_has_the_trained_weights_but_for_the_head() -> None:
@@ -114,6 +114,6 @@ def test_clips_of_neither_part_take_no_part() -> None:
     clips = benchmark.clips
     few = {"0": MemoryShard(sounds["0"]().filter(pa.array(~unused)))}
     whole = Benchmark(clips, (), (part,), complete=False)
-    told = [shard_of(jobs(whole, shards)["scratch-01"])() for shards in (sounds, few)]
-    assert told[0].equals(told[1])
-    assert told[0]["file"].to_pylist() == clips["file"].iloc[part.test].tolist()
+    reported = [shard_of(jobs(whole, shards)["scratch-01"])() for shards in (sounds, few)]
+    assert reported[0].equals(reported[1])
+    assert reported[0]["file"].to_pylist() == clips["file"].iloc[part.test].tolist()

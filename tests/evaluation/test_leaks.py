@@ -19,7 +19,7 @@ PARAMS = NearDuplicateParams()
 
 
 def moving(seconds: float, seed: int) -> np.ndarray:
-    """A sound that a fingerprint can tell: tones that come and go."""
+    """A sound that a fingerprint can recognise: tones that come and go."""
     rng = np.random.default_rng(seed)
     time_s, knots_s = np.arange(int(16_000 * seconds)) / 16_000, np.arange(int(5 * seconds) + 2) / 5
     tones = [

@@ -96,8 +96,8 @@ def test_one_official_split_is_judged_by_a_bootstrap_over_its_clips() -> None:
     vague = predictions({"pretrained": [80], "random": [80]}, one)
     split = (Split(1, np.arange(200, 600), np.arange(200)),)
     sure, unsure = (
-        all_gains(fold_values(told, ["class_accuracy"]), told, split, ["class_accuracy"]).iloc[0]
-        for told in (clear, vague)
+        all_gains(fold_values(reported, ["class_accuracy"]), reported, split, ["class_accuracy"]).iloc[0]
+        for reported in (clear, vague)
     )
     assert sure["gain"] == pytest.approx(0.35) and 0.25 < sure["low"] < 0.35 < sure["high"] < 0.45
     assert sure["p_value"] < 0.01
@@ -105,9 +105,9 @@ def test_one_official_split_is_judged_by_a_bootstrap_over_its_clips() -> None:
 
 
 def test_who_was_asked_other_clips_is_not_compared() -> None:
-    told = predictions({"pretrained": [1] * 5, "teacher": [0] * 5}, protocol="zero_shot")
-    fewer = told[~((told["representation"] == "pretrained") & (told["truth"] == "b"))]
-    for table, compared in ((told, 1), (fewer, 0)):
+    reported = predictions({"pretrained": [1] * 5, "teacher": [0] * 5}, protocol="zero_shot")
+    fewer = reported[~((reported["representation"] == "pretrained") & (reported["truth"] == "b"))]
+    for table, compared in ((reported, 1), (fewer, 0)):
         assert len(all_gains(fold_values(table, ["accuracy"]), table, rotate(FOLDS), ["accuracy"])) == compared
     assert coverage(fewer) == {("zero_shot", "pretrained"): (25, 1), ("zero_shot", "teacher"): (50, 2)}
 

@@ -1,4 +1,4 @@
-"""Recordings as a span planner is told of them, and what it makes of them."""
+"""Recordings as a span planner receives them, and what it makes of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOUD, SILENT = 0.01, 0.0
 
 
 class Recording(NamedTuple):
-    """What a planner may be told: mean squares of blocks, cuts and keyframes, and the end; milliseconds."""
+    """What a planner may be reported: mean squares of blocks, cuts and keyframes, and the end; milliseconds."""
 
     end_ms: int
     mean_squares: np.ndarray
@@ -61,7 +61,7 @@ def tell(planner: SpanPlanner, recording: Recording, start_ms: int, end_ms: int)
 
 
 def plan(recording: Recording, params: ClipParams | None = None) -> list[Span]:
-    """Spans if all is told before any is asked for."""
+    """Spans if all is reported before any is asked for."""
     planner = SpanPlanner(params or ClipParams())
     planner.hear(recording.mean_squares)
     tell(planner, recording, 0, recording.end_ms)

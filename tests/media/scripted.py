@@ -144,7 +144,7 @@ class Demuxer:
         self.decoded_on_demand = 0
 
     def cuts(self) -> list[float]:
-        """Cuts, seconds, in the order in which they are told."""
+        """Cuts, seconds, in the order in which they are reported."""
         finder, found = ShotBoundaryDetector(self._reference_thumbnails), []
         with av.open(str(self._path)) as container:
             stream = container.streams.video[0]

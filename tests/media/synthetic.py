@@ -1,4 +1,4 @@
-"""Tiny media files whose sound and pictures tell the time."""
+"""Tiny media files whose audio and frames show the time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Coding:
 
     Attributes:
         scene_threshold: of x264; keeps it from setting keyframes at changes of scene.
-        muxer: name of the container format where the suffix does not tell.
+        muxer: name of the container format where the suffix does not say.
     """
 
     suffix: str

@@ -262,7 +262,7 @@ def test_a_truncated_file_gives_the_clips_before_its_break_and_says_so(tmp_path,
     first = clip(whole)[0][0]
     np.testing.assert_array_equal(audio_of(clips[0])[:32_000], audio_of(first)[:32_000])
     assert clips[-1].end_s < 16.0
-    if coding.suffix != ".ts":  # a transport stream does not tell how long it should be
+    if coding.suffix != ".ts":  # a transport stream does not say how long it should be
         assert account.cut_short
         assert account.cut_short[0] == "corrupt"
 

@@ -154,7 +154,7 @@ TIMED = [
     OTHERS[1],
     OTHERS[9],
 ]
-"""Containers that can tell of streams that start apart and of frames that lie unevenly."""
+"""Containers that can hold streams that start apart and of frames that lie unevenly."""
 
 
 @pytest.fixture(autouse=True)
@@ -182,7 +182,7 @@ def heard_late_s(clips: list[ClipRow], beeps_s: list[float]) -> np.ndarray:
 
 
 def seen_late_s(clips: list[ClipRow], fps: int) -> np.ndarray:
-    """How much later each picture is said to show than it tells itself, seconds."""
+    """How much later each picture is said to show than it shows itself, seconds."""
     assert all(clip.frames for clip in clips)
     return np.array(
         [

@@ -1,4 +1,4 @@
-"""Hostile texts and names: whatever they tell their reader to open, nothing else is read and no host is called."""
+"""Hostile texts and names: whatever they ask their reader to open, nothing else is read and no host is called."""
 
 from __future__ import annotations
 

@@ -26,10 +26,10 @@ def test_spans_keep_their_length_and_do_not_overlap_inside_the_recording(recordi
 @given(recordings(), short_spans, st.data())
 def test_spans_do_not_depend_on_how_much_is_told_at_a_time(recording, params, data):
     planner = SpanPlanner(params)
-    told = st.lists(st.tuples(st.booleans(), st.integers(1, 4000)), max_size=40)
+    reported = st.lists(st.tuples(st.booleans(), st.integers(1, 4000)), max_size=40)
     heard = seen_ms = 0
     spans: list[Span] = []
-    for is_sound, amount_ms in data.draw(told):
+    for is_sound, amount_ms in data.draw(reported):
         if is_sound:
             planner.hear(recording.mean_squares[heard : heard + amount_ms // BLOCK_MS])
             heard += amount_ms // BLOCK_MS

@@ -42,8 +42,8 @@ def test_every_network_gives_the_same_in_onnxruntime_for_sounds_of_any_length(tm
             wanted_scores, wanted_embedding = trained.predict(audio)
             np.testing.assert_allclose(embeddings[at], wanted_embedding, rtol=1e-4, atol=1e-4)
             np.testing.assert_allclose(scores[at], wanted_scores, rtol=0, atol=1e-4)
-    told = session.get_modelmeta().custom_metadata_map
-    assert json.loads(told["classes"]) == list(TONES_HZ) and told["sample_rate_hz"] == "16000"
+    reported = session.get_modelmeta().custom_metadata_map
+    assert json.loads(reported["classes"]) == list(TONES_HZ) and reported["sample_rate_hz"] == "16000"
 
 
 def test_a_process_without_torch_runs_it(tmp_path: Path) -> None:

@@ -33,10 +33,10 @@ PAGES: dict[str, tuple[Callable[[], str], set[str]]] = {
 PROBE = """<script>
 addEventListener("error", event => console.error("PAGE ERROR " + event.message));
 addEventListener("load", () => setTimeout(() => {
-  const told = { width: document.documentElement.scrollWidth, window: innerWidth, drawn: [] };
+  const reported = { width: document.documentElement.scrollWidth, window: innerWidth, drawn: [] };
   for (const plot of document.querySelectorAll(".plotly-graph-div"))
-    if (plot.querySelector(".main-svg") && plot.getBoundingClientRect().height > 50) told.drawn.push(plot.id);
-  document.title = "PROBED " + JSON.stringify(told);
+    if (plot.querySelector(".main-svg") && plot.getBoundingClientRect().height > 50) reported.drawn.push(plot.id);
+  document.title = "PROBED " + JSON.stringify(reported);
 }, 500));
 </script>"""
 
@@ -62,9 +62,9 @@ def test_every_plot_is_drawn_without_an_error_and_the_page_is_no_wider_than_the_
         timeout=180,
         check=False,
     )
-    told = re.search(r"<title>PROBED (.*?)</title>", done.stdout)
-    assert told, done.stderr[-2000:]
+    reported = re.search(r"<title>PROBED (.*?)</title>", done.stdout)
+    assert reported, done.stderr[-2000:]
     assert not re.findall(r"CONSOLE.*(?:ERROR|Error|error)", done.stderr)
-    probed = json.loads(told[1].replace("&quot;", '"'))
+    probed = json.loads(reported[1].replace("&quot;", '"'))
     assert figures <= set(probed["drawn"])
     assert probed["width"] <= probed["window"]

@@ -1,4 +1,4 @@
-"""Synthesised sounds are what their names promise, as far as numbers can tell."""
+"""Synthesised sounds are what their names promise, as far as numbers can show."""
 
 from __future__ import annotations
 

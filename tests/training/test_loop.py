@@ -62,16 +62,16 @@ def train(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Fitted:
 
 
 @dataclass
-class Told:
-    """A training, and the losses that it told by step."""
+class Reported:
+    """A training, and the losses that it reported by step."""
 
     fitted: Fitted
     losses: dict[int, float]
 
 
-def told(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Told:
+def reported(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Reported:
     with recorded_losses() as losses:
-        return Told(train(params, checkpoint), losses)
+        return Reported(train(params, checkpoint), losses)
 
 
 def stop_after(step: int, params: TrainParams, folder: Path) -> None:
@@ -119,20 +119,20 @@ def test_a_training_killed_at_any_step_goes_on_to_the_bits_of_an_unbroken_one(
 ) -> None:
     settings = {"mixup_alpha": 0.3, "embedding_weight": 0.5, "checkpoint_steps": 1, "report_steps": 3}
     params = tone_params(model=model, epochs=3, **settings, **MASKS)
-    unbroken = told(params, tmp_path / "unbroken")
+    unbroken = reported(params, tmp_path / "unbroken")
     stop_after(step, params, tmp_path / "broken")
-    resumed = told(params, tmp_path / "broken")
+    resumed = reported(params, tmp_path / "broken")
     assert_same_weights(unbroken.fitted, resumed.fitted)
     assert resumed.fitted.history == unbroken.fitted.history and resumed.fitted.best == unbroken.fitted.best
     assert resumed.losses.items() <= unbroken.losses.items() and max(resumed.losses) == max(unbroken.losses)
 
 
 def train_until_killed(params: TrainParams, folder: Path, step: int) -> None:
-    """Ends by signal 9 when the loss of `step` is told, which is one step later."""
+    """Ends by signal 9 when the loss of `step` is reported, which is one step later."""
     torch.set_num_threads(1)
 
-    def kill(_: Mapping[str, float], told: int) -> None:
-        if told == step:
+    def kill(_: Mapping[str, float], reported: int) -> None:
+        if reported == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
     with metric_callbacks.listening(kill):
@@ -188,7 +188,7 @@ def test_a_spoilt_checkpoint_gives_way_to_the_one_before(tmp_path: Path, caplog:
 
 def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
     first = train(tone_params(), tmp_path / "state")
-    again = told(tone_params(), tmp_path / "state")
+    again = reported(tone_params(), tmp_path / "state")
     assert again.losses == {}
     assert_same_weights(first, again.fitted)
 

@@ -1,4 +1,4 @@
-"""What a user knows of recordings becomes what is known of clips, and mistakes are told."""
+"""What a user knows of recordings becomes what is known of clips, and mistakes are reported."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ next(items, None)
 
 
 def start_worker(hang: str) -> tuple[subprocess.Popen[str], int]:
-    """A worker whose decoder process does as told, and the id of that process."""
+    """A worker whose decoder process does as reported, and the id of that process."""
     worker = subprocess.Popen([sys.executable, "-c", WORKER, hang], stdout=subprocess.PIPE, text=True, cwd=PROJECT)
     return worker, int(worker.stdout.readline())
 

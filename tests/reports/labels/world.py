@@ -1,4 +1,4 @@
-"""Two shards of four clips, what two teachers say of them, and what merging tells: all can be worked out by hand.
+"""Two shards of four clips, what two teachers say of them, and what merging reports: all can be worked out by hand.
 
 shard  clip  seen             heard            targets
 a      a-0   dog .9, cat .2   Bark .8          dog, Bark   (they support each other)

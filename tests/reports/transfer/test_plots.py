@@ -10,8 +10,8 @@ from xmodal_kedro.reports.transfer.plots import class_gains, confusion_matrix, g
 
 
 def table(*rows: tuple[str, str, str]) -> pd.DataFrame:
-    told = pd.DataFrame(rows, columns=["representation", "truth", "predicted"])
-    return told.assign(protocol="linear_probe", fold=1, file=[f"{row}.wav" for row in range(len(rows))])
+    reported = pd.DataFrame(rows, columns=["representation", "truth", "predicted"])
+    return reported.assign(protocol="linear_probe", fold=1, file=[f"{row}.wav" for row in range(len(rows))])
 
 
 def test_the_confusion_matrix_counts_the_pretrained_network_alone_true_classes_in_rows() -> None:

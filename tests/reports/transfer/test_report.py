@@ -53,11 +53,11 @@ def duplicates(groups: dict[str, list[str]]) -> pd.DataFrame:
 
 def report_inputs(clips_per_fold: int = 80) -> dict[str, Any]:
     """What the nodes of the report take, by name."""
-    told = predictions(clips_per_fold)
+    reported = predictions(clips_per_fold)
     named = {"benchmark": "esc10", "model": "vggish_plus"}
-    values = fold_values(told, ["accuracy"]).assign(complete=clips_per_fold == 80, **named)
+    values = fold_values(reported, ["accuracy"]).assign(complete=clips_per_fold == 80, **named)
     folds = np.repeat(np.arange(1, 6), clips_per_fold)
-    gains = all_gains(values, told, rotate(folds), ["accuracy"]).assign(**named)
+    gains = all_gains(values, reported, rotate(folds), ["accuracy"]).assign(**named)
     epochs = [0, 1]
     videos = pd.DataFrame({"video_id": ["a", "b", "c", "d"], "duration_s": [3600.0, 1800.0, 60.0, 900.0]})
     rejected = pd.DataFrame({"uri": ["x.mp4", "y.mp4"], "reason": ["no_audio", "no_audio"], "detail": ""})
@@ -97,11 +97,11 @@ def report_inputs(clips_per_fold: int = 80) -> dict[str, Any]:
         "training_curves": go.Figure(go.Scatter(x=epochs, y=[0.5, 0.4], name="training loss")),
         "leak_check": {"sources": 4, "sounds": 400, "silent_sounds": 0},
         "transfer_results": values,
-        "transfer_predictions": told,
+        "transfer_predictions": reported,
         "transfer_gains": gains,
-        "confusion_matrix": confusion_matrix(told),
+        "confusion_matrix": confusion_matrix(reported),
         "gain_intervals": gain_intervals(gains),
-        "class_gains": class_gains(told),
+        "class_gains": class_gains(reported),
         "embedding_map": go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="markers")),
         "run_provenance": {"MLflow run of this report": "c0de", "Commit of the code": "abba"},
     }

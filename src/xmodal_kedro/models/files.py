@@ -27,8 +27,8 @@ def read_model(weights_file: Path, card_file: Path) -> tuple[Backbone, dict[str,
     for file in (weights_file, card_file):
         if not file.is_file():
             raise FileNotFoundError(
-                f"{file} is missing: a trained network is {WEIGHTS_NAME} with {CARD_NAME} beside it; copy both, or run "
-                "the train pipeline"
+                f"{file} is missing: a trained network is {WEIGHTS_NAME} with {CARD_NAME} beside it; copy both, or "
+                f"{_trained_here()}"
             )
     try:
         card = json.loads(card_file.read_bytes())
@@ -41,3 +41,9 @@ def read_model(weights_file: Path, card_file: Path) -> tuple[Backbone, dict[str,
             f"{weights_file} is no safetensors file ({error}): copy it again, or run the train pipeline again"
         ) from error
     return restore_backbone(card, weights), card
+
+
+def _trained_here() -> str:
+    """What to do about a network that is not where it was looked for."""
+    found = sorted({file.parent.as_posix() for file in Path("data").glob(f"**/06_models/*/{WEIGHTS_NAME}")})
+    return f"name one of those here: {', '.join(found)}" if found else "run the train pipeline"

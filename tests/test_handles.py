@@ -178,10 +178,10 @@ def test_a_web_server_that_never_answers_is_given_up(room: Path, monkeypatch: py
 
 
 def test_secrets_are_neither_shown_nor_part_of_what_a_file_is_and_reach_workers() -> None:
-    told = FileRef("a", "s3://b/a", 1, 2, "v", {"secret": "hush"})
+    with_secret = FileRef("a", "s3://b/a", 1, 2, "v", {"secret": "hush"})
     plain = FileRef("a", "s3://b/a", 1, 2, "v")
-    assert "hush" not in repr(told)
-    assert told == plain
-    assert hash(told) == hash(plain)
-    assert told.listing_mark == plain.listing_mark == "a:1:2:v"
-    assert pickle.loads(pickle.dumps(told)).storage_options == {"secret": "hush"}
+    assert "hush" not in repr(with_secret)
+    assert with_secret == plain
+    assert hash(with_secret) == hash(plain)
+    assert with_secret.listing_mark == plain.listing_mark == "a:1:2:v"
+    assert pickle.loads(pickle.dumps(with_secret)).storage_options == {"secret": "hush"}

@@ -91,8 +91,8 @@ def test_a_place_that_nothing_reads_is_told(
     read = {"data_root": str(out), "transfer_eval": {"benchmark": "esc10"}, "esc10": "/here"}
     with KedroSession.create(project.folder, env="sample", runtime_params={**read, unread: "/there"}) as session:
         assert session.load_context().params
-    reported = {message for message in caplog.messages if "reads nothing from there" in message}
-    assert len(reported) == 1 and reported.pop().startswith(f"--params {unread}=/there:")
+    notices = {message for message in caplog.messages if "reads nothing from there" in message}
+    assert len(notices) == 1 and notices.pop().startswith(f"--params {unread}=/there:")
 
 
 def test_a_folder_without_videos_is_named_with_the_parameter_to_set(

@@ -111,7 +111,7 @@ def kill_one_at_work(client: Client, task: str) -> str:
             held = [key for key in keys if key.startswith(task)]
             if held and worker in processes:
                 os.kill(processes[worker], signal.SIGSTOP)
-                # What it had done before has been reported by now: a job that is still in its hands is not finished.
+                # Its earlier results have been reported by now: a job that it still runs is not finished.
                 client.run_on_scheduler(int)
                 if held[0] in client.processing()[worker]:
                     os.kill(processes[worker], signal.SIGKILL)

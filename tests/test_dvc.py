@@ -213,7 +213,7 @@ def test_repro_runs_the_stages_that_are_not_up_to_date_and_a_second_one_nothing(
 
 def test_metrics_and_plots_hold_what_was_measured(reproduced: Project) -> None:
     metrics = json.loads(reproduced.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
-    (judged,) = (reported["data"] for path, reported in metrics.items() if path.endswith("transfer_metrics.json"))
+    (judged,) = (output["data"] for path, output in metrics.items() if path.endswith("transfer_metrics.json"))
     shown = json.loads(reproduced.run("dvc", "plots", "show", "--json").stdout)
     assert "errors" not in shown
     points = {Path(name).stem: plot["content"]["data"]["values"] for name, (plot,) in shown["data"].items()}

@@ -119,7 +119,7 @@ def test_the_order_in_which_sources_are_listed_does_not_matter(tmp_path: Path) -
 
 
 class Run:
-    """A run in a process of its own, whose workers and decoders can be reported from all other processes.
+    """A run in its own process, whose workers and decoders can be distinguished from all other processes.
 
     One worker is that process itself; more are processes below it.
     """

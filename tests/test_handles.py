@@ -142,7 +142,7 @@ def test_a_download_that_always_breaks_off_ends_in_one_error_that_names_the_addr
 
 
 class Endless(BaseHTTPRequestHandler):
-    """Sends zeros for as long as somebody reads them, and states no length."""
+    """Sends zeros for as long as somebody reads them, and tells no length."""
 
     def do_HEAD(self) -> None:
         self.send_response(200)
@@ -178,10 +178,10 @@ def test_a_web_server_that_never_answers_is_given_up(room: Path, monkeypatch: py
 
 
 def test_secrets_are_neither_shown_nor_part_of_what_a_file_is_and_reach_workers() -> None:
-    reported = FileRef("a", "s3://b/a", 1, 2, "v", {"secret": "hush"})
+    with_secret = FileRef("a", "s3://b/a", 1, 2, "v", {"secret": "hush"})
     plain = FileRef("a", "s3://b/a", 1, 2, "v")
-    assert "hush" not in repr(reported)
-    assert reported == plain
-    assert hash(reported) == hash(plain)
-    assert reported.listing_mark == plain.listing_mark == "a:1:2:v"
-    assert pickle.loads(pickle.dumps(reported)).storage_options == {"secret": "hush"}
+    assert "hush" not in repr(with_secret)
+    assert with_secret == plain
+    assert hash(with_secret) == hash(plain)
+    assert with_secret.listing_mark == plain.listing_mark == "a:1:2:v"
+    assert pickle.loads(pickle.dumps(with_secret)).storage_options == {"secret": "hush"}

@@ -68,6 +68,6 @@ def test_it_logs_as_the_configuration_of_the_archive_says(wheel: Path, tmp_path:
     ]
     done = run_installed(wheel, tmp_path, *conf)
     assert done.returncode == 0, done.stderr
-    reported = [line for line in done.stdout.splitlines() if "Completed" in line]
-    assert reported
-    assert [line for line in reported if not re.match(r"\d\d:\d\d:\d\d INFO    Completed", line)] == []
+    lines = [line for line in done.stdout.splitlines() if "Completed" in line]
+    assert lines
+    assert [line for line in lines if not re.match(r"\d\d:\d\d:\d\d INFO    Completed", line)] == []

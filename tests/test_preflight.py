@@ -1,4 +1,4 @@
-"""What a run is reported about its teachers before the first node."""
+"""Checks of the teachers before the first node of a run."""
 
 from __future__ import annotations
 

@@ -45,11 +45,11 @@ def test_tables_leave_out_what_pandera_has_for_other_libraries_and_hide_it_from_
 
 def test_the_script_counts_imports_for_the_package_that_began_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(PROJECT / "benchmarks")
-    reported = [
+    report = [
         "import time: self [us] | cumulative | imported package",
         "import time:       100 |        100 |   pandas.core",
         "import time:       200 |        300 | mlflow",
         "import time:        50 |         50 | mlflow.data",
         "some other line",
     ]
-    assert importlib.import_module("startup").import_seconds(reported) == {"mlflow": pytest.approx(350e-6)}
+    assert importlib.import_module("startup").import_seconds(report) == {"mlflow": pytest.approx(350e-6)}

@@ -76,11 +76,11 @@ def test_the_script_prints_a_table_of_the_networks_that_a_data_root_holds(
         at = labels.schema.get_field_index("split")
         split = pa.array(["validation"] * len(labels), labels.schema.field("split").type)
         pq.write_table(labels.set_column(at, labels.schema.field("split"), split), file)
-    few = ["--folds", "3", "--min-recordings", "2", "--env", "sample", "--json", str(tmp_path / "reported.json")]
+    few = ["--folds", "3", "--min-recordings", "2", "--env", "sample", "--json", str(tmp_path / "shares.json")]
     probe.main([str(root), *few])
-    reported = json.loads((tmp_path / "reported.json").read_text())["vggish_plus"]
-    assert {name: len(folds) for name, folds in reported.items()} == {"pretrained": 3, "untrained": 3, "log-mel": 3}
-    assert all(0 <= share <= 1 for folds in reported.values() for share in folds)
+    shares = json.loads((tmp_path / "shares.json").read_text())["vggish_plus"]
+    assert {name: len(folds) for name, folds in shares.items()} == {"pretrained": 3, "untrained": 3, "log-mel": 3}
+    assert all(0 <= share <= 1 for folds in shares.values() for share in folds)
     printed = capsys.readouterr().out
     assert "held-out clips of" in printed
     assert printed.splitlines()[2].split() == ["network", "pretrained", "untrained", "log-mel"]

@@ -162,8 +162,8 @@ def test_both_peers_are_measured_in_their_loops_and_in_ours(
     operations = 2 * (4 * 9 * (101 - 2) * (64 - 2) + 4 * 527)  # 101 frames a second, and 64 bands
     cost = next(one["cost"] for one in found if one["way"] == "PANNs MobileNetV2, its own loop, 64 bands")
     assert cost == {"parameters": weights, "flop": operations}
-    reported = capsys.readouterr().out
-    assert all(way in reported for way in ways) and "all about the network" not in reported
+    printed = capsys.readouterr().out
+    assert all(way in printed for way in ways) and "all about the network" not in printed
     assert not COMMON_NAMES & {name.partition(".")[0] for name in sys.modules}
 
 
@@ -210,15 +210,15 @@ def test_logits_of_panns_are_those_before_its_sigmoid(tmp_path: Path, monkeypatc
 def test_a_folder_that_is_no_clone_is_named_with_the_address(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reported = refused(["--efficientat", f"{clone(tmp_path, PANNS)}"], capsys)
-    assert f"{tmp_path} has no models/mn/model.py" in reported
-    assert "https://github.com/fschmid56/EfficientAT" in reported
+    printed = refused(["--efficientat", f"{clone(tmp_path, PANNS)}"], capsys)
+    assert f"{tmp_path} has no models/mn/model.py" in printed
+    assert "https://github.com/fschmid56/EfficientAT" in printed
 
 
 def test_a_package_that_is_missing_is_named_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = PANNS | {"utils/utilities.py": "import a_package_that_nobody_has\n"}
-    reported = refused(["--panns", f"{clone(tmp_path, files)}"], capsys)
-    assert "needs a_package_that_nobody_has: pip install torchlibrosa h5py" in reported
+    printed = refused(["--panns", f"{clone(tmp_path, files)}"], capsys)
+    assert "needs a_package_that_nobody_has: pip install torchlibrosa h5py" in printed
 
 
 def test_without_a_peer_there_is_nothing_to_compare(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,8 +68,8 @@ def test_figures_that_were_not_measured_stand_with_their_source() -> None:
     for speed in scale.GPU_CLIPS_PER_S.values():
         line = next(line for line in assumed.splitlines() if f"{speed:,.0f}" in line)
         assert "docs/performance.md" in line and f"{speed:,.0f}" in page
-    reported = scale.describe_plan(scale.plan(constants(), given), constants(), given, machines=10, cores=32)
-    assert "hours, 10 x 32 cores" in reported and "GPU-hours (assumed)" in reported
+    printed = scale.describe_plan(scale.plan(constants(), given), constants(), given, machines=10, cores=32)
+    assert "hours, 10 x 32 cores" in printed and "GPU-hours (assumed)" in printed
 
 
 def test_every_stage_is_timed_and_every_dataset_weighed(real_data: Path, tmp_path: Path) -> None:

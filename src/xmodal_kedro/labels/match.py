@@ -80,7 +80,7 @@ def match_classes(
 
     Raises:
         UserError: a visual class stands for a sound that neither the ontology nor the audio teacher knows, or
-            ancestors are asked for without an ontology; names the field.
+            `params.parents` is set without an ontology; names the field.
     """
     import pandas as pd  # slow to import; pipelines import this module for every command
 

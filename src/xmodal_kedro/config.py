@@ -1,4 +1,4 @@
-"""The project's configuration: Kedro's loader, with what is of this machine alone, and parameters of several kinds."""
+"""The project's configuration: Kedro's loader, with machine-specific files and parameters of several kinds."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from kedro.config import OmegaConfigLoader
 
 LOCAL = "local"
 OF_THIS_MACHINE = frozenset({"credentials", "mlflow"})
-"""Kinds of configuration that `conf/local` adds to whatever env runs."""
+"""Kinds of configuration that `conf/local` adds to every env."""
 PLACES = ("path", "filepath")
-"""Fields of a catalog's entry that say where its data are."""
+"""Fields of a catalog entry with the path of its data."""
 DISCRIMINATOR = "kind"
-"""Field that says which fields a mapping has beside it, such as `input.kind` of a teacher's card."""
+"""Field that decides which other fields a mapping has, such as `input.kind` of a teacher's card."""
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Base, then the env, then `--params`. Three things differ from Kedro's own loader.
+    """Base, then the env, then `--params`. It differs from Kedro's own loader in three ways.
 
-    Credentials and `mlflow.yml` of `conf/local` count in every env: they are of the machine, not of the work. And where
-    an env gives a mapping another `kind`, the mapping takes the place of the base's: the fields of the two differ. In
-    places of datasets, `~` is the user's home.
+    Credentials and `mlflow.yml` of `conf/local` apply in every env, as they belong to the machine. If an env sets
+    another `kind` of a mapping, its mapping replaces that of the base, as the fields of the two differ. In paths of
+    datasets, `~` is the user's home.
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:

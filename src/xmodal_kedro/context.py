@@ -1,4 +1,4 @@
-"""The project's context: Kedro's, with a wrong parameter told in plain words."""
+"""The project's context: Kedro's, with wrong parameters reported in one plain message."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from xmodal_kedro.params.choices import BENCHMARKS
 logger = logging.getLogger(__name__)
 
 PLACES = {"source", "teachers", "truth", "data_root", *BENCHMARKS}
-"""Run parameters that the catalog reads, not a node; the folder of a benchmark is told under its name."""
+"""Run parameters that the catalog reads, not a node. The folder of a benchmark is set under its name."""
 
-WHO_FAILED = re.compile(r"Failed to instantiate \w+ for parameter '\w+': ")
+PYDANTIC_PREFIX = re.compile(r"Failed to instantiate \w+ for parameter '\w+': ")
 
 
 class ProjectContext(KedroContext):
-    """Kedro's context; a user's mistake in an env or a parameter ends in one message, without a traceback.
+    """Kedro's context. A user's mistake in an env or a parameter ends in one message, without a traceback.
 
     Raises:
-        ClickException: where the env that is asked for has no configuration.
+        ClickException: if the given env has no configuration.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -47,12 +47,12 @@ class ProjectContext(KedroContext):
         try:
             params = super().params
         except ParameterValidationError as error:
-            raise click.ClickException(WHO_FAILED.sub("", str(error))) from error
-        self._tell_unread()
+            raise click.ClickException(PYDANTIC_PREFIX.sub("", str(error))) from error
+        self._warn_of_unread()
         return params
 
-    def _tell_unread(self) -> None:
-        """Warn of places that nothing of this env reads, as the sample world has its own."""
+    def _warn_of_unread(self) -> None:
+        """Warn of paths that the catalog of this env does not read, such as that of `sample`, which has its own."""
         paths = [
             str(entry.get("path") or entry.get("filepath"))
             for entry in self.config_loader["catalog"].values()
@@ -71,5 +71,5 @@ class ProjectContext(KedroContext):
                 f"--params names nothing of this project: {', '.join(unknown)}; it takes {', '.join(sorted(known))}"
             )
         empty = sorted(name for name, value in (self._runtime_params or {}).items() if name in PLACES and not value)
-        if empty:  # as a shell's variable may be; the default would be taken in silence
+        if empty:  # such as an unset shell variable: the default would be used silently
             raise click.ClickException(f"--params {empty[0]}= names no place: give one, or leave it out")

@@ -1,14 +1,14 @@
-"""Errors that are no fault of the code."""
+"""Errors that are not caused by the code."""
 
 from __future__ import annotations
 
 
 class UserError(ValueError):
-    """What a user can put right: the message names the file, field or step, and the remedy.
+    """An error that a user can correct: the message names the file, field or step, and the remedy.
 
-    `kedro run` ends with that message; the traceback comes where it is asked for.
+    `kedro run` ends with that message. The traceback is shown only on request.
     """
 
 
 OF_THE_OUTSIDE = (UserError, OSError, MemoryError, FloatingPointError)
-"""Errors that come of files, parameters, storage or the machine. All others may be faults of the code."""
+"""Errors caused by files, parameters, storage or the machine. All others may be bugs."""

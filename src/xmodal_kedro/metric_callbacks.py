@@ -1,6 +1,7 @@
-"""A one-way channel from long computations to whoever watches them.
+"""Callbacks for metrics that long computations emit while they run.
 
-Training emits numbers while it runs; a hook listens and sends them to a tracking server. Neither knows the other.
+Training emits metrics, and a hook registers a callback that sends them to a tracking server. Neither depends on the
+other.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ from contextlib import contextmanager
 
 MetricCallback = Callable[[Mapping[str, float], int], None]
 
-_listeners: list[MetricCallback] = []
+_callbacks: list[MetricCallback] = []
 
 
 def emit(metrics: Mapping[str, float], step: int) -> None:
-    """Tell every listener the values of `metrics` at `step`. Without listeners this does nothing."""
-    for listener in _listeners:
-        listener(metrics, step)
+    """Call every registered callback with the values of `metrics` at `step`."""
+    for callback in _callbacks:
+        callback(metrics, step)
 
 
 @contextmanager
 def listening(listener: MetricCallback) -> Iterator[None]:
-    """Have `listener` called on every `emit` inside the block."""
-    _listeners.append(listener)
+    """Register `listener` as a callback for every `emit` inside the block."""
+    _callbacks.append(listener)
     try:
         yield
     finally:
-        _listeners.remove(listener)
+        _callbacks.remove(listener)

@@ -1,4 +1,4 @@
-"""Why a source is not used, or not to its end: the closed list of reasons."""
+"""The closed list of reasons why a source is not used, or not to its end."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ REASONS: dict[str, str] = {
     "killed": "the decoder was killed while at it, most likely since memory ran out; the next run tries again",
     "duplicate": "another source has the same content",
 }
-"""Code and meaning of every reason. Those of a source that was partly used say why the rest was not."""
+"""Code and meaning of every reason. For a source that was used in part, it is the reason for the rest."""
 
 PASSING = ("unreadable", "killed")
-"""Reasons that are no fault of the file: what was made of it is provisional."""
+"""Temporary reasons, which are not the file's fault: results that depend on them are provisional."""
 
 
 class MediaError(ValueError):
@@ -36,7 +36,7 @@ class MediaError(ValueError):
 
     Attributes:
         reason: a key of `REASONS`.
-        detail: what was found, for people.
+        detail: description for people.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -46,7 +46,7 @@ class MediaError(ValueError):
 
 
 def describe(error: Exception) -> str:
-    """What went wrong, without the path of the file, which differs between machines."""
+    """Describe an error without the path of the file, which differs between machines."""
     if isinstance(error, FileNotFoundError):
         return os.strerror(errno.ENOENT)
     return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"

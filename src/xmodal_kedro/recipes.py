@@ -1,12 +1,13 @@
-"""Recipes: what a stored result was made by, as a name and a version. An upgrade recomputes what it changes, no more.
+"""Recipes: name and version of the code that made a stored result. An upgrade recomputes only what it changes.
 
 The function that makes a shard, a file or a network carries its recipe:
 
     @recipe("clip", version=1, libraries=("av",))
     def clip_shard(sources, params): ...
 
-The version is raised by hand, with the change that makes results differ. `recipes.lock` holds a digest of the code
-behind every recipe, and a test fails when code moved and neither the version nor the lock did: see CONTRIBUTING.md.
+The version is raised by hand, together with a change that makes results differ. `recipes.lock` holds a digest of the
+code behind every recipe. A test fails if that code changed, and neither the version nor the lock did: see
+CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Recipe:
-    """What makes a result.
+    """Identity of the code that makes a result.
 
     Attributes:
-        name: one word or two, unique in the project.
-        version: raised when equal inputs and parameters give another result.
-        libraries: distributions whose versions change the result, such as `av`, which brings FFmpeg.
+        name: one or two words, unique in the project.
+        version: raised if equal inputs and parameters give another result.
+        libraries: distributions whose versions change the result, such as `av`, which contains FFmpeg.
     """
 
     name: str
@@ -45,20 +46,20 @@ class Recipe:
 
 
 RECIPES: dict[str, Callable[..., Any]] = {}
-"""The functions that carry a recipe, by its name, of all modules imported so far."""
+"""Functions with a recipe, by its name, of all modules imported so far."""
 
 
 def recipe(name: str, *, version: int, libraries: tuple[str, ...] = ()) -> Callable[[Function], Function]:
     """Attach a recipe to a module-level function.
 
     Raises:
-        ValueError: if another function carries a recipe of this name.
+        ValueError: if another function has a recipe of this name.
     """
 
     def attach(function: Function) -> Function:
-        there = RECIPES.get(name)
-        if there is not None and _qualified_name(there) != _qualified_name(function):
-            raise ValueError(f"the recipe {name!r} is carried by {_qualified_name(there)}: choose another name")
+        existing = RECIPES.get(name)
+        if existing is not None and _qualified_name(existing) != _qualified_name(function):
+            raise ValueError(f"the recipe {name!r} is carried by {_qualified_name(existing)}: choose another name")
         function.recipe = Recipe(name, version, libraries)  # type: ignore[attr-defined]
         RECIPES[name] = function
         return function
@@ -67,19 +68,19 @@ def recipe(name: str, *, version: int, libraries: tuple[str, ...] = ()) -> Calla
 
 
 def recipe_of(function: Callable[..., Any]) -> Recipe:
-    """The recipe that a function carries.
+    """The recipe of a function.
 
     Raises:
-        TypeError: if it carries none, naming the function.
+        TypeError: naming the function, if it has none.
     """
-    found = getattr(function, "recipe", None)
-    if not isinstance(found, Recipe):
+    attached = getattr(function, "recipe", None)
+    if not isinstance(attached, Recipe):
         raise TypeError(f"{function!r} has no recipe: put @recipe(NAME, version=1) on a module-level function")
-    return found
+    return attached
 
 
 def library_versions(names: Iterable[str]) -> dict[str, str]:
-    """Major and minor version of installed distributions: patch releases are taken to change no result."""
+    """Major and minor version of installed distributions. Patch releases are assumed to change no result."""
     return {name: _version(name) for name in names}
 
 
@@ -96,8 +97,9 @@ def version_0_1() -> dict[str, Any]:
     """What version 0.1 of this project hashed into fingerprints in place of recipes.
 
     Returns:
-        `recipes`: by a recipe's name, the qualified name of its `function` then, and the digest of its `code` by Python
-        version, as Python's syntax trees differ. `parameters`: by class, its `name` and `fields`. `classes`: names.
+        `recipes`: by a recipe's name, the qualified name of its `function` in that version, and the digest of its
+        `code` by Python version, as Python's syntax trees differ. `parameters`: by class, its `name` and `fields`.
+        `classes`: names.
     """
     table: dict[str, Any] = json.loads(Path(__file__).with_name("legacy_0_1.json").read_text())
     return table

@@ -1,7 +1,7 @@
-"""Spreading items over shards so that each is bounded and growth touches few of them.
+"""Distribution of items over shards of bounded weight, such that added items change few shards.
 
-Shards are the leaves of a binary tree over the bits of the items' hashes (extendible hashing): a leaf splits when it
-grows over its bound, and no other leaf takes notice.
+Shards are the leaves of a binary tree over the bits of the items' hashes (extendible hashing). A leaf splits when it
+exceeds its bound; no other leaf changes.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ MAX_BITS = 64
 
 
 def spread(weights: Mapping[str, float], bound: float) -> dict[str, list[str]]:
-    """Divide items into shards of at most `bound`; an item that is heavier has a shard of its own.
+    """Divide items into shards of at most `bound`. A heavier item has a shard of its own.
 
     Args:
-        weights: weight by item; items are hex digests of at least 16 digits, evenly spread.
-        bound: most weight of a shard.
+        weights: weight by item. Items are hex digests of at least 16 digits, uniformly distributed.
+        bound: max weight of a shard.
 
     Returns:
-        Items, sorted, by shard key, sorted: `shard-` and the leading bits that the hashes of its items share, or
-        `shard-all` for the only one.
+        Sorted items by shard key, keys sorted. A key is `shard-` and the leading bits that the hashes of its items
+        share, or `shard-all` if there is one shard.
     """
     shards: dict[str, list[str]] = {}
     waiting = [("", sorted(weights))] if weights else []
@@ -39,7 +39,7 @@ def spread(weights: Mapping[str, float], bound: float) -> dict[str, list[str]]:
 
 
 def members(items: Iterable[str], keys: Iterable[str]) -> dict[str, list[str]]:
-    """Those of the items that belong to each of the shards `keys`, sorted, by key."""
+    """Sorted items of each of the shards `keys`, by key."""
     ordered = sorted(items)
     bits = [_bits(item) for item in ordered]
     prefixes = {key: key.removeprefix("shard-").removeprefix(WHOLE) for key in keys}

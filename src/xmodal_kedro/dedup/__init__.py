@@ -1,1 +1,1 @@
-"""Recordings that are the same under another name: re-encodes, copies, excerpts."""
+"""Near-duplicate videos that hold the same recording: re-encodes, copies, excerpts."""

@@ -1,4 +1,4 @@
-"""How far two videos agree in sound and pictures when one is moved in time against the other."""
+"""How well the audio and the frames of two videos match at a time offset."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from xmodal_kedro.dedup.audio_fingerprint import FLAT, HOP_S
 from xmodal_kedro.params import NearDuplicateParams
 
 WORD_BITS = 32
-PICTURES_APART_S = 1.0
-"""Pictures are compared with the nearest of the other video's, if it is no further than this: encoders set keyframes
-at different instants."""
+MAX_FRAME_GAP_S = 1.0
+"""Max time between two frames that are compared, seconds: encoders set keyframes at different instants."""
 SEARCHED_HOPS = round(5 / HOP_S)
-"""Sound to either side of a place in common that is looked at to find the exact offset."""
+"""Hops on each side of a common position that are searched for the exact offset."""
 
 
 class VideoSignature(NamedTuple):
@@ -24,11 +23,11 @@ class VideoSignature(NamedTuple):
 
     Attributes:
         video_id: the video.
-        at: int64 [words], when each word is, in hops since the start of the video, rising.
-        words: uint32 [words], none of them flat.
+        at: int64 [words], time of each word, in hops since the start of the video, ascending.
+        words: uint32 [words], without flat ones.
         weak_bits: uint16 [words]; see `audio_fingerprint.Fingerprint`.
-        picture_times_s: float64 [pictures], rising.
-        picture_hashes: uint64 [pictures]
+        picture_times_s: float64 [frames], ascending.
+        picture_hashes: uint64 [frames]
     """
 
     video_id: str
@@ -40,11 +39,11 @@ class VideoSignature(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """What two videos have in common.
+    """How much two videos have in common.
 
     Attributes:
-        matched_s: seconds of sound that agree.
-        picture_distance: mean bits, of 64, by which pictures of the same time differ; None where there are none.
+        matched_s: duration of the audio that matches, seconds.
+        picture_distance: mean differing bits, of 64, of frames of the same time; None if there are none.
     """
 
     matched_s: float
@@ -64,16 +63,16 @@ def read_videos(signatures: pa.Table) -> list[VideoSignature]:
 def agreement(
     one: VideoSignature, other: VideoSignature, around: int, offsets: range, params: NearDuplicateParams
 ) -> Agreement | None:
-    """Whether two videos hold one recording, and how much of it; None if they do not.
+    """How much of one recording two videos have in common; None if they hold different ones.
 
-    Sound decides, for sound is what a network learns from: the same music under other pictures agrees too. Where it
-    agrees less, as after very low bit rates, pictures must agree as well.
+    The audio decides, as networks are trained on audio: the same music with other frames matches too. Where it matches
+    less well, as after encoding at very low bit rates, the frames must match as well.
 
     Args:
         one: a video.
         other: the video to compare it with.
-        around: a place in `one` that both are thought to hold, in hops.
-        offsets: by how many hops it may lie later in `other`.
+        around: candidate position in `one` that both videos hold, in hops.
+        offsets: by how many hops that position may be later in `other`.
         params: `near_duplicates`.
     """
     offset = best_offset(one, other, around, offsets)
@@ -88,39 +87,39 @@ def agreement(
 
 
 def best_offset(one: VideoSignature, other: VideoSignature, around: int, offsets: range) -> int:
-    """The offset in hops at which the most bits agree near a place, counted from what chance would give."""
+    """The offset in hops with the most matching bits, beyond those expected by chance, near a position."""
     first, count = around - SEARCHED_HOPS, 2 * SEARCHED_HOPS
-    words_N, heard_N = _dense(one, first, count)
-    words_M, heard_M = _dense(other, first + offsets[0], count + len(offsets) - 1)
+    words_N, present_N = _dense(one, first, count)
+    words_M, present_M = _dense(other, first + offsets[0], count + len(offsets) - 1)
     words_ON = np.lib.stride_tricks.sliding_window_view(words_M, count)
-    heard_ON = np.lib.stride_tricks.sliding_window_view(heard_M, count)
+    present_ON = np.lib.stride_tricks.sliding_window_view(present_M, count)
     good_ON = WORD_BITS // 2 - np.bitwise_count(words_ON ^ words_N).astype(np.int64)
-    return offsets[int(np.argmax((good_ON * (heard_ON & heard_N)).sum(1)))]
+    return offsets[int(np.argmax((good_ON * (present_ON & present_N)).sum(1)))]
 
 
-def matching_words(errors: NDArray[np.uint8], least: int, limit: float) -> int:
-    """How many words lie in some run of `least` words of which at most the share `limit` of bits is wrong.
+def matching_words(errors: NDArray[np.uint8], min_words: int, limit: float) -> int:
+    """Number of words inside any run of `min_words` words in which at most the fraction `limit` of the bits differs.
 
     Args:
-        errors: uint8 [words], wrong bits of each.
+        errors: uint8 [words], differing bits of each word.
     """
-    if errors.size < least:
+    if errors.size < min_words:
         return 0
     sums = np.concatenate([[0], np.cumsum(errors, dtype=np.int64)])
-    good = sums[least:] - sums[:-least] <= limit * WORD_BITS * least
+    good = sums[min_words:] - sums[:-min_words] <= limit * WORD_BITS * min_words
     edges = np.zeros(errors.size + 1, np.int64)
-    edges[:-least] += good
-    edges[least:] -= good
+    edges[:-min_words] += good
+    edges[min_words:] -= good
     return int((np.cumsum(edges) > 0).sum())
 
 
 def picture_distance(one: VideoSignature, other: VideoSignature, offset_s: float) -> float | None:
-    """Mean bits by which the pictures of `one` differ from those of `other` that are `offset_s` later."""
+    """Mean number of differing bits between frames of `one` and those of `other` that are `offset_s` later."""
     if not one.picture_hashes.size or not other.picture_hashes.size:
         return None
     apart_s = np.abs(one.picture_times_s[:, None] + offset_s - other.picture_times_s)
     nearest = apart_s.argmin(1)
-    close = apart_s.min(1) <= PICTURES_APART_S
+    close = apart_s.min(1) <= MAX_FRAME_GAP_S
     if not close.any():
         return None
     bits = np.bitwise_count(one.picture_hashes[close] ^ other.picture_hashes[nearest[close]])
@@ -128,22 +127,22 @@ def picture_distance(one: VideoSignature, other: VideoSignature, offset_s: float
 
 
 def _bit_errors(one: VideoSignature, other: VideoSignature, offset: int) -> NDArray[np.uint8]:
-    """Wrong bits of each word that both videos have, in order of time."""
+    """Differing bits of each word that both videos have, in order of time."""
     if not other.at.size:
         return np.empty(0, np.uint8)
     wanted = one.at + offset
-    found = np.minimum(np.searchsorted(other.at, wanted), other.at.size - 1)
-    both = other.at[found] == wanted
-    return np.bitwise_count(one.words[both] ^ other.words[found[both]])
+    nearest = np.minimum(np.searchsorted(other.at, wanted), other.at.size - 1)
+    both = other.at[nearest] == wanted
+    return np.bitwise_count(one.words[both] ^ other.words[nearest[both]])
 
 
 def _dense(video: VideoSignature, first: int, count: int) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-    """The words of a stretch, one a hop, and which of them there are."""
+    """The words of a stretch, one per hop, and which of them are present."""
     part = slice(*np.searchsorted(video.at, [first, first + count]))
-    words, heard = np.zeros(count, np.uint32), np.zeros(count, np.bool_)
+    words, present = np.zeros(count, np.uint32), np.zeros(count, np.bool_)
     words[video.at[part] - first] = video.words[part]
-    heard[video.at[part] - first] = True
-    return words, heard
+    present[video.at[part] - first] = True
+    return words, present
 
 
 def _video(video_id: str, clips: pa.Table) -> VideoSignature:
@@ -153,6 +152,6 @@ def _video(video_id: str, clips: pa.Table) -> VideoSignature:
         clips[name].combine_chunks().flatten().to_numpy()
         for name in ("words", "weak_bits", "picture_times_s", "picture_hashes")
     )
-    at = np.arange(words.size) + np.repeat(clips["first_word"].to_numpy() - starts, counts)
-    heard = words != FLAT
-    return VideoSignature(video_id, at[heard], words[heard], weak_bits[heard], times_s, hashes)
+    hops = np.arange(words.size) + np.repeat(clips["first_word"].to_numpy() - starts, counts)
+    present = words != FLAT
+    return VideoSignature(video_id, hops[present], words[present], weak_bits[present], times_s, hashes)

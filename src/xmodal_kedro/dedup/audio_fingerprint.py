@@ -1,10 +1,10 @@
-"""What two encodings of one sound have in common: the signs of how its energy moves over time and frequency.
+"""Audio fingerprints: the signs of energy differences over time and frequency, which survive another encoding.
 
-After J. Haitsma, T. Kalker, "A highly robust audio fingerprinting system", ISMIR 2002, section 4: 32-bit words, one
-a hop, of the signs of energy differences between neighbouring bands and between instants. Three things differ, each
-for fewer wrong bits in low-rate encodings of sounds that are not music: bands lie in 150-2000 Hz, instants are
-96 ms apart, and hops are 24 ms. FFmpeg's Chromaprint is no choice here: it folds energy to twelve notes, which rain
-or a dog does not have, and PyAV's FFmpeg is built without it.
+After J. Haitsma, T. Kalker, "A highly robust audio fingerprinting system", ISMIR 2002, section 4: one 32-bit word per
+hop, with the signs of energy differences between neighbouring bands and between instants. Three values differ from the
+paper, for fewer bit errors in low-rate encodings of audio that is not music: bands are in 150-2000 Hz, instants are
+96 ms apart, and hops are 24 ms. FFmpeg's Chromaprint does not suit: it folds energy to twelve notes, which rain or a
+dog does not have, and PyAV's FFmpeg is built without it.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ HOP_SAMPLES = 384
 HOP_S = HOP_SAMPLES / CLIP_SAMPLE_RATE_HZ
 """Time between words, 24 ms."""
 WINDOW_SAMPLES = 6144
-"""Long windows, 384 ms, so that words hardly change where two encodings' hops do not coincide (section 4.2)."""
+"""Long windows, 384 ms, so that words hardly change if the hops of two encodings do not coincide (section 4.2)."""
 LAG_HOPS = 4
 BANDS = 33
 MIN_HZ, MAX_HZ = 150.0, 2000.0
 FLAT = 0
-"""The word of an instant at which nothing moves: silence, a test tone, a hum."""
+"""The word of an instant at which the energy does not change: silence, a test tone, a hum."""
 MIN_MOTION = 1e-3
 """Median energy difference over mean energy of a band, below which an instant is flat. Recordings are around 0.2,
 steady tones below 1e-5."""
 ROUNDING_FLOOR = 2000.0
-"""Added to the mean energy, in units of the energy of rounding to 16 bits: sound at that level is flat."""
+"""Added to the mean energy, in units of the energy of rounding to 16 bits: audio at that level is flat."""
 WEAK_BITS = 3
 BITS_OF_POSITION = 5
 
 
 class Fingerprint(NamedTuple):
-    """Words of a sound, one a hop.
+    """Words of a stretch of audio, one per hop.
 
     Attributes:
-        first: when the first word is, in hops since the start of the video.
-        words: uint32 [words]; `FLAT` where there is nothing to compare.
+        first: time of the first word, in hops since the start of the video.
+        words: uint32 [words]; `FLAT` where the energy does not change.
         weak_bits: uint16 [words]; positions of the three bits most likely to be wrong, 5 bits each.
     """
 
@@ -54,11 +54,11 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint_sound(audio: NDArray[np.int16], start_s: float) -> Fingerprint:
-    """Fingerprint one stretch of a video's sound.
+    """Fingerprint one stretch of a video's audio.
 
     Args:
         audio: int16 [samples], 16 kHz mono.
-        start_s: where in the video it begins; hops count from the video's start, whatever the stretch.
+        start_s: its start in the video, seconds. Hops are counted from the video's start.
     """
     start = round(start_s * CLIP_SAMPLE_RATE_HZ)
     skipped = -start % HOP_SAMPLES
@@ -77,7 +77,7 @@ def fingerprint_sound(audio: NDArray[np.int16], start_s: float) -> Fingerprint:
 
 
 def probes(words: NDArray[np.uint32], weak_bits: NDArray[np.uint16]) -> NDArray[np.uint32]:
-    """Each word with its weak bits set in all ways (section 5.2), so that copies with wrong bits still share one.
+    """Each word with all settings of its weak bits (section 5.2), so that copies with bit errors still share one.
 
     Returns:
         uint32 [words, 8]
@@ -107,7 +107,7 @@ def _analysis() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 @cache
 def _rounding_energy() -> float:
-    """Mean energy in a band of the error of rounding to whole numbers, whose variance is 1/12."""
+    """Mean energy per band of the error of rounding to integers, whose variance is 1/12."""
     window, edges = _analysis()
     return float((window**2).sum() / 12 * (edges[-1] - edges[0]) / BANDS)
 

@@ -1,8 +1,8 @@
-"""Which pairs of videos may hold one recording: an out-of-core search for keys in common.
+"""Candidate pairs of videos that may hold one recording: an out-of-core search for common keys.
 
-DuckDB does what does not fit in memory, sorting keys and counting votes. The work grows with the number of keys, not
-with its square, however often one of them occurs: videos that share a key are paired only with the next few. So a
-recording that a thousand videos hold becomes a chain of pairs, not a million.
+DuckDB sorts keys and counts votes, which do not fit in memory. The work grows with the number of keys, not with its
+square, even if a key is frequent: videos that share a key are paired only with the next few. A recording that a
+thousand videos hold becomes a chain of pairs, not a million pairs.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from xmodal_kedro.dedup.audio_fingerprint import FLAT, HOP_S, probes
 from xmodal_kedro.params import NearDuplicateParams
 
 PICTURE_BLOCKS = [np.uint64(0xFFFF << shift) for shift in (0, 16, 32, 48)]
-"""Picture hashes are looked up by each two of their four blocks of 16 bits, and so found whichever other two hold
-errors (multi-index hashing: M. Norouzi, A. Punjani, D. J. Fleet, CVPR 2012)."""
+"""Frame hashes are looked up by every pair of their four blocks of 16 bits. They are found if the other two blocks hold
+all errors (multi-index hashing: M. Norouzi, A. Punjani, D. J. Fleet, CVPR 2012)."""
 MAX_PICTURE_BITS = 6
-"""Two pictures vote where their hashes differ by at most so many bits."""
+"""Two frames vote if their hashes differ by at most so many bits."""
 NO_PICTURE = 0
 BIN_HOPS = 4
-"""Votes for an offset are counted in bins of twice this width that overlap by half, some 0.2 s."""
-PICTURES_OFF_HOPS = round(4 / HOP_S)
-"""How far the time of a picture may be off: one that two encodings share may be shown for seconds."""
+"""Votes for an offset are counted in bins of twice this width, about 0.2 s, that overlap by half."""
+MAX_FRAME_ERROR_HOPS = round(4 / HOP_S)
+"""Max error of a frame's time: a frame that two encodings share may be shown for seconds."""
 ROWS_AT_A_TIME = 1 << 18
 KEYS_ARROW = pa.schema([("key", pa.uint64()), ("video", pa.int64()), ("place", pa.int32()), ("picture", pa.uint64())])
-"""A word of sound, or two blocks of the hash `picture`; the video's number; the hop at which it has the key first."""
+"""A word of audio, or two blocks of the hash `picture`; the video's number; the first hop at which it has the key."""
 VOTES_ARROW = pa.schema(
     [("a", pa.int64()), ("b", pa.int64()), ("place", pa.int32()), ("bin", pa.int32()), ("heard", pa.bool_())]
 )
@@ -55,7 +55,7 @@ CANDIDATES = """
 
 
 class CandidatePair(NamedTuple):
-    """A pair of videos to compare, as numbers, and where: see `agreement.agreement`."""
+    """A pair of videos to compare, as numbers, and the position and offsets: see `agreement.agreement`."""
 
     a: int
     b: int
@@ -64,23 +64,23 @@ class CandidatePair(NamedTuple):
 
 
 def video_keys(video: VideoSignature, number: int, params: NearDuplicateParams) -> pa.RecordBatch:
-    """What to look a video up by: one in `params.keep_one_in` of the probes of its words, and parts of its pictures.
+    """Keys of a video: one in `params.keep_one_in` of the probes of its words, and blocks of its frame hashes.
 
-    Which probes are kept depends on themselves alone, so that copies keep the same ones.
+    Whether a probe is kept depends on the probe alone, so that copies keep the same ones.
 
     Args:
-        number: stands for the video.
+        number: the video's number.
 
     Returns:
-        Rows of `KEYS_ARROW`, each key once, where it occurs first.
+        Rows of `KEYS_ARROW`, each key once, with its first occurrence.
     """
     keys_N8 = probes(video.words, video.weak_bits)
     kept_N8 = (_scatter(keys_N8) % params.keep_one_in == 0) & (keys_N8 != FLAT)
     masks_6 = np.array([~(one | other) for one, other in combinations(PICTURE_BLOCKS, 2)])
     keys_P6 = video.picture_hashes[:, None] | masks_6
     keys = np.concatenate([keys_N8[kept_N8].astype(np.uint64), keys_P6.ravel()])
-    seen_at = np.repeat(np.rint(video.picture_times_s / HOP_S), masks_6.size)
-    places = np.concatenate([video.at[np.nonzero(kept_N8)[0]], seen_at])
+    frame_hops = np.repeat(np.rint(video.picture_times_s / HOP_S), masks_6.size)
+    places = np.concatenate([video.at[np.nonzero(kept_N8)[0]], frame_hops])
     pictures = np.repeat(video.picture_hashes, masks_6.size)
     pictures = np.concatenate([np.full(keys.size - pictures.size, NO_PICTURE, np.uint64), pictures])
     keys, first = np.unique(keys, return_index=True)
@@ -91,12 +91,12 @@ def video_keys(video: VideoSignature, number: int, params: NearDuplicateParams) 
 def find_candidates(
     keys: Iterable[pa.RecordBatch], folder: Path, params: NearDuplicateParams
 ) -> Iterator[CandidatePair]:
-    """Pairs of videos with two words of sound at one offset in common, or a picture; in order of their numbers.
+    """Pairs of videos with two common words of audio at one offset, or a common frame; in order of their numbers.
 
     Args:
         keys: rows of `KEYS_ARROW`, each key of a video once.
-        folder: an empty folder for what does not fit in memory.
-        params: `near_duplicates`; DuckDB keeps to `memory_mb`.
+        folder: an empty folder for temporary files.
+        params: `near_duplicates`; `memory_mb` limits DuckDB's memory.
     """
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{params.memory_mb}MB",
@@ -112,11 +112,10 @@ def find_candidates(
             _store(database, "votes", pa.RecordBatchReader.from_batches(VOTES_ARROW, votes))
         for batch in database.sql(CANDIDATES).to_arrow_reader(ROWS_AT_A_TIME):
             for row in batch.to_pylist():
-                least = (row["bin"] - 1) * BIN_HOPS
-                slack = 0 if row["heard"] else PICTURES_OFF_HOPS
-                yield CandidatePair(
-                    row["a"], row["b"], row["place"], range(least - slack, least + 2 * BIN_HOPS + slack)
-                )
+                first = (row["bin"] - 1) * BIN_HOPS
+                slack = 0 if row["heard"] else MAX_FRAME_ERROR_HOPS
+                offsets = range(first - slack, first + 2 * BIN_HOPS + slack)
+                yield CandidatePair(row["a"], row["b"], row["place"], offsets)
 
 
 def _store(database: duckdb.DuckDBPyConnection, table: str, rows: pa.RecordBatchReader) -> None:
@@ -126,7 +125,7 @@ def _store(database: duckdb.DuckDBPyConnection, table: str, rows: pa.RecordBatch
 
 
 def _votes(keys: Iterable[pa.RecordBatch], neighbours: int) -> Iterator[pa.RecordBatch]:
-    """A vote of each occurrence of a key with each of the next `neighbours` ones, for the offset between them.
+    """A vote for the offset between each occurrence of a key and each of the next `neighbours` ones.
 
     Args:
         keys: rows of `KEYS_ARROW`, in order of key and video.
@@ -148,5 +147,5 @@ def _votes(keys: Iterable[pa.RecordBatch], neighbours: int) -> Iterator[pa.Recor
 
 
 def _scatter(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Evenly spread numbers, made of keys alone (multiplicative hashing)."""
+    """Uniformly distributed hashes of keys (multiplicative hashing)."""
     return (keys * np.uint32(2_654_435_761)) >> np.uint32(16)

@@ -20,7 +20,7 @@ from xmodal_kedro.storage import Shards
 SHARDS_HELD = 16
 """Shards of signatures kept in memory while pairs are compared, a few megabytes each."""
 SHARD_SHIFT = 32
-"""A video's number: its shard's above this bit, its own place there below."""
+"""A video's number is its shard's index above this bit, and its index in the shard below."""
 
 
 class Pair(NamedTuple):
@@ -34,12 +34,12 @@ class Pair(NamedTuple):
 def find_near_duplicates(signatures: Shards, videos: pd.DataFrame, params: NearDuplicateParams) -> pd.DataFrame:
     """The videos that share a recording with another, in groups: rows of `NearDuplicates`, by group and video.
 
-    Memory does not grow with the number of clips: `params.memory_mb` for DuckDB, a few shards of signatures, and what
-    is found. Temporary files are in the folder that `TMPDIR` names: 2 kB a clip, and some 30 kB a clip where there are
-    ten million clips or more, since unrelated sounds then have keys in common.
+    Memory does not grow with the number of clips: it is `params.memory_mb` for DuckDB, a few shards of signatures, and
+    the result. Temporary files are in the folder `TMPDIR`. They take 2 kB a clip, and about 30 kB a clip above ten
+    million clips, as unrelated audio then has common keys.
 
     Args:
-        signatures: shards of `Signatures`; a video is in one of them.
+        signatures: shards of `Signatures`; all clips of a video are in one of them.
         videos: `Videos`, for their addresses.
         params: `near_duplicates`.
     """
@@ -51,14 +51,14 @@ def find_near_duplicates(signatures: Shards, videos: pd.DataFrame, params: NearD
             if video_id not in best or pair.agreement.matched_s > best[video_id].matched_s:
                 best[video_id] = pair.agreement
     rows = [(video_id, group_id, *best[video_id]) for video_id, group_id in group_of.items()]
-    found = pd.DataFrame(rows, columns=["video_id", "group_id", "matched_s", "picture_distance"])
-    found = found.astype({"video_id": str, "group_id": str, "matched_s": float, "picture_distance": float})
-    found = found.merge(videos[["video_id", "uri"]].astype(str), on="video_id")
-    return found.sort_values(["group_id", "video_id"], ignore_index=True)
+    table = pd.DataFrame(rows, columns=["video_id", "group_id", "matched_s", "picture_distance"])
+    table = table.astype({"video_id": str, "group_id": str, "matched_s": float, "picture_distance": float})
+    table = table.merge(videos[["video_id", "uri"]].astype(str), on="video_id")
+    return table.sort_values(["group_id", "video_id"], ignore_index=True)
 
 
 def matching_pairs(signatures: Shards, params: NearDuplicateParams) -> Iterator[Pair]:
-    """The candidate pairs that agree, each with its best agreement, in order of their shards."""
+    """The candidate pairs that match, each with its best match, in order of their shards."""
     keys = sorted(signatures)
 
     @lru_cache(SHARDS_HELD)
@@ -77,14 +77,14 @@ def matching_pairs(signatures: Shards, params: NearDuplicateParams) -> Iterator[
         candidates = find_candidates(all_keys(), Path(folder), params)
         for (one, other), places in groupby(candidates, key=lambda candidate: (candidate.a, candidate.b)):
             pair = video(one), video(other)
-            tried = (agreement(*pair, place.around, place.offsets, params) for place in places)
-            found = [match for match in tried if match is not None]
-            if found:
-                yield Pair(pair[0].video_id, pair[1].video_id, max(found, key=lambda match: match.matched_s))
+            results = (agreement(*pair, place.around, place.offsets, params) for place in places)
+            matches = [match for match in results if match is not None]
+            if matches:
+                yield Pair(pair[0].video_id, pair[1].video_id, max(matches, key=lambda match: match.matched_s))
 
 
 def groups(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The smallest member of the group of every item that occurs in a pair, groups being joined by pairs.
+    """The smallest member of the group of every item that occurs in a pair. Each pair joins two groups.
 
     Union-find, R. E. Tarjan, "Efficiency of a good but not linear set union algorithm", 1975, with path halving.
     """

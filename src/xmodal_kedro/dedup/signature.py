@@ -1,4 +1,4 @@
-"""Signatures of clips: what is left of sound and pictures after any re-encoding, in under 1 % of their bytes."""
+"""Signatures of clips: features of audio and frames that survive re-encoding, in under 1 % of the bytes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from xmodal_kedro.storage import LoadShard
 
 CLIPS_AT_A_TIME = 64
 DRAFT_PX = 64
-"""JPEGs are decoded at a fraction of their size, not under this: the hash looks at 32 x 32 pixels."""
+"""JPEGs are decoded at reduced size, at least this: the hash uses 32 x 32 pixels."""
 MIN_CONTRAST = 4.0
-"""Standard deviation of grey levels (0-255) below which a picture is flat, and is left out: black, a single colour."""
+"""Standard deviation of grey levels (0-255) below which a frame is flat, such as a black one, and is left out."""
 
 
 @recipe("sign_clips", version=1, libraries=("pillow", "imagehash"))
@@ -28,7 +28,7 @@ def sign_shard(clips: LoadShard) -> pa.Table:
     """The signature of each clip: a `Signatures` table, in the order of the clips.
 
     Raises:
-        ValueError: naming the clip whose picture cannot be decoded.
+        UserError: naming the clip with a frame that cannot be decoded.
     """
     columns = ["clip_id", "video_id", "start_s", "audio", "frames", "frame_times_s"]
     with clips.open() as parquet:
@@ -45,21 +45,21 @@ def sign_clip(clip: dict) -> dict:
     try:
         hashes = [picture_hash(jpeg) for jpeg in clip["frames"]]
     except OSError as error:
-        raise UserError(f"a picture of clip {clip['clip_id']} cannot be decoded ({error}): clip again") from error
-    seen = [(time_s, found) for time_s, found in zip(clip["frame_times_s"], hashes, strict=True) if found is not None]
+        raise UserError(f"a frame of clip {clip['clip_id']} cannot be decoded ({error}): clip again") from error
+    frames = [(time_s, bits) for time_s, bits in zip(clip["frame_times_s"], hashes, strict=True) if bits is not None]
     return {
         "clip_id": clip["clip_id"],
         "video_id": clip["video_id"],
         "first_word": sound.first,
         "words": sound.words,
         "weak_bits": sound.weak_bits,
-        "picture_times_s": [time_s for time_s, _ in seen],
-        "picture_hashes": [found for _, found in seen],
+        "picture_times_s": [time_s for time_s, _ in frames],
+        "picture_hashes": [bits for _, bits in frames],
     }
 
 
 def picture_hash(jpeg: bytes) -> int | None:
-    """64-bit perceptual hash of a picture (DCT signs; `imagehash.phash`); None of a flat one."""
+    """64-bit perceptual hash of a frame (signs of the DCT; `imagehash.phash`); None if the frame is flat."""
     with Image.open(io.BytesIO(jpeg)) as picture:
         picture.draft("L", (DRAFT_PX, DRAFT_PX))
         grey = picture.convert("L")

@@ -1,4 +1,4 @@
-"""What became of the recordings of a shard of clips, as its maker tells in the shard's metadata."""
+"""What became of the recordings of a shard of clips, as stored in the shard's metadata."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from xmodal_kedro.reasons import PASSING
 from xmodal_kedro.storage import PROVISIONAL_KEY, Shards
 
 Row = dict[str, str]
-"""Of `UnclippedVideos` or `CutShortVideos`."""
+"""A row of `UnclippedVideos` or `CutShortVideos`."""
 
 
 @dataclass
 class ClippingReport:
-    """What is to be said of recordings beside their clips.
+    """What is reported of recordings beside their clips.
 
     Attributes:
         unclipped: `UnclippedVideos` rows: recordings that gave no clip.
-        cut_short: `CutShortVideos` rows: recordings that gave clips, but not to their end.
-        silent_spans: spans dropped for want of sound.
-        unseen_spans: spans dropped for want of a picture.
+        cut_short: `CutShortVideos` rows: recordings that gave clips, but were not used to their end.
+        silent_spans: spans dropped because they are silent.
+        unseen_spans: spans dropped because they have no frame.
     """
 
     unclipped: list[Row] = field(default_factory=list)
@@ -30,14 +30,14 @@ class ClippingReport:
     unseen_spans: int = 0
 
     def metadata(self) -> dict[str, str]:
-        """As metadata of a shard, which is provisional where a file was no hindrance by itself: see `PASSING`."""
+        """Metadata of a shard. It is provisional if a file failed for a temporary reason: see `PASSING`."""
         counts = {"silent_spans": str(self.silent_spans), "unseen_spans": str(self.unseen_spans)}
         rows = {"unclipped": json.dumps(self.unclipped), "cut_short": json.dumps(self.cut_short)}
         passing = sum(row["reason"] in PASSING for row in self.unclipped + self.cut_short)
         return {**rows, **counts, **({PROVISIONAL_KEY: f"{passing} to be tried again"} if passing else {})}
 
     def add(self, metadata: Mapping[str, str]) -> None:
-        """Add what a shard's metadata tells."""
+        """Add the counts and rows of a shard's metadata."""
         self.unclipped += json.loads(metadata["unclipped"])
         self.cut_short += json.loads(metadata["cut_short"])
         self.silent_spans += int(metadata["silent_spans"])
@@ -46,13 +46,13 @@ class ClippingReport:
 
 @dataclass
 class Totals:
-    """All shards of clips together.
+    """Sums over all shards of clips.
 
     Attributes:
-        report: what their makers reported.
+        report: the reports of all shards.
         clipped: `video_id` of every recording that gave clips, once for each shard that holds some.
-        clips: how many.
-        duration_s: of all clips.
+        clips: number of clips.
+        duration_s: total duration of the clips, seconds.
     """
 
     report: ClippingReport = field(default_factory=ClippingReport)
@@ -62,7 +62,7 @@ class Totals:
 
 
 def add_up(clips: Shards) -> Totals:
-    """Read what became of the recordings, and when their clips begin and end, shard by shard."""
+    """Sum up the reports and the clips of all shards, one shard at a time."""
     totals = Totals()
     for key in sorted(clips):
         totals.report.add(clips[key].metadata)

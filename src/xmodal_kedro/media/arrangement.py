@@ -10,35 +10,35 @@ import numpy as np
 from xmodal_kedro.params import ClipParams
 
 GRID_MS = 100
-"""Spans begin and end on a grid of this width from the start of the stretch and from cuts, or at keyframes."""
+"""Spans begin and end at keyframes, or on a grid of this width from the start of the stretch and from each cut."""
 
-# What spans are worth is counted in milliseconds of sound that is not silent.
+# The worth of spans is counted in milliseconds of audio that is not silent.
 
 SILENCE_WORTH = 0.05
-"""Each millisecond of a span that is silent as a whole: it will be dropped, but it is to be counted."""
+"""Worth of each millisecond of a span that is silent as a whole. It is dropped, but must be counted as silent."""
 
 PAUSE_WORTH = 0.02
-"""Each silent millisecond of a span with sound: less, so that sound is covered by spans that fit it."""
+"""Worth of each silent millisecond of a span that is not silent: less, so that spans fit the audible parts."""
 
 DECODING_COST_MS_PER_S = 100.0
-"""A span with sound and no keyframe: pictures are decoded from the last keyframe to its start, so many seconds."""
+"""Cost of a span without a keyframe, for each second from the last keyframe to its start, which must be decoded."""
 
 LENGTH_COST = 0.08
-"""Share of the target length, times the square of the relative distance from it: 20 ms at 1 s from a target of 4 s."""
+"""Cost as a fraction of the target length, times the squared relative distance: 20 ms at 1 s from a target of 4 s."""
 
 EDGE_AT_CUT_WORTH_MS = {"shots": 100.0, "everything": 1e4}
-"""Each edge of a span that lies on a cut, which then need not be crossed; before all but coverage if all is covered."""
+"""Worth of an edge that lies on a cut, by coverage. With `everything`, only coverage outweighs it."""
 
 UNCOVERED_COST = {"shots": 0.0, "everything": 1e8}
-"""Each millisecond that no span covers: before all else if all is to be covered."""
+"""Cost of each millisecond that no span covers, by coverage. With `everything`, it outweighs all else."""
 
 STEPS_PER_MS = 1000
-"""Worths are rounded to so many steps and added as integers: equally good ways tie on every machine."""
+"""Worths are rounded to so many steps and added as integers, so that equally good results tie on every machine."""
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """How long spans may be, and had best be: whole milliseconds."""
+    """Min, preferred and max length of spans, whole milliseconds."""
 
     shortest: int
     target: int
@@ -51,16 +51,16 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a recording that is divided by itself. All times are milliseconds from the start of the recording.
+    """A part of a recording that is divided independently. All times are milliseconds from the recording's start.
 
     Attributes:
         start_ms: where it begins.
-        end_ms: where it ends, as far as it is known.
-        goes_on: whether it is longer than is known: then its last span need not end where the stretch does.
-        sound_times: where the level of its sound changes, from its start or before to its end or after: [levels + 1].
-        mean_squares: levels between those times, full scale 1.0: [levels].
-        cuts: between shots, inside the stretch, ascending.
-        keyframes: those in the stretch, and the last one before it, ascending; none at all if there is only sound.
+        end_ms: where its known part ends.
+        goes_on: whether it continues after `end_ms`. Then its last span need not end there.
+        sound_times: limits of the blocks of audio, from its start or before to its end or after: [levels + 1].
+        mean_squares: levels of the blocks between those times, full scale 1.0: [levels].
+        cuts: cuts between shots inside the stretch, ascending.
+        keyframes: keyframes in the stretch and the last one before it, ascending; empty if there is no video.
     """
 
     start_ms: int
@@ -73,7 +73,7 @@ class Stretch:
 
 
 def arrange(stretch: Stretch, params: ClipParams) -> list[tuple[int, int]]:
-    """Start and end of each of the spans that are worth most together: ascending, without overlap, milliseconds."""
+    """Start and end of the spans with the largest total worth: ascending, without overlap, milliseconds."""
     lengths = Lengths.of(params)
     if stretch.end_ms - stretch.start_ms < lengths.shortest:
         return []
@@ -88,7 +88,7 @@ def arrange(stretch: Stretch, params: ClipParams) -> list[tuple[int, int]]:
 
 
 def even_edges(length_ms: int, lengths: Lengths) -> np.ndarray:
-    """Edges of spans of equal length, as near to the target as covers most: int64 [spans + 1], or none."""
+    """Edges of equal spans that cover most and then are nearest to the target length: int64 [spans + 1], or none."""
     most = length_ms // lengths.shortest
     if not most:
         return np.empty(0, np.int64)
@@ -102,8 +102,8 @@ def even_edges(length_ms: int, lengths: Lengths) -> np.ndarray:
 def _edges(stretch: Stretch, lengths: Lengths) -> np.ndarray:
     """Times where spans may begin and end, ascending: int64 [edges].
 
-    In each shot a grid; in each and in the whole equal lengths, which add up where any lengths do; keyframes, and just
-    after them, where one span may end with a keyframe and the next go on from it.
+    They are: a grid in each shot; equal lengths in each shot and in the whole stretch, which fill it if any lengths do;
+    keyframes and 1 ms after them, so that one span may end with a keyframe and the next begin after it.
     """
     whole = even_edges(stretch.end_ms - stretch.start_ms, lengths)
     times = [stretch.keyframes[stretch.keyframes > stretch.start_ms] + after for after in (0, 1)]
@@ -113,12 +113,12 @@ def _edges(stretch: Stretch, lengths: Lengths) -> np.ndarray:
 
 
 def _worths(stretch: Stretch, edges: np.ndarray, starts: np.ndarray, params: ClipParams) -> np.ndarray:
-    """What spans are worth: milliseconds [edges, starts].
+    """Worth of every possible span, milliseconds [edges, starts].
 
     Args:
-        stretch: where they lie.
-        edges: where they may begin and end: [edges].
-        starts: for each edge as an end, places in `edges` of starts: [edges, starts].
+        stretch: the stretch to divide.
+        edges: times where spans may begin and end: [edges].
+        starts: for each edge as an end, indices into `edges` of the starts: [edges, starts].
         params: `clip`.
     """
     silence = 10 ** (params.silence_dbfs / 10)
@@ -135,20 +135,20 @@ def _worths(stretch: Stretch, edges: np.ndarray, starts: np.ndarray, params: Cli
 
 
 def _change(at_edges: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """By how much something that is known at edges grows from starts to ends: [edges, starts]."""
+    """Difference of a cumulative value between ends and starts: [edges, starts]."""
     return at_edges[:, None] - at_edges[starts]
 
 
 def _total(stretch: Stretch, rates: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Sum of rates between the times of the sound, over time, up to each edge: [edges]."""
+    """Integral of the blocks' rates over time up to each edge: [edges]."""
     totals = np.cumsum([0.0, *(rates * np.diff(stretch.sound_times))])
     return np.interp(edges, stretch.sound_times, totals)
 
 
 def _decoding_costs(stretch: Stretch, edges: np.ndarray, params: ClipParams) -> np.ndarray:
-    """Cost of decoding from the last keyframe to each edge, paid by spans that start there and hold none: [edges].
+    """Cost of decoding from the last keyframe to each edge, for spans that start there and hold no keyframe: [edges].
 
-    No more than the longest span is counted, as decoding can often go on from an earlier span.
+    At most the length of the longest span is counted, as decoding can often continue from an earlier span.
     """
     if not len(stretch.keyframes):
         return np.zeros(len(edges))
@@ -158,15 +158,15 @@ def _decoding_costs(stretch: Stretch, edges: np.ndarray, params: ClipParams) -> 
 
 
 def best_chain(first: np.ndarray, last: np.ndarray, worths: np.ndarray, costs: np.ndarray) -> list[tuple[int, int]]:
-    """The spans that are worth most together, by dynamic programming over the edges.
+    """The spans with the largest total worth, by dynamic programming over the edges.
 
-    Of chains worth the same, the one whose spans end earlier, then the one whose last spans are longer.
+    Of chains of equal worth, the one whose spans end earlier is taken, then the one whose last spans are longer.
 
     Args:
         first: for each edge as an end, the first edge where a span may start: int [edges].
         last: one after the last edge where it may start, at most the end itself: int [edges].
-        worths: of the spans that start at `first` and on: int64 [edges, starts].
-        costs: of covering nothing from the first edge to each: int64 [edges].
+        worths: worth of the spans that start at `first` and after: int64 [edges, starts].
+        costs: cost of covering nothing from the first edge to each: int64 [edges].
 
     Returns:
         Start and end edge of each span, ascending.

@@ -1,4 +1,4 @@
-"""The part of a recording's sound that is still within reach."""
+"""The part of a recording's audio that clips may still need."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ BLOCK_SAMPLES = BLOCK_MS * SAMPLES_PER_MS
 
 
 class AudioBuffer:
-    """16 kHz mono sound that is added at its end and forgotten from its start.
+    """16 kHz mono audio that is appended at its end and dropped from its start.
 
     Attributes:
-        sample_count: samples added so far, forgotten ones included.
+        sample_count: samples added so far, including dropped ones.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class AudioBuffer:
 
     @property
     def end_ms(self) -> int:
-        """End of the sound so far, whole milliseconds."""
+        """End of the audio so far, whole milliseconds."""
         return self.sample_count // SAMPLES_PER_MS
 
     def add(self, samples: np.ndarray) -> None:
@@ -41,17 +41,17 @@ class AudioBuffer:
         return np.square(blocks / INT16_FULL_SCALE).reshape(count, BLOCK_SAMPLES).mean(axis=1)
 
     def cut(self, span: Span) -> np.ndarray:
-        """The samples of a span that is not forgotten: int16 [samples]."""
+        """The samples of a span that is still in the buffer: int16 [samples]."""
         return self._between(span.start_ms * SAMPLES_PER_MS, span.end_ms * SAMPLES_PER_MS)
 
     def forget_before(self, time_ms: int) -> None:
-        """Let go of the sound before a time, but for what is not measured yet."""
+        """Drop the audio before a time, except what is not measured yet."""
         first = min(time_ms * SAMPLES_PER_MS, self._measured)
         del self._pcm[: max(0, 2 * (first - self._first))]
 
     @property
     def _first(self) -> int:
-        """Position of the first sample within reach."""
+        """Position of the first sample in the buffer."""
         return self.sample_count - len(self._pcm) // 2
 
     def _between(self, start: int, end: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Decoding sound to 16-bit mono on the timeline of its file."""
+"""Decoding audio to 16-bit mono on the timeline of its file."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
 
 TIME_TOLERANCE_S = 0.04
-"""A timestamp this far from the end of the sound so far is rounding in the container; one further off is believed."""
+"""A timestamp within this distance of the end of the audio so far is taken as rounding; others are corrections."""
 
 MAX_GAP_S = 3600.0
-"""More missing sound than this, in sum, means that timestamps are broken, and is not filled."""
+"""More missing audio than this, in sum, means that timestamps are broken. It is not filled."""
 
 MAX_OVERLAP_S = 1.0
-"""More sound than this, in sum, for times that had theirs means that the clock started anew, and is all kept."""
+"""More audio than this, in sum, for times that already have audio means that the clock restarted. It is all kept."""
 
 MAX_UNTIMED_S = 1.0
-"""Sound before the first timestamp waits for it until there is this much."""
+"""Audio before the first timestamp is held back until there is this much."""
 
 UNTIMED_FORMATS = ("avi",)
-"""Containers without timestamps: FFmpeg makes them up from counts of bytes, which go wrong where a header does. Their
-sound has no gaps."""
+"""Containers without timestamps. FFmpeg derives them from byte counts, which are wrong if a header is. Their audio has
+no gaps."""
 
 MAX_PIECES = 60
-"""Most pieces that are taken at once."""
+"""Max pieces that are taken at once."""
 
 
 def read_audio(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> np.ndarray:
-    """The whole sound of any media file, mixed down to mono and resampled.
+    """The whole audio of any media file, mixed down to mono and resampled.
 
     Args:
         path: a local path or an fsspec URL.
@@ -46,7 +46,7 @@ def read_audio(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> np.ndarr
         int16 [samples]
 
     Raises:
-        ValueError: naming the file, if no sound can be decoded from it.
+        UserError: naming the file, if no audio can be decoded from it.
     """
     try:
         parts = list(sound_of_file(path, sample_rate_hz))
@@ -58,10 +58,10 @@ def read_audio(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> np.ndarr
 
 
 def sound_of_file(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> Iterator[np.ndarray]:
-    """The sound of any media file as it is decoded, mixed down to mono and resampled: int16 [samples], piece by piece.
+    """The audio of any media file while it is decoded, mixed down to mono and resampled, in pieces: int16 [samples].
 
     Raises:
-        MediaError: if the file cannot be opened, has no sound, or its sound cannot be mixed down.
+        MediaError: if the file cannot be opened, has no audio, or its audio cannot be mixed down.
     """
     with open_media(path) as container:
         stream = find_stream(container.streams.audio)
@@ -78,12 +78,12 @@ def sound_of_file(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ) -> Itera
 
 
 class AudioTrack:
-    """One audio stream as it is decoded. What is missing becomes silence and what repeats is left out, so that time
-    stays true: sample `n` is heard at `start_s + n / sample_rate_hz`.
+    """One audio stream while it is decoded. Gaps are filled with silence and repeated audio is left out, so that the
+    presentation time of sample `n` is `start_s + n / sample_rate_hz`.
 
     Attributes:
         start_s: presentation time of the first sample in the file's own clock, seconds; None before it is known.
-        sample_count: samples so far, those taken included.
+        sample_count: samples so far, including those taken.
     """
 
     def __init__(self, stream: AudioStream, sample_rate_hz: int) -> None:
@@ -94,18 +94,18 @@ class AudioTrack:
         self._timed = stream.container.format.name not in UNTIMED_FORMATS
         self._downmixer: Downmixer | None = None
         self._pieces: deque[bytes] = deque()
-        self._heard_s = 0.0  # length of the sound so far
-        self._zero_s = 0.0  # when it began on the clock that timestamps follow now
+        self._length_s = 0.0  # length of the audio so far
+        self._zero_s = 0.0  # its start on the clock that the current timestamps follow
         self._last_time_s = -np.inf
         self._fillable_s = MAX_GAP_S
         self._droppable_s = MAX_OVERLAP_S
         self._repeated_samples = 0
 
     def look_at(self, packet: Packet[AudioStream]) -> None:
-        """Add the sound of one packet. A packet that cannot be decoded adds nothing.
+        """Add the audio of one packet. A packet that cannot be decoded adds nothing.
 
         Raises:
-            MediaError: `corrupt`, if the sound cannot be mixed down.
+            MediaError: `corrupt`, if the audio cannot be mixed down.
         """
         for frame in decode(self._stream, packet):
             self._add(frame)
@@ -114,15 +114,15 @@ class AudioTrack:
         """Add what the decoder and the downmixer still hold."""
         for frame in decode(self._stream, None):
             self._add(frame)
-        if self.start_s is None and self._heard_s:
+        if self.start_s is None and self._length_s:
             self._start(0.0)
         self._drain()
 
     def take(self) -> np.ndarray:
-        """Sound that was not taken before, and is then forgotten: int16 [samples], mono.
+        """Remove and return audio that was not taken before: int16 [samples], mono.
 
-        At most a minute of it, since a gap may be an hour long; nothing as long as `start_s` is not known. What was
-        added last may come a second or two later, or after `finish`.
+        At most a minute of it, since a gap may be an hour long; nothing while `start_s` is not known. What was added
+        last may be returned one or two seconds later, or after `finish`.
         """
         if self.start_s is None:
             return np.empty(0, np.int16)
@@ -135,22 +135,22 @@ class AudioTrack:
         time_s = frame.time
         if time_s is not None:
             self._keep_time(time_s)
-        elif self.start_s is None and self._heard_s > MAX_UNTIMED_S:
+        elif self.start_s is None and self._length_s > MAX_UNTIMED_S:
             self._start(0.0)
         if self._downmixer is None or not self._downmixer.takes(frame):
             self._drain()
             self._downmixer = Downmixer(frame, self._rate_hz)
-        self._heard_s += frame.samples / frame.sample_rate
+        self._length_s += frame.samples / frame.sample_rate
         self._keep(self._downmixer.mix(frame))
 
     def _start(self, time_s: float) -> None:
         self.start_s = self._zero_s = time_s
 
     def _keep_time(self, time_s: float) -> None:
-        """Make up for what is missing or repeated before a frame of this time."""
+        """Fill a gap, or note a repetition to be left out, before a frame of this time."""
         if self.start_s is None:
-            self._start(time_s - self._heard_s)
-        gap_s = time_s - self._zero_s - self._heard_s
+            self._start(time_s - self._length_s)
+        gap_s = time_s - self._zero_s - self._length_s
         stands_still, self._last_time_s = time_s <= self._last_time_s, time_s
         if not self._timed or abs(gap_s) <= TIME_TOLERANCE_S or (stands_still and -gap_s < MAX_OVERLAP_S):
             return
@@ -158,7 +158,7 @@ class AudioTrack:
             self._zero_s += gap_s
             return
         self._drain()
-        self._heard_s += gap_s
+        self._length_s += gap_s
         if gap_s > 0:
             self._fillable_s -= gap_s
             self._keep(self._silences(round(gap_s * self._rate_hz)))

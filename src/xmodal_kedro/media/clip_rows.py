@@ -1,4 +1,4 @@
-"""What cutting one recording gives: a row for each clip, and an account of the rest."""
+"""What cutting one recording returns: a row for each clip, and an account of the rest."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Account(NamedTuple):
     """What became of the rest of a recording that gave clips.
 
     Attributes:
-        silent_spans: spans dropped for want of sound.
-        unseen_spans: spans dropped for want of a picture.
-        cut_short: reason and detail, where not all of the file could be used.
+        silent_spans: spans dropped because they are silent.
+        unseen_spans: spans dropped because they have no frame.
+        cut_short: reason and detail, if not all of the file could be used.
     """
 
     silent_spans: int

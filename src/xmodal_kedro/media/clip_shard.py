@@ -24,10 +24,10 @@ from xmodal_kedro.storage import FileRef
 logger = logging.getLogger(__name__)
 
 CLIPS_AT_A_TIME = 16
-"""Clips of one table: two or three megabytes, whatever the length of a recording."""
+"""Max clips of one table: two or three megabytes, independent of the length of a recording."""
 
-BYTES_OF_A_PICTURE = 20_000
-"""Of a JPEG of 256 x 456 pixels at quality 90, roughly."""
+JPEG_BYTES = 20_000
+"""Approximate size of a JPEG of 256 x 456 pixels at quality 90."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class VideoSource:
     Attributes:
         video_id: hash of its content.
         uri: its name among the sources.
-        file: where it lies; None where it is no longer among the sources.
-        size_bytes: how large it was when it was probed.
-        sound_only: whether it has no pictures.
+        file: the file; None if it is no longer among the sources.
+        size_bytes: its size when it was probed.
+        sound_only: whether only its audio is used.
     """
 
     video_id: str
@@ -50,27 +50,27 @@ class VideoSource:
 
     @property
     def fingerprint(self) -> str:
-        """Content, name and use: where the file lies does not change its clips."""
+        """Content, name and use. The location of the file does not change its clips."""
         return f"{self.video_id}:{self.uri}:{'sound' if self.sound_only else 'all'}"
 
 
 def estimated_bytes(duration_s: float, sound_only: bool, params: ClipParams) -> float:
-    """About how large the clips of a recording will be."""
-    pictures_per_s = 0.0 if sound_only else params.frames_per_clip / params.target_s
-    return duration_s * (2 * CLIP_SAMPLE_RATE_HZ + pictures_per_s * BYTES_OF_A_PICTURE)
+    """Estimated size of a recording's clips, bytes."""
+    frames_per_s = 0.0 if sound_only else params.frames_per_clip / params.target_s
+    return duration_s * (2 * CLIP_SAMPLE_RATE_HZ + frames_per_s * JPEG_BYTES)
 
 
 @recipe("clip", version=1, libraries=("av", "opencv-python"))
 def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator[pa.Table]:
-    """Cut several recordings into clips, one recording at a time, in memory that does not grow with them.
+    """Cut several recordings into clips, one recording at a time, in memory that does not grow with their length.
 
-    Whatever a file does to its decoder costs that file, and of it only what was not yet cut.
+    If a file crashes its decoder, only the rest of that file is lost.
 
     Yields:
-        `Clips` tables as they fill; the last one, which may be empty, has the shard's `ClippingReport` as metadata.
+        `Clips` tables as they fill. The last one, which may be empty, has the shard's `ClippingReport` as metadata.
 
     Raises:
-        IsolationError: if there can be no decoder process.
+        IsolationError: if the decoder process cannot be started.
     """
     report = ClippingReport()
     waiting: list[ClipRow] = []
@@ -84,21 +84,21 @@ def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator
 
 
 def _clips_of(source: VideoSource, params: ClipParams, report: ClippingReport) -> Iterator[ClipRow]:
-    """The clips of one recording; how it ended is noted in the report."""
+    """The clips of one recording. What became of the rest is added to the report."""
     clip_count = 0
     failure: Row | None = None
     try:
-        for found in _cut(source, params):
-            if isinstance(found, Account):
-                report.silent_spans += found.silent_spans
-                report.unseen_spans += found.unseen_spans
-                failure = _row(source, *found.cut_short) if found.cut_short else None
+        for item in _cut(source, params):
+            if isinstance(item, Account):
+                report.silent_spans += item.silent_spans
+                report.unseen_spans += item.unseen_spans
+                failure = _row(source, *item.cut_short) if item.cut_short else None
             else:
                 clip_count += 1
-                yield found
+                yield item
     except MediaError as error:
         failure = _row(source, error.reason, error.detail)
-    except IsolationError:  # says nothing of the file: the shard fails, and a new run tries it again
+    except IsolationError:  # not the file's fault: the shard fails, and a new run tries it again
         raise
     except Exception as error:  # a decoder may fail in any way, and must cost only its file
         logger.warning("%s: %s", source.uri, describe(error), exc_info=True)
@@ -111,14 +111,14 @@ def _cut(source: VideoSource, params: ClipParams) -> Iterator[ClipRow | Account]
     """Fetch a recording and cut it.
 
     Raises:
-        MediaError: `unreadable`, if storage does not give it; what `clip_file` and `isolated` raise.
+        MediaError: `unreadable`, if it cannot be fetched; and what `clip_file` and `isolated` raise.
     """
     if source.file is None:
         raise MediaError("unreadable", "it is no longer among the sources: run ingest again")
     with ExitStack() as stack:
         try:
             path = stack.enter_context(source.file.fetched())
-        except Exception as error:  # storage drivers have errors of their own
+        except Exception as error:  # storage drivers raise errors of their own types
             raise MediaError("unreadable", describe(error)) from error
         if Path(path).stat().st_size != source.size_bytes:
             raise MediaError("unreadable", "it is not the file that was probed: run ingest again")

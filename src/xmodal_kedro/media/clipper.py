@@ -1,4 +1,4 @@
-"""Cutting one recording into clips of sound and pictures, in one pass and in bounded memory."""
+"""Cutting one recording into clips of audio and frames, in one pass and in bounded memory."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
 
 MAX_LAG_S = 600.0
-"""Pictures that are this far behind the sound are not waited for: a stream of them has ended, or is far displaced."""
+"""Frames that are this far behind the audio are not waited for: the video has ended, or is far displaced."""
 
 SOUND_AT_A_TIME_S = 1.0
-"""Spans are planned each time that so much more sound is known."""
+"""Spans are planned each time that so much more audio has been decoded."""
 
 LOST_END_S, LOST_SHARE = 0.5, 0.02
-"""A file of which more than this is missing at the end, both in seconds and as a share of what its header tells of, has
-lost it."""
+"""A file is cut short if more than this is missing at its end, both in seconds and as a fraction of the duration in its
+header."""
 
 
 def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = False) -> Iterator[ClipRow | Account]:
@@ -42,13 +42,13 @@ def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = F
         path: of a local file.
         video_id: hash of its content.
         params: `clip`.
-        sound_only: use the sound alone, also where there are pictures; the clips have no frames.
+        sound_only: use only the audio, even if there is video. The clips have no frames.
 
     Yields:
         Clips in order of time, then one `Account`.
 
     Raises:
-        MediaError: with the reason, if it gives no clip.
+        MediaError: with the reason, if there is no clip in it.
     """
     cv2.setNumThreads(1)  # files are cut in parallel, one process each
     with open_media(path, glance=True) as container:
@@ -78,12 +78,12 @@ def find_picture_stream(container: InputContainer) -> VideoStream:
 
 
 def align(sound_start_s: float, seen_from_s: float | None) -> tuple[float, float]:
-    """Put sound and pictures on one clock that starts with whichever comes first.
+    """Put audio and video on one clock that starts with the first of them.
 
     Two streams that begin hours apart have unrelated clocks: then each starts at zero.
 
     Returns:
-        Silence before the first sample, and what to subtract from picture times, both seconds.
+        Silence before the first sample, and the offset to subtract from frame times, both seconds.
     """
     if seen_from_s is None:
         return 0.0, sound_start_s
@@ -94,20 +94,20 @@ def align(sound_start_s: float, seen_from_s: float | None) -> tuple[float, float
 
 
 def promised_s(streams: Sequence[Stream], container: InputContainer) -> float:
-    """How long a file should be by the headers of the used streams, else by its own; 0 if none tells, seconds."""
-    promises = []
+    """Duration by the headers of the used streams, else by the file's header; 0 if no header has one, seconds."""
+    declared_s = []
     for stream in streams:
         if stream.duration and stream.time_base and "matroska" not in container.format.name:
-            promises.append(stream.duration * stream.time_base)
+            declared_s.append(stream.duration * stream.time_base)
         if isinstance(stream, VideoStream) and stream.average_rate:
-            promises.append(stream.frames / stream.average_rate)
-    return float(max(promises, default=0)) or declared_duration_s(container)
+            declared_s.append(stream.frames / stream.average_rate)
+    return float(max(declared_s, default=0)) or declared_duration_s(container)
 
 
 class Clipper:
-    """Carries one recording from its packets to its clips.
+    """Cuts one recording from its packets into its clips.
 
-    Its own clock, in which clips are placed, starts with whichever of sound and pictures comes first.
+    Its clock, in which clips are placed, starts with the first audio sample or frame.
     """
 
     def __init__(self, audio: AudioStream, video: VideoStream | None, video_id: str, params: ClipParams) -> None:
@@ -126,7 +126,7 @@ class Clipper:
         self._broke_off = ""
 
     def read(self, container: InputContainer) -> Iterator[ClipRow]:
-        """Demux the file once, giving clips as they are found.
+        """Demux the file once and yield clips as they are complete.
 
         Raises:
             MediaError: if there is no clip in it.
@@ -149,37 +149,37 @@ class Clipper:
             raise self._why_none()
 
     def account(self, container: InputContainer) -> Account:
-        """What became of the rest, after all has been read."""
+        """What became of the rest, after the file has been read."""
         return Account(self._silent_spans, self._unseen_spans, self._cut_short(container))
 
     def _cut_short(self, container: InputContainer) -> tuple[str, str] | None:
-        """Reason and detail, if the file broke off or all its streams end before they should."""
+        """Reason and detail, if the file broke off or all its streams end before their declared duration."""
         origin_s = self._origin_s or 0.0
         known_s = max(
             self._audio_buffer.end_ms / 1000, self._video_track.last_s - origin_s if self._video_track else 0.0
         )
         if self._broke_off:
             return "corrupt", f"it breaks off after {known_s:.1f} s: {self._broke_off}"
-        whole_s = promised_s(self._streams, container)
-        if whole_s - known_s > max(LOST_END_S, LOST_SHARE * whole_s):
-            return "corrupt", f"it ends after {known_s:.1f} s of the {whole_s:.1f} s that its header tells of"
+        expected_s = promised_s(self._streams, container)
+        if expected_s - known_s > max(LOST_END_S, LOST_SHARE * expected_s):
+            return "corrupt", f"it ends after {known_s:.1f} s of the {expected_s:.1f} s that its header tells of"
         if self._unseen_spans:
             return "no_picture", f"{self._unseen_spans} spans of its sound have no picture"
         return None
 
     def _advance(self) -> Iterator[ClipRow]:
-        """Plan with all that is known by now, and give the clips that are settled."""
+        """Plan with all that has been decoded so far, and yield the clips that are settled."""
         self._planned_at = self._sound.sample_count
         if self._origin_s is None and not self._set_clock():
             return
-        self._tell_planner()
+        self._update_planner()
         for samples in self._new_sound():
             self._audio_buffer.add(samples)
             self._planner.hear(self._audio_buffer.measure())
             yield from self._clips_of(self._planner.settle(self._seen_until_ms()))
 
     def _set_clock(self) -> bool:
-        """Put sound and pictures on one clock; False as long as it is not known when they begin."""
+        """Put audio and video on one clock; False while their start is not known."""
         if self._sound.start_s is None:
             return False
         lead_s, self._origin_s = align(self._sound.start_s, self._video_track.start_s if self._video_track else None)
@@ -187,7 +187,7 @@ class Clipper:
         return True
 
     def _new_sound(self) -> Iterator[np.ndarray]:
-        """Audio not yet in the buffer, preceded by silence where frames come first; at most a minute at once."""
+        """Audio not yet in the buffer, preceded by silence if the video starts first; at most a minute at a time."""
         while self._lead_samples:
             silence = np.zeros(min(self._lead_samples, 60 * CLIP_SAMPLE_RATE_HZ), np.int16)
             self._lead_samples -= silence.size
@@ -195,7 +195,7 @@ class Clipper:
         while (samples := self._sound.take()).size:
             yield samples
 
-    def _tell_planner(self) -> None:
+    def _update_planner(self) -> None:
         if self._video_track:
             for time_s in self._video_track.take_keyframes():
                 self._planner.keyframe(self._to_ms(time_s))
@@ -203,7 +203,7 @@ class Clipper:
                 self._planner.cut(self._to_ms(time_s))
 
     def _seen_until_ms(self) -> int:
-        """All that can be seen before this is known, or is not waited for any longer."""
+        """Cuts and keyframes before this time are known, or are not waited for any longer."""
         if not self._video_track or self._origin_s is None:
             return self._audio_buffer.end_ms
         waited_for_ms = self._audio_buffer.end_ms - round(1000 * MAX_LAG_S)
@@ -214,15 +214,15 @@ class Clipper:
         return math.floor(1000 * min(max(time_s - self._origin_s, 0.0), 1e9) + 1e-6)
 
     def _clips_of(self, spans: list[Span]) -> Iterator[ClipRow]:
-        """Clips of settled spans; lets go of all that no later span can need."""
+        """Clips of settled spans. Drops all data that no later span can need."""
         self._planned_spans += len(spans)
         levels_dbfs = {span: rms_dbfs(self._audio_buffer.cut(span)) for span in spans}
-        heard = [span for span in spans if levels_dbfs[span] >= self._params.silence_dbfs]
-        self._silent_spans += len(spans) - len(heard)
+        audible = [span for span in spans if levels_dbfs[span] >= self._params.silence_dbfs]
+        self._silent_spans += len(spans) - len(audible)
         self._loudest_dbfs = max([self._loudest_dbfs, *levels_dbfs.values()])
-        shown = self._shown(heard)
-        for span in heard:
-            if self._video_track and not shown[span]:
+        frames = self._frames_of(audible)
+        for span in audible:
+            if self._video_track and not frames[span]:
                 self._unseen_spans += 1
                 continue
             self._clips += 1
@@ -233,26 +233,26 @@ class Clipper:
                 span.end_s,
                 self._audio_buffer.cut(span).tobytes(),
                 levels_dbfs[span],
-                [picture.jpeg for picture in shown[span]],
-                [picture.time_s for picture in shown[span]],
+                [frame.jpeg for frame in frames[span]],
+                [frame.time_s for frame in frames[span]],
             )
         self._audio_buffer.forget_before(self._planner.position_ms)
         if self._video_track and self._origin_s is not None:
             self._video_track.forget_before(self._planner.position_ms / 1000 + self._origin_s)
 
-    def _shown(self, spans: list[Span]) -> dict[Span, list[Frame]]:
-        """Pictures of spans, in the recording's own clock; none for a recording of sound alone."""
+    def _frames_of(self, spans: list[Span]) -> dict[Span, list[Frame]]:
+        """Frames of spans, in the recording's own clock; none if only the audio is used."""
         if not self._video_track or self._origin_s is None or not spans:
             return {span: [] for span in spans}
         origin_s = self._origin_s
         intervals = {Interval(span.start_s + origin_s, span.end_s + origin_s): span for span in spans}
         return {
-            intervals[interval]: [Frame(picture.time_s - origin_s, picture.jpeg) for picture in pictures]
-            for interval, pictures in self._video_track.show(intervals).items()
+            intervals[interval]: [Frame(frame.time_s - origin_s, frame.jpeg) for frame in frames]
+            for interval, frames in self._video_track.show(intervals).items()
         }
 
     def _why_none(self) -> MediaError:
-        """Why no clip came of it."""
+        """The reason why there is no clip."""
         if self._sound.start_s is None:
             return MediaError("corrupt", "no sound could be decoded")
         if not self._planned_spans:

@@ -1,4 +1,4 @@
-"""Opening media files safely: allowed demuxers, one file and no other, errors as reason codes."""
+"""Opening media files safely: only allowed demuxers, only the given file, errors as reason codes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from xmodal_kedro.reasons import MediaError, describe
 MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
 
 SAFE_FORMATS = (
-    # with pictures and sound
+    # video with audio
     *("mov", "mp4", "matroska", "webm", "avi", "asf", "mpegts", "mpeg", "flv", "ogg", "mxf", "nut", "rm", "dv", "wtv"),
     *("ivf", "h264", "hevc", "mpegvideo", "m4v", "h263", "mjpeg", "gif", "obu"),
-    # sound alone
+    # audio alone
     *("wav", "w64", "aiff", "au", "caf", "flac", "mp3", "aac", "loas", "ac3", "eac3", "dts", "amr", "ape", "tta", "wv"),
 )
-"""Demuxers that read nothing but the file they are given. Playlists, concat lists and session descriptions, which
-name other files or hosts, are not among them; `mov` follows references to other files only if it is told to."""
+"""Demuxers that read only the given file. Playlists, concat lists and session descriptions, which name other files or
+hosts, are not among them. `mov` follows references to other files only with an option that is never set."""
 
 MAX_PIXELS = 33_177_600
-"""Pictures larger than this (8K), and than their stream's header says, are not decoded, wherever in it they come."""
+"""Frames larger than both this (8K) and the size in their stream's header are not decoded, anywhere in the stream."""
 
 SIGNATURES = (
     *((4, kind) for kind in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp", b"moof")),
@@ -45,20 +45,20 @@ SIGNATURES = (
     ),
     *((0, start) for start in (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b".RMF", b"#!AMR", b"wvpk", b"FORM", b"MAC ")),
 )
-"""How media files begin, (offset, bytes): one that cannot be opened is `corrupt`, any other file is `not_media`."""
+"""Magic numbers of media files, (offset, bytes): an unreadable file with one is `corrupt`, any other `not_media`."""
 
 
 @contextmanager
 def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
     """Open a media file for demuxing.
 
-    FFmpeg is handed an open file, and may open no other by any protocol. It does not learn the file's name, which it
-    would read more into: protocols before a colon, patterns of numbered pictures.
+    FFmpeg gets an open file, and may open no other by any protocol. It does not get the file's name, which it would
+    interpret: protocols before a colon, patterns of numbered images.
 
     Args:
         path: a local path or an fsspec URL.
-        glance: decode no picture while opening: a fifth of the time with H.264. The streams' decoders are as ever; but
-            without the pictures' order their headers may tell a wrong `start_time`, and no pixel format.
+        glance: decode no frame while opening, which takes a fifth of the time with H.264. The streams' decoders are not
+            affected. Without the frame order, `start_time` of the streams may be wrong and the pixel format unknown.
 
     Raises:
         MediaError: `unreadable`, `not_media`, `corrupt`, `forbidden_format` or `too_many_streams`.
@@ -83,7 +83,7 @@ def is_address(path: str) -> bool:
 
 
 def _open_regular(path: str) -> int:
-    """Descriptor of a regular file; never waits for the other end of a pipe."""
+    """Descriptor of a regular file; does not block on a named pipe."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise MediaError("unreadable", "it is not a regular file")
@@ -93,7 +93,7 @@ def _open_regular(path: str) -> int:
 
 
 def _open_remote(url: str) -> IO[bytes]:
-    import fsspec  # the decoder process, which sees local files alone, does without
+    import fsspec  # imported here, as the decoder process opens local files alone
 
     try:
         stream: IO[bytes] = fsspec.open(url, "rb").open()
@@ -124,9 +124,9 @@ def _open_container(
 
 
 def declared_duration_s(container: InputContainer) -> float:
-    """How long a file is by its header, else by its streams' headers; 0 if neither tells, seconds."""
+    """Duration by the file's header, else by its streams' headers; 0 if neither has one, seconds."""
     if container.duration and container.duration > 0:
-        # Matroska counts from the zero of its clock, where nothing may be.
+        # Matroska counts from zero of its clock, which may be before the first packet.
         before = container.start_time if "matroska" in container.format.name else None
         return (container.duration - max(before or 0, 0)) / av.time_base
     lengths = (
@@ -136,12 +136,12 @@ def declared_duration_s(container: InputContainer) -> float:
 
 
 def find_stream(streams: Sequence[MediaStream]) -> MediaStream | None:
-    """The stream to use: the first that can be decoded, default ones before others; cover pictures do not count.
+    """The stream to use: the first that can be decoded, default ones before others. Cover images do not count.
 
-    Its decoder gets one thread: files are decoded in parallel, not parts of a file.
+    Its decoder uses one thread, as files are decoded in parallel.
 
     Raises:
-        MediaError: `unknown_codec`, if there are streams but no decoder for any.
+        MediaError: `unknown_codec`, if there are streams, but no decoder for any of them.
     """
     real = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
     if not real:
@@ -158,11 +158,11 @@ def find_stream(streams: Sequence[MediaStream]) -> MediaStream | None:
 
 
 class Packets(Iterator[Packet]):
-    """The packets of some streams in file order. A file that breaks off ends them: what came before is used.
+    """The packets of some streams in file order. If the file breaks off, they end; the packets before are used.
 
     Attributes:
-        broke_off: what was wrong, where they ended by an error of the demuxer; empty where the file came to its end,
-            or has not yet. A file whose end is missing may end without an error.
+        broke_off: the demuxer's error that ended the packets; empty if the file was read to its end, or is not yet. A
+            file whose end is missing may end without an error.
     """
 
     def __init__(self, demux: Callable[[], Iterator[Packet]]) -> None:
@@ -174,18 +174,18 @@ class Packets(Iterator[Packet]):
         while True:
             try:
                 packet = next(self._demuxed)
-            except IndexError:  # of a stream that the file begins half-way, which PyAV does not know
+            except IndexError:  # from a stream that starts later in the file, which PyAV does not know yet
                 self._demuxed = self._demux()
             except FFmpegError as error:
                 self.broke_off = describe(error)
                 raise StopIteration from error
             else:
-                if packet.size:  # not an empty one, with which FFmpeg flushes decoders
+                if packet.size:  # FFmpeg flushes decoders with an empty one
                     return packet
 
 
 def packets(container: InputContainer, *streams: Stream) -> Packets:
-    """Every packet of `streams`, each with data in it, in file order."""
+    """Every packet of `streams` that holds data, in file order."""
     return Packets(partial(container.demux, *streams))
 
 
@@ -194,7 +194,7 @@ def decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[Vide
 @overload
 def decode(stream: AudioStream, packet: Packet[AudioStream] | None) -> list[AudioFrame]: ...
 def decode(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequence[VideoFrame | AudioFrame]:
-    """Frames of one packet, or with None those the decoder still holds; none if they cannot be decoded."""
+    """Frames of one packet, or, with None, those that the decoder still holds; empty if decoding fails."""
     try:
         return stream.codec_context.decode(packet)
     except FFmpegError:

@@ -1,4 +1,4 @@
-"""Mixing decoded sound down to mono and resampling it."""
+"""Mixing decoded audio down to mono and resampling it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from av.filter.context import FilterContext
 from xmodal_kedro.reasons import MediaError
 
 PIECE_S = 1
-"""Sound is given on in pieces of this length. That halves the cost of feeding FFmpeg's filters frame by frame, and
-changes no sample."""
+"""Audio is passed on in pieces of this length, seconds. That halves the cost of feeding FFmpeg's filters frame by
+frame, and changes no sample."""
 
 
 class Downmixer:
@@ -23,10 +23,10 @@ class Downmixer:
     A layout for which libswresample has no weights is averaged over its channels.
 
     Args:
-        frame: the first one, or one like it.
+        frame: the first frame, which sets the format, layout and rate.
 
     Raises:
-        MediaError: `corrupt`, if there is no way to mix such frames.
+        MediaError: `corrupt`, if such frames cannot be mixed.
     """
 
     def __init__(self, frame: AudioFrame, sample_rate_hz: int) -> None:
@@ -43,11 +43,11 @@ class Downmixer:
         raise MediaError("corrupt", f"no way to mix {self._layout.name} {self._format} sound down") from refusal
 
     def takes(self, frame: AudioFrame) -> bool:
-        """Whether a frame is of the kind that this mixes."""
+        """Whether a frame has the format, layout and rate that this mixes."""
         return frame.sample_rate == self._rate_hz and frame.format.name == self._format and frame.layout == self._layout
 
     def mix(self, frame: AudioFrame) -> Iterator[bytes]:
-        """Add a frame; pieces of int16 that are ready."""
+        """Add a frame and return the pieces of int16 samples that are complete."""
         self._source.push(frame)
         self._waiting += frame.samples
         if self._waiting < PIECE_S * self._rate_hz:
@@ -56,7 +56,7 @@ class Downmixer:
         return self._ready()
 
     def finish(self) -> Iterator[bytes]:
-        """All that is left."""
+        """The remaining pieces."""
         self._source.push(None)
         return self._ready()
 
@@ -69,7 +69,7 @@ class Downmixer:
             yield bytes(memoryview(mixed.planes[0])[: 2 * mixed.samples])
 
     def _connect(self, frame: AudioFrame, mixdown: str, sample_rate_hz: int) -> None:
-        self._graph = Graph()  # the filters alone would not keep it
+        self._graph = Graph()  # kept, as filters hold no reference to their graph
         self._source: FilterContext = self._graph.add(
             "abuffer",
             sample_rate=str(frame.sample_rate),

@@ -1,4 +1,4 @@
-"""Frames as pictures: upright, small, compressed, with their true times."""
+"""Frames as images: upright, scaled down, compressed, with their presentation times."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Turn:
-    """How a picture has to be turned to be upright: transposed, then turned left for right and upside down."""
+    """How an image is turned upright: transposed, then mirrored horizontally and vertically."""
 
     transposed: bool = False
     mirrored: bool = False
@@ -41,11 +41,11 @@ class Turn:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> Turn:
-        """As the frame's display matrix says, to quarter turns.
+        """The turn in the frame's display matrix, rounded to quarter turns.
 
         The matrix (ISO/IEC 14496-12, 8.2.2: rows a b u, c d v, x y w in 16.16 fixed point) takes a point (p, q) to
-        (a p + c q, b p + d q), with q downwards. It belongs to the stream, so one frame tells for all: asking many
-        would keep them in memory, since PyAV's side data and frame hold on to each other.
+        (a p + c q, b p + d q), with q downwards. It belongs to the stream, so it is read from one frame. Reading it
+        from many would keep them in memory, since PyAV's side data and frame refer to each other.
         """
         matrix: Any = frame.side_data.get("DISPLAYMATRIX")
         if matrix is None:
@@ -56,7 +56,7 @@ class Turn:
         return cls(transposed, horizontal < 0, vertical < 0)
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        """The picture [height, width, 3] upright."""
+        """The image turned upright: uint8 [height, width, 3]."""
         if self.transposed:
             image = image.transpose(1, 0, 2)
         return np.ascontiguousarray(image[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1])
@@ -69,10 +69,10 @@ def encode_picture(frame: VideoFrame, turn: Turn, short_side_px: int, jpeg_quali
 
 
 def shrink(frame: VideoFrame, short_side_px: int) -> np.ndarray:
-    """A frame as BGR, uint8 [height, width, 3], its short side scaled down to `short_side_px`; smaller ones stay.
+    """A frame as BGR, uint8 [height, width, 3], its short side scaled down to `short_side_px`, never up.
 
-    Frames in YUV are scaled as they are, at half the chroma's resolution as the JPEG has it anyway, and the small
-    picture is converted: five times faster than the other way round. Range and matrix of the colours stay the frame's.
+    Frames in YUV are scaled before they are converted, with half the chroma's resolution, as the JPEG has it too. That
+    is five times faster than converting first. The colour range and matrix are the frame's.
     """
     scale = min(1.0, short_side_px / min(frame.width, frame.height))
     width, height = (max(round(side * scale), 1) for side in (frame.width, frame.height))
@@ -82,13 +82,13 @@ def shrink(frame: VideoFrame, short_side_px: int) -> np.ndarray:
 
 
 def packet_time_s(packet: Packet) -> float:
-    """Presentation time of a packet, seconds; decoding time where the container has no other."""
+    """Presentation time of a packet, seconds; its decoding time if it has no presentation time."""
     stamp = packet.pts if packet.pts is not None else packet.dts
     return float((stamp or 0) * packet.time_base)
 
 
 def frame_time_s(frame: VideoFrame, stream: VideoStream, otherwise_s: float) -> float:
-    """Presentation time of a frame, seconds; `otherwise_s` where it has none."""
+    """Presentation time of a frame, seconds; `otherwise_s` if it has none."""
     stamp = frame.pts if frame.pts is not None else frame.dts
     if stamp is None or stream.time_base is None:
         return otherwise_s
@@ -96,7 +96,7 @@ def frame_time_s(frame: VideoFrame, stream: VideoStream, otherwise_s: float) -> 
 
 
 def decode_alone(packet: Packet[VideoStream], stream: VideoStream) -> list[VideoFrame]:
-    """The frame of a keyframe packet without waiting for its neighbours; none if it cannot be decoded."""
+    """The frame of a keyframe packet, without waiting for later packets; empty if it cannot be decoded."""
     frames = decode(stream, packet) + decode(stream, None)
     stream.codec_context.flush_buffers()
     return frames

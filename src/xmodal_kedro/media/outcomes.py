@@ -1,4 +1,4 @@
-"""What became of the sources: counts by reason, in words and as a plot."""
+"""What became of the sources: counts by reason, as text and as a plot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 USED_WHOLE, USED_IN_PART, NO_CLIP, REJECTED = KINDS = ("Used to the end", "Used in part", "No clip", "Rejected")
 COLOURS = dict(zip(KINDS, ("#1f5f8b", "#8fb3cc", "#c9843a", "#b4bdc6"), strict=True))
 ROOM_FOR_COUNTS = 1.15
-"""Width of the plot over that of its longest bar: the count is drawn beside the bar."""
+"""Width of the plot relative to its longest bar: the count is drawn beside the bar."""
 
 LABELS: dict[str, str] = {
     "unreadable": "cannot be read",
@@ -37,12 +37,12 @@ LABELS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many sources ended in one way, for one reason.
+    """Number of sources with one outcome for one reason.
 
     Attributes:
         kind: one of `KINDS`.
         reason: a key of `REASONS`; empty for those used to the end.
-        count: how many.
+        count: number of sources.
     """
 
     kind: str
@@ -51,14 +51,14 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """The outcome in words."""
+        """The outcome as text."""
         return f"{self.kind}: {LABELS[self.reason]}" if self.reason else self.kind
 
 
 def count_outcomes(
     videos: pd.DataFrame, rejected: pd.DataFrame, unclipped: pd.DataFrame, cut_short: pd.DataFrame
 ) -> list[Outcome]:
-    """Count every source once: those used to the end, then the others by kind and reason.
+    """Count every source once: first those used to the end, then the others by kind and reason.
 
     Args:
         videos: `Videos`.
@@ -75,13 +75,13 @@ def count_outcomes(
 
 
 def count_reasons(table: pd.DataFrame) -> dict[str, int]:
-    """How often each `reason` occurs, most frequent first, equal counts by name."""
+    """Count of each `reason`, most frequent first, equal counts sorted by name."""
     counts = table["reason"].value_counts()
     return {str(reason): int(counts[reason]) for reason in sorted(counts.index, key=lambda code: (-counts[code], code))}
 
 
 def describe_count(table: pd.DataFrame, what: str) -> str:
-    """The number of rows, and how often each `reason` occurs: `3 rejected (2 no_audio, 1 corrupt)`."""
+    """The number of rows and the count of each `reason`, such as `3 rejected (2 no_audio, 1 corrupt)`."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in count_reasons(table).items())
     return f"{len(table)} {what} ({reasons})" if reasons else f"0 {what}"
 
@@ -89,7 +89,7 @@ def describe_count(table: pd.DataFrame, what: str) -> str:
 def plot_outcomes(
     videos: pd.DataFrame, rejected: pd.DataFrame, unclipped: pd.DataFrame, cut_short: pd.DataFrame
 ) -> Any:
-    """Horizontal bars, as a plotly figure: the sources by `count_outcomes`."""
+    """A plotly figure with a horizontal bar for each outcome of `count_outcomes`."""
     import plotly.graph_objects as go
 
     outcomes = count_outcomes(videos, rejected, unclipped, cut_short)

@@ -1,4 +1,4 @@
-"""Probing sources: each is fetched, looked at in the decoder process, and ends as a row, usable or with its reason."""
+"""Probing sources: each is fetched, inspected in the decoder process, and becomes a row, usable or with a reason."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SourceFile:
 
     @property
     def fingerprint(self) -> str:
-        """What listing tells of the file: a corpus is not read through to see whether it has changed."""
+        """What the listing reports of the file: a corpus is not read to find out whether it has changed."""
         return self.file.listing_mark
 
 
@@ -53,8 +53,8 @@ def probe_shard(sources: tuple[SourceFile, ...], params: IngestParams) -> pa.Tab
     """Probe several sources.
 
     Returns:
-        A `Probes` table with one row a source, also for those that cannot be used. It is marked provisional where
-        one of them failed through no fault of its own: it may go better the next time.
+        A `Probes` table with one row per source, including those that cannot be used. It is marked provisional if one
+        of them failed for a temporary reason, so that it is probed again the next time.
     """
     rows = [probe_row(source.file, params) for source in sources]
     passing = sum(row["reason"] in PASSING for row in rows)
@@ -63,10 +63,10 @@ def probe_shard(sources: tuple[SourceFile, ...], params: IngestParams) -> pa.Tab
 
 
 def probe_row(file: FileRef, params: IngestParams) -> dict[str, Any]:
-    """One row of `Probes`; a source that cannot be used has a reason.
+    """One row of `Probes`. A source that cannot be used has a reason.
 
     Raises:
-        IsolationError: if there is no decoder process to look at it with.
+        IsolationError: if the decoder process cannot be used.
     """
     row = {"uri": file.name, "size_bytes": file.size_bytes, "reason": "", "detail": "", **NOTHING_KNOWN}
     try:
@@ -84,11 +84,11 @@ def probe_row(file: FileRef, params: IngestParams) -> dict[str, Any]:
 
 
 def probe(file: FileRef, params: IngestParams) -> dict[str, Any]:
-    """The columns of `Videos`. A remote file is fetched once, and only if it may be and is not too large.
+    """The columns of `Videos`. A remote file is fetched once, and only if its protocol and size are allowed.
 
     Raises:
         MediaError: if the file cannot be used.
-        OSError: if storage does not give it; with `errno.EFBIG`, if it is found to be too large on the way.
+        OSError: if it cannot be fetched; with `errno.EFBIG`, if it turns out to be too large.
     """
     if (protocol := protocol_of(file.path)) not in SAFE_PROTOCOLS:
         raise MediaError("forbidden_protocol", f"{protocol} is not on the list of safe ones")
@@ -101,10 +101,10 @@ def probe(file: FileRef, params: IngestParams) -> dict[str, Any]:
 
 
 def require_size(size_bytes: int, params: IngestParams) -> None:
-    """Let only files pass that are not too large.
+    """Check that a file is not too large.
 
     Raises:
-        MediaError: `too_many_bytes`.
+        MediaError: `too_many_bytes`, if it is.
     """
     if size_bytes > 1e9 * params.max_size_gb:
         raise MediaError(

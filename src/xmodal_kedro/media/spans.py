@@ -1,4 +1,4 @@
-"""Where clips lie in a recording, how loud they are, and which pictures show them."""
+"""Positions of clips in a recording, their levels, and the choice of their frames."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 BLOCK_MS = 100
-"""The level of sound is told for blocks of this length."""
+"""The level of audio is measured in blocks of this length."""
 
 OPEN_SPANS = 8
-"""A stretch whose end is not in sight is planned when so many of the longest spans of it are known: 40 s of 5 s..."""
+"""A stretch whose end is not known yet is planned once its known part is as long as so many of the longest spans, such
+as 40 s for spans of at most 5 s."""
 
 UNDECIDED_SPANS = 2
-"""...and the end of it, so many of the longest spans, is planned again with what follows..."""
+"""The end of that part, so many of the longest spans, is planned again together with what follows."""
 
 MAX_UNDECIDED_SPANS = 6
-"""...or at most so many, where shortest and longest span are so close that few lengths are sums of spans."""
+"""Max of that end, where shortest and longest span are so close that few lengths are sums of spans."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a recording, in milliseconds from its start: whole ones, so that ids and sample positions are exact."""
+    """A part of a recording, whole milliseconds from its start, so that ids and sample positions are exact."""
 
     start_ms: int
     end_ms: int
@@ -44,13 +45,13 @@ class Span:
 
 
 class SpanPlanner:
-    """Places spans while a recording is read once, and keeps no more of it than the end that is undecided.
+    """Places spans while a recording is read once. Only the undecided end of the recording is kept.
 
     A recording is divided at its cuts into shots. With coverage `shots`, a shot of at least `min_s` is planned by
-    itself; a run of shorter ones is planned as one, across the cuts between them, or left out if even the run is
+    itself. A run of shorter ones is planned as one, across the cuts between them, or left out if even the run is
     shorter. With coverage `everything`, the recording is planned as one, and spans begin and end at cuts where that
-    leaves nothing out. What is long is settled piece by piece. The spans depend on what the recording holds, never on
-    how much of it is told at a time.
+    leaves nothing out. Long stretches are settled piece by piece. The spans depend on the content of the recording, not
+    on how much of it is added at a time.
 
     Attributes:
         position_ms: where the undecided part begins: no later span starts before it.
@@ -61,44 +62,44 @@ class SpanPlanner:
         self._params = params
         self._lengths = Lengths.of(params)
         self._levels: list[np.ndarray] = []
-        self._levels_from_ms = self._heard_until_ms = 0
+        self._levels_from_ms = self._levels_until_ms = 0
         self._last_cut_ms = -BLOCK_MS
         self._cuts: list[int] = []
         self._keyframes: list[int] = []
 
     def hear(self, mean_squares: np.ndarray) -> None:
-        """Take the sound of the next blocks: mean squares, float [blocks of BLOCK_MS], full scale 1.0."""
+        """Add the levels of the next blocks: mean squares, float [blocks of BLOCK_MS], full scale 1.0."""
         self._levels.append(np.asarray(mean_squares, np.float64))
-        self._heard_until_ms += BLOCK_MS * len(mean_squares)
+        self._levels_until_ms += BLOCK_MS * len(mean_squares)
 
     def cut(self, time_ms: int) -> None:
-        """There is a hard cut between shots. One that is not at least BLOCK_MS after the last is ignored."""
+        """Add a hard cut between shots. A cut less than BLOCK_MS after the last one is ignored."""
         if time_ms >= self._last_cut_ms + BLOCK_MS:
             self._last_cut_ms = time_ms
             self._cuts.append(time_ms)
 
     def keyframe(self, time_ms: int) -> None:
-        """There is a keyframe. One that is not at least BLOCK_MS after the last is ignored."""
+        """Add a keyframe. A keyframe less than BLOCK_MS after the last one is ignored."""
         if not self._keyframes or time_ms >= self._keyframes[-1] + BLOCK_MS:
             self._keyframes.append(time_ms)
 
     def settle(self, seen_until_ms: int) -> list[Span]:
-        """Spans that are settled now and were not before, ascending.
+        """Spans that have become settled since the last call, ascending.
 
         Args:
-            seen_until_ms: all cuts and keyframes before this time have been told. Less than before changes nothing.
+            seen_until_ms: all cuts and keyframes before this time have been added. Less than before changes nothing.
         """
-        return self._settle(min(self._heard_until_ms, seen_until_ms), ended=False)
+        return self._settle(min(self._levels_until_ms, seen_until_ms), ended=False)
 
     def finish(self, end_ms: int) -> list[Span]:
-        """The rest of the spans: the sound ends here. What of it is no whole block is taken for as loud as the last.
+        """The remaining spans, for audio that ends at `end_ms`. An incomplete block gets the level of the last one.
 
         Raises:
             ValueError: if the end is before what is settled.
         """
         if end_ms < self.position_ms:
             raise ValueError(
-                f"end_ms is {end_ms}, but spans are settled up to {self.position_ms} ms: tell the true end"
+                f"end_ms is {end_ms}, but spans are settled up to {self.position_ms} ms: pass the true end"
             )
         return self._settle(end_ms, ended=True)
 
@@ -116,9 +117,9 @@ class SpanPlanner:
         return settled
 
     def _next_stretch(self, known_ms: int, ended: bool) -> tuple[int, bool] | None:
-        """End of the stretch to be planned next, and whether it goes on after that; None if it is too early to tell.
+        """End of the stretch to be planned next, and whether it continues after it; None if too little is known.
 
-        Looks no further ahead than OPEN_SPANS, however much is known.
+        Looks at most OPEN_SPANS ahead, independent of how much is known.
         """
         horizon_ms = self.position_ms + OPEN_SPANS * self._lengths.longest
         until_ms = min(known_ms, horizon_ms)
@@ -136,13 +137,13 @@ class SpanPlanner:
         return (until_ms, False) if ended else None
 
     def _undecided_ms(self) -> int:
-        """How much of an open stretch is planned again: enough to be a sum of spans whatever follows, if it can."""
+        """How much of an open stretch is planned again: if possible, all longer lengths can be sums of spans."""
         shortest, longest = self._lengths.shortest, self._lengths.longest
         always_a_sum = -(-shortest // (longest - shortest)) * shortest if shortest < longest else math.inf
         return int(min(max(always_a_sum, UNDECIDED_SPANS * longest), MAX_UNDECIDED_SPANS * longest))
 
     def _stretch_to(self, end_ms: int, goes_on: bool) -> Stretch:
-        """What is known from the position to `end_ms`."""
+        """The stretch from the position to `end_ms`."""
         levels = self._levels_from_position()[: -(-(end_ms - self._levels_from_ms) // BLOCK_MS)]
         times = self._levels_from_ms + BLOCK_MS * np.arange(len(levels) + 1)
         return Stretch(
@@ -156,7 +157,7 @@ class SpanPlanner:
         )
 
     def _levels_from_position(self) -> np.ndarray:
-        """Levels from the block that holds the position; those before it are let go."""
+        """Levels from the block that holds the position; those before it are dropped."""
         levels = np.concatenate([np.empty(0), *self._levels])
         passed = min((self.position_ms - self._levels_from_ms) // BLOCK_MS, len(levels))
         self._levels = [levels[passed:]]
@@ -164,7 +165,7 @@ class SpanPlanner:
         return self._levels[0]
 
     def _move_to(self, position_ms: int) -> None:
-        """Plan from here on, and let go of what was told of before, but for the last keyframe."""
+        """Move the position, and drop cuts and keyframes before it, except for the last keyframe."""
         self.position_ms = position_ms
         del self._cuts[: bisect_right(self._cuts, position_ms)]
         del self._keyframes[: max(bisect_left(self._keyframes, position_ms) - 1, 0)]
@@ -177,14 +178,14 @@ def _between(times: list[int], after: int, before: int) -> list[int]:
 def rms_dbfs(audio: np.ndarray) -> float:
     """Root-mean-square level of int16 samples about their mean, decibels relative to full scale.
 
-    A constant offset, which cannot be heard, does not count. Minus infinity for silence.
+    A constant offset, which is inaudible, does not count. Minus infinity for silence.
     """
     variance = float(np.var(audio, dtype=np.float64)) if audio.size else 0.0
     return 10 * math.log10(variance / INT16_FULL_SCALE**2) if variance else -math.inf
 
 
 def pick_spread(times_s: Sequence[float], start_s: float, end_s: float, count: int) -> list[int]:
-    """Indices of at most `count` of the ascending `times_s` from start to end, spread as evenly as they allow."""
+    """Indices of at most `count` of the ascending `times_s` from start to end, spread as evenly as possible."""
     inside = list(range(bisect_left(times_s, start_s), bisect_left(times_s, end_s)))
     if len(inside) <= count:
         return inside

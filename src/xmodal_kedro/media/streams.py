@@ -1,4 +1,4 @@
-"""What the streams of a file tell of it, and whether it can be used. Runs in the decoder process."""
+"""Metadata of a file's streams, and whether it can be used. Runs in the decoder process."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import MediaError
 
 SOUND_ALONE: dict[str, Any] = {"fps": 0.0, "width": 0, "height": 0, "rotation_deg": 0, "video_codec": ""}
-"""What `videos` says of the pictures of a recording that has none."""
+"""Video columns of `videos` for a recording without video."""
 
 
 def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
-    """Look at a file's streams, cheapest questions first.
+    """Check and describe a file's streams, cheapest checks first.
 
     Args:
         path: of a local file.
 
     Yields:
-        One row: the columns of `Videos` that streams tell.
+        One row: the columns of `Videos` that come from the streams.
 
     Raises:
         MediaError: if the file cannot be used.
@@ -40,15 +40,15 @@ def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
         if audio is None:
             raise MediaError("no_audio", "there is no audio stream")
         video = picture_stream(container, params)
-        known = {**describe_sound(audio), **(describe_pictures(path, video, params) if video else SOUND_ALONE)}
-        known["duration_s"] = duration_s(path, container, params)
+        row = {**describe_sound(audio), **(describe_pictures(path, video, params) if video else SOUND_ALONE)}
+        row["duration_s"] = duration_s(path, container, params)
         if video:
-            known["rotation_deg"] = rotation_deg(container, video)
-    yield known
+            row["rotation_deg"] = rotation_deg(container, video)
+    yield row
 
 
 def picture_stream(container: InputContainer, params: IngestParams) -> VideoStream | None:
-    """The video stream to use; None where the file is to be used as sound alone.
+    """The video stream to use; None if only the audio of the file is used.
 
     Raises:
         MediaError: `no_picture` or `unknown_codec`, unless `ingest.audio_only` is set.
@@ -68,7 +68,7 @@ def describe_sound(audio: AudioStream) -> dict[str, Any]:
     """Codec, rate and channels from the headers.
 
     Raises:
-        MediaError: `corrupt`, if they lack what decoding needs.
+        MediaError: `corrupt`, if the sample rate or the channels are missing.
     """
     context = audio.codec_context
     if not context.sample_rate or not context.channels:
@@ -77,16 +77,16 @@ def describe_sound(audio: AudioStream) -> dict[str, Any]:
 
 
 def describe_pictures(path: str, video: VideoStream, params: IngestParams) -> dict[str, Any]:
-    """Codec, size and rate from the headers.
+    """Codec, frame size and frame rate from the headers.
 
     Raises:
-        MediaError: `too_many_pixels`; `corrupt`, if they lack what decoding needs.
+        MediaError: `too_many_pixels`; `corrupt`, if the frame size is missing.
     """
     width, height = video.codec_context.width, video.codec_context.height
-    if not width or not height:  # also where there are more pixels than FFmpeg was allowed
+    if not width or not height:  # also if there are more pixels than FFmpeg may decode
         with open_media(path, glance=True) as container:
-            again = container.streams.video[0].codec_context
-            width, height = again.width, again.height
+            context = container.streams.video[0].codec_context
+            width, height = context.width, context.height
     if not width or not height:
         raise MediaError("corrupt", "its pictures have no size")
     if width * height > params.max_pixels:
@@ -96,10 +96,10 @@ def describe_pictures(path: str, video: VideoStream, params: IngestParams) -> di
 
 
 def duration_s(path: str, container: InputContainer, params: IngestParams) -> float:
-    """Duration, seconds. Where the header tells none, or one that is too long, the packets are asked.
+    """Duration, seconds. If the header has none, or one that is too long, it is measured from the packets.
 
     Raises:
-        MediaError: `too_long`; `corrupt`, if nothing has a time.
+        MediaError: `too_long`; `corrupt`, if no packet has a time.
     """
     seconds = declared_duration_s(container)
     if not 0 < seconds <= params.max_duration_s:
@@ -115,7 +115,7 @@ def measured_duration_s(path: str, enough_s: float = math.inf) -> float:
     """Time from the first packet's start to the last one's end, seconds, without decoding; 0 if none has a time.
 
     Args:
-        enough_s: a file that is longer is not read on.
+        enough_s: reading stops once the duration exceeds this.
     """
     first_s, last_s = math.inf, -math.inf
     with open_media(path) as container:
@@ -129,9 +129,9 @@ def measured_duration_s(path: str, enough_s: float = math.inf) -> float:
 
 
 def rotation_deg(container: InputContainer, video: VideoStream) -> int:
-    """Counter-clockwise turn, 0, 90, 180 or 270 degrees, that puts pictures upright, from the first keyframe.
+    """Counter-clockwise rotation, 0, 90, 180 or 270 degrees, that turns frames upright, from the first keyframe.
 
-    The display matrix reaches Python on decoded frames alone.
+    PyAV has the display matrix only on decoded frames.
     """
     for packet in packets(container, video):
         if packet.is_keyframe:

@@ -1,4 +1,4 @@
-"""What all typed parameters have in common."""
+"""The base of all typed parameters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Params(BaseModel):
     """Base: immutable, unknown fields are errors, field texts are kept as descriptions.
 
     Attributes:
-        NOT_IN_IDENTITY: fields that change the pace of the work or how it is divided, and no result.
-        ADDED: fields that came after results had been stored, with the value under which results are as before. At
-            that value they do not count, so that an upgrade leaves stored results valid.
+        NOT_IN_IDENTITY: fields that change the speed of the work or how it is divided, but no result.
+        ADDED: fields that were added after results had been stored, with the value that gives the same results as
+            before. A field at that value is left out of the identity, so that an upgrade leaves stored results valid.
     """
 
     NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset()
@@ -23,10 +23,10 @@ class Params(BaseModel):
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
-        """Check `obj` and make the parameters of it.
+        """Validate `obj` and build the parameters from it.
 
         Raises:
-            ValueError: one line a wrong field: its name, what it is set to, and what it should be.
+            ValueError: with the name, the value and the constraint of each wrong field.
         """
         try:
             return super().model_validate(obj, **options)
@@ -34,7 +34,7 @@ class Params(BaseModel):
             raise ValueError("; ".join(map(_describe, error.errors()))) from None
 
     def identity(self) -> dict[str, Any]:
-        """The fields that results depend on, by name, JSON-able: equal ones give equal results of equal inputs."""
+        """Fields that results depend on, by name, JSON-able. Equal identities give equal results of equal inputs."""
         values = self.model_dump(mode="json")
         return {
             name: value.identity() if isinstance(value, Params) else values[name]
@@ -50,13 +50,13 @@ def _describe(error: Any) -> str:
 
 
 class TimeLimit(Params):
-    """How long a decoder may work on one file: a hang ends, and costs that file alone."""
+    """Timeout of the decoder for one file. A file that hangs is given up, and the others go on."""
 
     timeout_s: float = Field(20.0, gt=0)
-    """Longest time for one file, seconds, and..."""
+    """Timeout for one file, seconds. The time for its size is added to it: see `slowest_mb_per_s`."""
     slowest_mb_per_s: float = Field(1.0, gt=0)
-    """...one more second for each so many megabytes of it."""
+    """Slowest decoding that is accepted, megabytes per second: the file's size over this is added to `timeout_s`."""
 
     def limit_s(self, size_bytes: int) -> float:
-        """Seconds that a file of this size may take."""
+        """Timeout for a file of this size, seconds."""
         return self.timeout_s + size_bytes / 1e6 / self.slowest_mb_per_s

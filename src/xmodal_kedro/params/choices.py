@@ -1,7 +1,7 @@
-"""What can be chosen by name: networks, backends of teachers, benchmarks. A line here and a file make one more.
+"""What is chosen by name: networks, backends of teachers, benchmarks. A new one takes a file, and a line here.
 
-Each is a place, `module:attribute`, that is imported when it is used: parameters are checked by every
-command line, and none is to wait for torch.
+Each value is a path, `module:attribute`, that is imported when it is used: every command line checks parameters, and
+must not wait for torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TEACHER_BACKENDS = {
     "torchvision": "xmodal_kedro.teachers.torchvision_backend:TorchvisionTeacher",
     "sample": "xmodal_kedro.teachers.sample_backend:SampleTeacher",
 }
-"""What runs a teacher, by `backend` in its card."""
+"""Backends that run a teacher, by `backend` in its card."""
 
 BENCHMARKS = {
     "esc50": "xmodal_kedro.evaluation.benchmarks.esc50:ESC50",
@@ -37,10 +37,10 @@ BENCHMARKS = {
 
 
 def chosen(places: dict[str, str], name: str) -> Any:
-    """What stands at the place of a name.
+    """Import the object that is registered under a name.
 
     Raises:
-        KeyError: if there is no such name.
+        KeyError: if the name is not registered.
     """
     module, _, attribute = places[name].partition(":")
     return getattr(import_module(module), attribute)

@@ -1,4 +1,4 @@
-"""Parameters of `transfer_eval` and `compare`: how networks and labels are judged."""
+"""Parameters of `transfer_eval` and `compare`: how networks and labels are evaluated."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from .choices import BENCHMARKS
 
 
 class FineTuneParams(Params):
-    """`transfer_eval.fine_tune`: how the whole network is trained on a benchmark, where that protocol is asked for."""
+    """`transfer_eval.fine_tune`: how the whole network is trained on a benchmark, if `protocols` lists `fine_tune`."""
 
     epochs: int = Field(30, ge=1)
-    """Times that each training clip is seen. The weights of the best epoch are tested, by accuracy on training clips
-    that are held out to choose it."""
+    """Passes over the training clips. The weights of the best epoch are tested. Accuracy on held-out training clips
+    decides which epoch is best."""
     batch_size: int = Field(32, ge=2)
-    """Clips of a step."""
+    """Clips per step."""
     learning_rate: float = Field(3e-4, gt=0)
-    """Highest learning rate of a pretrained network..."""
+    """Max learning rate of a pretrained network."""
     scratch_learning_rate: float = Field(1e-3, gt=0)
-    """...and of one that begins with random weights, which has further to go."""
+    """Max learning rate of a network that starts with random weights, which needs a higher one."""
     weight_decay: float = Field(1e-4, ge=0)
     """Decoupled weight decay of matrices and kernels."""
     mixup_alpha: float = Field(0.3, ge=0)
     """Beta-distribution parameter of mixup; 0 turns it off."""
     held_out: float = Field(0.2, gt=0, lt=1)
-    """Share of the training clips, in whole groups, that the best epoch is chosen on."""
+    """Fraction of the training clips, in whole groups, that is held out to choose the best epoch."""
 
 
 if TYPE_CHECKING:
@@ -41,32 +41,32 @@ class TransferParams(Params):
     """`parameters/transfer_eval.yml`"""
 
     benchmark: BenchmarkName = "esc50"
-    """Which benchmark the folder holds; docs/benchmarks.md tells their layouts. `esc10` takes ESC-50's ten-class
-    subset, `csv` sounds of your own."""
+    """Which benchmark the folder holds; docs/benchmarks.md describes their layouts. `esc10` is the ten-class subset of
+    ESC-50, `csv` a benchmark of your own clips."""
     protocols: tuple[Protocol, ...] = Field(("linear_probe", "zero_shot"), min_length=1)
-    """How the network is judged. `linear_probe`: a linear model on its frozen embeddings; `fine_tune`: all of it is
-    trained on; `zero_shot`: its own classes are taken for the benchmark's, where their names meet."""
+    """How the network is evaluated. `linear_probe`: a linear model is fitted on its frozen embeddings. `fine_tune`: the
+    whole network is trained further. `zero_shot`: its own classes stand for those of the benchmark with equal names."""
     regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.001, 0.01, 0.1, 1.0), min_length=1)
-    """Inverse strengths C of the logistic regression to choose from, on the training clips alone."""
+    """Inverse regularisation strengths C of the logistic regression. One is chosen, on the training clips alone."""
     fine_tune: FineTuneParams = FineTuneParams()
     """How the whole network is trained."""
     batch_size: int = Field(32, ge=1)
-    """Sounds embedded together."""
+    """Clips embedded together."""
     random_seed: int = Field(0, ge=0)
-    """Seed of the randomly initialised network of comparison, and of fine-tuning."""
+    """Seed of fine-tuning and of the randomly initialised network that serves as the baseline."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes CUDA where there is one."""
+    """`auto` uses CUDA if it is available."""
 
 
 class CompareParams(Params):
-    """`parameters/compare.yml`: which labels to learn from.
+    """`parameters/compare.yml`: which rules of merging are compared.
 
-    All else is as `train`, `merge_labels` and `transfer_eval` say.
+    All other parameters are those of `train`, `merge_labels` and `transfer_eval`.
     """
 
     rules: tuple[Literal["visual_only", "audio_only", "union", "agreement"], ...] = Field(
         ("visual_only", "audio_only", "union", "agreement"), min_length=2
     )
-    """Rules of merging to compare, in place of `merge_labels.rule`."""
+    """Rules of merging to compare; they replace `merge_labels.rule`."""
     seeds: int = Field(3, ge=1)
-    """Networks that are trained for each rule, from as many seeds: 0, 1, and so on, in place of `train.seed`."""
+    """Networks to train for each rule, with the seeds 0, 1, and so on, which replace `train.seed`."""

@@ -1,4 +1,4 @@
-"""Parameters of teachers: their cards, and how they are asked."""
+"""Parameters of teachers: their cards, and how they are run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ else:
 
 
 class ImageInput(Params):
-    """Input of an image classifier: the short side is scaled to `resize_px`, the centre `crop_px` square is taken."""
+    """Input of an image classifier: the short side is scaled to `resize_px`, its centre is cropped to `crop_px`."""
 
     kind: Literal["image"]
     tensor: str = "input"
     """Name of the input tensor."""
     layout: Literal["NHWC", "NCHW"] = "NCHW"
     dtype: Literal["uint8", "float32"] = "float32"
-    """`uint8` feeds 0..255 as it is; `float32` feeds (rgb / 255 - mean) / std."""
+    """`uint8` feeds 0..255 unchanged; `float32` feeds (rgb / 255 - mean) / std."""
     resize_px: int = Field(256, ge=1)
     crop_px: int = Field(224, ge=1)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -42,7 +42,7 @@ class ImageInput(Params):
 
 
 class LogMelInput(Params):
-    """Input of an audio classifier over log-mel patches; see `audio.log_mel`."""
+    """Input of an audio classifier over log-mel patches; see `features.log_mel`."""
 
     kind: Literal["log_mel"]
     tensor: str = "patches"
@@ -56,17 +56,17 @@ class LogMelInput(Params):
 
 
 class WaveformInput(Params):
-    """Input of an audio classifier over sound itself, [windows, samples] in [-1, 1]."""
+    """Input of an audio classifier over waveforms, [windows, samples] in [-1, 1]."""
 
     kind: Literal["waveform"]
     tensor: str = "waveform"
     """Name of the input tensor."""
     sample_rate_hz: int | None = Field(None, ge=1000)
-    """Rate at which the model wants its sound; null is that of the clips, 16 kHz."""
+    """Sample rate of the model's input; null is that of the clips, 16 kHz."""
     window_s: float = Field(0.96, gt=0)
-    """Length of a window, seconds, and..."""
+    """Length of a window, seconds."""
     hop_s: float = Field(0.48, gt=0)
-    """...from one to the next."""
+    """Hop from one window to the next, seconds."""
 
 
 AudioInput = Annotated[LogMelInput | WaveformInput, Field(discriminator="kind")]
@@ -81,10 +81,10 @@ class ScoresOutput(Params):
     scale: float = Field(1.0, gt=0)
     """Multiplied with the raw output: 1/256 for a softmax quantised to uint8."""
     activation: Literal["none", "softmax", "sigmoid"] = "none"
-    """Applied after scaling: `none` where the network already gives probabilities."""
+    """Applied after scaling; `none` if the network already returns probabilities."""
     embedding: str = ""
-    """Name of the tensor [batch, size] of an ONNX model that holds its embedding, to compare ours with; empty where it
-    gives none."""
+    """Name of the tensor [batch, size] of an ONNX model that holds its embedding, for comparison with the trained
+    network; empty if there is none."""
 
 
 class TeacherCard(Params):
@@ -92,22 +92,23 @@ class TeacherCard(Params):
 
     backend: BackendName
     """`onnx`: any exported classifier. `transformers`: any image- or audio-classification model in that library's
-    layout, from a folder or the Hugging Face hub. `torchvision`: one of its networks with weights of your own."""
+    layout, from a folder or the Hugging Face hub. `torchvision`: one of that library's networks with your own
+    weights."""
     weights: str
     """File name of the weights. For `transformers`, the folder that holds `config.json`, `preprocessor_config.json` and
     the safetensors (`.` for the teacher's folder itself), or the hub's id of a model."""
     revision: str = "main"
-    """Branch, tag or, best, commit of a model on the hub."""
+    """Branch, tag or commit of a model on the hub. Only a commit never changes."""
     network: str = ""
     """Name of the network for `torchvision`, such as `convnext_base`."""
     labels: str | None = None
-    """File name of the class list: one name a line, or a `.csv` with a column `display_name`, and one `mid` where
-    AudioSet's ids are known. Null takes the names that a `transformers` model brings."""
+    """File name of the class list: one name per line, or a `.csv` with a column `display_name`, and a column `mid` if
+    AudioSet's ids are known. Null takes the names from a `transformers` model."""
     input: TeacherInput | None = None
-    """How to feed it; null for `transformers`, whose models bring their own processors."""
+    """Input of the model; null for `transformers`, whose models have their own processors."""
     output: ScoresOutput = ScoresOutput()
     ignore: tuple[str, ...] = ()
-    """Classes never given as a label, such as a background class."""
+    """Classes that never become a label, such as a background class."""
 
     @model_validator(mode="after")
     def _fields_fit_the_backend(self) -> Self:
@@ -120,66 +121,65 @@ class TeacherCard(Params):
         missing = [field for field in ("input", "labels") if getattr(self, field) is None]
         if missing and not brings_its_own:
             raise ValueError(
-                f"the teacher's {missing[0]} is null, which only the backend transformers can do with: set it in its "
-                "card"
+                f"the teacher's {missing[0]} is null, which only the backend transformers allows: set it in its card"
             )
         if self.output.embedding and self.backend != "onnx":
             raise ValueError(
-                f"the teacher's output.embedding is {self.output.embedding!r} and its backend {self.backend}, of which "
-                "no embedding is taken: leave it out of the card"
+                f"the teacher's output.embedding is {self.output.embedding!r}, but its backend {self.backend} returns "
+                "no embedding: leave it out of the card"
             )
         if bool(self.network) != (self.backend == "torchvision"):
             raise ValueError(
-                f"the teacher's network is {self.network!r} and its backend {self.backend}: name a network in the card "
-                "of a torchvision teacher, and in no other"
+                f"the teacher's network is {self.network!r} and its backend {self.backend}: name a network if the "
+                "backend is torchvision, and only then"
             )
         return self
 
 
 class VisualTeacherCard(TeacherCard):
-    """`visual_teacher`: a teacher that looks at a clip's pictures."""
+    """`visual_teacher`: a teacher that labels a clip by its frames."""
 
     input: ImageInput | None = None
     sounds: str = ""
-    """Which sound each class makes: `imagenet` for the table of ImageNet's classes that comes along; a `.csv` in the
-    teacher's folder with the columns `label`, `sound` and `audioset_id`, in which a class that is not listed makes no
-    sound; empty where it is not known."""
+    """Which sound each class makes: `imagenet` for the built-in table of ImageNet's classes; a `.csv` in the teacher's
+    folder with the columns `label`, `sound` and `audioset_id`, where a class that is not listed makes no sound; empty
+    if it is not known."""
 
 
 class AudioTeacherCard(TeacherCard):
-    """`audio_teacher`: a teacher that listens to a clip's sound."""
+    """`audio_teacher`: a teacher that labels a clip by its audio."""
 
     input: AudioInput | None = None
     ontology: str = ""
-    """File of the AudioSet ontology as it is released, `ontology.json`, in the teacher's folder; without it, no class
-    has parents."""
+    """Name of the AudioSet ontology's released file, `ontology.json`, in the teacher's folder. Without it, no class has
+    parents."""
 
 
 class LabelParams(Params):
-    """`parameters/visual_label.yml`, `parameters/audio_label.yml`: how a teacher is asked."""
+    """`parameters/visual_label.yml`, `parameters/audio_label.yml`: how a teacher is run."""
 
     batch_size: int = Field(32, ge=1)
-    """Pictures or patches per inference; a model of fixed batch size overrides it."""
+    """Frames or patches per inference. A model of fixed batch size overrides it."""
     prepare_threads: int | None = Field(None, ge=0)
-    """Threads of a worker that decode and preprocess ahead of the teacher. With 0, clips and batches take turns: best
-    where workers keep all cores busy. Null is 0 on a CPU and 4 on CUDA, where about as many as there are cores for a
-    worker are best."""
+    """Threads of a worker that decode and preprocess ahead of the teacher. With 0, preprocessing and inference
+    alternate, which is best if workers keep all cores busy. Null is 0 on a CPU and 4 on CUDA, where the number of cores
+    per worker is best."""
     inference_threads: int = Field(1, ge=1)
-    """Threads of one inference on a CPU. Workers label shards side by side, one a core, so more only helps where there
-    are fewer workers than cores."""
+    """Threads of one inference on a CPU. Workers label shards in parallel, one per core, so more threads help only if
+    there are fewer workers than cores."""
     pooling: Literal["mean", "max"] = "mean"
-    """How the scores of a clip's frames or windows become the clip's."""
+    """How the scores of a clip's frames or windows are combined."""
     top_k: int = Field(10, ge=1)
-    """Most labels kept of a clip; merging may take fewer."""
+    """Max labels kept of a clip. Merging may take fewer."""
     min_score: float = Field(0.01, ge=0, le=1)
     """Labels below this score are not stored."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes CUDA where torch, or for `onnx` the installed onnxruntime, offers it."""
+    """`auto` uses CUDA if torch supports it, or for `onnx` the installed onnxruntime."""
 
 
 class AudioLabelParams(LabelParams):
     """`parameters/audio_label.yml`"""
 
     embeddings: bool = False
-    """Whether the teacher's own embedding of each clip is kept too, for `train.embedding_weight`. The card has to name
-    it, `output.embedding`, and the teacher hears each clip once more."""
+    """Whether the teacher's own embedding of each clip is kept too, for `train.embedding_weight`. The card must name it
+    in `output.embedding`. The teacher is run once more on each clip."""

@@ -1,7 +1,7 @@
-"""What datasets hand to nodes in place of bytes: lazy files, folders and shards.
+"""What datasets pass to nodes in place of bytes: lazy references to files, folders and shards.
 
-A node never touches storage. It receives these handles, and returns callables that use them later, in the
-worker that needs the bytes. All of them pickle small and know a fingerprint of the content they stand for.
+A node never accesses storage. It receives these references, and returns callables that use them later, in the worker
+that needs the bytes. All of them have a small pickle and a fingerprint of the content that they refer to.
 """
 
 from .files import FileRef, Folder, sha256_of

@@ -1,4 +1,4 @@
-"""What all jobs over shards are given alike: pickled once, and unpickled once in each worker."""
+"""Arguments common to all jobs over shards: pickled once, and unpickled once in each worker."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 KEPT = 4
-"""Objects that a worker remembers: those of one stage."""
+"""Number of objects that a worker caches: those of one stage."""
 
 
 class Shared:
-    """Mixin for a frozen dataclass: whatever worker gets it often has one of it, with what that has worked out."""
+    """Mixin for a frozen dataclass: a worker that gets it repeatedly keeps one object, with its cached properties."""
 
     @cached_property
     def _packed(self) -> bytes:
@@ -27,6 +27,6 @@ class Shared:
 
 @lru_cache(KEPT)
 def unpacked(packed: bytes) -> Any:
-    """The object, the same one for the same bytes."""
-    made, values = pickle.loads(zlib.decompress(packed))
-    return made(**values)
+    """Unpickle an object; equal bytes return the same object."""
+    cls, values = pickle.loads(zlib.decompress(packed))
+    return cls(**values)

@@ -1,4 +1,4 @@
-"""Files and folders that are read when a job asks."""
+"""Lazy references to files and folders."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .urls import local_path, storage_of
 logger = logging.getLogger(__name__)
 
 FETCH_ATTEMPTS = 3
-"""How often a remote file is tried..."""
+"""Max attempts to fetch a remote file."""
 FETCH_PAUSE_S = 0.5
-"""...and how long after the first failure, seconds; twice as long after each further one."""
+"""Pause after the first failed attempt, seconds. It doubles after each further one."""
 FETCH_BLOCK_BYTES = 8 << 20
 
 MAX_SUFFIX = 16
@@ -38,10 +38,11 @@ class FileRef:
     Attributes:
         name: path relative to the folder, with forward slashes.
         path: local path or fsspec URL.
-        size_bytes: size when the folder was listed; 0 where storage does not say.
-        modified_ns: time of last modification, nanoseconds since the epoch; 0 where storage does not say.
-        version: what an object store gives a content to tell it from others, such as its ETag.
-        storage_options: fsspec's, to open it with. They hold secrets: never shown, and no part of what the file is.
+        size_bytes: size when the folder was listed; 0 if storage does not report it.
+        modified_ns: time of last modification, nanoseconds since the epoch; 0 if storage does not report it.
+        version: an object store's identifier of the content, such as its ETag.
+        storage_options: fsspec's options to open it. They hold secrets: they are never shown, and are not part of the
+            file's identity.
     """
 
     name: str
@@ -58,12 +59,12 @@ class FileRef:
 
     @property
     def listing_mark(self) -> str:
-        """What listing alone tells of the content: a corpus is not read through to see whether it has changed."""
+        """What the listing reports of the content: a corpus is not read to find out whether it has changed."""
         return f"{self.name}:{self.size_bytes}:{self.modified_ns}:{self.version}"
 
     @property
     def sha256(self) -> str:
-        """Hex SHA-256 of the content; read once a process for a given size and time of modification."""
+        """Hex SHA-256 of the content, computed once per process for a given size and time of modification."""
         return _sha256(self)
 
     def open(self) -> io.BufferedIOBase:
@@ -80,17 +81,17 @@ class FileRef:
             return stream.read()
 
     @contextmanager
-    def fetched(self, most_bytes: float = math.inf) -> Iterator[str]:
-        """A local path to the content: of the file itself, or of a copy that is gone when the block ends.
+    def fetched(self, max_bytes: float = math.inf) -> Iterator[str]:
+        """A local path to the content: that of a local file, or of a copy that is removed when the block ends.
 
-        The copy lies in a folder of its own in the system's folder for temporary files, which `TMPDIR` names.
+        The copy is in a separate folder below the system's folder for temporary files, `TMPDIR`.
 
         Args:
-            most_bytes: of a copy; where storage does not say how large a file is, its content may never end.
+            max_bytes: max size of a copy: if storage does not report a size, the content may never end.
 
         Raises:
-            OSError: naming the address, if it is not a regular file or storage does not give the whole of it; with
-                `errno.EFBIG`, if it has more bytes than that.
+            OSError: naming the address, if it is not a regular file or cannot be fetched completely; with
+                `errno.EFBIG`, if it has more than `max_bytes`.
         """
         if (path := local_path(self.path)) is not None:
             yield str(_require_regular(path))
@@ -98,17 +99,17 @@ class FileRef:
         with tempfile.TemporaryDirectory(prefix="xmodal-") as folder:
             suffix = PurePosixPath(self.path).suffix
             copy = Path(folder, f"copy{suffix if len(suffix) <= MAX_SUFFIX else ''}")
-            self._fetch(copy, most_bytes)
+            self._fetch(copy, max_bytes)
             yield str(copy)
 
-    def _fetch(self, copy: Path, most_bytes: float) -> None:
+    def _fetch(self, copy: Path, max_bytes: float) -> None:
         for attempt in range(1, FETCH_ATTEMPTS + 1):
             try:
-                self._copy_to(copy, most_bytes)
+                self._copy_to(copy, max_bytes)
             except (FileNotFoundError, PermissionError, ImportError, TimeoutError, _TooLargeError) as error:
                 fault: Exception = error
                 break
-            except Exception as error:  # storage drivers have errors of their own
+            except Exception as error:  # storage drivers raise errors of their own types
                 fault = error
             else:
                 return
@@ -120,19 +121,19 @@ class FileRef:
         code = fault.errno if isinstance(fault, OSError) and fault.errno else errno.EIO
         raise OSError(code, f"storage did not give it: {_describe(fault)}", self.path) from fault
 
-    def _copy_to(self, copy: Path, most_bytes: float) -> None:
+    def _copy_to(self, copy: Path, max_bytes: float) -> None:
         with self.open() as source, copy.open("wb") as target:
             while block := source.read(FETCH_BLOCK_BYTES):
                 target.write(block)
-                if target.tell() > most_bytes:
-                    raise _TooLargeError(errno.EFBIG, f"it has more than {most_bytes:,.0f} bytes")
+                if target.tell() > max_bytes:
+                    raise _TooLargeError(errno.EFBIG, f"it has more than {max_bytes:,.0f} bytes")
             fetched_bytes = target.tell()
         if self.size_bytes and fetched_bytes != self.size_bytes:
             raise OSError(errno.EIO, f"{fetched_bytes} bytes came, {self.size_bytes} were listed")
 
 
 class _TooLargeError(OSError):
-    """More comes than was allowed for."""
+    """The content exceeds the limit."""
 
 
 def sha256_of(path: str) -> str:
@@ -148,7 +149,7 @@ def _sha256(file: FileRef) -> str:
 
 
 def _require_regular(path: str) -> Path:
-    """The path; opening a pipe or a device may never end.
+    """The path of a regular file. Others are refused, as opening a pipe or a device may block forever.
 
     Raises:
         OSError: if there is no regular file.

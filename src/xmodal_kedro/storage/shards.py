@@ -1,4 +1,4 @@
-"""Shards, the jobs that make them, checkpoints, and tables as nodes name them."""
+"""Protocols of shards, of the jobs that make them, and of checkpoints; the type of tables in nodes' annotations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
     from pandas import DataFrame as DataFrame
 else:
-    # Kedro resolves the annotations of nodes, and no command line should wait for pandas because of that.
+    # Kedro resolves the annotations of nodes, which must not import pandas in every command line.
     DataFrame = object
 
 
@@ -20,11 +20,11 @@ class LoadShard(Protocol):
 
     @property
     def path(self) -> str:
-        """Where it is stored, to name it by."""
+        """Where it is stored, for messages."""
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of what made the shard: equal fingerprints mean equal content."""
+        """Fingerprint of the job that made the shard: equal fingerprints mean equal content."""
 
     @property
     def num_rows(self) -> int:
@@ -35,12 +35,12 @@ class LoadShard(Protocol):
         """Key-value metadata that the shard's maker put on its table's schema."""
 
     def __call__(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read the shard, or just `columns` of it."""
+        """Read the shard, or only its `columns`."""
 
     def open(self, as_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
-        """The Parquet file itself, for reading row group by row group. The caller closes it.
+        """The Parquet file itself, to read one row group at a time. The caller closes it.
 
-        Columns of `as_dictionary` are read as dictionary arrays: what repeats costs little.
+        Columns of `as_dictionary` are read as dictionary arrays, in which repeated values take little memory.
         """
 
 
@@ -50,8 +50,8 @@ Shards = Mapping[str, LoadShard]
 class ShardJob(Protocol):
     """Makes a shard: its table, or an iterator of tables of one schema that are stored one after the other.
 
-    Metadata of their schemas is stored with the shard, where keys repeat the later table's; so what is known at the
-    end can be told.
+    The metadata of their schemas is stored with the shard. If keys repeat, the later table's value is stored, so that
+    counts that are known at the end can be stored too.
     """
 
     def __call__(self) -> pa.Table | Iterator[pa.Table]:
@@ -60,22 +60,22 @@ class ShardJob(Protocol):
 
 ShardJobs = dict[str, ShardJob]
 PROVISIONAL_KEY = "provisional"
-"""Metadata key, with any value, of a shard made while something outside was amiss, such as storage that did not
-answer: it counts as made, and the next save makes it again."""
+"""Metadata key, with any value, of a shard that is affected by a temporary failure, such as storage that did not
+answer. Such a shard counts as made, and the next save makes it again."""
 
 
 class Checkpoints(Protocol):
-    """Where a long training keeps its state."""
+    """Storage of a training's state."""
 
     @property
     def path(self) -> str:
-        """Where that is, to name it by."""
+        """Where it is stored, for messages."""
 
     def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
         """Tensors and JSON-able state of the latest checkpoint that can be read; None before the first one."""
 
     def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], kept: int) -> None:
-        """Store the checkpoint of a step, whole or not at all; then only the `kept` latest stay."""
+        """Store the checkpoint of a step atomically, then remove all but the `kept` latest."""
 
     def clear(self) -> None:
         """Remove all checkpoints."""

@@ -1,4 +1,4 @@
-"""Which addresses are followed, and the storage behind them."""
+"""Which addresses may be read, and the filesystem of each."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ import fsspec
 SAFE_PROTOCOLS = (
     *("file", "local", "memory", "http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hdfs", "sftp"),
 )
-"""Protocols by which files are listed and read. Those that run programs, or that wrap another address, are not here."""
+"""Protocols by which files are listed and read. Those that run programs or wrap another address are left out."""
 LOCAL_PROTOCOLS = ("file", "local")
 WEB_PROTOCOLS = ("http", "https")
 WEB_SILENCE_S = 20.0
-"""How long a web server may say nothing before it is given up..."""
+"""Timeout of a web server to connect and between two reads, seconds."""
 WEB_ANSWER_S = 300.0
-"""...and how long one answer of it may take, seconds."""
+"""Timeout of one complete answer of a web server, seconds."""
 _PROTOCOL = re.compile(r"([a-z][\w+.-]*(?:::[\w+.-]+)*)://", re.IGNORECASE | re.ASCII)
 
 
 def protocol_of(address: str) -> str:
-    """Protocol of a URL, such as `s3`, and of a chained one all of its head, such as `zip::s3`; else `file`.
+    """Protocol of a URL, such as `s3`, or the whole chain of a chained one, such as `zip::s3`; else `file`.
 
-    A path of this machine is never read as a URL, whatever colons its names hold: `a::b.mp4`, `http:b.mp4`.
+    A local path is never read as a URL, even if its names hold colons: `a::b.mp4`, `http:b.mp4`.
     """
     found = _PROTOCOL.match(address)
     return found[1].lower() if found else "file"
 
 
 def local_path(address: str) -> str | None:
-    """The path of an address on this machine; None for one elsewhere."""
+    """The path of a local address; None for a remote one."""
     if protocol_of(address) not in LOCAL_PROTOCOLS:
         return None
     return address[found.end() :] if (found := _PROTOCOL.match(address)) else address
 
 
 def storage_of(address: str, options: Mapping[str, Any] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The filesystem of an address, and the path in it. What `::` in a name would chain to is not followed.
+    """The filesystem of an address, and the path in it. `::` in a name does not chain to another address.
 
     Args:
         options: fsspec's storage options, such as keys and endpoints.
@@ -51,14 +51,14 @@ def storage_of(address: str, options: Mapping[str, Any] | None = None) -> tuple[
     protocol = protocol_of(address)
     if protocol not in SAFE_PROTOCOLS:
         raise PermissionError(errno.EACCES, f"the protocol {protocol} is not on the list of safe ones", address)
-    told_by_address = fsspec.get_filesystem_class(protocol)._get_kwargs_from_urls(address)
-    told = {**told_by_address, **(options or {})}
-    fs = fsspec.filesystem(protocol, **(_with_patience(told) if protocol in WEB_PROTOCOLS else told))
+    from_address = fsspec.get_filesystem_class(protocol)._get_kwargs_from_urls(address)
+    arguments = {**from_address, **(options or {})}
+    fs = fsspec.filesystem(protocol, **(_with_timeouts(arguments) if protocol in WEB_PROTOCOLS else arguments))
     return fs, fs._strip_protocol(address)
 
 
-def _with_patience(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options for the web by which a server that never answers is not waited for; a user's own limits stand."""
+def _with_timeouts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options for the web with timeouts for a server that never answers. A user's own timeouts take precedence."""
     from aiohttp import ClientTimeout
 
     limits = ClientTimeout(total=WEB_ANSWER_S, sock_connect=WEB_SILENCE_S, sock_read=WEB_SILENCE_S)

@@ -115,7 +115,7 @@ def test_a_process_that_does_not_start_is_no_fault_of_the_file(monkeypatch):
         list(isolated(misbehaving.count, 1, timeout_s=LIMIT_S))
 
 
-@pytest.mark.parametrize("module", ["streams", "clips"])
+@pytest.mark.parametrize("module", ["streams", "clipper"])
 def test_the_process_is_light(module):
     pid = decoder_pid()
     isolated_module = f"xmodal_kedro.media.{module}"

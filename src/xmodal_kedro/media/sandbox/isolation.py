@@ -1,7 +1,7 @@
-"""Work on untrusted files in a process of its own, so that a crash or a hang costs the file and nothing else.
+"""Work on untrusted files in a separate process, so that a crash or a hang affects only that file.
 
-Each thread of a worker has one decoder process, started when first needed and used again until it crashes or hangs.
-It is a plain program, not a `multiprocessing.Process`, which daemonic workers such as Dask's may not start.
+Each thread of a worker has one decoder process. It is started when first needed and reused until it crashes or hangs.
+It is a plain program, not a `multiprocessing.Process`, which daemonic workers such as Dask's cannot start.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ T = TypeVar("T")
 PROGRAM = f"from {process.__name__} import main; main()"
 
 START_LIMIT_S = 120.0
-"""Longest wait for a decoder process to start and to import a function: slow where the disk is cold."""
+"""Timeout for a decoder process to start and to import a function, which is slow on a cold disk."""
 
 END_LIMIT_S = 5.0
-"""Longest wait for a decoder process to end, or to put down a call that nobody wants to the end."""
+"""Timeout for a decoder process to end, or to close a call that is not needed to its end."""
 
 INTERRUPTIONS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-"""Signals by which people and schedulers end a process: no fault of the file."""
+"""Signals by which people and schedulers end a process. They are not the file's fault."""
 
 ATTEMPTS = 2
-"""How often a call may crash before its file is blamed: the first crash may be due to what an earlier file broke."""
+"""Crashes of a call after which its file is rejected: an earlier file may have caused the first crash."""
 
 
 class IsolationError(RuntimeError):
-    """The decoder process cannot be used, through no fault of a file: it does not start, or was interrupted."""
+    """The decoder process does not start, or was interrupted. It is not a file's fault."""
 
 
 class _CrashError(Exception):
-    """A decoder process ended by itself; the text says how."""
+    """A decoder process ended by itself; the message says how."""
 
     def __init__(self, text: str, reason: str = "crashed") -> None:
         super().__init__(text)
@@ -54,20 +54,20 @@ class _CrashError(Exception):
 
 
 def isolated(function: Callable[..., Iterator[T]], *args: Any, timeout_s: float) -> Iterator[T]:
-    """Run a generator function in this thread's decoder process, and give on what it yields as it yields it.
+    """Run a generator function in this thread's decoder process, and yield its items as they come.
 
-    It runs only while its next item is waited for. Where it crashes, it is run a second time in a fresh process, from
-    the item that it had come to, so it must yield the same items each time. It may be left before its end.
+    It runs only while its next item is waited for. If it crashes, it is run a second time in a fresh process, and the
+    items already yielded are skipped: the function must yield the same items each time. The caller may stop early.
 
     Args:
-        function: of a module, not a closure; its arguments, and what it yields, are pickled.
-        timeout_s: longest time to wait for all items together, seconds, without the start of the process.
+        function: a module-level function; its arguments and items are pickled.
+        timeout_s: timeout for all items together, seconds, without the start of the process.
 
     Raises:
-        MediaError: `timed_out`, `crashed`, also where decoding takes too much memory, or `killed`.
-        IsolationError: if the process does not start, or is interrupted. It says nothing of the file.
-        Exception: what the function raises, with its own traceback as a note; one that cannot be pickled comes as a
-            RuntimeError that describes it.
+        MediaError: `timed_out`, `killed`, or `crashed`, also if decoding takes too much memory.
+        IsolationError: if the process does not start, or is interrupted, which is not the file's fault.
+        Exception: what the function raises, with its own traceback as a note; a RuntimeError that describes it if it
+            cannot be pickled.
     """
     call = pickle.dumps((function, args))
     given = 0
@@ -89,12 +89,12 @@ def _items(call: bytes, timeout_s: float) -> Generator[Any]:
     with _borrowed() as decoder:
         decoder.start(call)
         while True:
-            asked_s = time.monotonic()
+            start_s = time.monotonic()
             try:
                 reply, content = decoder.ask(NEXT, left_s)
             except TimeoutError:
                 raise MediaError("timed_out", f"it was not done within its limit of {timeout_s:g} s") from None
-            left_s -= time.monotonic() - asked_s
+            left_s -= time.monotonic() - start_s
             if reply is Reply.DONE:
                 return
             if reply is Reply.FAILED:
@@ -103,7 +103,7 @@ def _items(call: bytes, timeout_s: float) -> Generator[Any]:
 
 
 class _Decoder:
-    """A decoder process and the conversation with it."""
+    """A decoder process and the connection to it."""
 
     def __init__(self) -> None:
         self._connection, theirs = Pipe()
@@ -115,7 +115,7 @@ class _Decoder:
                     stdout=subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
                     env={**os.environ, **_environment()},
-                    process_group=0,  # Ctrl-C is for the worker alone
+                    process_group=0,  # Ctrl-C goes to the worker alone
                 )
             except OSError as error:
                 raise IsolationError(f"the decoder process cannot be started: {describe(error)}") from error
@@ -125,7 +125,7 @@ class _Decoder:
 
     @property
     def alive(self) -> bool:
-        """Whether this process, not one that it was forked from, started the decoder process, and it still runs."""
+        """Whether the decoder process still runs, and was started by this process, not by a parent that forked it."""
         return self._owner == os.getpid() and self._process.poll() is None
 
     def start(self, call: bytes) -> None:
@@ -167,7 +167,7 @@ class _Decoder:
         return reply, content
 
     def put_down(self) -> bool:
-        """Close a call that was left before its end; False if the process is of no more use."""
+        """Close a call that was stopped early; False if the process cannot be reused."""
         if self._paused and not self._waiting:
             with suppress(TimeoutError, _CrashError, IsolationError):
                 self.ask(CLOSE, END_LIMIT_S)
@@ -186,7 +186,7 @@ class _Decoder:
 
 
 def _environment() -> dict[str, str]:
-    """What makes the process find this one's modules, and keeps libraries from starting a thread for every core."""
+    """Variables by which the process finds this one's modules, and libraries start no thread for every core."""
     path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     return {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -211,7 +211,7 @@ _of_thread = _OfThread()
 
 @contextmanager
 def _borrowed() -> Iterator[_Decoder]:
-    """This thread's decoder; a new one if there is none, or while it is lent. One of no more use is ended."""
+    """This thread's decoder; a new one if there is none, or while it is in use. One that cannot be reused is ended."""
     decoder, _of_thread.decoder = _of_thread.decoder, None
     if decoder is None or not decoder.alive:
         decoder = _Decoder()

@@ -1,7 +1,7 @@
 """The decoder process: runs generator functions on untrusted files for the worker that started it.
 
-`isolation` starts it, with the descriptor of its end of a socket as the only argument. It imports no more than the
-functions do, ends when its worker does, and may be killed at any time.
+`isolation` starts it, with the descriptor of its end of a socket as the only argument. It imports only what the
+functions import, ends when its worker does, and may be killed at any time.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from pathlib import Path
 from xmodal_kedro.reasons import MediaError
 
 MEMORY_LIMIT_GB = 4.0
-"""Most memory that the process may allocate. 8K pictures take less than half of it."""
+"""Max memory that the process may allocate. 8K frames take less than half of it."""
 
 FIRST_TO_BE_KILLED = "1000"
-"""Score, `oom_score_adj` of proc(5), by which the kernel takes this process first where memory runs out."""
+"""Value of `oom_score_adj`, see proc(5), with which the kernel kills this process first if memory runs out."""
 
 NEXT, CLOSE = b"next", b"close"
-"""What the worker asks of a call that has started; any other message is the pickle of a new call."""
+"""Messages to a call that has started. Any other message is the pickle of a new call."""
 
 
 class Reply(Enum):
-    """What a call gives: `STARTED`, an `ITEM` for each time that it is asked, and one of the other two at its end."""
+    """Replies of a call: `STARTED`, an `ITEM` for each `NEXT`, and `DONE` or `FAILED` at its end."""
 
     STARTED = auto()
     ITEM = auto()
@@ -42,7 +42,7 @@ class Reply(Enum):
 
 def main() -> None:
     """Serve the worker until it ends or closes the socket."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker handles Ctrl-C
     threading.Thread(target=_die_with_worker, daemon=True).start()
     _limit_resources()
     _silence()
@@ -51,9 +51,9 @@ def main() -> None:
 
 
 def _die_with_worker() -> None:
-    """End the process, whatever it is at, once the worker's end of standard input is closed.
+    """End the process at once when the worker's end of standard input is closed.
 
-    Codecs release Python's lock while they work, so this thread runs beside them.
+    Codecs release Python's lock (GIL) while they work, so this thread runs in parallel.
     """
     os.read(0, 1)
     os._exit(0)
@@ -70,15 +70,15 @@ def _limit_resources() -> None:
 
 
 def _silence() -> None:
-    """Send what libraries print to nowhere: some codecs write to standard error whatever FFmpeg's log level is."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    """Discard what libraries print: some codecs write to standard error at any of FFmpeg's log levels."""
+    null = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
-        os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+        os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _serve(connection: Connection) -> None:
-    """Answer every message with one reply; between them nothing runs.
+    """Answer every message with one reply. Between messages nothing runs.
 
     Raises:
         EOFError: when the worker closes the connection.
@@ -113,7 +113,7 @@ def _run(call: bytes) -> Generator[bytes]:
 
 
 def _portable(error: BaseException) -> Exception:
-    """The error itself, noting where it was raised, if the worker can be sent it; else one that describes it."""
+    """The error itself with its traceback as a note, if it can be pickled; else a RuntimeError that describes it."""
     if isinstance(error, MemoryError):
         return MediaError("crashed", f"decoding it takes more than {MEMORY_LIMIT_GB:g} GB of memory")
     if isinstance(error, Exception):

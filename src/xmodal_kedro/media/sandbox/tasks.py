@@ -1,4 +1,4 @@
-"""What the decoder process is asked to do. What it takes is imported there, not in the worker, which stays small."""
+"""Tasks of the decoder process. Their imports are made there, not in the worker, which stays small."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Hard cuts between shots, found from packet sizes and keyframes; other frames are decoded around suspects alone.
+"""Hard cuts between shots, found from packet sizes and keyframes. Other frames are decoded around candidates alone.
 
-An encoder betrays a cut: it sets a keyframe before its time, or spends on one packet what an intra picture costs. Both
-also happen without a cut, so what the sizes and the keyframes' pictures leave open is decoded and looked at.
+An encoder usually reacts to a cut: it sets an early keyframe, or spends as many bytes on one packet as on an intra
+frame. Both also happen without a cut. Where packet sizes and keyframes do not decide, frames are decoded and compared.
 """
 
 from __future__ import annotations
@@ -17,66 +17,66 @@ from xmodal_kedro.media.shots.packet_evidence import (
     Gop,
     KeyframeJudge,
     Keyframes,
-    Seen,
+    TimedThumbnail,
     find_spikes,
     hidden_lookahead,
 )
 from xmodal_kedro.media.shots.thumbnails import CONTEXT, MOTION, STEP, cuts_among, difference
 
 LATENESS_S = 1.5
-"""How late cuts are reported: `ShotBoundaryDetector.look_at` returns those that lie at least this long before the start
-of its GOP. Keyframes that far from the last decoded one must be decoded."""
+"""Max delay of cuts: `ShotBoundaryDetector.look_at` has returned those that lie at least this long before the start of
+its GOP. Keyframes that far from the last decoded one must be decoded."""
 
 SPIKES = ((0.3, 1.7), (0.1, 4.0))
-TOLD_SPIKES = ((0.1, 4.0), (0.6, 3.0))
-HIDDEN_SPIKES = ((0.6, 3.0),)
-"""A packet may hold a new scene if it has this share of the keyframe's bytes and is so many times as large as the third
-largest of those before or after it; either pair will do. The first where the keyframes around differ, the second if
-they do but the encoder was to set keyframes at cuts itself, the third where they are alike and a cut must lead back."""
-DOUBT, MAX_DOUBT = 1.3, 2.0
-"""Each look in vain makes packets have to be so many times as large, up to this, until the next cut is found."""
+SCENECUT_SPIKES = ((0.1, 4.0), (0.6, 3.0))
+ALIKE_SPIKES = ((0.6, 3.0),)
+"""Pairs of thresholds. A packet may hold a new scene if it has the first as a fraction of the keyframe's bytes, and is
+at least the second times as large as the third largest packet before or after it. One pair must hold. `SPIKES` apply if
+the keyframes around differ, `SCENECUT_SPIKES` if they differ and the encoder was set to put keyframes at cuts,
+`ALIKE_SPIKES` if they are alike, so that a second cut must lead back."""
+BACK_OFF, MAX_BACK_OFF = 1.3, 2.0
+"""Factor by which each fruitless decoding raises the threshold of packet sizes, and its max. The next cut resets it."""
 
-ALLOWANCE_S, ALLOWED_SHARE = 3.0, 0.05
-"""Looks in vain may decode so many seconds of a file and this share of it; the one that goes beyond is the last until
-the file has become so much longer. A look that finds cuts is free, and each of them earns as much again."""
+BUDGET_S, BUDGET_SHARE = 3.0, 0.05
+"""Budget of fruitless decoding: so many seconds, and this fraction of the file. Decoding that exceeds it is the last
+until the file has grown enough. Decoding that finds cuts is free, and each cut adds as many seconds again."""
 
-MAX_DOUBT_S = 2.5
-"""An early keyframe after a longer GOP is not worth the decoding that would settle it: the likelier is believed."""
+MAX_EXAMINED_S = 2.5
+"""Longest GOP that is decoded to decide about the keyframe after it. After a longer one, the more likely is assumed."""
 
-MAX_LOOKS, MIN_LOOKS = 16, 6
-"""Keyframes that are decoded to find one that shows another scene, fewer after searches in vain: in a picture that
-moves all over, every keyframe differs from the last."""
+MAX_SEARCH, MIN_SEARCH = 16, 6
+"""Max keyframes that are decoded to find one of another scene, and the lower limit after fruitless searches: if the
+whole frame moves, every keyframe differs from the last."""
 MIN_JUMP, JUMP = 0.05, 4.0
-"""Change of size between keyframes that follow each other closely, as a logarithm, and how far it exceeds the usual
-one, with which they are looked at."""
+"""A keyframe is a candidate if the logarithm of its size differs from that of the one before by more than the first,
+and by more than the second times the median change."""
 
 
 class ShotBoundaryDetector:
-    """Finds the cuts of one stream, from its groups of pictures in order.
+    """Finds the cuts of one stream, from its groups of pictures (GOPs) in order.
 
-    Where keyframes come closer together than they are decoded, GOPs are held back until the next decoded one, at most
-    `LATENESS_S`. The thumbnails that `decode` gives are those of a GOP's reference frames, in order of time, made while
-    they are asked for; it is given heads of GOPs too.
+    If not every keyframe is decoded, GOPs are held back until the next decoded one, at most for `LATENESS_S`. `decode`
+    returns the thumbnails of a GOP's reference frames in order of time, lazily. It is also called with heads of GOPs.
     """
 
     def __init__(self, decode: Decode) -> None:
         self._decode = decode
         self._run: list[Gop] = []
         self._sizes: deque[int] = deque(maxlen=NEIGHBOURS)
-        self._doubt = 1.0
-        self._left_s = ALLOWANCE_S
-        self._patience = MAX_LOOKS
+        self._back_off = 1.0
+        self._budget_s = BUDGET_S
+        self._search_limit = MAX_SEARCH
         self._changes: deque[float] = deque(maxlen=NEIGHBOURS)
         self._judge = KeyframeJudge()
 
     def look_at(self, gop: Gop, following: tuple[float, np.ndarray | None] | None) -> list[float]:
-        """Cuts that came to light, seconds, in order: after the first keyframe held back, up to the following one.
+        """Cuts found by now, seconds, ascending: after the first keyframe held back, up to and with the following one.
 
         Args:
             following: time and thumbnail, if it was decoded, of the next keyframe; None at the end of the file.
         """
         self._run.append(gop)
-        self._left_s += ALLOWED_SHARE * (max(gop.times_s) - gop.times_s[0])
+        self._budget_s += BUDGET_SHARE * (max(gop.times_s) - gop.times_s[0])
         if following and following[1] is None and following[0] - self._run[0].times_s[0] < LATENESS_S:
             return []
         run, self._run = self._run, []
@@ -87,15 +87,15 @@ class ShotBoundaryDetector:
         return sorted(cuts)
 
     def _inside(self, keyframes: Keyframes, index: int) -> list[float]:
-        """Cuts that cost a packet of a GOP as much as a keyframe."""
+        """Cuts inside a GOP, where a packet is about as large as a keyframe."""
         gop = keyframes.gops[index]
-        told = self._judge.sets_keyframes_at_cuts(gop)
-        signs = HIDDEN_SPIKES if not keyframes.unlike() else TOLD_SPIKES if told else SPIKES
+        sets_keyframes = self._judge.sets_keyframes_at_cuts(gop)
+        thresholds = ALIKE_SPIKES if not keyframes.unlike() else SCENECUT_SPIKES if sets_keyframes else SPIKES
         spikes = sorted(
             {
                 spike
-                for share, ratio in signs
-                for spike in find_spikes(gop.sizes, self._sizes, share, ratio * self._doubt)
+                for share, ratio in thresholds
+                for spike in find_spikes(gop.sizes, self._sizes, share, ratio * self._back_off)
             }
         )
         self._sizes.extend(gop.sizes[1:])
@@ -104,28 +104,28 @@ class ShotBoundaryDetector:
         cuts = self._examine(keyframes, index, spikes[-1] + 1 + hidden_lookahead(gop))
         if cuts is None:
             return []
-        self._doubt = 1.0 if cuts else min(MAX_DOUBT, self._doubt * DOUBT)
+        self._back_off = 1.0 if cuts else min(MAX_BACK_OFF, self._back_off * BACK_OFF)
         return cuts
 
     def _examine(self, keyframes: Keyframes, index: int, packets: int) -> list[float] | None:
-        """Cuts among the first packets of a GOP and, where those are all, at the keyframe that follows.
+        """Cuts among the first packets of a GOP and, if those are all, at the keyframe that follows.
 
         Returns:
-            None, without a look, if too many were in vain.
+            None, without decoding, if the budget is spent.
         """
-        if self._left_s < 0:
+        if self._budget_s < 0:
             return None
         gop = keyframes.gops[index]
         until_s = max(gop.times_s[:packets])
-        seen = list(_until(self._decode(gop), until_s))
+        thumbnails = list(_until(self._decode(gop), until_s))
         following = keyframes.seen(index + 1)
-        if seen:
-            keyframes.examined[index] = seen[-1][1], min(1.0, packets / len(gop.sizes))
+        if thumbnails:
+            keyframes.examined[index] = thumbnails[-1][1], min(1.0, packets / len(gop.sizes))
         if following and until_s >= max(gop.times_s):
-            seen.append(following)
-        times_s = [time_s for time_s, _ in seen]
-        cuts = cuts_among(times_s, [thumbnail for _, thumbnail in seen])
-        self._left_s += len(cuts) * ALLOWANCE_S if cuts else gop.times_s[0] - until_s
+            thumbnails.append(following)
+        times_s = [time_s for time_s, _ in thumbnails]
+        cuts = cuts_among(times_s, [thumbnail for _, thumbnail in thumbnails])
+        self._budget_s += len(cuts) * BUDGET_S if cuts else gop.times_s[0] - until_s
         return [_centre(gop.times_s, times_s[times_s.index(cut) - 1], cut) for cut in cuts]
 
     def _between(self, keyframes: Keyframes, found: list[float]) -> list[float]:
@@ -137,7 +137,7 @@ class ShotBoundaryDetector:
         return [cut for cut in cuts if cut not in found]
 
     def _at_keyframe(self, keyframes: Keyframes, index: int) -> list[float]:
-        """Cuts at one keyframe, and others that come to light."""
+        """Cuts at one keyframe, and others found on the way."""
         gop, keyframe = keyframes.gops[index - 1], keyframes.seen(index)
         before, examined = keyframes.examined.get(index - 1, (keyframes.luma(index - 1), 0.0))
         if before is None or keyframe is None:
@@ -148,7 +148,7 @@ class ShotBoundaryDetector:
             is_cut = None
         if is_cut is not None:
             return [keyframe[0]] if is_cut else []
-        short = keyframe[0] - gop.times_s[0] <= MAX_DOUBT_S
+        short = keyframe[0] - gop.times_s[0] <= MAX_EXAMINED_S
         cuts = self._examine(keyframes, index - 1, len(gop.sizes)) if short else None
         if cuts is None:
             return [keyframe[0]] if self._judge.is_likely(gop, step) else []
@@ -156,22 +156,22 @@ class ShotBoundaryDetector:
         return cuts
 
     def _search(self, keyframes: Keyframes, found: list[float]) -> list[float]:
-        """Cuts among keyframes that come too close together for all to be decoded."""
+        """Cuts among keyframes that are too close together to decode all of them."""
         jumps = self._jumps(keyframes)
         if keyframes.step(0, len(keyframes.gops)) < STEP:
             return []
-        suspects = {*jumps, *keyframes.changed(self._patience)}
+        candidates = {*jumps, *keyframes.changed(self._search_limit)}
         explained = {
             index
-            for index in suspects
+            for index in candidates
             if any(keyframes.time_s(index - 1) < cut <= keyframes.time_s(index) for cut in found)
         }
-        cuts = sorted({cut for index in suspects - explained for cut in self._around(keyframes, index)})
-        self._patience = MAX_LOOKS if cuts else max(MIN_LOOKS, self._patience // 2)
+        cuts = sorted({cut for index in candidates - explained for cut in self._around(keyframes, index)})
+        self._search_limit = MAX_SEARCH if cuts else max(MIN_SEARCH, self._search_limit // 2)
         return cuts
 
     def _jumps(self, keyframes: Keyframes) -> list[int]:
-        """Keyframes whose size differs from the last one's more than is usual in the file."""
+        """Keyframes whose size differs from that of the last one by more than is usual in the file."""
         sizes = [gop.sizes[0] for gop in keyframes.gops]
         changes = np.abs(np.diff(np.log(np.maximum(sizes, 1))))
         usual = float(np.median([*self._changes, *changes]))
@@ -186,12 +186,12 @@ class ShotBoundaryDetector:
         if keyframes.step(index - 1, index) < STEP:
             return []
         near = range(max(0, index - CONTEXT), min(len(keyframes.gops), index + CONTEXT - 1) + 1)
-        seen = [frame for frame in map(keyframes.seen, near) if frame]
-        return cuts_among([time_s for time_s, _ in seen], [thumbnail for _, thumbnail in seen])
+        thumbnails = [frame for frame in map(keyframes.seen, near) if frame]
+        return cuts_among([time_s for time_s, _ in thumbnails], [thumbnail for _, thumbnail in thumbnails])
 
 
-def _until(frames: Iterable[Seen], until_s: float) -> Iterator[Seen]:
-    """Frames up to a time and those that tell whether there is a cut at it."""
+def _until(frames: Iterable[TimedThumbnail], until_s: float) -> Iterator[TimedThumbnail]:
+    """Frames up to a time, and the later ones that decide whether there is a cut at it."""
     later = 0
     for time_s, thumbnail in frames:
         yield time_s, thumbnail
@@ -201,6 +201,6 @@ def _until(frames: Iterable[Seen], until_s: float) -> Iterator[Seen]:
 
 
 def _centre(times_s: Sequence[float], before_s: float, cut_s: float) -> float:
-    """The middle one of the frames that may be the first of a shot: those that were not decoded, and the one after."""
+    """The middle of the frames that may be the first of a shot: the undecoded ones, and the decoded one after them."""
     between = sorted(time_s for time_s in times_s if before_s < time_s < cut_s)
     return [*between, cut_s][(len(between) + 1) // 2]

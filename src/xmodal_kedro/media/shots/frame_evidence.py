@@ -1,4 +1,4 @@
-"""Cuts in frames that are decoded one after the other anyway, however many they are."""
+"""Cuts in frames that are decoded one after the other anyway, in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import numpy as np
 from xmodal_kedro.media.shots.thumbnails import cuts_among
 
 FRAMES_AT_A_TIME = 256
-"""Thumbnails that are looked at together..."""
+"""Thumbnails that are compared together."""
 
 FRAMES_OF_CONTEXT = 32
-"""...and those at the end of them that are looked at again with what follows: a cut stands out from both its sides."""
+"""The last of them are compared again with what follows: a cut is cuts_s from the frames on both its sides."""
 
 
 class CutWatch:
-    """Looks for cuts among thumbnails as they come, some hundred at a time.
+    """Finds cuts among thumbnails while they are added, a few hundred at a time.
 
     Attributes:
-        seen_until_s: cuts before this time have been told.
+        seen_until_s: cuts before this time have been returned.
     """
 
     def __init__(self) -> None:
@@ -26,22 +26,22 @@ class CutWatch:
         self._thumbnails: list[np.ndarray] = []
 
     def look_at(self, time_s: float, thumbnail: np.ndarray) -> list[float]:
-        """Take the next frame.
+        """Add the next frame.
 
         Returns:
-            Cuts, seconds, that have come to light.
+            Cuts cuts_s by now, seconds.
         """
         self._times_s.append(time_s)
         self._thumbnails.append(thumbnail)
         if len(self._times_s) < FRAMES_AT_A_TIME:
             return []
-        found = self._between(self.seen_until_s, self._times_s[-FRAMES_OF_CONTEXT // 2])
+        cuts_s = self._between(self.seen_until_s, self._times_s[-FRAMES_OF_CONTEXT // 2])
         self.seen_until_s = self._times_s[-FRAMES_OF_CONTEXT // 2]
         del self._times_s[:-FRAMES_OF_CONTEXT], self._thumbnails[:-FRAMES_OF_CONTEXT]
-        return found
+        return cuts_s
 
     def finish(self, following: tuple[float, np.ndarray | None] | None) -> list[float]:
-        """The cuts that are left, up to and including the frame that follows (time and thumbnail), if one does."""
+        """The remaining cuts, up to and including the following frame (time and thumbnail), if there is one."""
         if following and following[1] is not None:
             self._times_s.append(following[0])
             self._thumbnails.append(following[1])

@@ -1,4 +1,4 @@
-"""What packet sizes and keyframes tell about cuts, before anything else is decoded."""
+"""Evidence for cuts from packet sizes and keyframes, before anything else is decoded."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ import numpy as np
 from xmodal_kedro.media.shots.thumbnails import STEP, difference, difference_after_motion
 
 HIDDEN_LOOKAHEAD = {"vp8": 25, "vp9": 25, "av1": 33}
-"""Frames by which codecs with hidden reference frames send a picture before it is shown."""
+"""Frames by which codecs with hidden reference frames send a frame before it is shown."""
 NEIGHBOURS = 32
-"""Packets of a neighbourhood."""
+"""Packets on each side that a packet is compared with."""
 
-EFFORT_DOUBT, EFFORT_BELIEF = 0.5, 1.2
-"""How much more keyframes must differ, for each keyframe's worth of bytes in a packet shortly before the second, for a
-cut to be possible, and to be believed: motion makes large packets as well as differences."""
+EFFORT_POSSIBLE, EFFORT_LIKELY = 0.5, 1.2
+"""How much more two keyframes must differ for a cut to be possible, and to be likely. Both are multiplied by the size
+of the largest packet shortly before the second keyframe, relative to a keyframe: motion causes large packets as well as
+differences."""
 STILL = 0.5
-"""Keyframes' worth of bytes in a GOP with which motion does not explain a difference."""
+"""If the packets of a GOP together are smaller than this fraction of its keyframe, motion does not explain a
+difference."""
 USUAL_GOPS = (250, 128)
-"""Frames between keyframes that are no cuts, before a file shows its own: the defaults of x264, x265 and libvpx."""
+"""Initial lengths of GOPs that end without a cut, frames: the defaults of x264, x265 and libvpx."""
 TRUSTED_AFTER = 2
-"""Early keyframes of a file that proved to be cuts, after which clear ones are believed."""
+"""Early keyframes of a file that must prove to be cuts before clear ones are accepted without decoding."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,11 @@ class Gop:
 
 
 Decode = Callable[[Gop], Iterable[tuple[float, np.ndarray]]]
-Seen = tuple[float, np.ndarray]
+TimedThumbnail = tuple[float, np.ndarray]
 
 
 class Keyframes:
-    """The keyframes of successive GOPs and the one that follows them; those not decoded yet are when asked for."""
+    """The keyframes of successive GOPs and the one that follows them, decoded lazily."""
 
     def __init__(self, decode: Decode, gops: list[Gop], following: tuple[float, np.ndarray | None] | None) -> None:
         self.gops = gops
@@ -82,16 +84,16 @@ class Keyframes:
         return self._lumas[index]
 
     def step(self, low: int, high: int) -> float:
-        """Difference between two of them; 0 where one cannot be decoded."""
+        """Difference between two of them; 0 if one cannot be decoded."""
         first, second = self.luma(low), self.luma(high)
         return 0.0 if first is None or second is None else difference_after_motion(first, second)
 
     def unlike(self) -> bool:
-        """Whether the decoded keyframes at both ends differ, as far as is known."""
+        """Whether the keyframes at both ends differ; True if one of them is not decoded."""
         first, second = self._lumas.get(0), self._lumas.get(len(self.gops))
         return first is None or second is None or difference(first, second) >= STEP
 
-    def seen(self, index: int) -> Seen | None:
+    def seen(self, index: int) -> TimedThumbnail | None:
         """Time and thumbnail, if there is such a keyframe and it can be decoded."""
         if index == len(self.gops) and not self._following:
             return None
@@ -99,14 +101,14 @@ class Keyframes:
         return None if luma is None else (self.time_s(index), luma)
 
     def changed(self, looks: int) -> list[int]:
-        """Keyframes unlike the one before, sought by halving where the difference is largest.
+        """Keyframes unlike the one before, found by bisection where the difference is largest.
 
         Args:
-            looks: most keyframes to decode. What is left then is not looked into.
+            looks: max keyframes to decode. The search ends there.
         """
         spans, changed = [(-self.step(0, len(self.gops)), 0, len(self.gops))], []
-        most = len(self._lumas) + looks
-        while spans and len(self._lumas) <= most:
+        limit = len(self._lumas) + looks
+        while spans and len(self._lumas) <= limit:
             step, low, high = heappop(spans)
             if -step < STEP:
                 break
@@ -120,50 +122,50 @@ class Keyframes:
 
 
 class KeyframeJudge:
-    """Tells from a file's habits whether an early keyframe is a cut, without decoding what lies before it."""
+    """Decides from earlier keyframes of a file whether one is a cut, without decoding the frames before it."""
 
     def __init__(self) -> None:
         self._usual = list(USUAL_GOPS)
-        self._told: bool | None = None
+        self._scenecut: bool | None = None
         self._right = self._wrong = 0
 
     def judge(self, gop: Gop, end_s: float, step: float) -> bool | None:
-        """Whether the keyframe after a GOP is a cut; None where its frames must be looked at.
+        """Whether the keyframe after a GOP is a cut; None if the frames of the GOP must be decoded to decide.
 
         Args:
             end_s: time of that keyframe.
             step: difference between it and the keyframe before.
         """
-        told = self.sets_keyframes_at_cuts(gop)
+        sets_keyframes = self.sets_keyframes_at_cuts(gop)
         length = len(gop.sizes)
         if self.is_usual(gop):
             return None if sum(gop.sizes[1:]) < STILL * gop.sizes[0] else False
         effort = _effort(gop)
-        if step < STEP + EFFORT_DOUBT * effort or self._wrong > self._right + TRUSTED_AFTER:
+        if step < STEP + EFFORT_POSSIBLE * effort or self._wrong > self._right + TRUSTED_AFTER:
             return False
         duration_s = end_s - gop.times_s[0]
         on_the_second = abs(duration_s - round(duration_s)) < 0.5 * duration_s / length
-        trusted = self._right > self._wrong if self._right >= TRUSTED_AFTER else told and not on_the_second
-        return True if trusted and step >= STEP + EFFORT_BELIEF * effort else None
+        trusted = self._right > self._wrong if self._right >= TRUSTED_AFTER else sets_keyframes and not on_the_second
+        return True if trusted and step >= STEP + EFFORT_LIKELY * effort else None
 
     def is_likely(self, gop: Gop, step: float) -> bool:
-        """Whether the keyframe after a GOP, of which `judge` was not sure, is rather a cut than not."""
-        return not self.is_usual(gop) and step >= STEP + EFFORT_BELIEF * _effort(gop)
+        """Whether the keyframe after a GOP, for which `judge` returned None, is more likely a cut than not."""
+        return not self.is_usual(gop) and step >= STEP + EFFORT_LIKELY * _effort(gop)
 
     def sets_keyframes_at_cuts(self, gop: Gop) -> bool:
-        """Whether x264 or x265, which write their settings into a file's first packet, were left to find cuts."""
-        if self._told is None:
+        """Whether x264 or x265, which write their settings into a file's first packet, were set to detect cuts."""
+        if self._scenecut is None:
             pattern = rb"keyint=\d+ (?:keyint_min|min-keyint)=\d+ .{0,40}?scenecut=(\d+)"
             settings = re.search(pattern, bytes(gop.packets[0])[:8192], re.DOTALL)
-            self._told = bool(settings and int(settings[1]))
-        return self._told
+            self._scenecut = bool(settings and int(settings[1]))
+        return self._scenecut
 
     def is_usual(self, gop: Gop) -> bool:
-        """Whether a GOP is as long as others that did not end in a cut, and so of no importance."""
+        """Whether a GOP is as long as others that did not end in a cut, so that its end is no evidence of one."""
         return len(gop.sizes) == 1 or any(abs(len(gop.sizes) - usual) <= 2 for usual in self._usual)
 
     def learn(self, gop: Gop, *, is_cut: bool) -> None:
-        """Take note of whether the keyframe after a GOP turned out to be a cut."""
+        """Record whether the keyframe after a GOP turned out to be a cut."""
         if is_cut:
             self._right += 1
         else:
@@ -172,9 +174,10 @@ class KeyframeJudge:
 
 
 def _effort(gop: Gop) -> float:
-    """The largest packet shortly before the end of a GOP, in keyframes.
+    """Size of the largest packet shortly before the end of a GOP, relative to the keyframe's size.
 
-    A keyframe that cost no more than others of its packets, a dark one, is no measure: then three times the largest is.
+    A keyframe that is not much larger than the other packets, such as a dark one, is a poor measure. Then three times
+    the largest packet is used.
     """
     length = len(gop.sizes)
     if length == 1:
@@ -183,7 +186,7 @@ def _effort(gop: Gop) -> float:
 
 
 def hidden_lookahead(gop: Gop) -> int:
-    """Frames by which a packet may hold a picture before it is shown."""
+    """Frames by which a packet may hold a frame before it is shown."""
     return HIDDEN_LOOKAHEAD.get(gop.packets[0].stream.codec_context.codec.canonical_name, 0)
 
 
@@ -193,8 +196,8 @@ def find_spikes(sizes: Sequence[int], before: Sequence[int], share: float, ratio
     Args:
         sizes: bytes of each packet; the first is the keyframe.
         before: bytes of the packets before, without keyframes.
-        share: least part of the keyframe's bytes.
-        ratio: least multiple of what other packets near take.
+        share: min size as a fraction of the keyframe's.
+        ratio: min size as a multiple of the level of nearby packets.
     """
     earlier = [*before, *sizes[1:]]
     offset = len(before) - 1
@@ -208,6 +211,6 @@ def find_spikes(sizes: Sequence[int], before: Sequence[int], share: float, ratio
 
 
 def _level(sizes: Sequence[int], index: int) -> float:
-    """What the third largest packet takes on the quieter side: another cut or two may be near."""
+    """Size of the third largest packet on the side where it is smaller, as one or two other cuts may be near."""
     sides = sizes[max(0, index - NEIGHBOURS) : index], sizes[index + 1 : index + 1 + NEIGHBOURS]
     return min((sorted(side)[-3] for side in sides if len(side) >= 8), default=max(sizes, default=0))

@@ -1,4 +1,4 @@
-"""Small pictures of brightness, and the cuts that show among those of successive frames."""
+"""Luma thumbnails, and the cuts among those of successive frames."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import numpy as np
 THUMBNAIL_ROWS, THUMBNAIL_COLUMNS = 18, 32
 
 STEP = 0.3
-"""Least difference between the shots on both sides of a cut, see `difference`."""
+"""Min difference between the shots on both sides of a cut, see `difference`."""
 STEP_MARGIN = 0.22
-"""How far that difference exceeds those within the shots right beside the cut."""
+"""Min margin by which that difference exceeds those within the shots beside the cut."""
 CONTEXT = 2
-"""Frames of each side that are compared with those of the other: a flash of fewer frames is no cut."""
+"""Frames on each side that are compared with those of the other. A flash of fewer frames is no cut."""
 MOTION = 4
-"""Frames on each side whose differences tell how much moves; the largest is left out, as it may be another cut."""
+"""Frames on each side whose differences measure motion. The largest is left out, as it may be another cut."""
 
 FOUND_AGAIN, PLAIN = 0.9, 8.0
-"""Correlation with which a part of one picture is found in another, and the contrast that it must have, grey levels."""
+"""Min correlation of a part of one thumbnail with another, and min contrast of that part (std, grey levels)."""
 
 
 def luma_thumbnail(frame: av.VideoFrame) -> np.ndarray:
-    """Brightness of a frame in coarse cells: uint8 [18, 32].
+    """Luma of a frame in coarse cells: uint8 [18, 32].
 
-    A planar 8-bit frame is read in place, every few pixels; others are converted first.
+    A planar 8-bit frame is subsampled in place. Others are converted first.
     """
     if not frame.format.name.startswith(("yuv", "nv", "gray")) or frame.format.components[0].bits != 8:
         frame = frame.reformat(format="gray", threads=1)
@@ -46,12 +46,12 @@ def luma_thumbnail(frame: av.VideoFrame) -> np.ndarray:
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> float:
-    """How unlike two thumbnails are: 0 for the same, about 1 for unrelated ones, whatever the light."""
+    """Difference of two thumbnails: 0 if equal, about 1 if unrelated, independent of brightness and contrast."""
     return float(np.abs(_levelled(first) - _levelled(second)).mean())
 
 
 def difference_after_motion(first: np.ndarray, second: np.ndarray) -> float:
-    """The same for frames some time apart: 0 where the middle of one is found anywhere in the other."""
+    """The same for frames some time apart: 0 if the middle of one is found anywhere in the other."""
     rows, columns = THUMBNAIL_ROWS // 4, THUMBNAIL_COLUMNS // 4
     for image, part in ((first, second), (second, first)):
         middle = part[rows:-rows, columns:-columns]
@@ -61,7 +61,7 @@ def difference_after_motion(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _levelled(thumbnail: np.ndarray) -> np.ndarray:
-    """Without brightness and contrast; the constant keeps the noise of plain pictures from being blown up."""
+    """Normalise brightness and contrast. The constant keeps the noise of plain frames from being amplified."""
     pixels = thumbnail.astype(np.float32)
     levelled: np.ndarray = (pixels - pixels.mean()) / (pixels.std() + 8)
     return levelled
@@ -70,8 +70,8 @@ def _levelled(thumbnail: np.ndarray) -> np.ndarray:
 def cuts_among(times_s: Sequence[float], thumbnails: Sequence[np.ndarray]) -> list[float]:
     """Hard cuts in successive frames: times of the first frames of new shots.
 
-    The frames on one side of a cut are alike and unlike those on the other. Motion, which makes neighbours differ as
-    well, a flash, after which the picture comes back, and a dissolve are not cuts.
+    The frames on one side of a cut are alike and unlike those on the other. Not cuts are: motion, where neighbours
+    differ as well; a flash, after which the scene returns; a dissolve.
     """
     frames = [_levelled(thumbnail) for thumbnail in thumbnails]
     steps = [0.0, *(float(np.abs(second - first).mean()) for first, second in pairwise(frames))]

@@ -14,7 +14,7 @@ from tests.project import PROJECT, SMALL_WORLD, Project
 
 FIRST_RUN_STATUS = "first_run.viz"
 """Folder in which `small_run` keeps Kedro-Viz's files of its first run."""
-LONGEST_FIRST = (
+SLOWEST_FIRST = (
     "test_main_line.py",  # makes `small_run`, so other processes need not wait for it
     "training/test_launch.py",
     "test_dvc.py",
@@ -35,7 +35,7 @@ settings.load_profile("no_deadline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    place = {PROJECT / "tests" / name: number for number, name in enumerate(LONGEST_FIRST)}
+    place = {PROJECT / "tests" / name: number for number, name in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
 

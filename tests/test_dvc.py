@@ -18,7 +18,7 @@ from kedro.config import OmegaConfigLoader
 from tests.project import PROJECT, Project
 from tests.test_architecture import PACKAGE, PIPELINES, parts_used
 from xmodal_kedro import settings
-from xmodal_kedro.cli.audit import NAMES_ITS_RUN, TELLS_FILE_TIMES
+from xmodal_kedro.cli.audit import HOLDS_FILE_TIMES, NAMES_ITS_RUN
 from xmodal_kedro.params import TrainParams
 
 UNTRACKED = {
@@ -145,7 +145,7 @@ class TestStage:
         assert labelled == {location(output, name) for node in nodes for output in node.outputs}
 
     def test_says_which_shards_depend_on_the_times_of_files(self, name: str) -> None:
-        labelled = {path for path, options in outputs(name).items() if TELLS_FILE_TIMES in options.get("labels", [])}
+        labelled = {path for path, options in outputs(name).items() if HOLDS_FILE_TIMES in options.get("labels", [])}
         made = {"recording_embeddings"} & PIPELINES[name].all_outputs()
         assert labelled == {location(output, name) for output in made}
 

@@ -142,7 +142,7 @@ def test_a_download_that_always_breaks_off_ends_in_one_error_that_names_the_addr
 
 
 class Endless(BaseHTTPRequestHandler):
-    """Sends zeros for as long as somebody reads them, and tells no length."""
+    """Sends zeros for as long as somebody reads them, and states no length."""
 
     def do_HEAD(self) -> None:
         self.send_response(200)

@@ -11,7 +11,7 @@ import pytest
 from tests.project import PROJECT
 
 WORDS = {
-    r"(?i)\b(told|telling)\b|(?<!\.)\btells?\b(?!\()": "reported, returns, known",
+    r"(?i)\b(told|telling)\b|(?<![.\w-])\btells?\b(?![(-])": "reported, returns, known",
     r"\b(Reel|Tape|Ears|Heard|Listener)\b": "VideoTrack, AudioBuffer, AudioModel, Prediction, callback",
     r"\b_?(MOST|LEAST|LONGEST|SHORTEST)_[A-Z]": "MAX_, MIN_",
     r"(?i)\bput on one side of the split\b": "assigned to one split",
@@ -21,6 +21,8 @@ WORDS = {
 ALLOWED = {
     "tests/test_words.py",
     "src/xmodal_kedro/training/launch.py",  # multiprocessing's Listener
+    "src/xmodal_kedro/listener.py",  # a name that models in MLflow import
+    "src/xmodal_kedro/sample/world.py",  # "Heard" begins a sentence
     "tests/training/test_student.py",
     "src/xmodal_kedro/training/student.py",  # a name of weights that are stored
 }

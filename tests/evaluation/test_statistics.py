@@ -45,18 +45,18 @@ def predictions(wrong: dict[str, list[int]], folds: np.ndarray = FOLDS, protocol
     return pd.concat(tables, ignore_index=True)
 
 
-TOLD = predictions({"pretrained": [1, 2, 1, 2, 0], "random": [3, 3, 4, 3, 3]})
+PREDICTIONS = predictions({"pretrained": [1, 2, 1, 2, 0], "random": [3, 3, 4, 3, 3]})
 
 
 def test_a_measure_is_counted_within_fold_and_representation() -> None:
-    values = fold_values(TOLD, ["accuracy"]).set_index(["representation", "fold"])["value"]
+    values = fold_values(PREDICTIONS, ["accuracy"]).set_index(["representation", "fold"])["value"]
     assert values["pretrained"].tolist() == pytest.approx([0.9, 0.8, 0.9, 0.8, 1.0])
     assert values["random"].tolist() == pytest.approx([0.7, 0.7, 0.6, 0.7, 0.7])
 
 
 def test_the_gain_its_interval_and_p_are_those_of_the_corrected_test_by_hand() -> None:
-    values = fold_values(TOLD, ["accuracy"])
-    (gain,) = all_gains(values, TOLD, rotate(FOLDS), ["accuracy"]).to_dict("records")
+    values = fold_values(PREDICTIONS, ["accuracy"])
+    (gain,) = all_gains(values, PREDICTIONS, rotate(FOLDS), ["accuracy"]).to_dict("records")
     assert (gain["over"], gain["folds"], gain["gain"]) == ("random", 5, pytest.approx(0.2))
     error = np.std(GAINS, ddof=1) * np.sqrt(1 / 5 + 10 / 40)
     reach = stats.t.ppf(0.975, 4) * error
@@ -113,8 +113,8 @@ def test_who_was_asked_other_clips_is_not_compared() -> None:
 
 
 def test_the_summary_is_flat_and_agrees_with_a_count_by_hand() -> None:
-    values = fold_values(TOLD, ["accuracy"])
-    metrics = summarise("esc10", values, all_gains(values, TOLD, rotate(FOLDS), ["accuracy"]))
+    values = fold_values(PREDICTIONS, ["accuracy"])
+    metrics = summarise("esc10", values, all_gains(values, PREDICTIONS, rotate(FOLDS), ["accuracy"]))
     assert metrics["esc10.linear_probe.pretrained.accuracy"] == pytest.approx(0.88)
     assert metrics["esc10.linear_probe.random.accuracy_std"] == pytest.approx(np.std([0.7, 0.7, 0.6, 0.7, 0.7], ddof=1))
     assert metrics["esc10.linear_probe.gain_over_random.accuracy"] == pytest.approx(0.2)
@@ -123,7 +123,7 @@ def test_the_summary_is_flat_and_agrees_with_a_count_by_hand() -> None:
 
 
 def test_the_gains_of_classes_add_up_to_that_of_all() -> None:
-    table = class_gains(TOLD, "linear_probe", "random")
+    table = class_gains(PREDICTIONS, "linear_probe", "random")
     assert table["gain"].is_monotonic_decreasing
     assert table["gain"].mean() == pytest.approx(0.2)  # both classes have as many clips
 

@@ -50,7 +50,7 @@ def loud(end_ms: int, cuts: list[int] | None = None, keyframes: list[int] | None
     return Recording(end_ms, np.full(end_ms // BLOCK_MS, LOUD), cuts or [], keyframes or [])
 
 
-def tell(planner: SpanPlanner, recording: Recording, start_ms: int, end_ms: int) -> None:
+def feed(planner: SpanPlanner, recording: Recording, start_ms: int, end_ms: int) -> None:
     """All cuts and keyframes in a part of the recording."""
     for time_ms in recording.cuts:
         if start_ms <= time_ms < end_ms:
@@ -64,7 +64,7 @@ def plan(recording: Recording, params: ClipParams | None = None) -> list[Span]:
     """Spans if all is reported before any is asked for."""
     planner = SpanPlanner(params or ClipParams())
     planner.hear(recording.mean_squares)
-    tell(planner, recording, 0, recording.end_ms)
+    feed(planner, recording, 0, recording.end_ms)
     return planner.finish(recording.end_ms)
 
 

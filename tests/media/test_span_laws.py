@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.media.planning import lengths_ms, loud, plan, recordings, short_spans, shots_of, tell
+from tests.media.planning import feed, lengths_ms, loud, plan, recordings, short_spans, shots_of
 from xmodal_kedro.media.spans import BLOCK_MS, MAX_UNDECIDED_SPANS, OPEN_SPANS, Span, SpanPlanner
 from xmodal_kedro.params import ClipParams
 
@@ -34,14 +34,14 @@ def test_spans_do_not_depend_on_how_much_is_told_at_a_time(recording, params, da
             planner.hear(recording.mean_squares[heard : heard + amount_ms // BLOCK_MS])
             heard += amount_ms // BLOCK_MS
         else:
-            tell(planner, recording, seen_ms, seen_ms + amount_ms)
+            feed(planner, recording, seen_ms, seen_ms + amount_ms)
             seen_ms += amount_ms
         settled = planner.settle(seen_ms)
         assert all(span.end_ms <= planner.position_ms for span in settled)
         assert planner.position_ms <= min(BLOCK_MS * heard, seen_ms)
         spans += settled
     planner.hear(recording.mean_squares[heard:])
-    tell(planner, recording, seen_ms, recording.end_ms)
+    feed(planner, recording, seen_ms, recording.end_ms)
 
     assert spans + planner.finish(recording.end_ms) == plan(recording, params)
 

@@ -24,7 +24,7 @@ import yaml
 NAMES_ITS_RUN = "names-its-run"
 """Label in `dvc.yaml` of outputs that hold the id of the run that wrote them, so they differ between runs."""
 
-TELLS_FILE_TIMES = "tells-file-times"
+HOLDS_FILE_TIMES = "holds-file-times"
 """Label of shards whose metadata holds modification times of the source files: only their rows are compared."""
 
 Lock = Mapping[str, Any]
@@ -187,7 +187,7 @@ def audit(repository: Path, workplace: Path) -> list[str]:
         clone.repro()
         problems += [f"{name}: ran again in the {clone.folder.name} clone, unchanged" for name in clone.repro()]
     first, second = (clone.lock() for clone in clones)
-    unlike, timed = (clones[0].labelled(label) for label in (NAMES_ITS_RUN, TELLS_FILE_TIMES))
+    unlike, timed = (clones[0].labelled(label) for label in (NAMES_ITS_RUN, HOLDS_FILE_TIMES))
     for difference in compare_locks(first, second, unlike | timed):
         problems.append(str(difference))
         pair = [clone.folder / difference.path for clone in clones]

@@ -113,7 +113,7 @@ def _count(clips: Shards, labels: Shards, classes: int, key: str) -> NDArray[np.
 
 @contextmanager
 def reading(what: str, key: str, shard: LoadShard) -> Iterator[None]:
-    """Tell which shard it was, and what to do, where one cannot be read.
+    """Name the shard, and what to do, where one cannot be read.
 
     Raises:
         UserError: in place of the errors of Parquet and storage.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
+from scipy.cluster.hierarchy import DisjointSet
 
 from xmodal_kedro.dedup.agreement import Agreement, VideoSignature, agreement, read_videos
 from xmodal_kedro.dedup.candidates import find_candidates, video_keys
@@ -84,19 +85,10 @@ def matching_pairs(signatures: Shards, params: NearDuplicateParams) -> Iterator[
 
 
 def groups(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The smallest member of the group of every item that occurs in a pair. Each pair joins two groups.
-
-    Union-find, R. E. Tarjan, "Efficiency of a good but not linear set union algorithm", 1975, with path halving.
-    """
-    parent: dict[str, str] = {}
-
-    def root(item: str) -> str:
-        parent.setdefault(item, item)
-        while parent[item] != item:
-            parent[item] = item = parent[parent[item]]
-        return item
-
-    for pair in pairs:
-        first, second = sorted(root(item) for item in pair)
-        parent[second] = first
-    return {item: root(item) for item in parent}
+    """The smallest member of the group of every item that occurs in a pair, groups being joined by pairs."""
+    joined: DisjointSet = DisjointSet()
+    for one, other in pairs:
+        joined.add(one)
+        joined.add(other)
+        joined.merge(one, other)
+    return {item: min(group) for group in joined.subsets() for item in group}

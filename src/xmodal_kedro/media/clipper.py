@@ -162,7 +162,7 @@ class Clipper:
             return "corrupt", f"it breaks off after {known_s:.1f} s: {self._broke_off}"
         expected_s = promised_s(self._streams, container)
         if expected_s - known_s > max(LOST_END_S, LOST_SHARE * expected_s):
-            return "corrupt", f"it ends after {known_s:.1f} s of the {expected_s:.1f} s that its header tells of"
+            return "corrupt", f"it ends after {known_s:.1f} s of the {expected_s:.1f} s that its header states"
         if self._unseen_spans:
             return "no_picture", f"{self._unseen_spans} spans of its sound have no picture"
         return None

@@ -18,7 +18,7 @@ FOLDS = 5
 BEHIND_DB = (-14.0, -3.0)
 """How loud the sound behind is, by the one in front, and..."""
 NOISE_DB = (-30.0, -5.0)
-"""...how loud the place is. Nearly all sounds alone are told by a network with random weights; of these, two thirds."""
+"""...how loud the place is. A network with random weights recognises nearly all sounds alone; of these, two thirds."""
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tests.evaluation.test_statistics import FOLDS, TOLD, predictions
+from tests.evaluation.test_statistics import FOLDS, PREDICTIONS, predictions
 from xmodal_kedro.evaluation.benchmarks.benchmark import rotate
 from xmodal_kedro.evaluation.statistics import all_gains, fold_values
 from xmodal_kedro.reports.transfer.plots import class_gains, confusion_matrix, gain_intervals
@@ -29,7 +29,7 @@ def test_the_confusion_matrix_counts_the_pretrained_network_alone_true_classes_i
 
 
 def test_gains_are_drawn_in_points_with_their_intervals() -> None:
-    gains = all_gains(fold_values(TOLD, ["accuracy"]), TOLD, rotate(FOLDS), ["accuracy"])
+    gains = all_gains(fold_values(PREDICTIONS, ["accuracy"]), PREDICTIONS, rotate(FOLDS), ["accuracy"])
     (bars,) = gain_intervals(gains).data
     assert bars.y == ("random weights, linear probe",)
     assert bars.x[0] == pytest.approx(20)
@@ -37,7 +37,7 @@ def test_gains_are_drawn_in_points_with_their_intervals() -> None:
 
 
 def test_classes_are_drawn_by_their_gain_over_what_learnt_nothing() -> None:
-    (bars,) = class_gains(TOLD).data
+    (bars,) = class_gains(PREDICTIONS).data
     assert sorted(bars.y) == ["a", "b"]
     assert list(bars.x) == sorted(bars.x, reverse=True)
     assert not class_gains(predictions({"pretrained": [0] * 5}, protocol="zero_shot")).data

@@ -130,7 +130,7 @@ def test_odd_names_are_local_names_and_can_be_written_in_tables(tmp_path: Path) 
     (tmp_path / "list.csv").write_text("uri\n" + "\n".join(f'"{name}"' for name in names))
     assert all(file.read_bytes() == name.encode() for name, file in sources(tmp_path / "list.csv").load().items())
     (tmp_path / r"caf\xe9.mp4").write_text("its double")
-    with pytest.raises(DatasetError, match=r"two files are told as .*rename it"):
+    with pytest.raises(DatasetError, match=r"listed as .*rename it"):
         listed(tmp_path)
 
 

@@ -20,7 +20,7 @@ SUFFIXES = (".csv", ".parquet")
 
 
 def is_manifest(address: str) -> bool:
-    """Whether a file's name says that it is a manifest."""
+    """Whether a file is a manifest, by its name."""
     return address.lower().endswith(SUFFIXES)
 
 
@@ -28,7 +28,7 @@ def read_manifest(file: FileRef) -> list[str]:
     """The addresses that a manifest names, in its order, each once. Columns other than `uri` are ignored.
 
     Raises:
-        DatasetError: naming the file, field or row that is wrong, and the remedy.
+        DataError: naming the wrong file, field or row, and the remedy.
     """
     column = _parquet_column(file) if file.path.lower().endswith(".parquet") else _csv_column(file)
     addresses: list[str] = []

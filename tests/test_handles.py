@@ -1,4 +1,4 @@
-"""Files are handed on as what opens them: local ones as they are, remote ones as a copy for as long as it is needed."""
+"""File references: local files are opened in place, remote ones are copied for as long as they are needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xmodal_kedro.storage import FileRef, files, local_path, protocol_of, sha256
 
 @pytest.fixture
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, empty."""
+    """An empty folder for temporary files."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(files, "FETCH_PAUSE_S", 0.001)
     return tmp_path
@@ -142,7 +142,7 @@ def test_a_download_that_always_breaks_off_ends_in_one_error_that_names_the_addr
 
 
 class Endless(BaseHTTPRequestHandler):
-    """Sends zeros for as long as somebody reads them, and tells no length."""
+    """Sends zeros for as long as they are read, and reports no length."""
 
     def do_HEAD(self) -> None:
         self.send_response(200)
@@ -178,10 +178,10 @@ def test_a_web_server_that_never_answers_is_given_up(room: Path, monkeypatch: py
 
 
 def test_secrets_are_neither_shown_nor_part_of_what_a_file_is_and_reach_workers() -> None:
-    told = FileRef("a", "s3://b/a", 1, 2, "v", {"secret": "hush"})
+    with_secret = FileRef("a", "s3://b/a", 1, 2, "v", {"secret": "hush"})
     plain = FileRef("a", "s3://b/a", 1, 2, "v")
-    assert "hush" not in repr(told)
-    assert told == plain
-    assert hash(told) == hash(plain)
-    assert told.listing_mark == plain.listing_mark == "a:1:2:v"
-    assert pickle.loads(pickle.dumps(told)).storage_options == {"secret": "hush"}
+    assert "hush" not in repr(with_secret)
+    assert with_secret == plain
+    assert hash(with_secret) == hash(plain)
+    assert with_secret.listing_mark == plain.listing_mark == "a:1:2:v"
+    assert pickle.loads(pickle.dumps(with_secret)).storage_options == {"secret": "hush"}

@@ -1,4 +1,4 @@
-"""A manifest that is wrong is told with its file, field or row, and the remedy."""
+"""An error about a manifest names its file, field or row, and the remedy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
     ],
     ids=["empty", "no column", "two columns", "no row", "empty cell", "no cell", "blank", "latin-1", "open quote"],
 )
-def test_a_wrong_csv_is_told(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_wrong_csv_is_an_error(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "list.csv").write_bytes(content)
     with pytest.raises(DatasetError, match=said):
         read_manifest(manifest(tmp_path / "list.csv"))
@@ -64,13 +64,13 @@ def test_a_wrong_csv_is_told(tmp_path: Path, content: bytes, said: str) -> None:
     ],
     ids=["no column", "numbers", "null", "no row"],
 )
-def test_a_wrong_parquet_is_told(tmp_path: Path, columns: dict[str, list[object]], said: str) -> None:
+def test_a_wrong_parquet_is_an_error(tmp_path: Path, columns: dict[str, list[object]], said: str) -> None:
     pd.DataFrame(columns).to_parquet(tmp_path / "list.parquet")
     with pytest.raises(DatasetError, match=said):
         read_manifest(manifest(tmp_path / "list.parquet"))
 
 
-def test_a_parquet_file_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_parquet_file_that_is_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "list.parquet").write_bytes(b"uri\na.mp4\n")
     with pytest.raises(DatasetError, match=r"list.parquet is not a whole Parquet file \(.*\): write it again"):
         read_manifest(manifest(tmp_path / "list.parquet"))

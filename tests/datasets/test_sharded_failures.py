@@ -1,4 +1,4 @@
-"""What fails, is killed or finds no room costs the sharded dataset no more than itself."""
+"""A shard that fails, is killed or finds no space affects no other shard."""
 
 from __future__ import annotations
 

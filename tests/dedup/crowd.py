@@ -1,4 +1,4 @@
-"""Signatures of very many videos, made when they are asked for; run as a program, it tells the memory of the search."""
+"""Signatures of very many videos, made lazily. As a program, it prints the memory that the search takes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from xmodal_kedro.schemas import SIGNATURES_ARROW
 
 VIDEOS_A_SHARD, CLIPS_A_VIDEO, WORDS_A_CLIP, HOPS_A_CLIP, PICTURES = 128, 4, 147, 167, 2
 COPY_EVERY = 16
-"""One in so many videos is a copy, with 6 % of wrong bits, of the one before."""
+"""One in so many videos is a copy of the one before, with 6 % wrong bits."""
 
 
 @dataclass(frozen=True)
 class CrowdShard:
-    """A shard of videos unlike each other, but for copies."""
+    """A shard of unrelated videos, except for copies."""
 
     index: int
 
@@ -60,7 +60,7 @@ def video_id_of(number: int) -> str:
 
 
 def peak_mb() -> int:
-    """Most memory that this process has held, megabytes."""
+    """Peak memory of this process, megabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 

@@ -76,7 +76,7 @@ def test_another_recording_and_one_played_faster_are_not_taken_for_copies(found:
     assert name not in {Path(uri).stem for uri in found["uri"]}
 
 
-def test_frames_distinguish_a_plain_copy_from_a_mirrored_one(
+def test_frames_distinguish_a_copy_from_a_mirrored_one(
     corpus: tuple[dict[str, MemoryShard], pd.DataFrame],
 ) -> None:
     (original,), (plain,), (mirrored,) = (

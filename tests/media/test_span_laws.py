@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.media.planning import lengths_ms, loud, plan, recordings, short_spans, shots_of
+from tests.media.planning import add_times, lengths_ms, loud, plan, recordings, short_spans, shots_of
 from xmodal_kedro.media.spans import BLOCK_MS, MAX_UNDECIDED_SPANS, OPEN_SPANS, Span, SpanPlanner
 from xmodal_kedro.params import ClipParams
 

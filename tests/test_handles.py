@@ -102,7 +102,7 @@ def test_a_file_larger_than_a_block_comes_whole(room: Path, monkeypatch: pytest.
 
 def test_a_file_of_another_size_than_listed_is_a_fault(room: Path) -> None:
     with (
-        pytest.raises(OSError, match=r"5 bytes came, 9 were listed.*memory://place/a.mp4"),
+        pytest.raises(OSError, match=r"5 bytes .*9 .*memory://place/a.mp4"),
         remote(b"there", 9).fetched(),
     ):
         pass
@@ -135,7 +135,7 @@ def test_a_download_that_always_breaks_off_ends_in_one_error_that_names_the_addr
     handler = flaky(failures=100)
     with http_server(handler) as address:
         file = FileRef("a", f"{address}/a.mp4", len(Flaky.content), 0)
-        with pytest.raises(OSError, match=rf"storage did not give it: .*{address}/a.mp4"), file.fetched():
+        with pytest.raises(OSError, match=rf"{address}/a.mp4"), file.fetched():
             pass
     assert handler.downloads == files.FETCH_ATTEMPTS
     assert not list(room.iterdir())

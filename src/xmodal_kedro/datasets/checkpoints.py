@@ -49,7 +49,7 @@ class CheckpointFolder:
             except Exception as error:  # safetensors raises errors of its own types
                 logger.warning("%s cannot be read (%s): trying the one before", self._file(step), error)
         if steps:
-            raise DataError(f"none of the checkpoints in {self.path} can be read: delete that folder to start anew")
+            raise DataError(f"none of the checkpoints in {self.path} can be read: delete that folder to start over")
         return None
 
     def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], kept: int) -> None:

@@ -102,9 +102,7 @@ def _canonical_object(value: Any) -> Any:
         return {"parameters": canonical(value.identity())}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {"fields": {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}}
-    raise TypeError(
-        f"cannot fingerprint {value!r}: give a shard's job plain values, typed parameters, tables, shards or files"
-    )
+    raise TypeError(f"cannot fingerprint {value!r}: pass plain values, typed parameters, tables, shards or files")
 
 
 def _table_hash(table: pa.Table) -> str:

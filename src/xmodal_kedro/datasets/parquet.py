@@ -39,7 +39,7 @@ def write_tables(
     """
     first = next(tables, None)
     if first is None:
-        raise ValueError("the job gave no table: give one without rows where there are none")
+        raise ValueError("the job returned no table: return one without rows if there are none")
     schema = first.schema.remove_metadata()
     footer: Footer = {}
     # Uncompressed columns are read by memory map. A dictionary encoding of audio would double the time to read it.

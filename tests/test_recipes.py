@@ -1,4 +1,4 @@
-"""A recipe is a name and a version on a function."""
+"""A recipe is a name and a version that are attached to a function."""
 
 from __future__ import annotations
 

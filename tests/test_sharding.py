@@ -1,4 +1,4 @@
-"""Sharding bounds shards, and growth touches few of them."""
+"""Sharding bounds shards, and growth changes few of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_order_of_items_does_not_matter(weights, bound, random):
 
 
 @given(CORPORA)
-def test_a_key_tells_which_items_belong_to_its_shard(weights):
+def test_a_key_determines_which_items_belong_to_its_shard(weights):
     shards = spread(weights, 10)
     assert members(weights, shards) == shards
 

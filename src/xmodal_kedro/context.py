@@ -68,8 +68,8 @@ class ProjectContext(KedroContext):
         unknown = sorted(set(self._runtime_params or {}) - known)
         if unknown:
             raise click.ClickException(
-                f"--params names nothing of this project: {', '.join(unknown)}; it takes {', '.join(sorted(known))}"
+                f"--params has unknown names: {', '.join(unknown)}; it takes {', '.join(sorted(known))}"
             )
         empty = sorted(name for name, value in (self._runtime_params or {}).items() if name in PLACES and not value)
         if empty:  # such as an unset shell variable: the default would be used silently
-            raise click.ClickException(f"--params {empty[0]}= names no place: give one, or leave it out")
+            raise click.ClickException(f"--params {empty[0]}= is empty: set a path, or leave it out")

@@ -6,23 +6,23 @@ import errno
 import os
 
 REASONS: dict[str, str] = {
-    "unreadable": "storage did not give the file, or it is not a regular file; the next run tries again",
+    "unreadable": "the file cannot be fetched from storage, or is not a regular file; the next run tries again",
     "not_media": "no demuxer recognises the content as audio or video",
-    "forbidden_format": "the container is not on the safe list: some make their reader open other files or the network",
+    "forbidden_format": "the container is not on the safe list: some make readers open other files or the network",
     "forbidden_protocol": "the protocol of its address is not on the safe list",
     "no_audio": "there is no audio stream",
-    "no_picture": "there is no video stream, or it ends before the sound; ingest.audio_only takes files without one",
+    "no_picture": "there is no video stream, or it ends before the audio; ingest.audio_only accepts files without one",
     "unknown_codec": "a needed stream has a codec that this FFmpeg cannot decode",
     "corrupt": "the data is invalid or breaks off",
-    "silent": "all of its sound is under clip.silence_dbfs",
-    "too_short": "its sound is shorter than clip.min_s",
+    "silent": "all of its audio is under clip.silence_dbfs",
+    "too_short": "its audio is shorter than clip.min_s",
     "too_long": "it is longer than ingest.max_duration_s",
     "too_many_bytes": "the file is larger than ingest.max_size_gb",
-    "too_many_pixels": "its pictures have more pixels than ingest.max_pixels",
+    "too_many_pixels": "its frames have more pixels than ingest.max_pixels",
     "too_many_streams": "it has more streams than ingest.max_streams",
-    "timed_out": "decoding it took longer than its limit (timeout_s, and a second for each slowest_mb_per_s)",
+    "timed_out": "decoding it took longer than its timeout (timeout_s plus its size over slowest_mb_per_s)",
     "crashed": "the decoder crashed on it",
-    "killed": "the decoder was killed while at it, most likely since memory ran out; the next run tries again",
+    "killed": "the decoder was killed, most likely because memory ran out; the next run tries again",
     "duplicate": "another source has the same content",
 }
 """Code and meaning of every reason. For a source that was used in part, it is the reason for the rest."""

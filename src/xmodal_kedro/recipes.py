@@ -59,7 +59,7 @@ def recipe(name: str, *, version: int, libraries: tuple[str, ...] = ()) -> Calla
     def attach(function: Function) -> Function:
         existing = RECIPES.get(name)
         if existing is not None and _qualified_name(existing) != _qualified_name(function):
-            raise ValueError(f"the recipe {name!r} is carried by {_qualified_name(existing)}: choose another name")
+            raise ValueError(f"the recipe {name!r} belongs to {_qualified_name(existing)}: choose another name")
         function.recipe = Recipe(name, version, libraries)  # type: ignore[attr-defined]
         RECIPES[name] = function
         return function

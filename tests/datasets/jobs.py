@@ -17,7 +17,7 @@ from xmodal_kedro.schemas import LABELS_ARROW
 
 @recipe("numbers of jobs", version=1)
 def numbers(start: int, count: int, log: str = "") -> pa.Table:
-    """A table of `count` integers; each call leaves a line in the file `log`."""
+    """A table of `count` integers; each call appends a line to the file `log`."""
     if log:
         with Path(log).open("a") as stream:
             stream.write(f"{start}\n")
@@ -48,7 +48,7 @@ def doubled(shard: MemoryShard) -> pa.Table:
 
 @recipe("mixed of jobs", version=1)
 def mixed(count: int) -> pa.Table:
-    """A table of columns of all kinds that are stored."""
+    """A table with columns of all stored types."""
     numbers = range(count)
     return pa.table(
         {
@@ -73,8 +73,8 @@ def in_pieces(rows: int, lengths: Sequence[int], **metadata: str) -> Iterator[pa
 @recipe("told_twice of jobs", version=1)
 def told_twice() -> Iterator[pa.Table]:
     """Two tables whose metadata differs."""
-    yield numbers(1, 1).replace_schema_metadata({"reported": "early", "first": "1"})
-    yield numbers(2, 1).replace_schema_metadata({"reported": "late"})
+    yield numbers(1, 1).replace_schema_metadata({"counted": "early", "first": "1"})
+    yield numbers(2, 1).replace_schema_metadata({"counted": "late"})
 
 
 @recipe("nothing of jobs", version=1)
@@ -96,14 +96,14 @@ def broken_off(error: str) -> Iterator[pa.Table]:
 
 @recipe("megabytes of jobs", version=1)
 def megabytes(count: int) -> Iterator[pa.Table]:
-    """So many tables of eight rows and one megabyte together."""
+    """So many tables of eight rows, together one megabyte."""
     for number in range(count):
         yield pa.table({"sound": [bytes([number % 251]) * 125_000] * 8})
 
 
 @recipe("fetched of jobs", version=1)
 def fetched(flag: str, count: int = 5) -> Iterator[pa.Table]:
-    """Rows that are there once the file `flag` is; provisional before."""
+    """Rows that exist once the file `flag` does; provisional before."""
     if Path(flag).exists():
         yield numbers(0, count)
     else:

@@ -1,4 +1,4 @@
-"""Sharded datasets of plain numbers, and what they have stored."""
+"""Sharded datasets of plain numbers, and what is stored of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What version 0.1 stored is recognised by the fingerprints that it gave; those below were recorded with it."""
+"""What version 0.1 stored is recognised by its fingerprints; those below were recorded with it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ RECORDED = {
 
 
 class Stored:
-    """Something that counts by its fingerprint."""
+    """An argument that is represented by its fingerprint."""
 
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint = fingerprint
@@ -151,7 +151,7 @@ def test_a_raised_recipe_version_is_not_recognised(jobs: dict[str, Callable], mo
 
 def test_a_field_that_was_added_since_counts_only_where_it_is_set() -> None:
     class Grown(ClipParams):
-        """Named as the class that version 0.1 had."""
+        """A class with the name that it had in version 0.1."""
 
         loudest_first: bool = False
 

@@ -1,4 +1,4 @@
-"""Parquet files written as their rows come do not show how they came."""
+"""Parquet files written in a stream do not depend on how the rows were divided."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_every_row_group_but_the_last_is_full(rows: int, lengths: list[int], gro
 
 
 def test_the_footer_holds_the_metadata_of_the_last_table() -> None:
-    parquet = pq.ParquetFile(io.BytesIO(written(in_pieces(5, [3], reported="at the end"))))
-    assert read_footer(parquet) == {"reported": "at the end"}
+    parquet = pq.ParquetFile(io.BytesIO(written(in_pieces(5, [3], count="at the end"))))
+    assert read_footer(parquet) == {"count": "at the end"}
 
 
 def test_a_page_does_not_end_where_a_table_does() -> None:

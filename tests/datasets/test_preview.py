@@ -1,4 +1,4 @@
-"""What Kedro-Viz is given to show."""
+"""Previews for Kedro-Viz."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from xmodal_kedro.recipes import recipe
     ],
     ids=str,
 )
-def test_a_cell_tells_large_values_in_words(value: object, shown: object) -> None:
+def test_a_cell_shortens_large_values(value: object, shown: object) -> None:
     assert cell(value) == shown
 
 

@@ -1,4 +1,4 @@
-"""The laws of the sharded dataset: whole or absent, made once, whatever the engine, whatever kills it."""
+"""The laws of the sharded dataset: shards are whole or absent, and made once, with any engine, after any crash."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_wrong_engine_is_refused_by_name(tmp_path: Path, engine: dict[str, obj
         ShardedParquetDataset(path=str(tmp_path), engine=engine)
 
 
-def test_what_other_processes_stored_in_an_object_store_is_seen_after_a_sweep() -> None:
+def test_what_other_processes_stored_in_an_object_store_is_visible_after_a_sweep() -> None:
     folder = f"{BUCKET}/shards"
     with s3_server() as options:
         here, there = (fsspec.filesystem("s3", skip_instance_cache=True, **options) for _ in range(2))

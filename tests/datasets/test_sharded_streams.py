@@ -1,4 +1,4 @@
-"""Shards that come piece by piece, are checked as they pass, and may be provisional."""
+"""Shards that are written in pieces, checked while they are written, and may be provisional."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xmodal_kedro.schemas.shard_checks import EachShard
 def test_what_is_known_at_the_end_is_stored_with_the_shard(tmp_path: Path) -> None:
     saved = dataset(tmp_path / "shards")
     saved.save({"shard-all": told_twice})
-    assert saved.load()["shard-all"].metadata == {"reported": "late", "first": "1"}
+    assert saved.load()["shard-all"].metadata == {"counted": "late", "first": "1"}
     assert saved.load()["shard-all"]()["number"].to_pylist() == [1, 2]
 
 

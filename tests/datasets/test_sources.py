@@ -1,4 +1,4 @@
-"""Whatever a user names as the source is listed whole, by names that do not depend on the machine."""
+"""Any kind of source is listed completely, with names that do not depend on the machine."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_odd_names_are_local_names_and_can_be_written_in_tables(tmp_path: Path) 
     (tmp_path / "list.csv").write_text("uri\n" + "\n".join(f'"{name}"' for name in names))
     assert all(file.read_bytes() == name.encode() for name, file in sources(tmp_path / "list.csv").load().items())
     (tmp_path / r"caf\xe9.mp4").write_text("its double")
-    with pytest.raises(DatasetError, match=r"two files are reported as .*rename it"):
+    with pytest.raises(DatasetError, match=r"listed as .*rename it"):
         listed(tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_a_run_lists_once_until_release(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty", "tree/*.flac", "nowhere/*.mp4", "nowhere/list.csv"])
-def test_a_source_without_files_is_told(tree: Path, place: str) -> None:
+def test_a_source_without_files_is_an_error(tree: Path, place: str) -> None:
     (tree.parent / "empty").mkdir()
     data = sources(tree.parent / place)
     assert not data.exists()
@@ -187,7 +187,7 @@ def test_a_source_without_files_is_told(tree: Path, place: str) -> None:
         ("s3://*/videos", r"cannot list s3://\*/videos \(.*Invalid bucket name"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_told_in_one_line(
+def test_an_address_that_cannot_be_used_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, path: str, said: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)

@@ -28,7 +28,7 @@ DURATION_S = 12
 
 @dataclass(frozen=True)
 class Encoding:
-    """A way to write a recording: codecs, and what was done to it before."""
+    """How a recording is written: codecs, and changes made before."""
 
     suffix: str = ".mp4"
     video: str = "libx264"
@@ -45,7 +45,7 @@ class Encoding:
 
 
 def sound_of(seed: int, duration_s: float = DURATION_S) -> np.ndarray:
-    """Something always happens: bursts of noise and gliding tones; float32 [samples]."""
+    """Audio that always changes: bursts of noise and gliding tones; float32 [samples]."""
     rng = np.random.default_rng(seed)
     time_s = np.arange(round(duration_s * RATE_HZ)) / RATE_HZ
     loudness = np.interp(time_s, np.arange(0, duration_s + 0.2, 0.1), rng.random(round(duration_s * 10) + 2) ** 2)
@@ -58,7 +58,7 @@ def sound_of(seed: int, duration_s: float = DURATION_S) -> np.ndarray:
 
 
 def picture_of(seed: int, time_s: float, width: int) -> np.ndarray:
-    """A scene of soft patches that becomes another every three seconds: uint8 [height, width, 3]."""
+    """A scene of soft patches that changes every three seconds: uint8 [height, width, 3]."""
     rng = np.random.default_rng([seed, int(time_s / 3)])
     scene = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (160, 120), interpolation=cv2.INTER_CUBIC)
     return cv2.resize(scene, (width, width * 3 // 4), interpolation=cv2.INTER_AREA)
@@ -95,7 +95,7 @@ def write_recording(folder: Path, name: str, seed: int, encoding: Encoding) -> P
 
 
 def video_id_of(path: Path) -> str:
-    """As ingest names it."""
+    """The `video_id` that ingest assigns."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
 
 
@@ -106,7 +106,7 @@ def clips_of(path: Path) -> pa.Table:
 
 
 def clip_of_sound(name: str, audio: np.ndarray) -> pa.Table:
-    """One clip without pictures of a video named after `name`; audio is int16 [samples]."""
+    """One clip without frames of a video named after `name`; audio is int16 [samples]."""
     video_id = hashlib.sha256(name.encode()).hexdigest()[:32]
     row = {"clip_id": f"{video_id}-00000000", "video_id": video_id, "start_s": 0.0, "end_s": audio.size / 16_000}
     row |= {"audio": audio.tobytes(), "audio_rms_dbfs": -20.0, "frames": [], "frame_times_s": []}

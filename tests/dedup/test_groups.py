@@ -1,4 +1,4 @@
-"""Which copies of a recording are found, and what is not taken for one."""
+"""Which copies of a recording are found, and what is not mistaken for one."""
 
 import json
 import subprocess
@@ -50,7 +50,7 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, MemoryShard], pd.DataFrame]:
-    """Signatures of all the files, a shard each, and their table."""
+    """Signatures of all files, one shard each, and their table."""
     folder = tmp_path_factory.mktemp("recordings")
     wanted = {name: (1, encoding) for name, encoding in {"original": ORIGINAL, **COPIES}.items()} | OTHERS
     paths = [write_recording(folder, name, seed, encoding) for name, (seed, encoding) in wanted.items()]
@@ -76,7 +76,9 @@ def test_another_recording_and_one_played_faster_are_not_taken_for_copies(found:
     assert name not in {Path(uri).stem for uri in found["uri"]}
 
 
-def test_pictures_tell_a_plain_copy_from_a_mirrored_one(corpus: tuple[dict[str, MemoryShard], pd.DataFrame]) -> None:
+def test_frames_distinguish_a_copy_from_a_mirrored_one(
+    corpus: tuple[dict[str, MemoryShard], pd.DataFrame],
+) -> None:
     (original,), (plain,), (mirrored,) = (
         read_videos(corpus[0][f"shard-{name}"]()) for name in ("original", "old", "mirrored")
     )
@@ -96,7 +98,7 @@ def test_neither_the_order_nor_the_number_of_shards_matters(
 
 
 def heard_in(sounds: dict[str, np.ndarray]) -> set[str]:
-    """Names of the sounds that are near-duplicates of another."""
+    """Names of the recordings that are near-duplicates of another."""
     clips = {name: clip_of_sound(name, np.round(sound).astype(np.int16)) for name, sound in sounds.items()}
     videos = pd.DataFrame(
         [(table["video_id"][0].as_py(), name) for name, table in clips.items()], columns=["video_id", "uri"]

@@ -1,4 +1,4 @@
-"""A file that must not be read, a port that must not be called, and texts that ask their reader to do both."""
+"""A file that must not be read, a port that must not be called, and texts that instruct their reader to do both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Bait:
     """A file that must not be read, and a port that must not be called.
 
     Attributes:
-        path: a media file; `reads` says whether it was opened or read since the last time, under any name.
+        path: a media file; `reads` returns whether it was opened or read since the last time, under any name.
         port: of a listener on loopback.
     """
 

@@ -1,4 +1,4 @@
-"""The decoder process of this thread, seen from outside."""
+"""The decoder process of this thread, observed from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clipper that does what its file says, for tests of what is around it; importable by the decoder process."""
+"""A clipper that follows instructions in its file, to test the code around it; importable by the decoder process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLIP_S = 3
 
 
 def write_orders(path: Path, clips: int = 0, end: str = "", detail: str = "") -> Path:
-    """A file that gives so many clips and then ends in `crash`, `hang`, `wrong`, `cut_short` or a reason."""
+    """A file with so many clips that then ends in `crash`, `hang`, `wrong`, `cut_short` or a reason."""
     path.write_text(json.dumps({"clips": clips, "end": end, "detail": detail, "name": path.name}))
     return path
 

@@ -1,4 +1,4 @@
-"""Generator functions that do to their process what hostile files do to a decoder."""
+"""Generator functions that affect their process as hostile files affect a decoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xmodal_kedro.reasons import MediaError
 
 
 class UnpicklableError(Exception):
-    """An exception that pickles, and cannot be read back."""
+    """An exception that can be pickled, but not unpickled."""
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(f"{first} {second}")

@@ -1,4 +1,4 @@
-"""Recordings as a span planner receives them, and what it makes of them."""
+"""Random recordings as inputs of a span planner, and the spans that it returns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOUD, SILENT = 0.01, 0.0
 
 
 class Recording(NamedTuple):
-    """What a planner may be reported: mean squares of blocks, cuts and keyframes, and the end; milliseconds."""
+    """Input of a planner: mean squares of blocks, cuts and keyframes, and the end; milliseconds."""
 
     end_ms: int
     mean_squares: np.ndarray
@@ -39,8 +39,8 @@ def recordings(draw: st.DrawFn) -> Recording:
     times = st.lists(st.integers(BLOCK_MS, 4_000), max_size=30).map(lambda steps_ms: np.cumsum(steps_ms).tolist())
     levels = draw(st.lists(st.tuples(st.sampled_from([LOUD, 1e-5, 1e-8, SILENT]), st.integers(1, 60)), max_size=20))
     blocks = np.repeat([level for level, _ in levels], [count for _, count in levels])
-    heard = np.resize(blocks, end_ms // BLOCK_MS) if blocks.size else np.full(end_ms // BLOCK_MS, LOUD)
-    return Recording(end_ms, heard, draw(times), draw(times))
+    levels = np.resize(blocks, end_ms // BLOCK_MS) if blocks.size else np.full(end_ms // BLOCK_MS, LOUD)
+    return Recording(end_ms, levels, draw(times), draw(times))
 
 
 short_spans = clip_params(shortest_ms=300, longest_ms=1500)
@@ -50,8 +50,8 @@ def loud(end_ms: int, cuts: list[int] | None = None, keyframes: list[int] | None
     return Recording(end_ms, np.full(end_ms // BLOCK_MS, LOUD), cuts or [], keyframes or [])
 
 
-def feed(planner: SpanPlanner, recording: Recording, start_ms: int, end_ms: int) -> None:
-    """All cuts and keyframes in a part of the recording."""
+def add_times(planner: SpanPlanner, recording: Recording, start_ms: int, end_ms: int) -> None:
+    """Add all cuts and keyframes in a part of the recording."""
     for time_ms in recording.cuts:
         if start_ms <= time_ms < end_ms:
             planner.cut(time_ms)
@@ -61,10 +61,10 @@ def feed(planner: SpanPlanner, recording: Recording, start_ms: int, end_ms: int)
 
 
 def plan(recording: Recording, params: ClipParams | None = None) -> list[Span]:
-    """Spans if all is reported before any is asked for."""
+    """Spans if the whole recording is added first."""
     planner = SpanPlanner(params or ClipParams())
     planner.hear(recording.mean_squares)
-    feed(planner, recording, 0, recording.end_ms)
+    add_times(planner, recording, 0, recording.end_ms)
     return planner.finish(recording.end_ms)
 
 

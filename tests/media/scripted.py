@@ -1,4 +1,4 @@
-"""Films with cuts at known times, and the least that a demuxer must do to ask a `ShotBoundaryDetector` about them."""
+"""Films with cuts at known times, and a minimal demuxer that runs a `ShotBoundaryDetector` on them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Shot:
 
     Attributes:
         pan: pixels a second; zoom: factor a second; shake: pixels; noise: standard deviation of grey levels;
-        objects: how many things move through the picture.
+        objects: number of things that move through the frame.
     """
 
     seed: int
@@ -61,7 +61,7 @@ def film(
 
 
 def shoot(shot: Shot, frames: int, *, fps: int = FPS, scale: int = 1) -> Iterator[np.ndarray]:
-    """The pictures of one shot."""
+    """The frames of one shot."""
     rng = np.random.default_rng(shot.seed)
     scenery = _scenery(rng, scale)
     width, height = WIDTH * scale, HEIGHT * scale
@@ -85,7 +85,7 @@ def shoot(shot: Shot, frames: int, *, fps: int = FPS, scale: int = 1) -> Iterato
 
 
 def _scenery(rng: np.random.Generator, scale: int) -> np.ndarray:
-    """Clouds of every size with some hard-edged things in them, as wide as the picture and repeating."""
+    """Clouds of every size with some hard-edged shapes in them, as wide as the frame and periodic."""
     size = (WIDTH * scale, HEIGHT * scale)
     picture = np.zeros((size[1], size[0], 3), np.float32)
     for cells, contrast in ((3, 60), (12, 30), (50, 12)):
@@ -100,7 +100,7 @@ def _scenery(rng: np.random.Generator, scale: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a film is encoded; a `gop_size` in frames, and options of the encoder."""
+    """Encoding of a film: a `gop_size` in frames, and options of the encoder."""
 
     codec: str
     suffix: str = ".mp4"
@@ -112,7 +112,7 @@ class Encoding:
 
 
 def write_film(path: Path, encoding: Encoding, pictures: Iterable[np.ndarray], fps: int = FPS) -> Path:
-    """Encode pictures, the first at time zero."""
+    """Encode frames, the first at time zero."""
     with ordinary_priority(), av.open(str(path.with_suffix(encoding.suffix)), "w") as container:
         stream = None
         for index, picture in enumerate(pictures):
@@ -137,14 +137,14 @@ def write_film(path: Path, encoding: Encoding, pictures: Iterable[np.ndarray], f
 
 
 class Demuxer:
-    """Asks a `ShotBoundaryDetector` about a file: keyframes `KEYFRAME_SPACING_S` apart decoded, others on demand."""
+    """Runs a `ShotBoundaryDetector` on a file: keyframes `KEYFRAME_SPACING_S` apart are decoded, others on demand."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.decoded_on_demand = 0
 
     def cuts(self) -> list[float]:
-        """Cuts, seconds, in the order in which they are reported."""
+        """Cuts, seconds, in the order in which they are returned."""
         finder, found = ShotBoundaryDetector(self._reference_thumbnails), []
         with av.open(str(self._path)) as container:
             stream = container.streams.video[0]

@@ -1,4 +1,4 @@
-"""Tiny media files whose audio and frames show the time."""
+"""Tiny media files whose audio and frames encode the time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Coding:
 
     Attributes:
         scene_threshold: of x264; keeps it from setting keyframes at changes of scene.
-        muxer: name of the container format where the suffix does not say.
+        muxer: name of the container format if the suffix does not imply it.
     """
 
     suffix: str
@@ -96,14 +96,14 @@ def write_media(
     rotation_deg: int = 0,
     live: bool = False,
 ) -> Path:
-    """Write a file whose frames are numbered by their greys and whose sound beeps every second.
+    """Write a file whose frames are numbered by their greys and whose audio has a beep every second.
 
     Args:
         sound: float32 [samples] at the coding's rate in place of the beeps; empty for no audio stream.
         pictures_s: length of the video stream, if not `duration_s`; 0 for none.
-        picture_numbers: those to show of its pictures, each at its time; the rest are left out.
+        picture_numbers: numbers of the frames to write, each at its time; the rest are left out.
         sound_starts_s: what is added to the presentation times of the sound.
-        pictures_start_s: what is added to the presentation times of the pictures.
+        pictures_start_s: offset of the presentation times of the frames.
         live: write as one would to a network, without a duration in the header (Matroska alone).
     """
     fps, rate_hz = coding.fps, coding.rate_hz
@@ -143,7 +143,7 @@ def write_media(
 
 
 def picture(index: int, width: int = 96, height: int = 64) -> np.ndarray:
-    """A picture, uint8 [height, width, 3], whose halves' greys are the digits of its index, with a white top left
+    """An image, uint8 [height, width, 3], whose halves' greys are the digits of its index, with a white top left
     corner."""
     image = np.empty((height, width, 3), np.uint8)
     image[:, : width // 2], image[:, width // 2 :] = (DARKEST + GREY_STEP * digit for digit in divmod(index, DIGIT))
@@ -152,13 +152,13 @@ def picture(index: int, width: int = 96, height: int = 64) -> np.ndarray:
 
 
 def shown_time_s(jpeg: bytes, fps: int = FPS) -> float:
-    """The time that a picture was made for."""
+    """The time for which an image was made."""
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
     return shown_number(image) / fps
 
 
 def shown_number(image: np.ndarray) -> int:
-    """The index of a picture, grey [height, width], that `picture` made."""
+    """The index of an image, grey [height, width], that `picture` made."""
     height, width = image.shape
     rows = slice(height * 3 // 8, height * 5 // 8)
     high, low = (
@@ -169,7 +169,7 @@ def shown_number(image: np.ndarray) -> int:
 
 
 def onsets_s(audio: np.ndarray, rate_hz: int = 16_000) -> np.ndarray:
-    """When beeps begin in int16 [samples]: seconds from its start. A beep that began before is none."""
+    """Start times of beeps in int16 [samples], seconds. A beep that began before does not count."""
     loud = np.flatnonzero(np.abs(audio.astype(np.int32)) > 4000)
     starts = loud[np.diff(loud, prepend=-rate_hz) > rate_hz // 20]
     return starts[starts > rate_hz // 100] / rate_hz

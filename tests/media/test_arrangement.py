@@ -16,7 +16,7 @@ NONE = np.empty(0, np.int64)
 
 
 def worth_of_best(first: list[int], last: list[int], worths: np.ndarray, costs: np.ndarray, end: int) -> int:
-    """Try everything that can be at an edge: it covers nothing, or a span ends there."""
+    """Brute force over edges: at each, nothing is covered, or a span ends."""
     if end == 0:
         return 0
     nothing = worth_of_best(first, last, worths, costs, end - 1) - int(costs[end] - costs[end - 1])
@@ -74,4 +74,4 @@ def test_a_little_sound_is_left_out_if_many_pictures_had_to_be_decoded_for_it():
         return arrange(Stretch(60_000, 64_000, False, times, levels, NONE, np.array([time_ms])), ClipParams())
 
     assert spans_if_last_keyframe_is_at(59_000) == [(60_000, 64_000)]
-    assert spans_if_last_keyframe_is_at(50_000) == [(60_000, 63_700)]  # silence, to be counted
+    assert spans_if_last_keyframe_is_at(50_000) == [(60_000, 63_700)]  # silence, which must be counted

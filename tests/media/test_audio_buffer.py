@@ -1,4 +1,4 @@
-"""The sound within reach: measured and cut as if the whole recording were there."""
+"""The buffered audio is measured and cut as if the whole recording were there."""
 
 from __future__ import annotations
 

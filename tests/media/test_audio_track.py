@@ -1,4 +1,4 @@
-"""Reading sound."""
+"""Reading audio."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_layouts_that_the_resampler_refuses_are_averaged(tmp_path, channels):
     np.testing.assert_allclose(audio, alone, atol=10)
 
 
-def test_the_default_track_is_the_one_heard(tmp_path):
+def test_the_default_track_is_the_one_read(tmp_path):
     path = tmp_path / "two.mkv"
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("pcm_s16le", rate=16_000, layout="mono") for _ in range(2)]
@@ -264,7 +264,7 @@ def constant_frame(value: int, second: int) -> av.AudioFrame:
 
 
 def track_of(path: Path, stamp: Callable[[int], int | None]) -> AudioTrack:
-    """The sound of a file whose timestamps, milliseconds, are changed."""
+    """The audio of a file with changed timestamps, milliseconds."""
     with open_media(str(path)) as container:
         stream = container.streams.audio[0]
         track = AudioTrack(stream, 16_000)
@@ -283,7 +283,7 @@ def taken(track: AudioTrack) -> list[np.ndarray]:
 
 
 def seconds_heard(audio: np.ndarray) -> list[int]:
-    """What each second of the packets of `write_seconds` says, 0 for silence."""
+    """The value in each second of the packets of `write_seconds`, 0 for silence."""
     assert audio.size % 16_000 == 0
     seconds = audio.reshape(-1, 16_000)
     assert (seconds == seconds[:, :1]).all()

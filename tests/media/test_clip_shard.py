@@ -1,4 +1,4 @@
-"""A shard of clips: whatever a file does costs that file, and everything is reported."""
+"""A shard of clips: a bad file affects only itself, and every outcome is reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARAMS = ClipParams(timeout_s=20.0)
 
 @pytest.fixture
 def orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clipper obeys its file."""
+    """The clipper follows the instructions in its file."""
     monkeypatch.setattr(clip_shard_module, "clip_file", fake_clipper.clip_file)
 
 
@@ -41,7 +41,7 @@ def sources_of(root: Path) -> tuple[VideoSource, ...]:
 
 
 def made(sources: tuple[VideoSource, ...], params: ClipParams = PARAMS) -> tuple[pa.Table, dict[str, str]]:
-    """All clips of a shard, and what its maker reported."""
+    """All clips of a shard, and its metadata."""
     tables = list(clip_shard(sources, params))
     metadata = {key.decode(): value.decode() for key, value in tables[-1].schema.metadata.items()}
     clips = pa.concat_tables(table.replace_schema_metadata(None) for table in tables)
@@ -49,7 +49,7 @@ def made(sources: tuple[VideoSource, ...], params: ClipParams = PARAMS) -> tuple
     return clips, metadata
 
 
-def reported(metadata: dict[str, str], key: str) -> dict[str, tuple[str, str]]:
+def outcomes(metadata: dict[str, str], key: str) -> dict[str, tuple[str, str]]:
     """Reason and detail by name."""
     return {row["uri"]: (row["reason"], row["detail"]) for row in json.loads(metadata[key])}
 
@@ -69,7 +69,7 @@ def test_every_way_in_which_a_file_fails_costs_that_file_alone(tmp_path: Path) -
 
     per_source = [list(clips["video_id"].to_pylist()).count(f"{index:032x}") for index in range(8)]
     assert per_source == [2, 0, 3, 0, 1, 0, 1, 1]
-    unclipped, cut_short = reported(metadata, "unclipped"), reported(metadata, "cut_short")
+    unclipped, cut_short = outcomes(metadata, "unclipped"), outcomes(metadata, "cut_short")
     assert {name: reason for name, (reason, _) in unclipped.items()} == {
         "b-crash": "crashed",
         "d-wrong": "corrupt",
@@ -99,8 +99,8 @@ def test_a_file_that_hangs_ends_at_its_limit_and_keeps_what_it_gave(tmp_path: Pa
 
     assert time.monotonic() - started < 60
     assert clips.num_rows == 3
-    assert reported(metadata, "unclipped")["a-hang"][0] == "timed_out"
-    assert reported(metadata, "cut_short")["b-hang-later"][0] == "timed_out"
+    assert outcomes(metadata, "unclipped")["a-hang"][0] == "timed_out"
+    assert outcomes(metadata, "cut_short")["b-hang-later"][0] == "timed_out"
 
 
 @pytest.mark.usefixtures("orders")
@@ -136,7 +136,7 @@ def test_a_file_that_is_another_one_than_was_probed_is_not_cut(tmp_path: Path) -
 
 @dataclass(frozen=True)
 class Unfetched(FileRef):
-    """A file that storage does not give."""
+    """A file that cannot be fetched."""
 
     @contextmanager
     def fetched(self) -> Iterator[str]:
@@ -154,7 +154,7 @@ def test_a_file_that_storage_does_not_give_makes_the_shard_provisional(tmp_path:
     clips, metadata = made((here, away, gone))
 
     assert clips.num_rows == 1
-    assert reported(metadata, "unclipped") == {
+    assert outcomes(metadata, "unclipped") == {
         "away": ("unreadable", "the store does not answer"),
         "gone": ("unreadable", "it is no longer among the sources: run ingest again"),
     }
@@ -174,7 +174,7 @@ def test_a_decoder_process_that_cannot_be_had_fails_the_shard_and_no_file(
         list(clip_shard(sources_of(tmp_path), PARAMS))
 
 
-def test_no_recordings_make_an_empty_table_that_tells_so() -> None:
+def test_no_recordings_make_an_empty_table_with_metadata() -> None:
     clips, metadata = made(())
 
     assert clips.num_rows == 0
@@ -190,8 +190,8 @@ def test_real_files_are_cut_twice_alike(tmp_path: Path) -> None:
     clips, metadata = made(sources_of(tmp_path))
 
     assert set(clips["video_id"].to_pylist()) == {"0" * 32}
-    assert set(reported(metadata, "unclipped")) == {"b.mp4", "c.mp4"}
-    assert reported(metadata, "unclipped")["b.mp4"][0] == "too_short"
+    assert set(outcomes(metadata, "unclipped")) == {"b.mp4", "c.mp4"}
+    assert outcomes(metadata, "unclipped")["b.mp4"][0] == "too_short"
     assert made(sources_of(tmp_path)) == (clips, metadata)
 
 

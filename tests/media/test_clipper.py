@@ -1,4 +1,4 @@
-"""Cutting a recording into clips in one pass: its sound, its pictures, and a reason for everything else."""
+"""Cutting a recording into clips in one pass: its audio, its frames, and a reason for the rest."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def keyframe_count(path) -> int:
 
 
 def assert_pictures_tell_their_time(clips: list[ClipRow], speed: float = 1.0) -> None:
-    """Every clip has pictures, of its own time."""
+    """Every clip has frames, from its own time."""
     for found in clips:
         assert found.frames
         shown_s = [shown_time_s(jpeg) / speed for jpeg in found.frames]
@@ -73,7 +73,7 @@ def test_clips_come_while_the_file_is_read(tmp_path):
     clips = clip_file(str(path), VIDEO_ID, PARAMS)
 
     first = next(clips)
-    path.write_bytes(b"")  # what is read after this is gone
+    path.write_bytes(b"")  # what is read later is gone
 
     assert isinstance(first, ClipRow)
 
@@ -251,7 +251,7 @@ def test_a_truncated_file_gives_the_clips_before_its_break_and_says_so(tmp_path,
     whole = write_media(tmp_path / f"whole{coding.suffix}", coding, 24.0)
     broken = tmp_path / f"broken{coding.suffix}"
     content = whole.read_bytes()
-    if coding.suffix in (".mp4", ".mov"):  # their index is at the end: the sound and pictures before it are lost
+    if coding.suffix in (".mp4", ".mov"):  # their index is at the end: all data before it are lost
         broken.write_bytes(content[: content.index(b"moov")])
         assert reason_of(broken) == "corrupt"
         return
@@ -262,7 +262,7 @@ def test_a_truncated_file_gives_the_clips_before_its_break_and_says_so(tmp_path,
     first = clip(whole)[0][0]
     np.testing.assert_array_equal(audio_of(clips[0])[:32_000], audio_of(first)[:32_000])
     assert clips[-1].end_s < 16.0
-    if coding.suffix != ".ts":  # a transport stream does not say how long it should be
+    if coding.suffix != ".ts":  # a transport stream does not declare its duration
         assert account.cut_short
         assert account.cut_short[0] == "corrupt"
 

@@ -1,4 +1,4 @@
-"""Clips are exact: their samples are those of the whole file decoded and cut, their pictures those of their times."""
+"""Clips are exact: their samples equal those of the decoded file, their frames are those of their times."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def clips_of(path: Path, params: ClipParams = EVERYTHING) -> list[ClipRow]:
 
 
 def plain_sound(path: Path) -> np.ndarray:
-    """The usual way, with time kept: decode all, resample every unbroken run of sound, and put it where it belongs on a
+    """The usual way, with time kept: decode all, resample every unbroken run of audio, and put it at its time on a
     clock that starts with the first stream: int16 [samples]."""
     with av.open(str(path), metadata_errors="ignore") as container:
         video, audio = find_stream(container.streams.video), find_stream(container.streams.audio)
@@ -119,7 +119,7 @@ def test_samples_are_exact_around_long_gaps_up_to_the_end(tmp_path):
 
 
 def write_gaps(path: Path, stretches_s: Sequence[tuple[float, float]]) -> None:
-    """A file with a picture a second and noise for some stretches of time (start, length)."""
+    """A file with one frame per second and noise in some stretches of time (start, length)."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
         video = container.add_stream("mjpeg", rate=1, width=96, height=64, pix_fmt="yuvj420p")
@@ -174,10 +174,10 @@ def test_pictures_are_those_of_their_times(tmp_path):
 
 
 def assert_pictures_are_of_their_times(path: Path, clips: Sequence[ClipRow]) -> int:
-    """Each stored picture resembles the frame of its time no less than any of the frames around.
+    """Each stored image resembles the frame of its time at least as much as any of the frames around.
 
     Returns:
-        Number of pictures.
+        Number of images.
     """
     pictures = [
         (time_s, cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE))

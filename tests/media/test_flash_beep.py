@@ -1,4 +1,4 @@
-"""Picture and sound agree: beeps at known times are heard when the numbered pictures say so, in any container."""
+"""Frames and audio are in sync: beeps are at the times that the numbered frames encode, in any container."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from xmodal_kedro.params import ClipParams
 DURATION_S = 8.0
 BEEPS_S = (0.5, 1.3, 2.45, 3.1, 4.6, 5.15, 6.7, 7.4)
 AGREE_S = 0.0401
-"""What eye and ear forgive, and rounding."""
+"""Tolerances below perception, and of rounding."""
 
 STRICT = (("strict", "-2"),)
 FRAGMENTED = (("movflags", "frag_keyframe+delay_moov"),)
@@ -154,7 +154,7 @@ TIMED = [
     OTHERS[1],
     OTHERS[9],
 ]
-"""Containers that can hold streams that start apart and of frames that lie unevenly."""
+"""Containers that can store streams with different starts and frames at uneven times."""
 
 
 @pytest.fixture(autouse=True)
@@ -174,15 +174,15 @@ def clips_of(path: Path) -> list[ClipRow]:
 
 
 def heard_late_s(clips: list[ClipRow], beeps_s: list[float]) -> np.ndarray:
-    """How much later each beep is heard than it was written, seconds."""
+    """Delay of each beep in the clips relative to the file, seconds."""
     heard_s = [clip.start_s + onset_s for clip in clips for onset_s in onsets_s(np.frombuffer(clip.audio, "<i2"))]
     late_s = np.array([heard - min(beeps_s, key=lambda beep: abs(beep - heard)) for heard in heard_s])
-    assert late_s.size >= len(beeps_s) - len(clips), "most beeps are heard"
+    assert late_s.size >= len(beeps_s) - len(clips), "most beeps are in clips"
     return late_s
 
 
 def seen_late_s(clips: list[ClipRow], fps: int) -> np.ndarray:
-    """How much later each picture is said to show than it shows itself, seconds."""
+    """Delay of the stored time of each frame relative to the time that it encodes, seconds."""
     assert all(clip.frames for clip in clips)
     return np.array(
         [
@@ -194,11 +194,11 @@ def seen_late_s(clips: list[ClipRow], fps: int) -> np.ndarray:
 
 
 def assert_agreement(clips: list[ClipRow], fps: int, heard_early_s: float = 0.0, seen_early_s: float = 0.0) -> None:
-    """Picture and sound agree within 40 ms, and both are where they belong.
+    """Frames and audio are in sync within 40 ms, and both at their true times.
 
     Args:
         heard_early_s: by how much the sound was moved ahead in the file, and...
-        seen_early_s: ...the pictures; what comes before zero is not in the clips.
+        seen_early_s: ...the frames; what is before zero is not in the clips.
     """
     assert sum(clip.end_s - clip.start_s for clip in clips) > 0.7 * (DURATION_S - max(heard_early_s, seen_early_s))
     beeps_s = [beep_s - heard_early_s for beep_s in BEEPS_S if beep_s > heard_early_s]

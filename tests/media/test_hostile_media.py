@@ -1,4 +1,4 @@
-"""Hostile media: what they refer to is not opened, and what is too much is not decoded."""
+"""Hostile media: references are not opened, and excessive content is not decoded."""
 
 from __future__ import annotations
 

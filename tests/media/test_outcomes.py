@@ -1,4 +1,4 @@
-"""What became of the sources, in words and as a picture."""
+"""What became of the sources, as text and as a plot."""
 
 from __future__ import annotations
 

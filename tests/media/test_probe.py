@@ -1,4 +1,4 @@
-"""Probing sources: what they hold."""
+"""Probing sources: their metadata."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_the_stump_of_a_media_file_is_corrupt_and_not_taken_for_something_else(t
     path = write_media(tmp_path / f"clock{coding.suffix}", coding, 1.0)
     os.truncate(path, 60)
 
-    expected = "not_media" if coding.suffix == ".ts" else "corrupt"  # of a transport stream, that is less than a packet
+    expected = "not_media" if coding.suffix == ".ts" else "corrupt"  # less than a packet of a transport stream
     assert reason_of(path) == expected
 
 

@@ -1,4 +1,4 @@
-"""Hostile texts and names: whatever they ask their reader to open, nothing else is read and no host is called."""
+"""Hostile texts and names: whatever they refer to, no other file is read and no host is called."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_lists_in_lists_and_lists_in_disguise_are_refused(tmp_path, bait):
 
 
 def test_the_baits_are_taken_by_a_reader_without_our_limits(tmp_path, bait):
-    """Otherwise none of the other tests would show anything."""
+    """Without this, the other tests would prove nothing."""
     playlist, call, alias = (tmp_path / name for name in ("file.m3u8", "http.m3u8", "alias.mov"))
     playlist.write_text(TEXTS["file.m3u8"](bait))
     call.write_text(TEXTS["http.m3u8"](bait))

@@ -1,4 +1,4 @@
-"""What holds for the spans of any recording."""
+"""Properties of the spans of any recording."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.media.planning import feed, lengths_ms, loud, plan, recordings, short_spans, shots_of
+from tests.media.planning import add_times, lengths_ms, loud, plan, recordings, short_spans, shots_of
 from xmodal_kedro.media.spans import BLOCK_MS, MAX_UNDECIDED_SPANS, OPEN_SPANS, Span, SpanPlanner
 from xmodal_kedro.params import ClipParams
 
@@ -24,24 +24,24 @@ def test_spans_keep_their_length_and_do_not_overlap_inside_the_recording(recordi
 
 
 @given(recordings(), short_spans, st.data())
-def test_spans_do_not_depend_on_how_much_is_told_at_a_time(recording, params, data):
+def test_spans_do_not_depend_on_how_much_is_added_at_a_time(recording, params, data):
     planner = SpanPlanner(params)
-    reported = st.lists(st.tuples(st.booleans(), st.integers(1, 4000)), max_size=40)
-    heard = seen_ms = 0
+    parts = st.lists(st.tuples(st.booleans(), st.integers(1, 4000)), max_size=40)
+    level_count = seen_ms = 0
     spans: list[Span] = []
-    for is_sound, amount_ms in data.draw(reported):
+    for is_sound, amount_ms in data.draw(parts):
         if is_sound:
-            planner.hear(recording.mean_squares[heard : heard + amount_ms // BLOCK_MS])
-            heard += amount_ms // BLOCK_MS
+            planner.hear(recording.mean_squares[level_count : level_count + amount_ms // BLOCK_MS])
+            level_count += amount_ms // BLOCK_MS
         else:
-            feed(planner, recording, seen_ms, seen_ms + amount_ms)
+            add_times(planner, recording, seen_ms, seen_ms + amount_ms)
             seen_ms += amount_ms
         settled = planner.settle(seen_ms)
         assert all(span.end_ms <= planner.position_ms for span in settled)
-        assert planner.position_ms <= min(BLOCK_MS * heard, seen_ms)
+        assert planner.position_ms <= min(BLOCK_MS * level_count, seen_ms)
         spans += settled
-    planner.hear(recording.mean_squares[heard:])
-    feed(planner, recording, seen_ms, recording.end_ms)
+    planner.hear(recording.mean_squares[level_count:])
+    add_times(planner, recording, seen_ms, recording.end_ms)
 
     assert spans + planner.finish(recording.end_ms) == plan(recording, params)
 
@@ -64,7 +64,7 @@ def test_everything_is_covered_wherever_some_number_of_spans_adds_up(recording, 
     count = -(-recording.end_ms // longest_ms)
     assume(count * shortest_ms <= recording.end_ms)
     spread_ms = max(longest_ms - shortest_ms, 1)
-    always_a_sum_ms = -(-shortest_ms // spread_ms) * shortest_ms  # of that many spans or more, and so is all above it
+    always_a_sum_ms = -(-shortest_ms // spread_ms) * shortest_ms  # this and all larger lengths are sums of spans
     assume(recording.end_ms <= OPEN_SPANS * longest_ms or always_a_sum_ms <= MAX_UNDECIDED_SPANS * longest_ms)
 
     assert sum(lengths_ms(plan(recording, params))) == recording.end_ms

@@ -1,4 +1,4 @@
-"""Spans of a recording that goes on: settled as soon as they can be, and never later changed."""
+"""Spans of a recording that continues: settled as early as possible, and never changed later."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_long_shot_is_settled_while_it_goes_on():
     assert planner.position_ms == 28_000
 
 
-def test_nothing_is_settled_before_it_is_heard():
+def test_nothing_is_settled_before_its_audio_is_added():
     planner = SpanPlanner(ClipParams())
     planner.cut(12_000)
 
@@ -31,7 +31,7 @@ def test_nothing_is_settled_before_it_is_heard():
     assert edges(planner.settle(60_000)) == [(0, 4_000), (4_000, 8_000), (8_000, 12_000)]
 
 
-def test_a_shot_is_settled_when_its_end_is_seen():
+def test_a_shot_is_settled_when_its_end_is_known():
     planner = SpanPlanner(ClipParams())
     planner.hear(np.full(130, LOUD))
     planner.cut(12_000)

@@ -106,7 +106,7 @@ def test_what_is_quieter_than_silence_dbfs_is_no_sound():
 @pytest.mark.parametrize(("keyframe_ms", "starts"), [(11_500, [12_000]), (0, [])])
 def test_the_last_keyframe_of_an_earlier_shot_is_remembered(keyframe_ms, starts):
     mean_squares = np.full(160, LOUD)
-    mean_squares[120:157] = SILENT  # a second shot with so little sound that it depends on what its pictures cost
+    mean_squares[120:157] = SILENT  # a second shot with so little sound that the cost of decoding decides
 
     spans = plan(Recording(16_000, mean_squares, [12_000], [keyframe_ms]))
 

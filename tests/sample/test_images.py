@@ -1,4 +1,4 @@
-"""Drawn objects are there, differ, and move with their sound."""
+"""Drawn objects are visible, differ, and move with their sound."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _difference(one: Picture, other: Picture) -> float:
 
 
 @pytest.mark.parametrize("name", PAINTERS)
-def test_an_object_can_be_seen_before_its_backdrop_and_leaves_the_backdrop_as_it_was(name: str) -> None:
+def test_an_object_is_visible_before_its_backdrop_which_is_unchanged(name: str) -> None:
     behind, look = _place()
     kept = behind.copy()
     picture = picture_of(name, look, behind, t=0.4, drive=0.5)

@@ -1,4 +1,4 @@
-"""Scripts hold to the world's rules."""
+"""Scripts follow the rules of the sample data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_video_is_as_long_as_asked_in_whole_frames(seed: int, index: int, min_
 
 
 @given(indices)
-def test_a_scene_shows_and_sounds_only_what_can_be_seen_and_heard(index: int) -> None:
+def test_a_scene_has_only_objects_that_are_visible_and_sounds_that_are_audible(index: int) -> None:
     for scene in write_script(SampleParams(), index).scenes:
         assert not set(scene.heard) & {*SILENT, *NEW_SOUNDS}
         assert scene.seen not in HEARD_ONLY

@@ -1,4 +1,4 @@
-"""Synthesised sounds are what their names promise, as far as numbers can show."""
+"""Synthesised sounds have the measurable properties of their classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The teachers learn their draws, are not perfect, and train to the same bytes."""
+"""The teachers fit their examples, are not perfect, and train to the same bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rendered videos are real files: they decode, keep time, and come out the same everywhere."""
+"""Rendered videos are real files: they decode, have true times, and the same bytes everywhere."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_bytes_do_not_depend_on_how_busy_the_machine_is(tmp_path: Path) -> None:
 
 
 def _interrupt(child: subprocess.Popen[bytes]) -> None:
-    """Hold a process up again and again until it ends, as one that shares its processor with many is."""
+    """Pause a process repeatedly until it ends, as on a machine with a high load."""
     while child.poll() is None:
         child.send_signal(signal.SIGSTOP)
         time.sleep(0.03)
@@ -120,7 +120,7 @@ def test_the_visible_source_is_driven_by_its_own_sound() -> None:
     assert np.corrcoef(drive, level)[0, 1] > 0.8
 
 
-def test_what_is_seen_keeps_still_while_something_else_sounds() -> None:
+def test_the_visible_object_is_at_rest_while_another_sounds() -> None:
     scene = Scene(duration_s=2.0, seen="dog", heard=("rain",), level_dbfs=-15, noise_dbfs=-70)
     _, drive = scene_sound(np.random.default_rng(0), scene, fps=8)
     assert not drive.any()

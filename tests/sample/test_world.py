@@ -1,4 +1,4 @@
-"""The world's classes and the table of their sounds."""
+"""The classes of the sample data and the table of their sounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reads and writes: the types of the catalog's entries.
+"""Kedro datasets: the types of the catalog's entries.
 
-Each is imported by its own module's name, so that a worker that writes a shard loads no more than it needs.
+Each is imported from its own module, so that a worker that writes a shard imports only what it needs.
 """

@@ -1,4 +1,4 @@
-"""Whole files or nothing: writing to any fsspec storage so that no half-written file is ever seen."""
+"""Atomic writes to any fsspec storage: no partly written file is ever visible."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PARTIAL_PREFIX = ".partial-"
 
 @contextmanager
 def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
-    """Give a temporary path beside `path`; what was written there takes the place of `path` when the block ends well.
+    """Yield a temporary path beside `path`. If the block ends without an error, the file there replaces `path`.
 
     Raises:
-        OSError: naming the path and the remedy, where storage is full or cannot be written.
+        OSError: naming the path and the remedy, if storage is full or cannot be written.
     """
     parent = posixpath.dirname(path)
     partial_path = posixpath.join(parent, f"{PARTIAL_PREFIX}{posixpath.basename(path)}-{uuid.uuid4().hex}")
@@ -28,48 +28,48 @@ def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
         yield partial_path
         fs.mv(partial_path, path)
     except OSError as error:
-        _forget(fs, partial_path)
+        _remove(fs, partial_path)
         raise OSError(
             error.errno,
             f"cannot write {path} ({error.strerror or error}): make room or give write access there, or set another "
             "--params data_root=FOLDER, and run again; what is finished is kept",
         ) from error
     except BaseException:
-        _forget(fs, partial_path)
+        _remove(fs, partial_path)
         raise
 
 
 def sweep(fs: AbstractFileSystem, folder: str, name: str = "") -> None:
-    """Remove what writers of `name` (of any file, by default) that were killed half-way left in `folder`.
+    """Remove the partial files in `folder` of writers of `name` (by default, of any file) that were killed.
 
-    What `fs` remembers of the folder is forgotten: other processes may have written there.
+    The cached listing of `fs` is invalidated, as other processes may have written there.
     """
     fs.invalidate_cache(folder)
     if fs.isdir(folder):
         for path in fs.ls(folder, detail=False):
             if posixpath.basename(path).startswith(PARTIAL_PREFIX + name):
-                _forget(fs, path)
+                _remove(fs, path)
 
 
 def write_json(fs: AbstractFileSystem, path: str, value: Any) -> None:
-    """Store `value` as JSON, whole or not at all."""
+    """Store `value` as JSON, atomically."""
     with whole_file(fs, path) as partial_path:
         fs.pipe_file(partial_path, json.dumps(value, indent=1, sort_keys=True).encode())
 
 
 def read_json(fs: AbstractFileSystem, path: str) -> Any:
-    """The JSON value at `path`, or None where there is none."""
+    """The JSON value at `path`; None if there is no file."""
     return json.loads(fs.cat_file(path)) if fs.isfile(path) else None
 
 
 def is_local(fs: AbstractFileSystem) -> bool:
-    """Whether paths of `fs` are paths of this machine."""
+    """Whether `fs` is the local filesystem."""
     return "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
 
 
-def _forget(fs: AbstractFileSystem, path: str) -> None:
+def _remove(fs: AbstractFileSystem, path: str) -> None:
     try:
         if fs.exists(path):
             fs.rm_file(path)
     except OSError:
-        pass  # the error that brought us here is the one to tell
+        pass  # the original error is reported

@@ -1,4 +1,4 @@
-"""One try at a job: how it ended, told to whoever handed it out, on whatever machine it ran."""
+"""One attempt at a job, and its outcome as a value that any process or machine can return."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORKER_DIED = "its worker process died (a crash, or out of memory)"
 
 
 class Attempt(NamedTuple):
-    """How a task ended: `failure` in one line, with a traceback where the code may be at fault; both empty if well."""
+    """Outcome of a task: `failure` in one line, with a traceback if it may be a bug; both are empty on success."""
 
     key: str
     failure: str = ""
@@ -22,13 +22,13 @@ class Attempt(NamedTuple):
 
 
 def attempt(key: str, task: Task) -> Attempt:
-    """Run a task, and catch whatever it raises."""
+    """Run a task, and catch every exception."""
     try:
         task()
     except UserError as error:
         return Attempt(key, str(error))
     except OF_THE_OUTSIDE as error:
         return Attempt(key, f"{type(error).__name__}: {error}")
-    except Exception as error:  # a job may fail in any way, and must cost only itself
+    except Exception as error:  # a job may raise any error, which must not affect others
         return Attempt(key, f"{type(error).__name__}: {error}", traceback.format_exc())
     return Attempt(key)

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: a handle that the training node loads from and saves to while it works."""
+"""Checkpoints of a training run: an object that the training node loads from and saves to while it runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAME = re.compile(r"step-(\d+)\.safetensors")
 class CheckpointFolder:
     """Checkpoints in a folder, each one safetensors file with its JSON state in the header: loading runs no code.
 
-    Implements `handles.Checkpoints`.
+    Implements `storage.Checkpoints`.
     """
 
     def __init__(self, path: str) -> None:
@@ -40,20 +40,20 @@ class CheckpointFolder:
         """Tensors and state of the latest checkpoint that can be read; None before the first one.
 
         Raises:
-            DatasetError: if there are checkpoints and none of them can be read.
+            DataError: if there are checkpoints and none of them can be read.
         """
         steps = self._steps()
         for step in reversed(steps):
             try:
                 return self._read(self._file(step))
-            except Exception as error:  # safetensors has errors of its own
+            except Exception as error:  # safetensors raises errors of its own types
                 logger.warning("%s cannot be read (%s): trying the one before", self._file(step), error)
         if steps:
-            raise DataError(f"none of the checkpoints in {self.path} can be read: delete that folder to start anew")
+            raise DataError(f"none of the checkpoints in {self.path} can be read: delete that folder to start over")
         return None
 
     def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], kept: int) -> None:
-        """Store the checkpoint of a step, whole or not at all; then only the `kept` latest stay."""
+        """Store the checkpoint of a step atomically, then remove all but the `kept` latest."""
         from safetensors.torch import save, save_file
 
         metadata = {STATE_KEY: json.dumps(state)}
@@ -63,9 +63,9 @@ class CheckpointFolder:
             else:
                 self._fs.pipe_file(partial_path, save(tensors, metadata))
         steps = self._steps()
-        spoilt = [later for later in steps if later > step]  # else training would have gone on from it
+        unreadable = [later for later in steps if later > step]  # otherwise, training would have continued from it
         earlier = [other for other in steps if other <= step]
-        for old in [*spoilt, *earlier[:-kept]]:
+        for old in [*unreadable, *earlier[:-kept]]:
             self._fs.rm_file(self._file(old))
 
     def clear(self) -> None:
@@ -74,7 +74,7 @@ class CheckpointFolder:
             self._fs.rm_file(self._file(step))
 
     def _steps(self) -> list[int]:
-        """Steps of the checkpoints, in order."""
+        """Steps of the checkpoints, ascending."""
         self._fs.invalidate_cache(self._folder)
         if not self._fs.isdir(self._folder):
             return []
@@ -103,7 +103,7 @@ class CheckpointFolder:
 
 
 class CheckpointDataset(AbstractDataset[NoReturn, CheckpointFolder]):
-    """Gives the training node its `CheckpointFolder`; it exists always, empty at first."""
+    """Loads the `CheckpointFolder` of the training node. It always exists, and is empty at first."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
         """
@@ -120,7 +120,7 @@ class CheckpointDataset(AbstractDataset[NoReturn, CheckpointFolder]):
         return CheckpointFolder(self._path)
 
     def save(self, data: NoReturn) -> None:
-        raise DataError("checkpoints are saved through the handle that load() gives")
+        raise DataError("checkpoints are saved through the object that load() returns")
 
     def _exists(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Runs calls on a Dask cluster: one that a scheduler's address names, or one of this machine's cores."""
+"""Runs tasks on a Dask cluster: that of a scheduler's address, or a local one on this machine's cores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("av", "distributed", "numpy", "opencv-python", "pandas", "pyarrow", "torch")
-"""Beside this project's code, what a shard's bytes depend on, or whether a worker understands a job at all."""
+"""Packages, beside this project, on which a shard's bytes depend, or whether a worker can unpickle a job."""
 CODE = "the code of xmodal_kedro"
 MAX_WORKERS_SHOWN = 5
 
@@ -30,17 +30,17 @@ MAX_WORKERS_SHOWN = 5
 def run_on_cluster(
     tasks: Mapping[str, Task], address: str, workers: int, resources: Mapping[str, float], description: str
 ) -> Iterator[Attempt]:
-    """Run every task, in any order; tells how each ended, or how its workers died.
+    """Run every task, in any order, and yield the outcome of each.
 
-    These are Dask's own futures: joblib's backend for Dask waits for ever for a task that kills its workers. A
-    scheduler blames all tasks that a dying worker held, so each of these runs once more by itself.
+    Dask's own futures are used, as joblib's backend for Dask waits forever for a task that kills its workers. A
+    scheduler reports all tasks of a dying worker as failed, so each of them is run once more by itself.
 
     Args:
-        tasks: by key.
-        address: of the scheduler; empty starts one with workers on this machine.
-        workers: how many of these.
-        resources: what a task takes of a worker's resources, where there is a cluster.
-        description: what the tasks make: the dashboard shows it.
+        tasks: tasks by key.
+        address: address of the scheduler; if empty, one is started with workers on this machine.
+        workers: number of workers to start.
+        resources: what a task takes of a worker's resources, if there is an address.
+        description: what the tasks make, for the dashboard.
 
     Raises:
         DataError: if the scheduler cannot be reached or is lost, or a worker has other versions.
@@ -57,16 +57,16 @@ def run_on_cluster(
             taken = dict(resources) if address else None
             return client.submit(partial(_run, wanted, key, tasks[key]), key=name, pure=False, resources=taken)
 
-        suspects = []
+        candidates = []
         try:
             futures = {submit(key): key for key in tasks}
             for future in as_completed(futures):
                 try:
                     yield _outcome(futures[future], future)
                 except KilledWorker:
-                    suspects.append(futures[future])
+                    candidates.append(futures[future])
                 future.release()
-            for key in suspects:
+            for key in candidates:
                 logger.warning("%s: workers that held %s died: it runs once more by itself", description, key)
                 try:
                     yield _outcome(key, submit(key))
@@ -85,7 +85,7 @@ def _connected(address: str, workers: int) -> Iterator[Client]:
     from distributed import Client
 
     local = {} if address else {"n_workers": workers, "threads_per_worker": 1}
-    # A scheduler of our own tries nothing twice: a suspect's second run tells who did it.
+    # Our own scheduler retries nothing: the second run by itself shows which task kills its worker.
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         try:
             client = Client(address or None, **local)
@@ -105,12 +105,12 @@ def _outcome(key: str, future: Future) -> Attempt:
         return Attempt(*future.result())
     except (CancelledError, KilledWorker):
         raise
-    except Exception as error:  # an attempt does not raise: the worker could not take it, or not give its result
+    except Exception as error:  # an attempt does not raise: the worker could not receive it, or not return its result
         return Attempt(key, f"its worker could not run it ({type(error).__name__}: {error})")
 
 
 def _run(wanted: Mapping[str, str], key: str, task: Task) -> Attempt:
-    """Runs in the worker, which may have joined after the others were looked at."""
+    """Run a task in a worker, which may have joined after the others were checked."""
     found = environment()
     if found != wanted:
         return Attempt(key, f"worker {platform.node()} has {_describe(wanted, found)}")
@@ -119,7 +119,7 @@ def _run(wanted: Mapping[str, str], key: str, task: Task) -> Attempt:
 
 @cache
 def environment() -> dict[str, str]:
-    """Versions of what must be the same in all processes: Python, packages, and a hash of this project's code."""
+    """Versions that must be equal in all processes: of Python, of packages, and a hash of this project's code."""
     package = Path(__file__).parents[1]
     code = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
@@ -130,7 +130,7 @@ def environment() -> dict[str, str]:
 
 def _version(name: str) -> str:
     try:
-        return importlib.metadata.version(name).partition("+")[0]  # builds for CPU and CUDA are of one version
+        return importlib.metadata.version(name).partition("+")[0]  # builds for CPU and CUDA have one version
     except importlib.metadata.PackageNotFoundError:
         return "none"
 
@@ -142,10 +142,10 @@ def _describe(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 
 def _check_workers(client: Client, wanted: Mapping[str, str], resources: Mapping[str, float]) -> None:
-    """Look at the workers that are there; others may join later.
+    """Check the present workers. Others may join later.
 
     Raises:
-        DataError: naming workers and versions.
+        DataError: naming workers and versions, if versions differ.
     """
     wrong = {}
     for worker, found in client.run(environment, on_error="return").items():
@@ -161,5 +161,6 @@ def _check_workers(client: Client, wanted: Mapping[str, str], resources: Mapping
     known = client.scheduler_info(n_workers=-1)["workers"].values()
     fit = [worker for worker in known if all(worker["resources"].get(name, 0) >= n for name, n in resources.items())]
     if not fit:
-        asked = f" with --resources {' '.join(f'{name}={n:g}' for name, n in resources.items())!r}" if resources else ""
-        logger.warning("no Dask worker%s has joined yet: jobs wait for one", asked)
+        needed = " ".join(f"{name}={n:g}" for name, n in resources.items())
+        option = f" with --resources {needed!r}" if resources else ""
+        logger.warning("no Dask worker%s has joined yet: jobs wait for one", option)

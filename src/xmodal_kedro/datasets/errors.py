@@ -1,4 +1,4 @@
-"""Errors of datasets that a user can put right."""
+"""Errors of datasets that a user can correct."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from xmodal_kedro.errors import UserError
 
 
 class DataError(UserError, DatasetError):
-    """Data that is missing, not whole or not what it should be; the message names it, and the remedy."""
+    """Data is missing, incomplete or invalid. The message names it and the remedy."""

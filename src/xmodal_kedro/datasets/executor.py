@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 
 MAX_FAILURES_SHOWN = 10
 ADDRESS_VARIABLE = "DASK_SCHEDULER_ADDRESS"
-"""The one that Dask itself reads."""
+"""The environment variable that Dask itself reads."""
 MAX_ORPHAN_S = 0.2
-"""How long a worker may outlive a driver that was killed: what it would write then could meet the next run's."""
+"""Max time that a worker outlives a killed driver, seconds: its writes could collide with those of the next run."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Engine:
     """Where jobs run.
 
     Attributes:
-        backend: `loky` (processes of this machine), `threading`, `dask`, or `auto`: `dask` where the address of a
+        backend: `loky` (processes of this machine), `threading`, `dask`, or `auto`: `dask` if the address of a
             scheduler is known, else `loky`.
-        workers: how many jobs at a time; -1 means one a core. A Dask cluster that is there decides by itself.
-        scheduler: address of the Dask scheduler, such as `tcp://host:8786`; where it is empty, what the environment
-            variable DASK_SCHEDULER_ADDRESS says. `dask` without an address starts a cluster on this machine.
+        workers: number of parallel jobs; -1 means one per core. A running Dask cluster decides by itself.
+        scheduler: address of the Dask scheduler, such as `tcp://host:8786`; if empty, the value of the environment
+            variable DASK_SCHEDULER_ADDRESS. `dask` without an address starts a cluster on this machine.
         resources: what a job takes of a Dask worker's resources, such as `{"GPU": 1}`: only workers that declare them
-            get it. Other backends take no notice.
+            get it. Other backends ignore them.
     """
 
     backend: Literal["auto", "loky", "threading", "dask"] = "auto"
@@ -58,30 +58,30 @@ class Engine:
 
     @property
     def address(self) -> str:
-        """Of the scheduler, from the configuration or else the environment; empty where neither names one."""
+        """Address of the scheduler, from the configuration or else the environment; empty if neither has one."""
         return self.scheduler or os.environ.get(ADDRESS_VARIABLE, "")
 
     @property
     def runs_on(self) -> str:
-        """The backend, `auto` decided."""
+        """The backend, with `auto` resolved."""
         return self.backend if self.backend != "auto" else "dask" if self.address else "loky"
 
 
 def describe_failures(failures: Mapping[str, str]) -> str:
-    """A line for each of the first tasks that failed, and how many more there are."""
+    """One line for each of the first failed tasks, and the number of the others."""
     shown = [f"  {key}: {failure}" for key, failure in list(failures.items())[:MAX_FAILURES_SHOWN]]
     more = len(failures) - len(shown)
     return "\n".join([*shown, *([f"  and {more} more"] if more else [])])
 
 
 def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict[str, str]:
-    """Run every task, whatever happens to the others, behind a progress bar.
+    """Run every task, even if others fail, behind a progress bar.
 
-    A task that raises costs itself. A task that takes its worker process down with it is found and costs itself too:
-    the tasks left over then run on, each in a process of its own.
+    A task that raises fails alone. A task that kills its worker process fails alone too: the remaining tasks then run
+    in a separate process each.
 
     Returns:
-        For each task that failed, in order of their keys, one line that says how.
+        One line for each failed task, by key, ascending.
     """
     failures: dict[str, str] = {}
     left = dict(tasks)
@@ -132,7 +132,7 @@ def _attempt_alone(key: str, task: Task) -> Attempt:
 
 
 def _bound_to_driver() -> dict[str, Any]:
-    """Options of a process pool whose workers end with this process, however it ends."""
+    """Options of a process pool whose workers end with this process, even if it is killed."""
     return {"initializer": _end_with, "initargs": (os.getpid(),)}
 
 
@@ -147,6 +147,6 @@ def _end_with(driver: int) -> None:
 
 @contextmanager
 def stopwatch() -> Iterator[Callable[[], float]]:
-    """Seconds since the block was entered."""
+    """Yield a function that returns the seconds since the block was entered."""
     started = time.monotonic()
     yield lambda: time.monotonic() - started

@@ -1,4 +1,4 @@
-"""Single files, through kedro-datasets, made whole or not at all."""
+"""Single files, through kedro-datasets, written atomically."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class WholeFile:
-    """Mixin for a one-file dataset of kedro-datasets: a save killed half-way leaves the earlier file as it was.
+    """Mixin for a one-file dataset of kedro-datasets: a save that is killed leaves the earlier file unchanged.
 
-    Loading a file that is not there names it and says what to do.
+    Loading a missing file raises an error that names it and the remedy.
     """
 
     _fs: AbstractFileSystem
@@ -45,11 +45,11 @@ class WholeFile:
     def load(self) -> Any:
         if not self._fs.exists(str(self._filepath)):
             raise DataError(f"{self._filepath} is missing: run the pipeline that makes it first")
-        return super().load()  # type: ignore[misc]  # of the dataset that it is mixed into
+        return super().load()  # type: ignore[misc]  # defined by the dataset that it is mixed into
 
 
 def _save_in_place(parent: Any, data: Any) -> None:
-    """Call the parent's `save`, giving back the storage error that Kedro wraps."""
+    """Call the parent's `save`, and raise the storage error that Kedro wraps."""
     try:
         parent.save(data)
     except DatasetError as error:
@@ -62,7 +62,7 @@ class TableDataset(WholeFile, ParquetDataset):
     """A pandas table as Parquet."""
 
     def preview(self, nrows: int = ROWS) -> TablePreview:
-        """The first rows, for Kedro-Viz, from any storage; the parent's own knows this machine alone."""
+        """The first rows, for Kedro-Viz, from any storage; the parent's method reads local files only."""
         with self._fs.open(str(self._filepath), "rb") as stream:
             return preview_parquet(pq.ParquetFile(stream), nrows)
 
@@ -74,7 +74,7 @@ class CsvDataset(WholeFile, CSVDataset):
         try:
             return super().load()
         except DatasetError as error:
-            if isinstance(error.__cause__, ValueError):  # pandas' own errors and those of decoding are such
+            if isinstance(error.__cause__, ValueError):  # errors of pandas and of decoding are ValueErrors
                 raise DataError(
                     f"{self._filepath} cannot be read as a table: save it as CSV in UTF-8, its columns divided by "
                     f"commas and cells that hold commas in quotes ({error.__cause__})"
@@ -98,12 +98,12 @@ class SheetDataset(HtmlDataset):
     """HTML without scripts or line breaks, which Kedro-Viz shows."""
 
     def preview(self) -> HTMLPreview:
-        """All of it. Kedro-Viz reads it as Markdown, too, to which what stands between underscores is in italics."""
+        """The whole page. Kedro-Viz also reads it as Markdown, where text between underscores would be in italics."""
         return HTMLPreview(self.load().replace("_", "\N{NO-BREAK SPACE}"))
 
 
 class _PlainBytes(TextDataset):
-    """Bytes as they are."""
+    """Unchanged bytes."""
 
     def load(self) -> Any:
         with self._fs.open(str(self._filepath), "rb") as stream:
@@ -127,7 +127,7 @@ class MarkdownDataset(WholeFile, TextDataset):
 
 
 class _AnywhereSafetensors(SafetensorsDataset):
-    """`SafetensorsDataset`, whose own `save` knows files of this machine alone."""
+    """`SafetensorsDataset` for any storage: its own `save` writes local files only."""
 
     def save(self, data: Any) -> None:
         from safetensors.torch import save, save_file
@@ -146,6 +146,6 @@ class WeightsDataset(WholeFile, _AnywhereSafetensors):
         """Names, shapes and types of the tensors, for Kedro-Viz; no tensor is read."""
         with self._fs.open(str(self._filepath), "rb") as stream:
             header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        tensors = [(name, told) for name, told in header.items() if name != "__metadata__"][:nrows]
-        rows = [[name, " x ".join(map(str, told["shape"])), told["dtype"]] for name, told in tensors]
+        tensors = [(name, tensor) for name, tensor in header.items() if name != "__metadata__"][:nrows]
+        rows = [[name, " x ".join(map(str, tensor["shape"])), tensor["dtype"]] for name, tensor in tensors]
         return table_preview(["tensor", "shape", "type"], rows)

@@ -22,9 +22,9 @@ Job = Callable[[], Any]
 def fingerprint(job: Job, options: Mapping[str, Any] | None = None) -> str:
     """Hash a job by the recipe of its function and the content of its arguments.
 
-    An argument with a `fingerprint` of its own (a shard, a file) counts by that. Typed parameters count by what
-    `Params.identity` returns, and other dataclasses by their fields. Names of Python functions, classes and modules do
-    not count, nor does code: the recipe's version stands for it.
+    An argument with its own `fingerprint` (a shard, a file) is represented by it. Typed parameters are represented by
+    what `Params.identity` returns, and other dataclasses by their fields. Names of Python functions, classes and
+    modules do not count. Code does not count either: the recipe's version represents it.
 
     Args:
         job: a function with a recipe, a `functools.partial` of one, or an object with such a job as its attribute
@@ -47,10 +47,10 @@ def digest(text: str) -> str:
 
 
 def job_recipe(job: Job) -> Recipe | None:
-    """The recipe of a job; None for one that only returns bytes.
+    """The recipe of a job; None for a job that only returns bytes.
 
     Raises:
-        TypeError: if its function carries none.
+        TypeError: if its function has none.
     """
     function = _unwrapped(job)[0]
     return None if function is bytes else recipe_of(function)
@@ -66,7 +66,7 @@ def _canonical_job(job: Job, options: Mapping[str, Any] | None) -> Any:
 
 
 def _unwrapped(job: Any) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-    """Function and arguments of a job, without the check of what it makes."""
+    """Function and arguments of a job, without the wrapper that checks its result."""
     if isinstance(job, functools.partial):
         return job.func, job.args, job.keywords
     return _unwrapped(job.job) if hasattr(job, "job") else (job, (), {})
@@ -76,7 +76,7 @@ def canonical(value: Any) -> Any:
     """A JSON-able value that is equal for equal content.
 
     Raises:
-        TypeError: for what cannot be hashed by content.
+        TypeError: for a value that cannot be hashed by content.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -102,9 +102,7 @@ def _canonical_object(value: Any) -> Any:
         return {"parameters": canonical(value.identity())}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {"fields": {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}}
-    raise TypeError(
-        f"cannot fingerprint {value!r}: give a shard's job plain values, typed parameters, tables, shards or files"
-    )
+    raise TypeError(f"cannot fingerprint {value!r}: pass plain values, typed parameters, tables, shards or files")
 
 
 def _table_hash(table: pa.Table) -> str:

@@ -1,4 +1,4 @@
-"""A folder of files of any kind: read as handles, written in parallel from jobs."""
+"""A folder of files of any kind: loaded as file references, written in parallel by jobs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ Content = bytes | Callable[[], bytes]
 class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
     """The files below a folder; hidden files and folders (names that start with a dot) are not part of it.
 
-    Loading lists the folder and reads nothing. Saving takes a mapping of relative name to bytes, or to a callable that
-    returns them; callables run in workers. A file that an equal job wrote before is left as it is. Files that an
-    earlier save wrote and the new one does not name are removed; files that somebody else put there are neither removed
-    nor overwritten.
+    Loading lists the folder and reads no file. Saving takes a mapping of relative name to bytes, or to a callable that
+    returns them; callables run in workers. A file that an equal job wrote before is kept. Files of an earlier save that
+    the new one does not name are removed. Other files in the folder are neither removed nor overwritten.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         """
         Args:
             path: folder, or fsspec URL of one.
-            optional: whether a folder that is not there is an empty one.
+            optional: whether a missing folder is loaded as an empty one.
             engine: fields of `Engine`, for saving.
             metadata: for plugins; not used here.
         """
@@ -76,16 +75,16 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
                 f"{posixpath.join(self._url, foreign[0])} was there before, and would be overwritten: choose another "
                 "folder, or move that file away"
             )
-        due = {key: jobs[key] for key, mark in planned.items() if made.get(key) != mark or key not in present}
-        # A save killed from here on leaves every file that it may have made named, and vouches for the finished ones.
-        self._write_index({key: "" if key in due else mark for key, mark in planned.items()}, whole=False)
+        due = {key: jobs[key] for key, expected in planned.items() if made.get(key) != expected or key not in present}
+        # If the save is killed from here on, the index has every file that it may have written, without a fingerprint.
+        self._write_index({key: "" if key in due else value for key, value in planned.items()}, whole=False)
         self._remove(made.keys() - planned.keys())
         for folder in {posixpath.dirname(key) for key in planned.keys() | made.keys()}:
             sweep(self._fs, posixpath.join(self._path, folder))
         tasks = {key: partial(_write_file, self._url, key, job) for key, job in due.items()}
         with stopwatch() as seconds:
             failures = run_all(tasks, self._engine, name) if tasks else {}
-        written = {key: mark for key, mark in planned.items() if key not in failures}
+        written = {key: expected for key, expected in planned.items() if key not in failures}
         self._write_index(written, whole=not failures)
         logger.info("%s: %d files written, %d unchanged, %.1f s", name, len(due), len(planned) - len(due), seconds())
         if failures:
@@ -107,7 +106,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
                 self._fs.rm_file(path)
 
     def _made(self) -> dict[str, str]:
-        """Fingerprints of the files that a save of ours wrote; empty for a folder that somebody else filled."""
+        """Fingerprints of the files that earlier saves wrote; empty for a folder that was filled in another way."""
         made: dict[str, str] = self._read_index()["files"]
         return made
 
@@ -130,7 +129,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
 
 
 def _fingerprint(job: Callable[[], bytes], stored: str | None) -> str:
-    """Of a job; the one that is stored, if version 0.1 stored what the job would make."""
+    """Fingerprint of a job; the stored one, if version 0.1 stored what the job would make."""
     planned = fingerprint(job)
     return stored if stored and stored != planned and stored in legacy_fingerprints(job) else planned
 

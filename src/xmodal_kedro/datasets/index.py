@@ -1,4 +1,4 @@
-"""The index of a folder that a dataset writes: its files, and the fingerprints that they are stored under."""
+"""The index of a folder that a dataset writes: its files and their fingerprints."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from xmodal_kedro.datasets.atomic import read_json, write_json
 from xmodal_kedro.datasets.errors import DataError
 
 SCHEME = 2
-"""Of fingerprints and indices. Version 0.1 wrote the first, which named none."""
+"""Version of fingerprints and indices. Version 0.1 of the project wrote the first one, without a number."""
 
 
 def read_index(fs: AbstractFileSystem, path: str, url: str) -> dict[str, str] | None:
-    """Fingerprints by the names of files or shards; None where there is no index.
+    """Fingerprints by the names of files or shards; None if there is no index.
 
     Raises:
         DataError: if a newer version of this project wrote it.
@@ -25,12 +25,12 @@ def read_index(fs: AbstractFileSystem, path: str, url: str) -> dict[str, str] | 
 
 
 def write_index(fs: AbstractFileSystem, path: str, fingerprints: Mapping[str, str]) -> None:
-    """Store an index, whole or not at all."""
+    """Store an index, atomically."""
     write_json(fs, path, {"scheme": SCHEME, "fingerprints": dict(fingerprints)})
 
 
 def require_known_scheme(stored: dict[str, Any], url: str) -> dict[str, Any]:
-    """What was read of an index.
+    """Check and return what was read of an index.
 
     Raises:
         DataError: if a newer version of this project wrote it, naming the folder and the remedy.

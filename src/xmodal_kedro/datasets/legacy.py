@@ -1,7 +1,7 @@
 """Fingerprints as version 0.1 of this project computed them, by which its results are recognised and kept.
 
-A shard that it stored keeps the fingerprint in its footer; the job that is planned now is asked what it would have had
-then. See `recipes.version_0_1` for what that version hashed.
+A shard that it stored has the fingerprint in its footer. It is compared with the one that the planned job would have
+had in that version. See `recipes.version_0_1` for what that version hashed.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ class NotInVersion01Error(Exception):
 
 
 def legacy_fingerprints(job: Job, options: Mapping[str, Any] | None = None) -> set[str]:
-    """What version 0.1 may have stored a job's result under: one fingerprint for each Python version.
+    """Fingerprints under which version 0.1 may have stored a job's result: one for each Python version.
 
-    Empty where it cannot have made the result: the recipe is newer or has another version, a parameter was not there,
-    or a shard was made later. Arguments as of `fingerprint`.
+    Empty if it cannot have made the result: the recipe is newer or has another version, a parameter did not exist, or a
+    shard was made later. The arguments are those of `fingerprint`.
     """
     if _version_of(job) > 1:
         return set()
-    found = set()
+    fingerprints = set()
     for python in ("3.11", "3.12", "3.13"):
         try:
             text = json.dumps(_Legacy(python).canonical((job, options)), sort_keys=True, separators=(",", ":"))
         except NotInVersion01Error:
             continue
-        found.add(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
-    return found
+        fingerprints.add(hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+    return fingerprints
 
 
 def _version_of(job: Any) -> int:
-    """Version of the recipe behind a job; that of bytes has always been 1."""
+    """Version of the recipe of a job; that of bytes has always been 1."""
     function = job
     while hasattr(function, "func") or hasattr(function, "job"):
         function = function.func if hasattr(function, "func") else function.job
@@ -99,7 +99,7 @@ def _fields(params: BaseModel) -> dict[str, Any]:
     """`model_dump` as version 0.1 returned it.
 
     Raises:
-        NotInVersion01Error: if a field that was added since is set.
+        NotInVersion01Error: if a field that was added later is set.
     """
     known = _known("parameters", type(params))["fields"]
     if any(getattr(params, name) != field.default for name, field in _added(params, known)):

@@ -1,4 +1,4 @@
-"""Listing files: names, sizes and times in any storage, without reading a byte of them."""
+"""Listing files: names, sizes and times in any storage, without reading their content."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Options = Mapping[str, Any]
 """fsspec's storage options of one protocol."""
 
 VERSION_FIELDS = ("ETag", "etag", "generation", "Content-MD5", "Last-Modified")
-"""Where drivers tell what tells a content from others, best first."""
+"""Fields in which drivers report an identifier of the content, best first."""
 
 REQUESTS_AT_ONCE = 32
 
 
 def kind_of(address: str, options: Options) -> Literal["file", "directory"] | None:
-    """What lies at an address; None where there is nothing."""
+    """Whether an address is a file or a directory; None if there is neither."""
     if (path := local_path(address)) is not None:
         return "directory" if Path(path).is_dir() else "file" if Path(path).exists() else None
     if protocol_of(address) in WEB_PROTOCOLS and address.endswith("/"):
@@ -43,11 +43,11 @@ def kind_of(address: str, options: Options) -> Literal["file", "directory"] | No
 
 
 def list_folder(address: str, options: Options, *, prefix: str = "", max_depth: int | None = None) -> list[FileRef]:
-    """The files below a folder, without hidden ones (of which a part of the name begins with a dot).
+    """The files below a folder, without hidden ones (a part of the name begins with a dot).
 
     Args:
-        prefix: what names begin with, so that an object store need not list the others.
-        max_depth: how many parts a name has at most; where storage lists folder by folder, deeper ones are not entered.
+        prefix: prefix of the names, so that an object store need not list others.
+        max_depth: max number of parts of a name; if storage lists folder by folder, deeper folders are not entered.
     """
     if (path := local_path(address)) is not None:
         return list(_walk(path, max_depth))
@@ -57,27 +57,27 @@ def list_folder(address: str, options: Options, *, prefix: str = "", max_depth: 
     head = root.rstrip("/") + "/"
     infos = {path.removeprefix(head): info for path, info in found.items() if not path.endswith("/")}
     addresses = {name: fs.unstrip_protocol(info["name"]) for name, info in infos.items() if not _is_hidden(name)}
-    if protocol_of(address) in WEB_PROTOCOLS:  # their listings do not tell sizes
+    if protocol_of(address) in WEB_PROTOCOLS:  # their listings do not report sizes
         return list_named(addresses, {protocol_of(address): options})
     return [_remote_file(name, address, infos[name], options) for name, address in addresses.items()]
 
 
 def list_named(addresses: Mapping[str, str], credentials: Mapping[str, Options]) -> list[FileRef]:
-    """Files by name and address. One that is not there, or may not be looked at, is listed with a size of 0.
+    """Files by name and address. A file that is missing, or must not be accessed, is listed with size 0.
 
     Args:
         credentials: storage options by protocol.
     """
     files: list[FileRef] = []
-    elsewhere: dict[str, dict[str, str]] = {}
+    remote: dict[str, dict[str, str]] = {}
     for name, address in addresses.items():
         if (path := local_path(address)) is not None:
             files.append(_local_file(name, path, _status(Path(path))))
         elif (protocol := protocol_of(address)) in SAFE_PROTOCOLS:
-            elsewhere.setdefault(protocol, {})[name] = address
+            remote.setdefault(protocol, {})[name] = address
         else:
             files.append(FileRef(name, address, 0, 0))
-    for protocol, named in elsewhere.items():
+    for protocol, named in remote.items():
         options = credentials.get(protocol, {})
         infos = _look_up(set(named.values()), options)
         files += [_remote_file(name, address, infos.get(address, {}), options) for name, address in named.items()]
@@ -88,19 +88,19 @@ def by_name(files: Iterable[FileRef]) -> dict[str, FileRef]:
     """Files by their names.
 
     Raises:
-        DatasetError: for two files of one name, which only names that are not UTF-8 can bring about.
+        DataError: for two files of one name, which only happens with names that are not UTF-8.
     """
     named: dict[str, FileRef] = {}
     for file in files:
         if named.setdefault(file.name, file) is not file:
-            raise DataError(f"two files are told as {file.name!r}, {file.path!r} is one: rename it")
+            raise DataError(f"two files are listed as {file.name!r}, {file.path!r} is one: rename it")
     return named
 
 
 def _walk(root: str, max_depth: int | None) -> Iterator[FileRef]:
-    """Every file below `root`, through linked folders too, none of them twice.
+    """Every file below `root`, also through linked folders, each once.
 
-    A folder that cannot be listed is given as if it were a file: whoever opens it says why.
+    A folder that cannot be listed is yielded like a file. Opening it raises the error.
     """
     top = Path(root).stat()
     entered = {(top.st_dev, top.st_ino)}
@@ -127,7 +127,7 @@ def _walk(root: str, max_depth: int | None) -> Iterator[FileRef]:
 def _status(entry: Path | os.DirEntry[str]) -> os.stat_result | None:
     try:
         return entry.stat()
-    except (OSError, ValueError):  # a link to nowhere, or a name that cannot be: the one who opens it says so
+    except (OSError, ValueError):  # a broken link or an invalid name: opening it raises the error
         return None
 
 
@@ -137,7 +137,7 @@ def _local_file(name: str, path: str, status: os.stat_result | None) -> FileRef:
 
 
 def _printable(name: str) -> str:
-    """A file name that tables can hold, also where its bytes are not UTF-8."""
+    """A file name that tables can hold, also if its bytes are not UTF-8."""
     return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -154,26 +154,26 @@ def _remote_file(name: str, address: str, info: Mapping[str, Any], options: Opti
 
 
 def _look_up(addresses: Iterable[str], options: Options) -> dict[str, dict[str, Any]]:
-    """What storage tells of the files that it has: by listing each folder once, over HTTP by asking for each file."""
+    """What storage reports of existing files: by one listing of each folder, over HTTP by a request for each file."""
     requests: dict[str, set[str]] = {}
     for address in addresses:
         request = address if protocol_of(address) in WEB_PROTOCOLS else posixpath.dirname(address)
         requests.setdefault(request, set()).add(address)
     opened = [(*storage_of(request, options), wanted) for request, wanted in requests.items()]
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
-        found = threads.map(lambda request: _ask(*request), opened)
+        found = threads.map(lambda request: _request_infos(*request), opened)
         return {address: info for infos in found for address, info in infos.items()}
 
 
-def _ask(fs: AbstractFileSystem, path: str, wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """Infos by address of the wanted files in the folder `path`, or of the one that `path` is."""
+def _request_infos(fs: AbstractFileSystem, path: str, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    """Infos by address of the wanted files in the folder `path`, or of the file `path`."""
     paths = {address: fs._strip_protocol(address) for address in wanted}
     try:
         if path in paths.values():
             return {address: fs.info(path) for address in wanted}
         fs.invalidate_cache(path)
         infos = {info["name"]: info for info in fs.ls(path, detail=True)}
-    except Exception as error:  # drivers have errors of their own; whoever opens the files meets them again
+    except Exception as error:  # drivers raise errors of their own types, and again when the files are opened
         logger.warning("cannot look into %s (%s: %s)", path, type(error).__name__, error)
         return {}
     return {address: infos[path] for address, path in paths.items() if path in infos}

@@ -20,7 +20,7 @@ SUFFIXES = (".csv", ".parquet")
 
 
 def is_manifest(address: str) -> bool:
-    """Whether a file's name says that it is a manifest."""
+    """Whether a file is a manifest, by its name."""
     return address.lower().endswith(SUFFIXES)
 
 
@@ -28,18 +28,16 @@ def read_manifest(file: FileRef) -> list[str]:
     """The addresses that a manifest names, in its order, each once. Columns other than `uri` are ignored.
 
     Raises:
-        DatasetError: naming the file, field or row that is wrong, and the remedy.
+        DataError: naming the wrong file, field or row, and the remedy.
     """
     column = _parquet_column(file) if file.path.lower().endswith(".parquet") else _csv_column(file)
     addresses: list[str] = []
     for row, address in enumerate(column, start=1):
         if not address or not address.strip():
-            raise DataError(
-                f"{file.path}: row {row} has no {COLUMN}: give every row the address of a file, or take the row out"
-            )
+            raise DataError(f"{file.path}: row {row} has no {COLUMN}: set the address of a file, or remove the row")
         addresses.append(address)
     if not addresses:
-        raise DataError(f"{file.path} names no file: give it a row for each, with its address in column {COLUMN}")
+        raise DataError(f"{file.path} names no file: add a row for each, with its address in {COLUMN}")
     unique = list(dict.fromkeys(addresses))
     if len(unique) < len(addresses):
         logger.info("%s: %d rows repeat another's %s", file.path, len(addresses) - len(unique), COLUMN)
@@ -57,7 +55,9 @@ def _csv_column(file: FileRef) -> Iterator[str | None]:
         for row in rows:
             yield row[COLUMN]
     except csv.Error as error:
-        raise DataError(f"{file.path} is not CSV in line {rows.reader.line_num} ({error}): mend that line") from error
+        raise DataError(
+            f"{file.path} is not CSV in line {rows.reader.line_num} ({error}): correct that line"
+        ) from error
 
 
 def _parquet_column(file: FileRef) -> list[str | None]:
@@ -79,5 +79,5 @@ def _require_column(file: FileRef, columns: list[str]) -> None:
     if columns.count(COLUMN) != 1:
         raise DataError(
             f"{file.path} must have one column {COLUMN}, but its columns are {', '.join(columns) or '-'}: "
-            f"call the one that holds the files' addresses {COLUMN}"
+            f"rename the one with the files' addresses to {COLUMN}"
         )

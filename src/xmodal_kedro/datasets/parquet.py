@@ -1,4 +1,4 @@
-"""Parquet files written as their rows come, with what is known at the end in the footer."""
+"""Parquet files written in a stream, with metadata that is known at the end in the footer."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ def write_tables(
     row_group_size: int,
     compression: Literal["none", "zstd"],
 ) -> None:
-    """Store tables of one schema one after the other, holding no more than a row group and one of them.
+    """Store tables of one schema one after the other. Memory holds at most a row group and one table.
 
-    The bytes depend on the rows, their order and the footer alone, not on how the rows were divided into tables.
+    The bytes depend only on the rows, their order and the footer, not on how the rows are divided into tables.
 
     Args:
-        stream: where to; binary, writable.
-        tables: at least one.
-        complete: takes the metadata of all the tables' schemas, later ones before earlier, and returns the footer.
+        stream: writable binary stream.
+        tables: at least one table.
+        complete: takes the metadata of all the tables' schemas, where later tables take precedence, and returns the
+            footer.
         row_group_size: rows of every row group but the last.
-        compression: of every column.
+        compression: compression of every column.
 
     Raises:
         ValueError: if there is no table, or tables differ in their schema.
     """
     first = next(tables, None)
     if first is None:
-        raise ValueError("the job gave no table: give one without rows where there are none")
+        raise ValueError("the job returned no table: return one without rows if there are none")
     schema = first.schema.remove_metadata()
     footer: Footer = {}
-    # What is stored plain is to be mapped, not decoded: a dictionary of sounds would double the time of reading them.
+    # Uncompressed columns are read by memory map. A dictionary encoding of audio would double the time to read it.
     with pq.ParquetWriter(stream, schema, compression=compression, use_dictionary=compression != "none") as writer:
         for group in _row_groups(_with_first(first, tables), schema, footer, row_group_size):
             writer.write_table(group, row_group_size=row_group_size)
@@ -60,7 +61,7 @@ def _with_first(first: pa.Table, tables: Iterator[pa.Table]) -> Iterator[pa.Tabl
 
 
 def _row_groups(tables: Iterator[pa.Table], schema: pa.Schema, footer: Footer, rows: int) -> Iterator[pa.Table]:
-    """Tables of exactly `rows` rows, but for the last, each column in one piece; fills `footer` on the way."""
+    """Tables of exactly `rows` rows, except the last, each column in one chunk; fills `footer` on the way."""
     parts: list[pa.Table] = []
     for table in tables:
         footer.update({key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()})

@@ -1,4 +1,4 @@
-"""What Kedro-Viz shows of stored data: a few rows, read without the rest, in cells that a browser can hold."""
+"""Previews of stored data for Kedro-Viz: a few rows, read without the rest, in cells that a browser can hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 TablePreview = NewType("TablePreview", dict[str, Any])
 HTMLPreview = NewType("HTMLPreview", str)
 TextPreview = NewType("TextPreview", str)
-"""Kedro-Viz goes by the names of these types, as by those of kedro-datasets, whose own lack that of a text."""
+"""Kedro-Viz identifies previews by the names of these types. kedro-datasets has such types too, but none for text."""
 
 ROWS = 10
 MAX_TEXT = 200
@@ -21,20 +21,20 @@ KILOBYTE = 1000
 
 
 def table_preview(columns: list[str], rows: list[list[Any]]) -> TablePreview:
-    """A table as Kedro-Viz takes it, with large cells told in words."""
+    """A table in the format of Kedro-Viz, with large cells shortened."""
     data = [[cell(value) for value in row] for row in rows]
     return TablePreview({"index": list(range(len(rows))), "columns": columns, "data": data})
 
 
 def preview_parquet(parquet: pq.ParquetFile, nrows: int) -> TablePreview:
-    """The first rows of a Parquet file; of its row groups, only those that hold them are read."""
-    found = next(parquet.iter_batches(nrows), None) if nrows else None
-    rows = pa.Table.from_batches([found]) if found is not None else parquet.schema_arrow.empty_table()
+    """The first rows of a Parquet file. Only the row groups that hold them are read."""
+    batch = next(parquet.iter_batches(nrows), None) if nrows else None
+    rows = pa.Table.from_batches([batch]) if batch is not None else parquet.schema_arrow.empty_table()
     return table_preview(rows.column_names, [list(row.values()) for row in rows.to_pylist()])
 
 
 def cell(value: Any) -> Any:
-    """A value as a cell: bytes by their size, lists by their length and beginning, long texts cut."""
+    """A value as a cell: bytes as their size, lists as their length and first values, long texts cut."""
     if isinstance(value, bytes):
         return f"{len(value) / KILOBYTE:.1f} kB"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The sharded dataset: a mapping of keys to Parquet tables, made in parallel, resumed for free, read lazily."""
+"""The sharded dataset: Parquet tables by key, made in parallel, resumed after a crash, read lazily."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ logger = logging.getLogger(__name__)
 
 FINGERPRINT_KEY = "xmodal.fingerprint"
 RECIPE_KEY = "xmodal.recipe"
-"""Metadata of a shard, JSON: the recipe that it was made by, with its version and those of its libraries."""
+"""Metadata key of a shard's recipe, JSON: its name, version, and the versions of its libraries."""
 PROVISIONAL_MARKER = "~"
 INDEX_NAME = "_index.json"
 SUFFIX = ".parquet"
 FOOTERS_AT_A_TIME = 16
-"""Footers read side by side: on an object store, each is a wait of tens of milliseconds."""
+"""Footers read in parallel: on an object store, each takes tens of milliseconds."""
 
 
 @dataclass(frozen=True)
 class StoredShard:
-    """A shard in storage; implements `handles.LoadShard`."""
+    """A shard in storage; implements `storage.LoadShard`."""
 
     path: str
     fingerprint: str
@@ -66,7 +66,7 @@ class StoredShard:
         fs, path = fsspec.url_to_fs(self.path)
         source = path if is_local(fs) else fs.open(path, "rb")
         try:
-            # Without `pre_buffer=False` all that was read of a remote file stays in memory until it is closed.
+            # Without `pre_buffer=False`, all that is read of a remote file stays in memory until it is closed.
             return pq.ParquetFile(
                 source, memory_map=is_local(fs), read_dictionary=list(as_dictionary), pre_buffer=False
             )
@@ -82,16 +82,16 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
     """Parquet tables by key in one folder, `<path>/<key>.parquet`.
 
     Saving takes jobs, not tables: a mapping of key to a callable without arguments that returns a table, or an
-    iterator of tables, which are stored as they come. Each runs in a worker and writes its own shard, so no payload
-    passes through this process. A shard already stored by an equal job (see `fingerprint`) is left as it is: that is
-    resume after a crash and an incremental run in one. A shard appears whole or not at all. Shards that fail cost only
-    themselves, until the end: then saving fails with the list of them. The index is written last, so the dataset
-    exists only when every shard does.
+    iterator of tables, which are stored one after the other. Each job runs in a worker and writes its own shard, so no
+    data passes through this process. A shard that an equal job has stored (see `fingerprint`) is kept, which serves
+    both resuming after a crash and incremental runs. Shards are written atomically. If shards fail, the others are
+    still made; then saving fails with the list of the failed ones. The index is written last, so the dataset exists
+    only if every shard does.
 
-    A shard whose metadata says that it is provisional (`handles.PROVISIONAL_KEY`) counts as made, under a fingerprint
-    that no job has: so the next save makes it again, and whatever was made of it is made again once it is sound.
+    A shard whose metadata has `storage.PROVISIONAL_KEY` counts as made, under a fingerprint that no job has. The next
+    save makes it again, and then also the results that depend on it.
 
-    Loading gives a mapping of key to `StoredShard`, in sorted order.
+    Loading returns a mapping of key to `StoredShard`, keys sorted.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         Args:
             path: folder, or fsspec URL of one.
             engine: fields of `Engine`.
-            resources: what each of these jobs takes of a Dask worker, as in `Engine.resources`.
-            compression: of every column; `none` for bytes that are read in random order.
+            resources: what each job takes of a Dask worker, as in `Engine.resources`.
+            compression: compression of every column; `none` for bytes that are read in random order.
             row_group_rows: rows of one row group, the unit of streaming.
             metadata: for plugins; not used here.
         """
@@ -137,7 +137,7 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         }
         with stopwatch() as seconds:
             failures = run_all(tasks, self._engine, name) if tasks else {}
-        sweep(self._fs, self._path)  # of workers that died; what the others wrote is seen from here on
+        sweep(self._fs, self._path)  # partial files of workers that died; invalidates the cached listing
         counts = (len(due) - len(failures), len(kept), len(failures))
         logger.info("%s: %d shards written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
         if failures:
@@ -145,13 +145,13 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         for stale in stored.keys() - planned.keys():
             self._fs.rm_file(self._shard_path(stale))
         written = {key: footer.get(FINGERPRINT_KEY, "") for key, footer in self._footers(due).items()}
-        missing = sorted(key for key, found in written.items() if not found)
+        missing = sorted(key for key, value in written.items() if not value)
         if missing:
             raise DataError(
                 f"{name}: workers wrote {len(missing)} shards, such as {missing[0]}, that are not in {self._url}: put "
                 "data_root on storage that this machine and all workers see under the same address"
             )
-        provisional = sum(PROVISIONAL_MARKER in found for found in written.values())
+        provisional = sum(PROVISIONAL_MARKER in value for value in written.values())
         if provisional:
             logger.warning("%s: %d shards are provisional: the next run makes them again", name, provisional)
         write_index(self._fs, self._index_path, kept | written)
@@ -162,17 +162,17 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
             raise DataError(
                 f"{self._url} is missing or not complete: run the pipeline that makes it; finished shards are kept"
             )
-        return {key: StoredShard(self._shard_url(key), found) for key, found in sorted(index.items())}
+        return {key: StoredShard(self._shard_url(key), stored) for key, stored in sorted(index.items())}
 
     def preview(self, nrows: int = ROWS) -> TablePreview:
         """The first rows of the first shard that has any, for Kedro-Viz."""
-        found = table_preview([], [])
+        preview = table_preview([], [])
         for shard in self.load().values():
             with shard.open() as parquet:
-                found = preview_parquet(parquet, nrows)
-            if found["data"]:
+                preview = preview_parquet(parquet, nrows)
+            if preview["data"]:
                 break
-        return found
+        return preview
 
     def _exists(self) -> bool:
         index = read_index(self._fs, self._index_path, self._url)
@@ -196,14 +196,14 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
             return dict(threads.map(lambda key: (key, _read_footer(self._fs, self._shard_path(key))), keys))
 
     def _is_valid(self, footer: Footer, planned: str, job: ShardJob) -> bool:
-        """Whether a stored shard is what its job would make, also if version 0.1 stored it."""
-        found = footer.get(FINGERPRINT_KEY)
+        """Whether a stored shard equals what its job would make, also if version 0.1 stored it."""
+        stored = footer.get(FINGERPRINT_KEY)
         if RECIPE_KEY not in footer:
-            return found in legacy_fingerprints(job, self._parquet_options)
-        return found == planned
+            return stored in legacy_fingerprints(job, self._parquet_options)
+        return stored == planned
 
     def _explain(self, name: str, replaced: Mapping[str, Footer], jobs: ShardJobs) -> None:
-        """Log, before the work, why stored shards are made again."""
+        """Log why stored shards are made again, before it is done."""
         reasons = Counter(_why_replaced(footer, jobs[key]) for key, footer in replaced.items())
         for reason, count in sorted(reasons.items()):
             logger.info("%s: %d stored shards are made again: %s", name, count, reason)
@@ -218,7 +218,7 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
 def _write_shard(
     url: str,
     key: str,
-    found: str,
+    planned: str,
     job: ShardJob,
     parquet_options: Mapping[str, Any],
 ) -> None:
@@ -230,7 +230,7 @@ def _write_shard(
             whole_file(fs, posixpath.join(folder, key + SUFFIX)) as path,
             fs.open(path, "wb") as stream,
         ):
-            write_tables(stream, tables, partial(_with_fingerprint, found, job), **parquet_options)
+            write_tables(stream, tables, partial(_with_fingerprint, planned, job), **parquet_options)
     except _JobError as failed:
         raise failed.error from None
 
@@ -244,23 +244,23 @@ def _tables(job: ShardJob) -> Generator[pa.Table, None, None]:
 
 
 class _JobError(Exception):
-    """Carries an `OSError` of a job past the writer's, which speak of the storage that is written to."""
+    """Wraps an `OSError` of a job, so that it is not taken for an error of the storage that is written to."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
         self.error = error
 
 
-def _with_fingerprint(found: str, job: ShardJob, footer: Footer) -> Footer:
-    """The footer with the fingerprint under which the shard is stored, and the recipe that it was made by."""
+def _with_fingerprint(planned: str, job: ShardJob, footer: Footer) -> Footer:
+    """The footer with the fingerprint under which the shard is stored, and its recipe."""
     if PROVISIONAL_KEY in footer:
-        found = f"{found}{PROVISIONAL_MARKER}{digest(json.dumps(footer, sort_keys=True))}"
+        planned = f"{planned}{PROVISIONAL_MARKER}{digest(json.dumps(footer, sort_keys=True))}"
     recipe = job_recipe(job)
-    return {**footer, FINGERPRINT_KEY: found, RECIPE_KEY: json.dumps(recipe.describe() if recipe else None)}
+    return {**footer, FINGERPRINT_KEY: planned, RECIPE_KEY: json.dumps(recipe.describe() if recipe else None)}
 
 
 def _read_footer(fs: fsspec.AbstractFileSystem, path: str) -> Footer:
-    """A shard's footer; empty where the file is no Parquet file, so that it is made again."""
+    """A shard's footer; empty if the file is no Parquet file, so that it is made again."""
     try:
         with fs.open(path, "rb") as stream:
             return read_footer(pq.ParquetFile(stream))

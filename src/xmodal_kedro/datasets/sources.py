@@ -1,4 +1,4 @@
-"""A user's recordings, wherever they are: a folder, a glob, a manifest, a file, or the URL of any of these."""
+"""A user's recordings: a folder, a glob, a manifest, a file, or the URL of any of these."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from xmodal_kedro.storage import FileRef, Folder, local_path, protocol_of
 WILDCARD = re.compile(r"[*?[]")
 
 LISTS_BY_PREFIX = ("s3", "s3a", "gs", "gcs")
-"""Object stores whose fsspec drivers can list just the names that begin with something."""
+"""Object stores whose fsspec drivers can list only the names with a prefix."""
 
 
 class SourcesDataset(AbstractDataset[NoReturn, Folder]):
-    """The recordings that a user names; they are listed and never written.
+    """The recordings that a user names. They are only read.
 
     - A folder: all files below it. Their names are relative to it.
-    - A glob: the files that match; `*` stays within one folder, `**` does not. Their names are relative to what stands
-      before the folder of the first wildcard.
-    - A manifest, `.csv` or `.parquet`: the files whose addresses are in its column `uri`. Those are their names, too;
-      relative ones count from the manifest's folder. A file that is not there is listed all the same.
+    - A glob: the files that match; `*` matches within one folder, `**` across folders. Their names are relative to the
+      folder before the first wildcard.
+    - A manifest, `.csv` or `.parquet`: the files whose addresses are in its column `uri`. The addresses are also their
+      names. Relative addresses start from the manifest's folder. A missing file is listed too.
     - Any other file: that file.
 
     Hidden files and folders (names that start with a dot) are left out, unless a manifest names them. The listing is
@@ -45,9 +45,9 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
     ) -> None:
         """
         Args:
-            path: where the recordings are: a local path or an fsspec URL.
-            credentials: fsspec's storage options by protocol, `{"s3": {"key": ...}}`. Each is used for addresses of its
-                protocol alone, so that a manifest cannot send one storage's keys to another.
+            path: a local path or an fsspec URL.
+            credentials: fsspec's storage options by protocol, `{"s3": {"key": ...}}`. They are used only for addresses
+                of their protocol, so that a manifest cannot send one storage's keys to another.
             metadata: for plugins; not used here.
         """
         local = local_path(path)
@@ -80,10 +80,10 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
                 self._listed = by_name(self._find())
             except DatasetError:
                 raise
-            except Exception as error:  # storage drivers have errors of their own
-                said = " ".join(f"{type(error).__name__}: {error}".split())
+            except Exception as error:  # storage drivers raise errors of their own types
+                description = " ".join(f"{type(error).__name__}: {error}".split())
                 raise DataError(
-                    f"cannot list {self._address} ({said}): check the address, and for "
+                    f"cannot list {self._address} ({description}): check the address, and for "
                     "storage elsewhere that its fsspec driver is installed and `sources` in conf/ENV/credentials.yml"
                 ) from error
         return self._listed
@@ -123,10 +123,10 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
 
 
 def _require_protocols(credentials: Mapping[str, Options]) -> None:
-    """Let only storage options by protocol pass.
+    """Check that credentials are storage options by protocol.
 
     Raises:
-        DatasetError: naming the field, but not what it holds.
+        DataError: naming the field, but not its value.
     """
     for protocol, options in credentials.items():
         if not isinstance(options, Mapping):
@@ -137,7 +137,7 @@ def _require_protocols(credentials: Mapping[str, Options]) -> None:
 
 
 def _absolute(uri: str, folder: str) -> str:
-    """The address that a manifest in `folder` means by `uri`."""
+    """The absolute address of `uri` in a manifest in `folder`."""
     if (path := local_path(uri)) is None or path.startswith("/"):
         return uri
     joined = posixpath.join(folder, path)

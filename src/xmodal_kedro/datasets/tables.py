@@ -1,4 +1,4 @@
-"""Tables of one kind, wherever runs have left them: one table."""
+"""Tables of one kind from several runs, concatenated to one table."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
-    """All Parquet tables whose paths match a glob, one below the other in the order of their paths.
+    """All Parquet tables whose paths match a glob, concatenated in the order of their paths.
 
-    Where none matches it is a table without rows. It is only read: each table is some other dataset's, of another run.
+    If none matches, it is a table without rows. It is only read: other datasets, in other runs, write the tables.
     """
 
     def __init__(self, *, path: str, schema: str, metadata: dict[str, Any] | None = None) -> None:
         """
         Args:
             path: glob, or fsspec URL of one; `*` stays within one folder.
-            schema: path of the Pandera model that each of them is held to.
+            schema: import path of the Pandera model that validates each of them.
             metadata: for plugins; not used here.
         """
         self._url = path
@@ -37,7 +37,7 @@ class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
-        self._fs.invalidate_cache()  # other runs make them, while a notebook is open
+        self._fs.invalidate_cache()  # other runs may write tables while a notebook is open
         tables = [self._read(path) for path in sorted(self._fs.glob(self._path))]
         if not tables:
             return pd.DataFrame(columns=list(self._schema.to_schema().columns))
@@ -52,7 +52,7 @@ class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
         raise DataError(f"tables that match {self._url} are only read")
 
     def _read(self, path: str) -> pd.DataFrame:
-        from pandera.errors import SchemaError, SchemaErrors  # takes seconds, unless `schemas` was there first
+        from pandera.errors import SchemaError, SchemaErrors  # takes seconds, unless `schemas` was imported before
 
         try:
             with self._fs.open(path, "rb") as stream:
@@ -66,7 +66,7 @@ class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
             ) from error
 
     def _exists(self) -> bool:
-        return True  # no match is a table, too
+        return True  # without a match, it is an empty table
 
     def _describe(self) -> dict[str, Any]:
         return {"path": self._url, "schema": self._schema.__name__}

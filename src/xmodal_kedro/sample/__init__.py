@@ -1,23 +1,23 @@
-"""The sample world: a small corpus with sound and picture, its teachers and a benchmark, all made from one seed.
+"""The sample data: a small synthetic corpus of videos, its teachers and a benchmark, all made from one seed.
 
-It lets the whole line run on a machine that has no data and no network, and it is scored honestly: what really
-happens in each scene (`schemas.Truth`) is kept apart and never shown to labelling or training.
+All pipelines can run with it on a machine without data or network. What happens in each scene (`schemas.Truth`) is
+stored separately and never given to labelling or training, so that scores against it are unbiased.
 
-What is in it, and why:
+Contents:
 
-- Fifteen sources that exist in life, each with a synthesised sound, a drawn body and a motion driven by the loudness
-  of that very sound. Sounds are modelled on how they arise (source and filter, modes, bursts, firing strokes), so that
-  what is learnt from them means something on real recordings.
-- What only one sense meets: water drops are heard and never seen; a statue, a plate, an airship and a tree are seen
-  and never heard.
-- What deceives a teacher: pairs that look alike and sound different (dog and statue, ambulance and van, clock and
-  plate, helicopter and airship, baby and grown-up), pairs that sound alike and look different (chainsaw and engine,
-  rain and fire, clock and drops), sources off screen, sources that keep still, mixtures, sounds and pictures that no
-  teacher knows, noise, and digital silence.
-- What a real collection has: cuts, four containers with different codecs, upright pictures, a few files without sound.
+- Fifteen real-world sources, each with a synthesised sound, a drawn object and a motion driven by the loudness of that
+  sound. The synthesis follows the physics of the sounds (source and filter, modes, bursts, firing strokes), so that
+  networks trained on them transfer to real recordings.
+- Classes of one modality: water drops are in the audio only; a statue, a plate, an airship and a tree are in the frames
+  only.
+- Difficult cases: pairs that look alike and sound different (dog and statue, ambulance and van, clock and plate,
+  helicopter and airship, baby and adult), pairs that sound alike and look different (chainsaw and engine, rain and
+  fire, clock and drops), sources off screen, silent sources, mixtures, sounds and objects without a class, noise, and
+  digital silence.
+- Variety of a real collection: cuts, four containers with different codecs, portrait videos, a few files without audio.
 
-`world` names all of this. A video is written as a script (`scenes`) and rendered from it (`video`), from `sounds` put
-in front of a microphone (`recording`) and `pictures`. Teachers (`teachers`) and benchmark (`benchmark`) come from draws
-of their own, whose random streams never meet that of the videos; the benchmark also has classes that neither the
-videos nor the teachers have, for a representation to be transferred to.
+`world` lists the classes. A video has a script (`scenes`) and is rendered from it (`video`), with `images` and with
+`sounds` that are recorded by a simulated microphone (`recording`). Teachers (`teachers`) and benchmark (`benchmark`)
+use random streams that are independent of the videos'. The benchmark also has classes that neither the videos nor the
+teachers have, to measure transfer.
 """

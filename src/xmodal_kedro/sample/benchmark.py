@@ -1,4 +1,4 @@
-"""A small benchmark in ESC-50's own layout, from a draw of its own: a sound, with another one behind it."""
+"""A small benchmark in ESC-50's layout, from its own random stream: clips with a second sound in the background."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from xmodal_kedro.sample.world import BENCHMARK_CLASSES, ESC10, Draw, stream
 CLIP_S = 5.0
 FOLDS = 5
 BEHIND_DB = (-14.0, -3.0)
-"""How loud the sound behind is, by the one in front, and..."""
+"""Level of the background sound relative to the foreground, dB."""
 NOISE_DB = (-30.0, -5.0)
-"""...how loud the place is. A network with random weights recognises nearly all sounds alone; of these, two thirds."""
+"""Level of the room noise relative to the foreground, dB. With a network of random weights, nearly all sounds without
+background and noise are classified correctly, and two thirds with them."""
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 
 
 def benchmark_files(sample: SampleParams) -> dict[str, bytes | partial[bytes]]:
     """Content of every file, or the job that makes it: `audio/*.wav` and `meta/esc50.csv`.
 
-    Folds are balanced; names read `{fold}-{source}-{take}-{target}.wav`, as in ESC-50.
+    Folds are balanced. Names are `{fold}-{source}-{take}-{target}.wav`, as in ESC-50.
     """
     table = io.StringIO()
     rows = csv.DictWriter(table, COLUMNS, lineterminator="\n")
@@ -43,7 +44,7 @@ def benchmark_files(sample: SampleParams) -> dict[str, bytes | partial[bytes]]:
 
 @recipe("sample_benchmark", version=1)
 def benchmark_clip(seed: int, name: str, target: int, number: int) -> bytes:
-    """One sound before another of any other class, in a place of its own: 5 s of 16-bit mono WAV at 16 kHz."""
+    """One sound with a background sound of another class and room noise: 5 s of 16-bit mono WAV at 16 kHz."""
     rng = stream(seed, Draw.BENCHMARK, target, number)
     level = 10 ** (rng.uniform(-34, -18) / 20)
     sound = record(rng, SYNTHESISERS[name](rng, CLIP_S))

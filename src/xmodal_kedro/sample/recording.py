@@ -1,4 +1,4 @@
-"""From a dry synthesised sound to a recording: a place, a distance, a microphone and its noise."""
+"""Simulated recording of a dry synthesised sound: a room, a distance, a microphone and its noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xmodal_kedro.sample.sounds.dsp import RATE, Sound, noise, samples
 
 
 def record(rng: Generator, dry: Sound) -> Sound:
-    """Put `dry` into a random room at a random distance, through a random microphone.
+    """Record `dry` in a random room, at a random distance, with a random microphone.
 
     Args:
         dry: [samples] at 16 kHz, any level.
@@ -32,7 +32,7 @@ def record(rng: Generator, dry: Sound) -> Sound:
 
 
 def _microphone(rng: Generator, frequency_hz: NDArray[np.float64], distance: float) -> NDArray[np.float64]:
-    """Gain over frequency: a tilt, two broad bells, a low cut; air takes the highs of what is far."""
+    """Gain over frequency: a tilt, two broad bells, a low cut, and the absorption of highs by air over distance."""
     octave = np.log2(np.maximum(frequency_hz, 20.0) / 1000.0)
     gain_db = rng.uniform(-1.2, 1.2) * octave - 6 * distance * np.maximum(octave, 0)
     for centre in rng.uniform(-3, 3, 2):
@@ -42,7 +42,7 @@ def _microphone(rng: Generator, frequency_hz: NDArray[np.float64], distance: flo
 
 
 def room_noise(rng: Generator, seconds: float) -> Sound:
-    """Background of a place and of the device, unit RMS: coloured noise, at times with mains hum."""
+    """Background noise of a room and of the device, unit RMS: coloured noise, sometimes with mains hum."""
     count = samples(seconds)
     floor = noise(rng, count, slope=rng.uniform(0.3, 1.6))
     if rng.random() < 0.3:
@@ -53,9 +53,9 @@ def room_noise(rng: Generator, seconds: float) -> Sound:
 
 
 def loudness(x: Sound) -> float:
-    """RMS over the loudest twentieth of 50 ms frames, and no less than a quarter of the peak.
+    """RMS over the loudest twentieth of 50 ms frames, at least a quarter of the peak.
 
-    So a bark and a rain of equal loudness sound about equally loud, and nothing under -12 dBFS is clipped.
+    By this measure, a bark and rain of equal loudness sound about equally loud, and nothing under -12 dBFS is clipped.
     """
     frame = samples(0.05)
     frames = np.sort(np.mean(x[: len(x) // frame * frame].reshape(-1, frame) ** 2, axis=1))
@@ -64,5 +64,5 @@ def loudness(x: Sound) -> float:
 
 
 def to_pcm16(x: Sound) -> NDArray[np.int16]:
-    """16-bit PCM of a sound in [-1, 1]; louder parts are clipped."""
+    """16-bit PCM of audio in [-1, 1]; samples outside are clipped."""
     return np.round(np.clip(x, -1, 1) * 32767).astype(np.int16)

@@ -1,4 +1,4 @@
-"""The script of a video: what is seen and heard in each of its scenes, before anything is drawn."""
+"""The script of a video: what is visible and audible in each of its scenes."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Container = Literal["mp4", "mkv", "webm", "avi"]
 CONTAINERS: tuple[Container, ...] = ("mp4", "mkv", "webm", "avi")
 SIZES_PX = ((192, 144), (160, 120), (176, 144), (144, 176))
 SCENE_KINDS = {
-    "in_sync": 0.52,  # the source is seen and heard
-    "off_screen": 0.14,  # heard; something else, or nothing, is seen
-    "mixture": 0.10,  # two sources heard, one of them seen
-    "silent_picture": 0.09,  # a source seen that keeps still
+    "in_sync": 0.52,  # the source is visible and audible
+    "off_screen": 0.14,  # audible; another object, or none, is visible
+    "mixture": 0.10,  # two sources are audible, one of them is visible
+    "silent_picture": 0.09,  # a source is visible and makes no sound
     "unknown_sound": 0.06,
     "noise": 0.05,
-    "silence": 0.04,  # not even noise
+    "silence": 0.04,  # digital silence, without noise
 }
-"""Kinds of scene and their shares."""
+"""Kinds of scene and their probabilities."""
 MIN_SCENE_S = 4.0
 NO_SOUND_EVERY = 44
 """One video in this many has no audio stream at all."""
@@ -45,17 +45,17 @@ class Scene(Params):
     duration_s: float
     """A whole number of frames."""
     seen: str
-    """Class in the picture, or empty."""
+    """Class of the visible object, or empty."""
     heard: tuple[str, ...]
-    """Classes in the sound, the loudest first."""
+    """Classes in the audio, the loudest first."""
     level_dbfs: float
-    """Loudness of the sound."""
+    """Loudness of the audio."""
     noise_dbfs: float | None
-    """Loudness of the place's own noise; None for digital silence."""
+    """Loudness of the room noise; None for digital silence."""
 
 
 class Script(Params):
-    """All that determines one video, byte for byte."""
+    """Everything that determines the bytes of one video."""
 
     name: str
     """Relative path."""
@@ -67,11 +67,11 @@ class Script(Params):
     scenes: tuple[Scene, ...]
     seed: int
     index: int
-    """Number of the video; with `seed`, its random stream."""
+    """Number of the video. Together with `seed` it selects the random stream."""
 
 
 def write_script(sample: SampleParams, index: int) -> Script:
-    """Invent video number `index`. Like most recordings it is about one thing, though not only."""
+    """Draw the script of video number `index`. Like most recordings, it has one main subject, and others."""
     rng = stream(sample.seed, Draw.VIDEOS, index, 0)
     subject = SOURCES[index % len(SOURCES)]
     container = CONTAINERS[int(rng.integers(len(CONTAINERS)))]
@@ -92,7 +92,7 @@ def write_script(sample: SampleParams, index: int) -> Script:
 
 
 def truth_of(scripts: Sequence[Script]) -> pd.DataFrame:
-    """What really happens, one row a scene (`schemas.Truth`), as far as a teacher has a class for it."""
+    """What happens in the videos, one row per scene (`schemas.Truth`), for classes that a teacher has."""
     rows = []
     for script in scripts:
         start_s = 0.0

@@ -1,4 +1,4 @@
-"""The two small teachers, each trained on a labelled draw of the world of its own."""
+"""The two small teachers of the sample data, each trained on its own labelled examples."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ EXAMPLE_S = 2.5
 BATCH_SIZE = 32
 LEARNING_RATE = 4e-3
 AUDIBLE = 0.05
-"""A patch counts as having a sound when that is at least this share of its own loudness there."""
+"""A patch is labelled with a sound if the RMS there is at least this fraction of the sound's loudness."""
 
 
 @recipe("sample_visual_teacher", version=1, libraries=("torch",))
 def train_visual_teacher(sample: SampleParams, card: VisualTeacherCard) -> bytes:
-    """Weights of a classifier of pictures over `VISUAL_CLASSES`, as safetensors."""
+    """Weights of an image classifier over `VISUAL_CLASSES`, as safetensors."""
     jpegs, targets = draw_pictures(sample, range(sample.teacher_examples_per_class))
     return _train(image_batch(jpegs, _fed(card, ImageInput)), targets, sample, exclusive=True)
 
@@ -55,9 +55,9 @@ def train_audio_teacher(sample: SampleParams, card: AudioTeacherCard) -> bytes:
 
 
 def draw_pictures(sample: SampleParams, examples: range) -> tuple[list[bytes], NDArray[np.float32]]:
-    """Labelled JPEGs and their one-hot targets [pictures, classes].
+    """Labelled JPEGs and their one-hot targets [images, classes].
 
-    Each class comes as often as there are `examples`; places without an object vary most and come three times as often.
+    Each class has as many images as `examples`. Backgrounds without an object vary most, and have three times as many.
     """
     jpegs, classes = [], []
     for class_index, name in enumerate(VISUAL_CLASSES):
@@ -72,9 +72,7 @@ def draw_pictures(sample: SampleParams, examples: range) -> tuple[list[bytes], N
 
 def _fed(card: TeacherCard, kind: type[Spec]) -> Spec:
     if not isinstance(card.input, kind):
-        raise ValueError(
-            f"the sample world's teachers take a {kind.__name__}: set input in the card of {card.weights!r}"
-        )
+        raise ValueError(f"the sample's teachers take a {kind.__name__}: set input in the card of {card.weights!r}")
     return card.input
 
 
@@ -92,8 +90,8 @@ def draw_sounds(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Labelled log-mel patches [patches, 1, frames, 64] and their multi-hot targets [patches, classes].
 
-    A quarter of the examples have a second sound mixed in; sounds that no class names, and mere noise, come as
-    examples of nothing.
+    A quarter of the examples have a second sound mixed in. Sounds without a class, and pure noise, are examples without
+    a label.
     """
     names = (*AUDIO_CLASSES, *UNKNOWN_SOUNDS, "")
     drawn = [
@@ -111,27 +109,27 @@ def _patches(rng: Generator, name: str, spec: LogMelInput) -> tuple[NDArray[np.f
         names.append(str(rng.choice([other for other in AUDIO_CLASSES if other != name])))
     level = 10 ** (rng.uniform(-30, -12) / 20)
     mix = level * 10 ** (rng.uniform(-50, -15) / 20) * room_noise(rng, EXAMPLE_S)
-    heard: dict[str, NDArray[np.float64]] = {}
-    for sounding in names:
-        heard[sounding] = SYNTHESISERS[sounding](rng, EXAMPLE_S)
-        mix += level * 10 ** (-rng.uniform(0, 6) / 20) * record(rng, heard[sounding])
+    dry_sounds: dict[str, NDArray[np.float64]] = {}
+    for sound in names:
+        dry_sounds[sound] = SYNTHESISERS[sound](rng, EXAMPLE_S)
+        mix += level * 10 ** (-rng.uniform(0, 6) / 20) * record(rng, dry_sounds[sound])
     patches = log_mel_batch(to_pcm16(mix), spec)
     targets = np.zeros((len(patches), len(AUDIO_CLASSES)), np.float32)
-    for sounding in heard.keys() & set(AUDIO_CLASSES):
-        targets[:, AUDIO_CLASSES.index(sounding)] = _audible(heard[sounding], len(patches), spec)
+    for sound in dry_sounds.keys() & set(AUDIO_CLASSES):
+        targets[:, AUDIO_CLASSES.index(sound)] = _audible(dry_sounds[sound], len(patches), spec)
     return patches, targets
 
 
 def _audible(dry: NDArray[np.float64], patches: int, spec: LogMelInput) -> NDArray[np.bool_]:
     length, hop = samples_for_frames(spec.patch_frames), spec.hop_frames * HOP_LENGTH
-    rms = [np.sqrt(np.mean(dry[at : at + length] ** 2)) for at in range(0, patches * hop, hop)]
+    rms = [np.sqrt(np.mean(dry[start : start + length] ** 2)) for start in range(0, patches * hop, hop)]
     return np.array(rms) > AUDIBLE * loudness(dry)
 
 
 def _train(
     inputs: NDArray[np.float32], targets: NDArray[np.float32], sample: SampleParams, *, exclusive: bool
 ) -> bytes:
-    """Train a `SampleNetwork`: softmax and cross-entropy where classes are exclusive, else sigmoids and BCE."""
+    """Train a `SampleNetwork`: softmax and cross-entropy if classes are exclusive, else sigmoids and BCE."""
     inputs_N, targets_N = torch.from_numpy(inputs), torch.from_numpy(targets)
     with torch_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(sample.seed)

@@ -1,4 +1,4 @@
-"""From a script to a video file: scenes are synthesised, drawn in time with their sound, and muxed."""
+"""Rendering of a script to a video file: scenes are synthesised, drawn in sync with their audio, and muxed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from xmodal_kedro.sample.world import Draw, stream
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a kind of file is made. Encoders run on one thread and bit-exact, so that equal scripts give equal bytes.
+    """Encoders of a container. They run on one thread and bit-exact, so that equal scripts give equal bytes.
 
     Attributes:
         muxer: FFmpeg's name of the container.
-        video_codec, video_options: encoder of the pictures.
-        audio_codec, audio_rate_hz, audio_bit_rate: encoder of the sound; bit rate 0 where it is lossless.
+        video_codec, video_options: encoder of the video.
+        audio_codec, audio_rate_hz, audio_bit_rate: encoder of the audio; bit rate 0 if it is lossless.
     """
 
     muxer: str
@@ -43,7 +43,7 @@ class Encoding:
 
 
 _X264 = (("preset", "ultrafast"), ("crf", "23"))
-# A positive cpu-used would have libvpx choose its speed, and so the bytes, by how busy the machine is.
+# With a positive cpu-used, libvpx would choose its speed, and so the bytes, by the load of the machine.
 _VP8 = (("deadline", "realtime"), ("cpu-used", "-8"), ("crf", "12"), ("b", "600k"))
 _MPEG4 = (("flags", "+bitexact+qscale"), ("global_quality", str(4 * 118)))  # quantiser 4, in FFmpeg's lambda units
 ENCODINGS: dict[Container, Encoding] = {
@@ -56,7 +56,7 @@ ENCODINGS: dict[Container, Encoding] = {
 
 @recipe("sample_video", version=1, libraries=("av", "opencv-python"))
 def render_video(script: Script) -> bytes:
-    """Make the file that `script` describes; the same bytes every time."""
+    """Render the file of a script. Equal scripts give equal bytes."""
     encoding = ENCODINGS[script.container]
     sink = io.BytesIO()
     with av.open(sink, "w", format=encoding.muxer, container_options={"fflags": "+bitexact"}) as container:
@@ -68,8 +68,8 @@ def render_video(script: Script) -> bytes:
             audio, drive = scene_sound(rng, scene, script.fps)
             if sound is not None:
                 container.mux(sound.encode(_audio_frame(audio, samples_done)))
-            for at, pixels in enumerate(_scene_pictures(rng, scene, script, drive)):
-                container.mux(picture.encode(_video_frame(pixels, frames_done + at, cut=at == 0)))
+            for index, pixels in enumerate(_scene_pictures(rng, scene, script, drive)):
+                container.mux(picture.encode(_video_frame(pixels, frames_done + index, cut=index == 0)))
             frames_done += len(drive)
             samples_done += len(audio)
         container.mux(picture.encode(None))
@@ -79,10 +79,10 @@ def render_video(script: Script) -> bytes:
 
 
 def scene_sound(rng: Generator, scene: Scene, fps: int) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-    """Sound of a scene, and how loud its visible source is in each frame.
+    """Audio of a scene, and the loudness of its visible source in each frame.
 
     Returns:
-        int16 [samples] at 16 kHz; drive [frames] in 0..1, all zero where what is seen does not sound.
+        int16 [samples] at 16 kHz; drive [frames] in 0..1, all zero if the visible object makes no sound.
     """
     frames = round(scene.duration_s * fps)
     count = frames * RATE // fps
@@ -105,8 +105,8 @@ def _loudness_by_frame(dry: Sound, frames: int) -> NDArray[np.float64]:
 
 def _scene_pictures(rng: Generator, scene: Scene, script: Script, drive: NDArray[np.float64]) -> Iterator[Picture]:
     behind, look = backdrop(rng, script.width, script.height), random_look(rng)
-    for at, loud in enumerate(drive):
-        yield picture_of(scene.seen, look, behind, at / script.fps, float(loud))
+    for index, loudness_now in enumerate(drive):
+        yield picture_of(scene.seen, look, behind, index / script.fps, float(loudness_now))
 
 
 def _add_video_stream(container: OutputContainer, script: Script, encoding: Encoding) -> VideoStream:

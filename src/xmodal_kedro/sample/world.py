@@ -1,4 +1,4 @@
-"""Who is who in the sample world, and its three independent draws."""
+"""The classes of the sample data, and its independent random streams."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ ESC10 = (
 )  # fmt: skip
 """The classes of ESC-10 (Piczak 2015)."""
 SOURCES = (*ESC10, "chirping_birds", "church_bells", "siren", "engine", "drum")
-"""Seen and heard, and known to both teachers."""
+"""Visible and audible; both teachers have a class for each."""
 HEARD_ONLY = ("water_drops",)
-"""Known to the audio teacher; never in the picture."""
+"""Audible only: a class of the audio teacher."""
 SILENT = ("statue", "plate", "airship", "tree")
-"""Known to the visual teacher; makes no sound. The first three look like a dog, a clock, a helicopter."""
+"""Visible only: classes of the visual teacher. The first three look like a dog, a clock, a helicopter."""
 UNKNOWN_SOUNDS = ("wind", "car_horn")
-"""Heard in videos, known to no teacher."""
+"""Audible in videos; no teacher has a class for them."""
 UNKNOWN_PICTURES = ("", "test_card")
-"""Seen in videos, known to no teacher; empty for a place without any object."""
+"""Visible in videos; no teacher has a class for them. Empty for a background without an object."""
 NEW_SOUNDS = ("crickets", "door_wood_knock")
-"""Only in the benchmark: never heard in a video, known to no teacher."""
+"""Only in the benchmark: not in any video, and no teacher has a class for them."""
 
 BACKGROUND = "background"
-"""The visual teacher's class for a picture of none of its objects, named under `ignore` in its card."""
+"""The visual teacher's class for an image without any of its objects, listed in `ignore` of its card."""
 
 AUDIO_CLASSES = (*SOURCES, *HEARD_ONLY)
 VISUAL_CLASSES = (BACKGROUND, *SOURCES, *SILENT)
@@ -38,19 +38,19 @@ AUDIOSET_IDS = {
     "helicopter": "/m/09ct_", "chainsaw": "/m/01j4z9", "chirping_birds": "/m/07pggtn", "church_bells": "/m/03w41f",
     "siren": "/m/03kmc9", "engine": "/m/02mk9", "drum": "/m/026t6",
 }  # fmt: skip
-"""Of the sounds of `SOURCES`, in the AudioSet ontology."""
+"""Ids of the sounds of `SOURCES` in the AudioSet ontology."""
 SOUNDS_FILE = "sounds.csv"
-"""Beside the visual teacher's weights; named under `sounds` in its card."""
+"""File beside the visual teacher's weights, named in `sounds` of its card."""
 
 
 def sounds_table() -> bytes:
-    """The CSV of which sounds the visual teacher's classes make: a source its own, the others none."""
+    """CSV of the sounds of the visual teacher's classes: a source makes its own sound, the others none."""
     rows = [f"{name},{name},{AUDIOSET_IDS[name]}" for name in SOURCES]
     return "\n".join(["label,sound,audioset_id", *rows, ""]).encode()
 
 
 class Draw(IntEnum):
-    """What a random stream is for. Streams of different draws never meet, whatever the sizes of the draws."""
+    """Purpose of a random stream. Streams of different purposes are independent."""
 
     VIDEOS = 0
     PICTURES = 1
@@ -59,5 +59,5 @@ class Draw(IntEnum):
 
 
 def stream(seed: int, draw: Draw, *index: int) -> Generator:
-    """The random stream of one thing: `index` numbers it within its draw."""
+    """The random stream of one item, numbered by `index` within its purpose."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(int(draw), *index)))

@@ -119,7 +119,7 @@ class FileRef:
         if isinstance(fault, FileNotFoundError):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path) from fault
         code = fault.errno if isinstance(fault, OSError) and fault.errno else errno.EIO
-        raise OSError(code, f"storage did not give it: {_describe(fault)}", self.path) from fault
+        raise OSError(code, f"it cannot be fetched: {_describe(fault)}", self.path) from fault
 
     def _copy_to(self, copy: Path, max_bytes: float) -> None:
         with self.open() as source, copy.open("wb") as target:
@@ -129,7 +129,7 @@ class FileRef:
                     raise _TooLargeError(errno.EFBIG, f"it has more than {max_bytes:,.0f} bytes")
             fetched_bytes = target.tell()
         if self.size_bytes and fetched_bytes != self.size_bytes:
-            raise OSError(errno.EIO, f"{fetched_bytes} bytes came, {self.size_bytes} were listed")
+            raise OSError(errno.EIO, f"{fetched_bytes} bytes were fetched, {self.size_bytes} were listed")
 
 
 class _TooLargeError(OSError):

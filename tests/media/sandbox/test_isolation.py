@@ -1,4 +1,4 @@
-"""Calls in the decoder process: items, errors, crashes, hangs and greed cost one call."""
+"""Calls in the decoder process: errors, crashes, hangs and excessive memory affect one call."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_two_calls_of_one_thread_do_not_mix():
     assert list(zip(first, second, strict=True)) == [(0, 0), (1, 1), (2, 2)]
 
 
-def test_nothing_that_a_library_prints_is_seen(capfd):
+def test_nothing_that_a_library_prints_is_shown(capfd):
     assert list(isolated(misbehaving.print_from_c, timeout_s=LIMIT_S)) == [0]
     assert capfd.readouterr() == ("", "")
 

@@ -73,7 +73,7 @@ next(items, None)
 
 
 def start_worker(hang: str) -> tuple[subprocess.Popen[str], int]:
-    """A worker whose decoder process does as reported, and the id of that process."""
+    """A worker whose decoder process runs a given function, and the id of that process."""
     worker = subprocess.Popen([sys.executable, "-c", WORKER, hang], stdout=subprocess.PIPE, text=True, cwd=PROJECT)
     return worker, int(worker.stdout.readline())
 
@@ -126,7 +126,7 @@ def test_the_process_is_light(module):
 
     loaded: list[set[str]] = []
     megabytes: list[float] = []
-    thread = threading.Thread(target=look)  # with a process that nothing else was imported into
+    thread = threading.Thread(target=look)  # a new process, without other imports
     thread.start()
     thread.join()
 

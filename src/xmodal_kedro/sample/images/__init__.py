@@ -1,7 +1,7 @@
-"""Drawn objects, one function a class: `(pen, look, t, drive)` draws it as it is `t` seconds into its scene.
+"""Drawn objects, one function per class: `(pen, look, t, drive)` draws the object at `t` seconds of its scene.
 
-`drive` (0..1) is how loud the object sounds at that moment, so that motion and sound are in sync by construction:
-jaws drop at the bark, the bell swings at the blow. At 0 the object is there, and at rest.
+`drive` (0..1) is the loudness of the object's sound at that time, so that motion and sound are in sync by construction:
+jaws drop at the bark, the bell swings at the blow. At 0 the object is visible and at rest.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PAINTERS: dict[str, Callable[[Pen, Look, float, float], None]] = {
 
 
 def picture_of(name: str, look: Look, behind: Picture, t: float, drive: float) -> Picture:
-    """A new picture: the object `name` before `behind`; just the place where `name` is empty."""
+    """A new image: the object `name` before the background `behind`, or only the background if `name` is empty."""
     picture = behind.copy()
     if name:
         PAINTERS[name](Pen(picture, look), look, t, drive)

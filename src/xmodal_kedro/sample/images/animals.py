@@ -1,4 +1,4 @@
-"""Animals and people. `drive` 0..1 is how loud the object sounds now: mouths and beaks open with it."""
+"""Animals and people. `drive` 0..1 is the current loudness of the object's sound: mouths and beaks open with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WHITE: Colour = (245, 245, 240)
 
 
 def dog(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A dog from the side, its jaw dropping at every bark."""
+    """A dog from the side, whose jaw drops at every bark."""
     fur = colour(0.04 + 0.08 * look.hue, 0.2 + 0.55 * look.hue, 0.25 + 0.65 * look.shade)
     wag = 0.5 * np.sin(9 * t) * (0.2 + drive)
     _dog_shape(pen, look, fur, mouth=drive, wag=wag)
@@ -21,7 +21,7 @@ def dog(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def statue(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A dog of stone on a plinth: looks like the dog, never barks."""
+    """A stone dog on a plinth: looks like the dog, makes no sound."""
     stone = colour(0.6, 0.04, 0.5 + 0.3 * look.shade)
     pen.box(-0.95, 0.82, 0.75, 1.05, colour(0.6, 0.05, 0.4))
     _dog_shape(pen, look, stone, mouth=0.0, wag=0.0)
@@ -69,7 +69,7 @@ def rooster(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def chirping_birds(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A small bird on a twig, tail and beak twitching with its notes."""
+    """A small bird on a twig, whose tail and beak twitch with its notes."""
     plumage = colour(look.hue, 0.35 + 0.5 * look.shade, 0.45 + 0.45 * look.shade)
     pen.line([(-1.1, 0.75), (1.1, 0.6)], (90, 60, 35), 0.1)
     pen.line([(0.4, 0.65), (0.75, 0.3)], (90, 60, 35), 0.06)
@@ -85,7 +85,7 @@ def chirping_birds(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def crying_baby(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A round face, eyes shut, mouth wide open, tears running."""
+    """A round face with shut eyes, an open mouth and running tears."""
     skin = _skin(look)
     pen.ellipse(0, 0.95, 0.7, 0.4, colour(look.hue, 0.35, 0.9))
     pen.disc(0, 0, 0.8, skin)
@@ -101,7 +101,7 @@ def crying_baby(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def sneezing(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A grown-up's face that jerks forward and sprays."""
+    """An adult's face that jerks forward and sprays."""
     skin, hair = _skin(look), colour(0.08 * look.hue, 0.5, 0.1 + 0.5 * look.hue)
     pen.ellipse(-0.1, 1.0, 0.75, 0.45, colour(look.hue + 0.4, 0.6, 0.6))
     head = pen.moved(-0.1 + 0.12 * drive, 0.15 * drive, 0.35 * drive)

@@ -1,4 +1,4 @@
-"""What stands behind an object: rooms, land, streets, plain and busy surfaces."""
+"""Backgrounds of objects: rooms, land, streets, plain and textured surfaces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xmodal_kedro.sample.images.pen import Colour, Picture, colour
 
 
 def backdrop(rng: Generator, width: int, height: int) -> Picture:
-    """A random place without anything that sounds."""
+    """A random background without any object that makes sound."""
     kind = rng.choice(["land", "room", "street", "surface"])
     picture = _gradient(rng, width, height)
     if kind == "land":

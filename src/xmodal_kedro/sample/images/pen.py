@@ -1,4 +1,4 @@
-"""A pen in an object's own coordinates, and what every picture of the world varies in."""
+"""A pen in an object's own coordinates, and the random properties of objects."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SUBPIXEL_BITS = 4
 
 @dataclass(frozen=True)
 class Look:
-    """What makes one object differ from another of its class, drawn once a scene.
+    """Properties in which objects of one class differ, drawn at random once per scene.
 
     Attributes:
-        x, y: centre, as shares of the picture's width and height.
-        size: half height of the object, as a share of the picture's height.
+        x, y: centre, as fractions of the image's width and height.
+        size: half height of the object, as a fraction of the image's height.
         tilt: rotation, radians.
-        hue: 0..1, colour of what may have any colour.
+        hue: 0..1, colour of the parts whose colour varies.
         shade: 0..1, dark to light.
-        variant: 0..1, shape of what comes in several shapes.
+        variant: 0..1, selects one of several shapes.
     """
 
     x: float
@@ -40,7 +40,7 @@ class Look:
 
 
 def random_look(rng: Generator) -> Look:
-    """An object somewhere near the middle."""
+    """A random look, with the object near the middle."""
     return Look(
         x=rng.uniform(0.38, 0.62),
         y=rng.uniform(0.42, 0.58),
@@ -59,11 +59,11 @@ def colour(hue: float, saturation: float, value: float) -> Colour:
 
 
 class Pen:
-    """Draws into a picture in an object's coordinates: x to the right, y down, the object within -1..1.
+    """Draws on an image in an object's coordinates: x to the right, y down, the object within -1..1.
 
     Args:
-        picture: is drawn into.
-        look: where the object is, how large and how tilted.
+        picture: image to draw on, changed in place.
+        look: position, size and tilt of the object.
     """
 
     def __init__(self, picture: Picture, look: Look) -> None:
@@ -74,7 +74,7 @@ class Pen:
         self._tilt = look.tilt
 
     def moved(self, x: float, y: float, tilt: float = 0.0) -> Pen:
-        """A pen whose origin lies at (x, y) of this one, turned by `tilt` radians."""
+        """A pen with its origin at (x, y) of this one, turned by `tilt` radians."""
         pen = object.__new__(Pen)
         pen.picture, pen._scale = self.picture, self._scale
         pen._centre, pen._tilt = self._at([(x, y)])[0], self._tilt + tilt

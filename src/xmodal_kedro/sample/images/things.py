@@ -1,4 +1,4 @@
-"""Things and machines. `t` is the scene's time in seconds; `drive` 0..1 is how loud the object sounds now."""
+"""Things and machines. `t` is the scene's time in seconds; `drive` 0..1 is the current loudness of its sound."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plate(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def church_bells(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A bell under its yoke, swung to one side by the blow and swinging back."""
+    """A bell under its yoke that swings to one side with the blow and back."""
     bronze = colour(0.09 + 0.05 * look.hue, 0.6, 0.35 + 0.5 * look.shade)
     dark = (bronze[0] // 2, bronze[1] // 2, bronze[2] // 2)
     pen.box(-0.75, -1.0, 0.75, -0.85, (85, 60, 40))
@@ -52,7 +52,7 @@ def church_bells(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def siren(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """An ambulance: a van with lights that flash while it sounds."""
+    """An ambulance: a van whose lights flash while its siren sounds."""
     _van(pen, look, t, drive, colour(0.0, 0.05, 0.8 + 0.2 * look.shade))
     stripe = (200, 30, 30) if look.variant < 0.5 else (30, 60, 190)
     pen.box(-0.95, 0.15, 0.95, 0.28, stripe)
@@ -65,7 +65,7 @@ def siren(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def engine(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A van, shaking with its engine; its exhaust puffs."""
+    """A van that shakes with its engine and puffs exhaust."""
     _van(pen, look, t, drive, colour(look.hue, 0.15 + 0.6 * look.variant, 0.35 + 0.6 * look.shade))
     for k in range(round(4 * drive)):
         drift = (t * 1.5 + 0.25 * k) % 1.0
@@ -83,7 +83,7 @@ def _van(pen: Pen, look: Look, t: float, drive: float, paint: Colour) -> None:
 
 
 def helicopter(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A helicopter; its rotor blurs while it sounds and hangs still when not."""
+    """A helicopter whose rotor turns while it sounds, and stands still otherwise."""
     paint = colour(look.hue, 0.3 + 0.5 * look.variant, 0.25 + 0.6 * look.shade)
     hover = pen.moved(0.05 * np.sin(1.3 * t), 0.06 * np.sin(1.9 * t))
     hover.polygon([(-0.2, -0.15), (-1.05, -0.2), (-1.05, -0.1), (-0.2, 0.15)], paint)
@@ -99,7 +99,7 @@ def helicopter(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def airship(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """An airship: hangs in the air like a helicopter, in silence."""
+    """An airship: in the air like a helicopter, makes no sound."""
     paint = colour(look.hue, 0.3 + 0.5 * look.variant, 0.35 + 0.6 * look.shade)
     afloat = pen.moved(0.08 * np.sin(0.8 * t), 0.05 * np.sin(0.6 * t))
     afloat.polygon([(-0.7, 0), (-1.1, -0.4), (-1.05, 0.4)], paint)
@@ -109,7 +109,7 @@ def airship(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def chainsaw(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A chainsaw, its teeth running along the bar, sawdust flying."""
+    """A chainsaw whose teeth run along the bar, with flying sawdust."""
     paint = colour((0.05, 0.0, 0.3)[int(2.99 * look.variant)], 0.8, 0.5 + 0.45 * look.shade)
     shaken = pen.moved(0, 0.05 * drive * np.sin(37 * t), -0.1)
     shaken.polygon([(0.0, -0.12), (1.15, -0.1), (1.22, 0.0), (1.15, 0.12), (0.0, 0.14)], (175, 178, 182))
@@ -127,7 +127,7 @@ def chainsaw(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def drum(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A drum; a stick comes down on its head."""
+    """A drum with sticks that hit its head."""
     shell = colour(look.hue, 0.75, 0.35 + 0.5 * look.shade)
     pen.box(-0.75, -0.15, 0.75, 0.7, shell)
     pen.ellipse(0, 0.7, 0.75, 0.25, shell)
@@ -155,7 +155,7 @@ def tree(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def test_card(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """Colour bars with a counter strip: a picture that no teacher has a class for."""
+    """Colour bars with a counter strip: an image for which no teacher has a class."""
     for k in range(7):
         left = -1.3 + 2.6 * k / 7
         pen.box(left, -0.9, left + 2.6 / 7, 0.6, colour(look.hue + k / 7, 0.8, 0.85))

@@ -1,4 +1,4 @@
-"""Weather, water and fire: they fill the picture more than they stand in it."""
+"""Weather, water and fire, which fill most of the image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xmodal_kedro.sample.images.pen import Look, Pen, colour
 
 
 def rain(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """A darkened place, a cloud, and slanting streaks."""
+    """A darkened background, a cloud, and slanting streaks."""
     picture = pen.picture
     height, width = picture.shape[:2]
     picture[:] = (picture * 0.55 + np.array([45, 50, 60])).astype(np.uint8)
@@ -24,7 +24,7 @@ def rain(pen: Pen, look: Look, t: float, drive: float) -> None:
 
 
 def sea_waves(pen: Pen, look: Look, t: float, drive: float) -> None:
-    """Water to the horizon, swells rolling in, foam as they break."""
+    """Water to the horizon, with rolling swells and foam where they break."""
     picture = pen.picture
     height, width = picture.shape[:2]
     horizon = height * (0.3 + 0.2 * look.variant)

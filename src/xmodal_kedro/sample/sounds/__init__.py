@@ -1,7 +1,7 @@
-"""Synthesised sounds, one function a class: `(rng, seconds) -> float64 [samples]` at 16 kHz, peak 1, dry and near.
+"""Synthesised sounds, one function per class: `(rng, seconds) -> float64 [samples]` at 16 kHz, peak 1, dry and near.
 
-Every call is another dog, another bell: pitch, pace, size and timbre are drawn from `rng`. `recording.record` then
-puts the sound into a place and in front of a microphone. Names are ESC-50's (Piczak 2015) where it has the class.
+Every call is another dog or bell: pitch, pace, size and timbre are drawn from `rng`. `recording.record` then simulates
+the room and the microphone. Names are those of ESC-50 (Piczak 2015) for the classes that it has.
 """
 
 from __future__ import annotations

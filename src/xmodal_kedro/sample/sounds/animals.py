@@ -25,7 +25,7 @@ from xmodal_kedro.sample.sounds.dsp import (
 
 
 def dog(rng: Generator, seconds: float) -> Sound:
-    """Barks in bouts: a fast rise and fall of pitch, rough and breathy, through a long or short muzzle."""
+    """Groups of barks: a fast rise and fall of pitch, rough and breathy, through a long or short muzzle."""
     out = np.zeros(samples(seconds))
     size = rng.uniform(0.75, 1.7)
     gap_s = rng.uniform(0.28, 0.6)
@@ -112,7 +112,7 @@ def _note(rng: Generator, centre_hz: float) -> Sound:
 
 
 def crickets(rng: Generator, seconds: float) -> Sound:
-    """A chorus: each insect rubs out a steady train of short pulses on one high tone."""
+    """A chorus: each insect makes a steady train of short pulses on one high tone."""
     t = times(seconds)
     out = np.zeros(len(t))
     for _ in range(rng.integers(2, 6)):

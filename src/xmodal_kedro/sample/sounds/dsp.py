@@ -37,7 +37,7 @@ def noise(rng: Generator, count: int, slope: float = 0.0) -> Sound:
 
 
 def band(x: Sound, low_hz: float | None, high_hz: float | None, order: int = 2) -> Sound:
-    """Butterworth band-pass; high-pass or low-pass where one edge is None."""
+    """Butterworth band-pass; high-pass or low-pass if one edge is None."""
     if low_hz is None:
         sos = signal.butter(order, high_hz, "lowpass", fs=RATE, output="sos")
     elif high_hz is None:
@@ -48,7 +48,7 @@ def band(x: Sound, low_hz: float | None, high_hz: float | None, order: int = 2) 
 
 
 def resonate(x: Sound, frequencies_hz: ArrayLike, bandwidths_hz: ArrayLike, gains: ArrayLike) -> Sound:
-    """Parallel two-pole resonators of unit peak gain: formants, or the body of something struck."""
+    """Parallel two-pole resonators of unit peak gain: formants, or a resonating body."""
     out = np.zeros_like(x)
     for frequency, bandwidth, gain in np.stack([frequencies_hz, bandwidths_hz, gains], axis=1):
         radius = np.exp(-np.pi * bandwidth / RATE)
@@ -103,7 +103,7 @@ def decay(seconds: float, time_constant_s: float) -> Sound:
 
 
 def wander(rng: Generator, count: int, rate_hz: float) -> Sound:
-    """Smooth random curve of about unit deviation that changes `rate_hz` times a second."""
+    """Smooth random curve of about unit standard deviation that changes `rate_hz` times a second."""
     knots = int(np.ceil(count / RATE * rate_hz)) + 4
     position = np.linspace(0, knots - 1, count)
     left = np.minimum(position.astype(int), knots - 2)
@@ -113,7 +113,7 @@ def wander(rng: Generator, count: int, rate_hz: float) -> Sound:
 
 
 def place(out: Sound, event: Sound, at_s: float) -> None:
-    """Add `event` to `out` from `at_s` on, cut at the end of `out`."""
+    """Add `event` to `out` from `at_s` on, truncated at the end of `out`."""
     start = samples(at_s)
     length = min(len(event), len(out) - start)
     if length > 0:
@@ -122,15 +122,15 @@ def place(out: Sound, event: Sound, at_s: float) -> None:
 
 def onsets(rng: Generator, seconds: float, gap_s: tuple[float, float], first_s: tuple[float, float]) -> list[float]:
     """Start times of repeated events: the first within `first_s`, then after gaps drawn from `gap_s`."""
-    at, found = float(rng.uniform(*first_s)), []
-    while at < seconds:
-        found.append(at)
-        at += float(rng.uniform(*gap_s))
-    return found
+    time_s, times_s = float(rng.uniform(*first_s)), []
+    while time_s < seconds:
+        times_s.append(time_s)
+        time_s += float(rng.uniform(*gap_s))
+    return times_s
 
 
 def clicks(rng: Generator, count: int, rate_hz: float, spread: float) -> Sound:
-    """Poisson impulses, `rate_hz` a second, of random sign and log-normal size (`spread` is its sigma)."""
+    """Poisson impulses, `rate_hz` per second, of random sign and log-normal size (`spread` is its sigma)."""
     train = np.zeros(count)
     where = rng.integers(0, count, rng.poisson(rate_hz * count / RATE))
     np.add.at(train, where, rng.lognormal(0, spread, len(where)) * rng.choice([-1.0, 1.0], len(where)))

@@ -23,7 +23,7 @@ from xmodal_kedro.sample.sounds.dsp import (
 
 
 def engine(rng: Generator, seconds: float) -> Sound:
-    """A four-stroke engine: every firing rings exhaust and body; idling, or driven up and down."""
+    """A four-stroke engine: every firing excites exhaust and body; idling, or revved up and down."""
     count = samples(seconds)
     idle_hz = rng.uniform(22, 55)
     revving = np.clip(rng.uniform(0.0, 0.7) * wander(rng, count, 0.8), -0.3, 1.5)
@@ -38,7 +38,7 @@ def engine(rng: Generator, seconds: float) -> Sound:
 
 
 def chainsaw(rng: Generator, seconds: float) -> Sound:
-    """A small two-stroke at high speed, harsh and buzzing, that bogs down in wood and is blipped between cuts."""
+    """A small two-stroke engine at high speed, harsh and buzzing, slower in wood and revved between cuts."""
     count = samples(seconds)
     full_hz = rng.uniform(105, 160)
     load = np.clip(0.88 + 0.12 * wander(rng, count, 1.2), 0.55, 1.05)
@@ -52,7 +52,7 @@ def chainsaw(rng: Generator, seconds: float) -> Sound:
 
 
 def helicopter(rng: Generator, seconds: float) -> Sound:
-    """Blade slap 9-16 times a second, the rush of air it chops, and a thin turbine whine; it comes and goes."""
+    """Blade slap 9-16 times a second, modulated air noise, and a thin turbine whine, with varying loudness."""
     count = samples(seconds)
     blades_hz = rng.uniform(9, 16) * (1 + 0.02 * wander(rng, count, 0.4))
     slap = pulses(blades_hz, 0.015 * wander(rng, count, 12)) * (1 + 0.2 * wander(rng, count, 10))
@@ -97,5 +97,5 @@ def car_horn(rng: Generator, seconds: float) -> Sound:
 
 
 def _ripple(frequency_hz: Sound, sharpness: float) -> Sound:
-    """Envelope in 0..1 that peaks once a cycle."""
+    """Envelope in 0..1 that peaks once per cycle."""
     return np.exp(sharpness * (sweep(frequency_hz) - 1))

@@ -25,7 +25,7 @@ from xmodal_kedro.sample.sounds.dsp import (
 
 
 def rain(rng: Generator, seconds: float) -> Sound:
-    """A steady hiss of countless far drops, and near ones that burst on leaves, a roof or puddles."""
+    """A steady hiss of many distant drops, and near ones that burst on leaves, a roof or puddles."""
     count = samples(seconds)
     hiss = band(noise(rng, count, slope=rng.uniform(0.0, 0.8)), rng.uniform(300, 900), 7600)
     hiss *= 1 + 0.05 * wander(rng, count, 2)
@@ -35,7 +35,7 @@ def rain(rng: Generator, seconds: float) -> Sound:
 
 
 def sea_waves(rng: Generator, seconds: float) -> Sound:
-    """Surges every 4-9 s over a low roar; a wave that breaks is brighter, and runs out in foam."""
+    """Surges every 4-9 s over a low roar; a breaking wave is brighter, and ends in foam."""
     t = times(seconds)
     period_s = rng.uniform(4.0, 9.0)
     phase = (t / period_s + rng.uniform(0, 1) + 0.08 * wander(rng, len(t), 0.3)) % 1.0
@@ -50,7 +50,7 @@ def sea_waves(rng: Generator, seconds: float) -> Sound:
 
 
 def wind(rng: Generator, seconds: float) -> Sound:
-    """Gusts: low noise whose strength and pitch of whistling move together."""
+    """Gusts: low noise and whistling whose levels vary together."""
     count = samples(seconds)
     gust = np.clip(0.55 + 0.35 * wander(rng, count, rng.uniform(0.5, 1.2)), 0.08, None)
     low = _unit_rms(band(noise(rng, count, slope=1.6), 40, 600))
@@ -60,7 +60,7 @@ def wind(rng: Generator, seconds: float) -> Sound:
 
 
 def crackling_fire(rng: Generator, seconds: float) -> Sound:
-    """Snaps of bursting wood, heavy-tailed in size and clustered in time, over a soft low flutter."""
+    """Snaps of bursting wood, heavy-tailed in size and clustered in time, over soft low noise."""
     count = samples(seconds)
     snaps = np.abs(clicks(rng, count, rng.uniform(20, 60), 1.1)) * np.exp(0.9 * wander(rng, count, 4))
     crackle = band(_bursts(rng, snaps, rng.uniform(0.0003, 0.0011)), rng.uniform(800, 2000), 7500)
@@ -75,7 +75,7 @@ def crackling_fire(rng: Generator, seconds: float) -> Sound:
 
 
 def water_drops(rng: Generator, seconds: float) -> Sound:
-    """Drops into a basin: a splash, and bubbles that ring upward as they rise (van den Doel 2005)."""
+    """Drops into a basin: a splash, and bubbles with rising pitch (van den Doel 2005)."""
     out = np.zeros(samples(seconds))
     base_hz, gap_s = rng.uniform(450, 1300), rng.uniform(0.25, 0.9)
     for at in onsets(rng, seconds, (0.6 * gap_s, 1.4 * gap_s), (0.0, gap_s)):

@@ -24,7 +24,7 @@ from xmodal_kedro.sample.sounds.dsp import (
 
 
 def crying_baby(rng: Generator, seconds: float) -> Sound:
-    """Wails on one breath after the other, a gasp between; pitch 350-600 Hz, arched (Wasz-Hoeckert et al. 1968)."""
+    """One wail per breath with gasps between; pitch 350-600 Hz, rising and falling (Wasz-Hoeckert et al. 1968)."""
     out = np.zeros(samples(seconds))
     base_hz = rng.uniform(400, 560)
     at = rng.uniform(0.0, 0.4)
@@ -52,7 +52,7 @@ def _wail(rng: Generator, base_hz: float) -> Sound:
 
 
 def sneezing(rng: Generator, seconds: float) -> Sound:
-    """Ah - tchoo: a breath drawn in, then a burst of air through the mouth with a short voiced tail."""
+    """Ah - tchoo: an inhalation, then a burst of air through the mouth with a short voiced tail."""
     out = np.zeros(samples(seconds))
     size = rng.uniform(0.75, 1.35)
     for at in onsets(rng, seconds, (1.8, 3.4), (0.0, 0.5)):

@@ -1,4 +1,4 @@
-"""Things that are struck: a short blow excites a few decaying modes."""
+"""Struck objects: a short blow excites a few decaying modes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xmodal_kedro.sample.sounds.dsp import Sound, band, decay, noise, normalise,
 
 
 def clock_tick(rng: Generator, seconds: float) -> Sound:
-    """Tick and tock, one to five a second: the escapement's three clicks, a little apart, ring the case."""
+    """Tick and tock, one to five per second: three clicks of the escapement in short succession excite the case."""
     out = np.zeros(samples(seconds))
     gap_s = 1 / rng.choice([1.0, 2.0, 2.5, 4.0, 5.0])
     case_hz = np.exp(rng.uniform(np.log(500), np.log(6800), 6))
@@ -31,7 +31,7 @@ def _tick(rng: Generator, case_hz: Sound) -> Sound:
 def church_bells(rng: Generator, seconds: float) -> Sound:
     """One to four bells: hum, prime, minor third, fifth, nominal and above (Fletcher & Rossing 1998, ch. 21).
 
-    No bell is quite round, so each partial is a pair that beats.
+    Bells are not exactly round, so each partial is a pair of frequencies that beat.
     """
     out = np.zeros(samples(seconds))
     prime_hz = rng.uniform(220, 680)
@@ -57,7 +57,7 @@ def _bell(rng: Generator, prime_hz: float, seconds: float) -> Sound:
 
 
 def drum(rng: Generator, seconds: float) -> Sound:
-    """A bar of kick, snare, tom and hat, repeated with a player's small unevenness."""
+    """A bar of kick, snare, tom and hat, repeated with small variations of time and level."""
     out = np.zeros(samples(seconds))
     step_s = 60 / rng.uniform(80, 150) / 2
     kit = [_kick(rng), _snare(rng), _tom(rng), _hat(rng)]
@@ -109,7 +109,7 @@ def door_wood_knock(rng: Generator, seconds: float) -> Sound:
 
 
 def _modes(rng: Generator, frequencies_hz: ArrayLike, ring_s: ArrayLike, gains: ArrayLike, seconds: float) -> Sound:
-    """Sum of decaying sines that start together, each at a random phase; each is dropped once 60 dB down."""
+    """Sum of decaying sines that start together at random phases; each ends once it has decayed by 60 dB."""
     t = times(seconds)
     out = np.zeros(len(t))
     for frequency, ring, gain in np.stack(np.broadcast_arrays(frequencies_hz, ring_s, gains), axis=1):

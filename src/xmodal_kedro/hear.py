@@ -57,7 +57,7 @@ def load_model(model_file_path: str = "") -> HearModel:
     if not model_file_path:
         raise UserError(
             f"model_file_path is empty, and no network is built in: give a folder that holds {WEIGHTS_NAME} and "
-            f"{CARD_NAME}, such as data/06_models/vggish_plus (--model of HEAR's tools)"
+            f"{CARD_NAME}, such as data/sample/06_models/vggish_plus (--model of HEAR's tools)"
         )
     model = AudioModel.load(model_file_path, "cpu")
     return HearModel(model.torch_network, model.sample_rate).eval()

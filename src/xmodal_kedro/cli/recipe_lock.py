@@ -56,19 +56,22 @@ def current_lock() -> Lock:
 
 
 def read_lock(path: Path) -> Lock:
-    """The stored lock; empty if there is none.
+    """The lock that is stored; empty where there is none.
 
     Raises:
-        ValueError: if the file was not written by `write_lock`.
+        ValueError: if the file is not one that `write_lock` wrote.
     """
     if not path.is_file():
         return Lock({}, {})
     try:
         stored = yaml.safe_load(path.read_text())
-        recipes = {name: LockedRecipe(**fields) for name, fields in stored["recipes"].items()}
-        return Lock(recipes, dict(stored["modules"]))
-    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} is not a lock of recipes ({error!r}): write it again with `make recipes`") from error
+        recipes = {str(name): LockedRecipe(**fields) for name, fields in stored["recipes"].items()}
+        modules = {str(name): str(digest) for name, digest in stored["modules"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError):
+        recipes, modules = {}, {}
+    if not recipes or not all(type(of.version) is int and isinstance(of.code, str) for of in recipes.values()):
+        raise ValueError(f"{path} is not a lock of recipes: bring back the last one with `git checkout {path.name}`")
+    return Lock(recipes, modules)
 
 
 def write_lock(path: Path, lock: Lock) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.atomic import read_json, sweep, whole_file, write_json
+from xmodal_kedro.datasets.atomic import sweep, whole_file, write_json
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.executor import Engine, describe_failures, run_all, stopwatch
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.datasets.index import SCHEME, require_known_scheme
+from xmodal_kedro.datasets.index import SCHEME, read_stored_index
 from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.listing import by_name, list_folder
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, table_preview
@@ -114,8 +114,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         return bool(self._read_index()["whole"])
 
     def _read_index(self) -> dict[str, Any]:
-        stored = read_json(self._fs, self._index_path) or {"whole": True, "files": {}}
-        return require_known_scheme(stored, self._url)
+        return read_stored_index(self._fs, self._index_path, self._url) or {"whole": True, "files": {}}
 
     def _write_index(self, files: Mapping[str, str], whole: bool) -> None:
         write_json(self._fs, self._index_path, {"scheme": SCHEME, "whole": whole, "files": dict(files)})

@@ -18,10 +18,15 @@ def read_index(fs: AbstractFileSystem, path: str, url: str) -> dict[str, str] | 
     """Fingerprints by the names of files or shards; None if there is no index.
 
     Raises:
-        DataError: if a newer version of this project wrote it.
+        DataError: if a newer version of this project wrote it, or it is broken.
     """
-    stored = read_json(fs, path)
-    return None if stored is None else require_known_scheme(stored, url).get("fingerprints", stored)
+    stored = read_stored_index(fs, path, url)
+    if stored is None:
+        return None
+    found = stored.get("fingerprints") if "scheme" in stored else stored
+    if not isinstance(found, dict):
+        raise _broken(path)
+    return found
 
 
 def write_index(fs: AbstractFileSystem, path: str, fingerprints: Mapping[str, str]) -> None:
@@ -29,16 +34,28 @@ def write_index(fs: AbstractFileSystem, path: str, fingerprints: Mapping[str, st
     write_json(fs, path, {"scheme": SCHEME, "fingerprints": dict(fingerprints)})
 
 
-def require_known_scheme(stored: dict[str, Any], url: str) -> dict[str, Any]:
-    """Check and return what was read of an index.
+def read_stored_index(fs: AbstractFileSystem, path: str, url: str) -> dict[str, Any] | None:
+    """An index as it is stored; None if there is none.
 
     Raises:
-        DataError: if a newer version of this project wrote it, naming the folder and the remedy.
+        DataError: if a newer version of this project wrote it, or it is broken; names folder or file, and the remedy.
     """
-    scheme = stored.get("scheme", 1)
-    if isinstance(scheme, int) and scheme > SCHEME:
+    try:
+        stored = read_json(fs, path)
+    except ValueError as error:
+        raise _broken(path) from error
+    if stored is None:
+        return None
+    scheme = stored.get("scheme", 1) if isinstance(stored, dict) else None
+    if not isinstance(stored, dict) or type(scheme) is not int:
+        raise _broken(path)
+    if scheme > SCHEME:
         raise DataError(
             f"{url} was stored by a newer version of xmodal-kedro (scheme {scheme}; this version knows {SCHEME}): "
             "upgrade, or set another --params data_root=FOLDER"
         )
     return stored
+
+
+def _broken(path: str) -> DataError:
+    return DataError(f"{path} is broken: delete it and run the pipeline that makes it; finished shards are kept")

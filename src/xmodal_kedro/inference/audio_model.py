@@ -2,7 +2,7 @@
 
 from xmodal_kedro import load
 
-model = load("data/06_models/vggish_plus")     # or an MLflow URI such as "models:/NAME/1", or a model.onnx
+model = load("data/sample/06_models/vggish_plus")     # or an MLflow URI such as "models:/NAME/1", or a model.onnx
 model.embed(audio, sample_rate)                # float32 [embedding size]
 model.tag(audio, sample_rate)                  # [("dog", 0.93), ("bark", 0.88), ...]
 model.predict(audios, sample_rate)             # embeddings and scores of many

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import xmodal_kedro
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.features import log_mel
 from xmodal_kedro.models import Backbone, build
@@ -22,7 +21,12 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
 
 def make_card(
-    model: Backbone, classes: Sequence[str], params: TrainParams, data_fingerprint: str, best: Mapping[str, Any]
+    model: Backbone,
+    classes: Sequence[str],
+    params: TrainParams,
+    data_fingerprint: str,
+    best: Mapping[str, Any],
+    recipe: str = "",
 ) -> dict[str, Any]:
     """The card of a trained network. It names no time or place, so that equal training gives equal bytes.
 
@@ -32,6 +36,8 @@ def make_card(
         params: what it was trained with.
         data_fingerprint: of the clips and labels it was trained on.
         best: row of the training history at which its weights were taken.
+        recipe: name and version of the recipe of training. This project's own version is left out: a network that
+            is kept through an upgrade was not trained by the new one.
     """
     return {
         "model": params.model,
@@ -54,7 +60,7 @@ def make_card(
         "training": params.model_dump(mode="json"),
         "data_fingerprint": data_fingerprint,
         "versions": {
-            "xmodal_kedro": xmodal_kedro.__version__,
+            "recipe": recipe,
             "python": platform.python_version(),
             "numpy": np.__version__,
             "torch": torch.__version__,

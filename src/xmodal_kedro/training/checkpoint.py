@@ -182,8 +182,14 @@ class Keeper:
     def _describe_stranger(self, theirs: Mapping[str, str], notes: Mapping[str, Any]) -> str:
         return (
             f"an unfinished training is stored in {self._checkpoints.path} (step {notes.get('step')}), and it is not "
-            f"this one: {self._differences(theirs)}. Set that back to go on, or delete that folder to start anew"
+            f"this one: {self._differences(theirs)}. {self._remedy(theirs)}, or delete that folder to start anew"
         )
+
+    def _remedy(self, theirs: Mapping[str, str]) -> str:
+        """How to go on with an unfinished training, by what differs."""
+        if theirs.get(RECIPE, theirs.get(CODE_IN_VERSION_0_1)) != self._identity[RECIPE]:
+            return "Install the version of xmodal-kedro that began it to go on"
+        return "Set that back to go on"
 
     def _differences(self, theirs: Mapping[str, str]) -> str:
         names = sorted(

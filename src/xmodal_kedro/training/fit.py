@@ -12,6 +12,7 @@ from xmodal_kedro.models import Backbone, build
 from xmodal_kedro.models.card import make_card
 from xmodal_kedro.models.device import check_devices
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.recipes import recipe_of
 from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.checkpoint import Progress, plain_weights, stored_progress
 from xmodal_kedro.training.launch import launch
@@ -41,7 +42,7 @@ class TrainedNetwork:
 def train_network(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> TrainedNetwork:
     """As `fit`, in the form that is stored."""
     fitted = fit(data, params, checkpoints)
-    card = make_card(fitted.model, data.classes, params, data.fingerprint, fitted.best)
+    card = make_card(fitted.model, data.classes, params, data.fingerprint, fitted.best, str(recipe_of(train)))
     return TrainedNetwork(plain_weights(fitted.model), card, fitted.history)
 
 

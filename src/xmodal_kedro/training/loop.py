@@ -84,6 +84,8 @@ class _Training:
             logger.info("Training goes on after %d of %d steps", self.progress.step, self.steps)
         elif not self.progress.finished:
             logger.info("Training %s on %d clips, validating on %d", self.params.model, *clips)
+        else:
+            logger.info("%s is trained already (%d steps): its weights are kept", self.params.model, self.progress.step)
         with closing(self.keeper), self._bar() as bar:
             while not self.progress.finished:
                 self._train_epoch(bar)

@@ -40,6 +40,7 @@ from xmodal_kedro.features.log_mel import frames_of_samples
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.models import BACKBONES
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.recipes import Recipe
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW
 from xmodal_kedro.storage import Shards
 
@@ -61,6 +62,8 @@ def store_sounds(folder: Path, count: int) -> Shards:
 
 class NoiseShard:
     """The job of one shard."""
+
+    recipe = Recipe("noise", 1)
 
     def __init__(self, first: int, last: int) -> None:
         self.first, self.last = first, last

@@ -21,6 +21,7 @@ from xmodal_kedro.data.survey import survey
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import CLIPS_ARROW, LABELS_ARROW
 from xmodal_kedro.storage import LoadShard, ShardJob
 
@@ -93,6 +94,7 @@ def dataset(folder: Path, name: str, workers: int = 1) -> ShardedParquetDataset:
     return ShardedParquetDataset(path=str(folder / name), engine={"backend": "loky", "workers": workers}, **options)
 
 
+@recipe("simulated clips", version=1)
 def clip_tables(shard: int, clips: int) -> Iterator[pa.Table]:
     """The clips of a shard."""
     rng = np.random.default_rng(shard)

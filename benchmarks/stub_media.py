@@ -23,6 +23,7 @@ from xmodal_kedro.media import clip_shard
 from xmodal_kedro.media.clip_rows import Account, ClipRow
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.storage import ShardJob
 
 RECORDING_S = 1_500.0
@@ -51,6 +52,7 @@ def make_recordings(folder: Path, count: int) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(video_codec="h264")
 
 
+@recipe("stubbed clip", version=1)
 def stubbed(job: ShardJob, seconds: float, log: str) -> Iterator[pa.Table]:
     """What a job of `clip` gives, decoding replaced; how long it took is a line of a file in the folder `log`."""
     started_s = time.time()

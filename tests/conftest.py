@@ -49,12 +49,11 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def made_small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which `kedro run --env sample` has run once, on a small world; its output is in `first_run.log`.
 
-    Test processes share the run, and each changes its own copy.
+    Test processes share it, so nothing may change it: copy it first.
     """
-    own = tmp_path_factory.mktemp("small_run") / "project"
     folder = tmp_path_factory.getbasetemp()
     made = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made_small_run"
     with FileLock(made.with_suffix(".lock")):
@@ -65,5 +64,12 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
             assert done.returncode == 0, done.stderr
             (made / "first_run.log").write_text(done.stdout)
             shutil.copytree(made / ".viz", made / FIRST_RUN_STATUS)
-    shutil.copytree(made, own)
+    return made
+
+
+@pytest.fixture(scope="session")
+def small_run(made_small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of that project for one test process, whose tests may change it."""
+    own = tmp_path_factory.mktemp("small_run") / "project"
+    shutil.copytree(made_small_run, own)
     return Project.of(own)

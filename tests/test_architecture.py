@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "models": {"features"} | FOUNDATION,
     "features": FOUNDATION,
     "datasets": {"errors", "recipes", "storage"},
-    "cli": {"errors", "params", "recipes"},
+    "cli": {"datasets", "errors", "params", "recipes"},
     "__main__": {"cli"},
     "hear": {"errors", "features", "inference", "models"},
     "listener": {"inference"},

@@ -109,7 +109,7 @@ def test_a_folder_without_videos_is_named_with_the_parameter_to_set(
     ("source", "said"),
     [
         ("videos/*.flac", r"- source_videos: nothing at /.*/videos/\*\.flac: .* or a glob \(in quotes\), a manifest"),
-        ("list.csv", r"- source_videos: /.*/list.csv must have one column uri, but its columns are file: call the one"),
+        ("list.csv", r"- source_videos: /.*/list.csv must have one column uri, but its columns are file"),
         ("ftp://host/videos", r"- source_videos: cannot list ftp://host/videos .*the protocol ftp is not on the list"),
     ],
     ids=["glob", "manifest", "protocol"],

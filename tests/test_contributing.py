@@ -51,9 +51,9 @@ def follow(project: Project, title: str) -> None:
 
 
 @pytest.fixture
-def project(small_run: Project, tmp_path: Path) -> Project:
+def project(made_small_run: Path, tmp_path: Path) -> Project:
     copy = Project.of(tmp_path / "project")
-    shutil.copytree(small_run.folder, copy.folder)
+    shutil.copytree(made_small_run, copy.folder)
     return copy
 
 

@@ -35,9 +35,9 @@ def edit(project: Project, file: str, pattern: str, replacement: str) -> None:
     path.write_text(text)
 
 
-def test_edits_that_change_no_result_make_nothing_again(small_run: Project, tmp_path: Path) -> None:
+def test_edits_that_change_no_result_make_nothing_again(made_small_run: Path, tmp_path: Path) -> None:
     project = Project.of(tmp_path / "project")
-    shutil.copytree(small_run.folder, project.folder)
+    shutil.copytree(made_small_run, project.folder)
     edit(
         project,
         "schemas/checking.py",
@@ -54,10 +54,10 @@ def test_edits_that_change_no_result_make_nothing_again(small_run: Project, tmp_
 
 
 def test_a_raised_recipe_version_makes_its_own_shards_again_and_what_follows(
-    small_run: Project, tmp_path: Path
+    made_small_run: Path, tmp_path: Path
 ) -> None:
     project = Project.of(tmp_path / "project")
-    shutil.copytree(small_run.folder, project.folder)
+    shutil.copytree(made_small_run, project.folder)
     edit(project, "labels/merge.py", r'@recipe\("merge_labels", version=(\d+)', '@recipe("merge_labels", version=9')
     log = run(project)
     made = written(log)

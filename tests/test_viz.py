@@ -16,7 +16,10 @@ from tests.test_architecture import MAIN_LINE, PIPELINES
 LAYERS = ["raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"]
 REPORTS = {"label_report", "transfer_report"}
 """Pages of their own, to be opened in a tab."""
-NOT_STORED = {"run_provenance", "training_checkpoints"}
+NOT_STORED = {"run_provenance", "training_checkpoints"} | {
+    *("class_meaning", "merge_plan", "shown_clips", "label_description"),
+    *("source_description", "training_description", "result_description"),
+}
 """What only a run holds."""
 NO_SHARDS = {"teacher_embeddings", "fine_tune_predictions", "target_counts"}
 """What the sample world's parameters ask nothing of."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xmodal_kedro.cli.recipe_lock import LOCK_NAME, current_lock, write_lock
+from xmodal_kedro.cli.recipe_lock import LOCK_NAME, Lock, LockedRecipe, current_lock, write_lock
 from xmodal_kedro.cli.release import problems
 
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-01-31\n\n## [1.1.0] - 2025-12-01\n"
@@ -33,7 +33,7 @@ def test_a_release_whose_parts_agree_has_no_problems(repository: Path) -> None:
 def test_what_does_not_agree_is_named(repository: Path) -> None:
     assert ["1.2.0" in problem and "1.3.0" in problem for problem in problems(repository, "1.3.0")] == [True]
     git(repository, "tag", "v1.2.0")
-    (repository / LOCK_NAME).write_text("modules: {}\nrecipes: {}\n")
+    write_lock(repository / LOCK_NAME, Lock({"clip": LockedRecipe(1, "ab")}, {}))
     found = "\n".join(problems(repository, "1.2.0"))
     assert "not committed" in found and "v1.2.0 exists" in found and LOCK_NAME in found
 

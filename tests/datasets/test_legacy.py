@@ -12,7 +12,7 @@ import pytest
 from tests.datasets.jobs import numbers
 from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.dedup.signature import sign_shard
-from xmodal_kedro.evaluation.embeddings import Batch, embed_benchmark_shard
+from xmodal_kedro.evaluation.embeddings import BatchSize, embed_benchmark_shard
 from xmodal_kedro.evaluation.rules import train_on_rule
 from xmodal_kedro.evaluation.sounds import decode_sounds
 from xmodal_kedro.labels.counts import survey_shards
@@ -112,7 +112,7 @@ def jobs(tmp_path: Path) -> dict[str, Callable]:
         ),
         "survey_labels": partial(survey_shards, {"shard-0": (clips, {"audio": Stored("audio")})}, Stored("plan")),
         "decode_benchmark": partial(decode_sounds, (("a.wav", file),)),
-        "embed_benchmark": partial(embed_benchmark_shard, Stored("sounds"), Stored("network"), Batch(4)),
+        "embed_benchmark": partial(embed_benchmark_shard, Stored("sounds"), Stored("network"), BatchSize(4)),
         "compare_train": partial(
             train_on_rule, "union", {"s": clips}, {"s": labels}, vocabulary, TrainParams(model="vggish")
         ),

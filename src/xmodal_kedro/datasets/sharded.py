@@ -287,7 +287,7 @@ def _why_replaced(footer: Footer, job: ShardJob) -> str:
     if changed:
         return ", ".join(changed)
     if PROVISIONAL_MARKER in footer[FINGERPRINT_KEY]:
-        return "they are provisional"
+        return "storage did not give all that they are made of"
     return "their inputs or parameters changed"
 
 

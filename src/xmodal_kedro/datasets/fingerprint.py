@@ -92,6 +92,8 @@ def canonical(value: Any) -> Any:
 
 
 def _canonical_object(value: Any) -> Any:
+    if isinstance(value, functools.partial):
+        return {"job": _canonical_job(value, None)}
     if isinstance(value, pd.DataFrame):
         return canonical(pa.Table.from_pandas(value, preserve_index=False))
     if isinstance(value, pa.Table):

@@ -82,7 +82,7 @@ def test_a_benchmark_is_added(project: Project) -> None:
     with (folder / "tones.csv").open("w", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(["file", "fold"])
-        for number in range(12):
+        for number in range(24):
             name = list(TONES_HZ)[number % 2]
             write_tone(folder / f"{name}-{number}.wav", TONES_HZ[name] + number, 1.2)
             rows.writerow([f"{name}-{number}.wav", 1 + number // 2 % 2])

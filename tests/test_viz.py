@@ -105,7 +105,8 @@ def test_a_node_shows_its_code_and_parameters(main: Any, details: dict[str, Any]
 def test_every_dataset_that_was_made_is_previewed(main: Any, details: dict[str, Any]) -> None:
     datasets = [node["name"] for node in main["nodes"] if node["type"] == "data"]
     assert len(datasets) > 50
-    assert {name for name in datasets if not details[name]["preview"]} == REPORTS | NOT_STORED
+    without = {name for name in datasets if not details[name]["preview"]}
+    assert REPORTS <= without <= REPORTS | NOT_STORED
 
 
 def test_previews_are_of_the_kind_that_their_data_asks_for(details: dict[str, Any]) -> None:

@@ -103,6 +103,7 @@ def clip_tables(shard: int, clips: int) -> Iterator[pa.Table]:
         yield pa.Table.from_pylist([_clip(rng, shard, number) for number in numbers], CLIPS_ARROW)
 
 
+@recipe("simulated labels of clips", version=1)
 def label_tables(shard: int, clips: int) -> Iterator[pa.Table]:
     """Their training targets."""
     rng = np.random.default_rng(shard)

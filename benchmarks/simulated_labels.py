@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import CLIPS_ARROW, TEACHER_LABELS_ARROW
 from xmodal_kedro.sharding import spread
 from xmodal_kedro.storage import ShardJobs
@@ -127,6 +128,7 @@ def shard_jobs(videos: Mapping[str, int], tables: TeacherTables) -> dict[str, Sh
     return jobs
 
 
+@recipe("simulated clip ids", version=1)
 def clips_shard(videos: Sequence[str], counts: Sequence[int]) -> pa.Table:
     """Clips; their audio and frames, which merging does not read, are empty."""
     clips = sum(counts)
@@ -145,6 +147,7 @@ def clip_ids(videos: Sequence[str], counts: Sequence[int]) -> list[str]:
     ]
 
 
+@recipe("simulated labels", version=1)
 def labels_shard(
     key: str, modality: str, videos: Sequence[str], counts: Sequence[int], names: tuple[str, ...]
 ) -> pa.Table:

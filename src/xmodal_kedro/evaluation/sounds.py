@@ -38,7 +38,7 @@ def decode_benchmark(benchmark_files: Folder, transfer_eval: TransferParams) -> 
     }
 
 
-@recipe("decode_benchmark", version=1, libraries=("av",))
+@recipe("decode_benchmark", version=2, libraries=("av",))
 def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
     """Decode files of any format, rate and number of channels, to `schemas.BenchmarkSounds`.
 
@@ -50,7 +50,7 @@ def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
     """
     import pyarrow as pa
 
-    from xmodal_kedro.media.audio_track import read_audio
+    from xmodal_kedro.media.sound_file import read_audio
     from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW
 
     rows, broken = [], []

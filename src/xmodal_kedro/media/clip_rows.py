@@ -1,8 +1,26 @@
-"""What cutting one recording returns: a row for each clip, and an account of the rest."""
+"""What cutting one recording takes and returns: the streams to use, a row for each clip, and an account of the rest."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+
+class StreamUse(NamedTuple):
+    """The streams of a recording that are used, as its row of `videos` states them.
+
+    Attributes:
+        audio_track: the audio streams, such as `1` or `1+2`.
+        channel_use: how their channels become one.
+        channels: number of channels.
+        video_track: the video stream; -1 for none.
+        needs_frames: whether a clip must have a frame.
+    """
+
+    audio_track: str
+    channel_use: str
+    channels: int
+    video_track: int
+    needs_frames: bool = True
 
 
 class ClipRow(NamedTuple):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from xmodal_kedro.media.accounting import ClippingReport, Row
-from xmodal_kedro.media.clip_rows import Account, ClipRow
+from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
 from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
 from xmodal_kedro.media.sandbox.tasks import clip_file
 from xmodal_kedro.params import ClipParams
@@ -39,19 +39,19 @@ class VideoSource:
         uri: its name among the sources.
         file: the file; None if it is no longer among the sources.
         size_bytes: its size when it was probed.
-        sound_only: whether only its audio is used.
+        use: the streams of it that are used.
     """
 
     video_id: str
     uri: str
     file: FileRef | None
     size_bytes: int
-    sound_only: bool
+    use: StreamUse
 
     @property
     def fingerprint(self) -> str:
         """Content, name and use. The location of the file does not change its clips."""
-        return f"{self.video_id}:{self.uri}:{'sound' if self.sound_only else 'all'}"
+        return f"{self.video_id}:{self.uri}:{' '.join(map(str, self.use))}"
 
 
 def estimated_bytes(duration_s: float, sound_only: bool, params: ClipParams) -> float:
@@ -60,7 +60,7 @@ def estimated_bytes(duration_s: float, sound_only: bool, params: ClipParams) -> 
     return duration_s * (2 * CLIP_SAMPLE_RATE_HZ + frames_per_s * JPEG_BYTES)
 
 
-@recipe("clip", version=1, libraries=("av", "opencv-python"))
+@recipe("clip", version=2, libraries=("av", "opencv-python"))
 def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator[pa.Table]:
     """Cut several recordings into clips, one recording at a time, in memory that does not grow with their length.
 
@@ -123,7 +123,7 @@ def _cut(source: VideoSource, params: ClipParams) -> Iterator[ClipRow | Account]
         if Path(path).stat().st_size != source.size_bytes:
             raise MediaError("unreadable", "it is not the file that was probed: run ingest again")
         limit_s = params.limit_s(source.size_bytes)
-        yield from isolated(clip_file, path, source.video_id, params, source.sound_only, timeout_s=limit_s)
+        yield from isolated(clip_file, path, source.video_id, params, source.use, timeout_s=limit_s)
 
 
 def _row(source: VideoSource, reason: str, detail: str) -> Row:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from heapq import nlargest
 
 import cv2
-import numpy as np
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
-from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_buffer import AudioBuffer
-from xmodal_kedro.media.audio_track import MAX_GAP_S, AudioTrack
-from xmodal_kedro.media.clip_rows import Account, ClipRow
-from xmodal_kedro.media.container import declared_duration_s, find_stream, open_media, packets
+from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
+from xmodal_kedro.media.container import open_media, prepared_video
 from xmodal_kedro.media.frames import Frame
+from xmodal_kedro.media.lengths import lost_end_s
+from xmodal_kedro.media.recording import RecordingReader
+from xmodal_kedro.media.sound_plan import SoundPlan
 from xmodal_kedro.media.spans import Span, SpanPlanner, rms_dbfs
 from xmodal_kedro.media.video_track import Interval, VideoTrack
 from xmodal_kedro.params import ClipParams
@@ -35,14 +34,14 @@ LOST_END_S, LOST_SHARE = 0.5, 0.02
 header."""
 
 
-def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = False) -> Iterator[ClipRow | Account]:
+def clip_file(path: str, video_id: str, params: ClipParams, use: StreamUse) -> Iterator[ClipRow | Account]:
     """Cut a recording into clips.
 
     Args:
         path: of a local file.
         video_id: hash of its content.
         params: `clip`.
-        sound_only: use only the audio, even if there is video. The clips have no frames.
+        use: the streams to use, as probing found them.
 
     Yields:
         Clips in order of time, then one `Account`.
@@ -52,56 +51,13 @@ def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = F
     """
     cv2.setNumThreads(1)  # files are cut in parallel, one process each
     with open_media(path, glance=True) as container:
-        audio = find_stream(container.streams.audio)
-        if audio is None:
-            raise MediaError("no_audio", "there is no audio stream")
-        video = None if sound_only else find_picture_stream(container)
-        clipper = Clipper(audio, video, video_id, params)
-        clips = clipper.read(container)
+        clipper = Clipper(container, video_id, params, use)
+        clips = clipper.read()
         if params.best_per_video is not None:
             best = nlargest(params.best_per_video, clips, key=lambda clip: (clip.audio_rms_dbfs, -clip.start_s))
             clips = iter(sorted(best, key=lambda clip: clip.start_s))
         yield from clips
-        yield clipper.account(container)
-
-
-def find_picture_stream(container: InputContainer) -> VideoStream:
-    """The video stream to use.
-
-    Raises:
-        MediaError: `no_picture`, if there is none.
-    """
-    video = find_stream(container.streams.video)
-    if video is None:
-        raise MediaError("no_picture", "there is no video stream")
-    return video
-
-
-def align(sound_start_s: float, seen_from_s: float | None) -> tuple[float, float]:
-    """Put audio and video on one clock that starts with the first of them.
-
-    Two streams that begin hours apart have unrelated clocks: then each starts at zero.
-
-    Returns:
-        Silence before the first sample, and the offset to subtract from frame times, both seconds.
-    """
-    if seen_from_s is None:
-        return 0.0, sound_start_s
-    if abs(sound_start_s - seen_from_s) > MAX_GAP_S:
-        return 0.0, seen_from_s
-    origin_s = min(sound_start_s, seen_from_s)
-    return sound_start_s - origin_s, origin_s
-
-
-def promised_s(streams: Sequence[Stream], container: InputContainer) -> float:
-    """Duration by the headers of the used streams, else by the file's header; 0 if no header has one, seconds."""
-    declared_s = []
-    for stream in streams:
-        if stream.duration and stream.time_base and "matroska" not in container.format.name:
-            declared_s.append(stream.duration * stream.time_base)
-        if isinstance(stream, VideoStream) and stream.average_rate:
-            declared_s.append(stream.frames / stream.average_rate)
-    return float(max(declared_s, default=0)) or declared_duration_s(container)
+        yield clipper.account(path)
 
 
 class Clipper:
@@ -110,37 +66,34 @@ class Clipper:
     Its clock, in which clips are placed, starts with the first audio sample or frame.
     """
 
-    def __init__(self, audio: AudioStream, video: VideoStream | None, video_id: str, params: ClipParams) -> None:
-        self._audio = audio
-        self._streams = [audio, *([video] if video else [])]
+    def __init__(self, container: InputContainer, video_id: str, params: ClipParams, use: StreamUse) -> None:
+        plan = SoundPlan.parse(use.audio_track, use.channel_use, use.channels)
+        video = prepared_video(container, use.video_track) if use.video_track >= 0 else None
+        self._container = container
+        self._streams: list[Stream] = [container.streams[index] for index in plan.tracks] + ([video] if video else [])
         self._video_id = video_id
         self._params = params
-        self._sound = AudioTrack(audio, CLIP_SAMPLE_RATE_HZ)
+        self._needs_frames = use.needs_frames
+        self._reader = RecordingReader(container, plan, video, CLIP_SAMPLE_RATE_HZ)
         self._video_track = VideoTrack(video, params) if video else None
         self._audio_buffer = AudioBuffer()
         self._planner = SpanPlanner(params)
-        self._origin_s: float | None = None
-        self._lead_samples = self._planned_at = 0
+        self._planned_at = 0
         self._clips = self._planned_spans = self._silent_spans = self._unseen_spans = 0
         self._loudest_dbfs = -math.inf
-        self._broke_off = ""
 
-    def read(self, container: InputContainer) -> Iterator[ClipRow]:
+    def read(self) -> Iterator[ClipRow]:
         """Demux the file once and yield clips as they are complete.
 
         Raises:
             MediaError: if there is no clip in it.
         """
-        reading = packets(container, *self._streams)
-        for packet in reading:
-            if packet.stream_index == self._audio.index:
-                self._sound.look_at(packet)
-            elif self._video_track:
+        for video_packets in self._reader.steps():
+            for packet in video_packets:
+                assert self._video_track
                 self._video_track.look_at(packet)
-            if self._sound.sample_count - self._planned_at >= SOUND_AT_A_TIME_S * CLIP_SAMPLE_RATE_HZ:
+            if self._reader.sound.sample_count - self._planned_at >= SOUND_AT_A_TIME_S * CLIP_SAMPLE_RATE_HZ:
                 yield from self._advance()
-        self._broke_off = reading.broke_off
-        self._sound.finish()
         if self._video_track:
             self._video_track.finish()
         yield from self._advance()
@@ -148,52 +101,36 @@ class Clipper:
         if not self._clips:
             raise self._why_none()
 
-    def account(self, container: InputContainer) -> Account:
+    def account(self, path: str) -> Account:
         """What became of the rest, after the file has been read."""
-        return Account(self._silent_spans, self._unseen_spans, self._cut_short(container))
+        unseen = self._unseen_spans if self._needs_frames else 0
+        return Account(self._silent_spans, unseen, self._cut_short(path))
 
-    def _cut_short(self, container: InputContainer) -> tuple[str, str] | None:
-        """Reason and detail, if the file broke off or all its streams end before their declared duration."""
-        origin_s = self._origin_s or 0.0
-        known_s = max(
-            self._audio_buffer.end_ms / 1000, self._video_track.last_s - origin_s if self._video_track else 0.0
-        )
-        if self._broke_off:
-            return "corrupt", f"it breaks off after {known_s:.1f} s: {self._broke_off}"
-        expected_s = promised_s(self._streams, container)
-        if expected_s - known_s > max(LOST_END_S, LOST_SHARE * expected_s):
-            return "corrupt", f"it ends after {known_s:.1f} s of the {expected_s:.1f} s that its header states"
-        if self._unseen_spans:
+    def _cut_short(self, path: str) -> tuple[str, str] | None:
+        """Reason and detail, if the file broke off or ends before the end that its header states."""
+        known_s = self._audio_buffer.end_ms / 1000
+        if self._reader.broke_off:
+            return "corrupt", f"it breaks off after {known_s:.1f} s: {self._reader.broke_off}"
+        lost_s = lost_end_s(path, self._container, self._streams, self._reader.end_s)
+        if lost_s > max(LOST_END_S, LOST_SHARE * (known_s + lost_s)):
+            return (
+                "corrupt",
+                f"its last {lost_s:.1f} s are missing: its header states that it goes on after {known_s:.1f} s",
+            )
+        if self._unseen_spans and self._needs_frames:
             return "no_picture", f"{self._unseen_spans} spans of its sound have no picture"
         return None
 
     def _advance(self) -> Iterator[ClipRow]:
         """Plan with all that has been decoded so far, and yield the clips that are settled."""
-        self._planned_at = self._sound.sample_count
-        if self._origin_s is None and not self._set_clock():
+        self._planned_at = self._reader.sound.sample_count
+        if self._reader.origin_s is None:
             return
         self._update_planner()
-        for samples in self._new_sound():
+        for samples in self._reader.take():
             self._audio_buffer.add(samples)
             self._planner.hear(self._audio_buffer.measure())
             yield from self._clips_of(self._planner.settle(self._seen_until_ms()))
-
-    def _set_clock(self) -> bool:
-        """Put audio and video on one clock; False while their start is not known."""
-        if self._sound.start_s is None:
-            return False
-        lead_s, self._origin_s = align(self._sound.start_s, self._video_track.start_s if self._video_track else None)
-        self._lead_samples = round(lead_s * CLIP_SAMPLE_RATE_HZ)
-        return True
-
-    def _new_sound(self) -> Iterator[np.ndarray]:
-        """Audio not yet in the buffer, preceded by silence if the video starts first; at most a minute at a time."""
-        while self._lead_samples:
-            silence = np.zeros(min(self._lead_samples, 60 * CLIP_SAMPLE_RATE_HZ), np.int16)
-            self._lead_samples -= silence.size
-            yield silence
-        while (samples := self._sound.take()).size:
-            yield samples
 
     def _update_planner(self) -> None:
         if self._video_track:
@@ -204,14 +141,14 @@ class Clipper:
 
     def _seen_until_ms(self) -> int:
         """Cuts and keyframes before this time are known, or are not waited for any longer."""
-        if not self._video_track or self._origin_s is None:
+        if not self._video_track or self._reader.origin_s is None:
             return self._audio_buffer.end_ms
         waited_for_ms = self._audio_buffer.end_ms - round(1000 * MAX_LAG_S)
         return min(self._audio_buffer.end_ms, max(self._to_ms(self._video_track.seen_until_s), waited_for_ms))
 
     def _to_ms(self, time_s: float) -> int:
-        assert self._origin_s is not None
-        return math.floor(1000 * min(max(time_s - self._origin_s, 0.0), 1e9) + 1e-6)
+        assert self._reader.origin_s is not None
+        return math.floor(1000 * min(max(time_s - self._reader.origin_s, 0.0), 1e9) + 1e-6)
 
     def _clips_of(self, spans: list[Span]) -> Iterator[ClipRow]:
         """Clips of settled spans. Drops all data that no later span can need."""
@@ -224,7 +161,8 @@ class Clipper:
         for span in audible:
             if self._video_track and not frames[span]:
                 self._unseen_spans += 1
-                continue
+                if self._needs_frames:
+                    continue
             self._clips += 1
             yield ClipRow(
                 f"{self._video_id}-{span.start_ms:08d}",
@@ -237,14 +175,14 @@ class Clipper:
                 [frame.time_s for frame in frames[span]],
             )
         self._audio_buffer.forget_before(self._planner.position_ms)
-        if self._video_track and self._origin_s is not None:
-            self._video_track.forget_before(self._planner.position_ms / 1000 + self._origin_s)
+        if self._video_track and self._reader.origin_s is not None:
+            self._video_track.forget_before(self._planner.position_ms / 1000 + self._reader.origin_s)
 
     def _frames_of(self, spans: list[Span]) -> dict[Span, list[Frame]]:
         """Frames of spans, in the recording's own clock; none if only the audio is used."""
-        if not self._video_track or self._origin_s is None or not spans:
+        if not self._video_track or self._reader.origin_s is None or not spans:
             return {span: [] for span in spans}
-        origin_s = self._origin_s
+        origin_s = self._reader.origin_s
         intervals = {Interval(span.start_s + origin_s, span.end_s + origin_s): span for span in spans}
         return {
             intervals[interval]: [Frame(frame.time_s - origin_s, frame.jpeg) for frame in frames]
@@ -253,7 +191,7 @@ class Clipper:
 
     def _why_none(self) -> MediaError:
         """The reason why there is no clip."""
-        if self._sound.start_s is None:
+        if self._reader.sound.start_s is None:
             return MediaError("corrupt", "no sound could be decoded")
         if not self._planned_spans:
             seconds = self._audio_buffer.sample_count / CLIP_SAMPLE_RATE_HZ

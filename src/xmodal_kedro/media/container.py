@@ -20,6 +20,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from xmodal_kedro.media.wav_header import has_stale_size
 from xmodal_kedro.reasons import MediaError, describe
 
 MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
@@ -30,6 +31,7 @@ SAFE_FORMATS = (
     *("ivf", "h264", "hevc", "mpegvideo", "m4v", "h263", "mjpeg", "gif", "obu"),
     # audio alone
     *("wav", "w64", "aiff", "au", "caf", "flac", "mp3", "aac", "loas", "ac3", "eac3", "dts", "amr", "ape", "tta", "wv"),
+    *("voc", "ircam", "nistsphere", "sox", "dsf", "mpc", "mpc8", "tak"),
 )
 """Demuxers that read only the given file. Playlists, concat lists and session descriptions, which name other files or
 hosts, are not among them. `mov` follows references to other files only with an option that is never set."""
@@ -70,7 +72,8 @@ def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
         return
     descriptor = _open_regular(path)
     try:
-        container = _open_container("fd:", {"fd": str(descriptor)}, limits, os.pread(descriptor, 16, 0))
+        options = {"fd": str(descriptor), **({"ignore_length": "1"} if has_stale_size(descriptor) else {})}
+        container = _open_container("fd:", options, limits, os.pread(descriptor, 16, 0))
     finally:
         os.close(descriptor)  # FFmpeg has its own copy
     with container:
@@ -115,7 +118,10 @@ def _open_container(
             metadata_errors="ignore",
         )
     except ArgumentError as error:
-        raise MediaError("forbidden_format", "its container format is not on the list of safe ones") from error
+        read = ", ".join(SAFE_FORMATS)
+        raise MediaError(
+            "forbidden_format", f"its container format is not one of those that are read: {read}"
+        ) from error
     except MemoryError as error:
         raise MediaError("too_many_streams", "it has too many streams to open, or asks for too much memory") from error
     except FFmpegError as error:  # of any number, such as EIO for a Matroska file whose header breaks off
@@ -135,26 +141,37 @@ def declared_duration_s(container: InputContainer) -> float:
     return float(max(lengths, default=0))
 
 
-def find_stream(streams: Sequence[MediaStream]) -> MediaStream | None:
-    """The stream to use: the first that can be decoded, default ones before others. Cover images do not count.
-
-    Its decoder uses one thread, as files are decoded in parallel.
+def decodable_streams(streams: Sequence[MediaStream]) -> list[MediaStream]:
+    """The streams that can be decoded, without cover images; empty if there is none at all.
 
     Raises:
         MediaError: `unknown_codec`, if there are streams, but no decoder for any of them.
     """
     real = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
-    if not real:
-        return None
     decodable = [stream for stream in real if cast(object, stream.codec_context) is not None]
-    if not decodable:
+    if real and not decodable:
         raise MediaError("unknown_codec", f"no decoder for its {real[0].type} stream")
-    chosen = next((stream for stream in decodable if stream.disposition & Disposition.default), decodable[0])
-    context = chosen.codec_context
-    context.thread_count = 1
-    if isinstance(chosen, VideoStream):
-        context.options = {"max_pixels": str(max(MAX_PIXELS, chosen.width * chosen.height))}
-    return chosen
+    return decodable
+
+
+def find_stream(streams: Sequence[MediaStream]) -> MediaStream | None:
+    """The first stream that can be decoded, default ones before others. Cover images do not count.
+
+    Raises:
+        MediaError: `unknown_codec`, if there are streams, but no decoder for any of them.
+    """
+    decodable = decodable_streams(streams)
+    return next(
+        (stream for stream in decodable if stream.disposition & Disposition.default), next(iter(decodable), None)
+    )
+
+
+def prepared_video(container: InputContainer, index: int) -> VideoStream:
+    """A video stream whose decoder uses one thread, as files are decoded in parallel, and bounded memory."""
+    stream = cast(VideoStream, container.streams[index])
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = {"max_pixels": str(max(MAX_PIXELS, stream.width * stream.height))}
+    return stream
 
 
 class Packets(Iterator[Packet]):

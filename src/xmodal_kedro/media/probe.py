@@ -33,6 +33,12 @@ NOTHING_KNOWN: dict[str, Any] = {
     "audio_codec": "",
     "sample_rate_hz": 0,
     "channels": 0,
+    "video_track": -1,
+    "audio_track": "",
+    "channel_use": "",
+    "level_change_db": 0.0,
+    "bad_samples": 0,
+    "clock_jumps": 0,
 }
 
 
@@ -48,7 +54,7 @@ class SourceFile:
         return self.file.listing_mark
 
 
-@recipe("probe", version=1, libraries=("av",))
+@recipe("probe", version=2, libraries=("av",))
 def probe_shard(sources: tuple[SourceFile, ...], params: IngestParams) -> pa.Table:
     """Probe several sources.
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.container import declared_duration_s, decode, find_stream, open_media, packets
+from xmodal_kedro.media.container import decode, find_stream, open_media, packets
+from xmodal_kedro.media.lengths import length_of
+from xmodal_kedro.media.sound_plan import SoundPlan, plan_sound, programme_of
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import MediaError
 
-SOUND_ALONE: dict[str, Any] = {"fps": 0.0, "width": 0, "height": 0, "rotation_deg": 0, "video_codec": ""}
+SOUND_ALONE: dict[str, Any] = {
+    "fps": 0.0,
+    "width": 0,
+    "height": 0,
+    "rotation_deg": 0,
+    "video_codec": "",
+    "video_track": -1,
+}
 """Video columns of `videos` for a recording without video."""
 
 
@@ -36,12 +43,14 @@ def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
             raise MediaError("too_many_streams", f"it has {count}, ingest.max_streams is {params.max_streams}")
         if not count:
             raise MediaError("corrupt", "it holds no stream")
-        audio = find_stream(container.streams.audio)
-        if audio is None:
+        if not container.streams.audio:
             raise MediaError("no_audio", "there is no audio stream")
         video = picture_stream(container, params)
-        row = {**describe_sound(audio), **(describe_pictures(path, video, params) if video else SOUND_ALONE)}
-        row["duration_s"] = duration_s(path, container, params)
+        row = describe_pictures(path, video, params) if video else SOUND_ALONE
+        plan = plan_sound(path, programme_of(container, video), params.audio_track)
+        row = {**describe_sound(container, plan), **row}
+        length = length_of(path, plan.tracks[0], row["video_track"], params.max_duration_s)
+        row |= {"duration_s": checked_duration_s(length.duration_s, params), "clock_jumps": length.clock_jumps}
         if video:
             row["rotation_deg"] = rotation_deg(container, video)
     yield row
@@ -64,16 +73,25 @@ def picture_stream(container: InputContainer, params: IngestParams) -> VideoStre
     return video
 
 
-def describe_sound(audio: AudioStream) -> dict[str, Any]:
-    """Codec, rate and channels from the headers.
+def describe_sound(container: InputContainer, plan: SoundPlan) -> dict[str, Any]:
+    """Codec, rate and channels of the audio, and how it is used.
 
     Raises:
-        MediaError: `corrupt`, if the sample rate or the channels are missing.
+        MediaError: `corrupt`, if the sample rate or the channels are unknown.
     """
-    context = audio.codec_context
-    if not context.sample_rate or not context.channels:
+    context = container.streams[plan.tracks[0]].codec_context
+    rate_hz, channels = plan.sample_rate_hz or context.sample_rate, plan.channels or context.channels
+    if not rate_hz or not channels:
         raise MediaError("corrupt", "its sound has no sample rate or no channels")
-    return {"audio_codec": context.name, "sample_rate_hz": context.sample_rate, "channels": context.channels}
+    return {
+        "audio_codec": context.name,
+        "sample_rate_hz": rate_hz,
+        "channels": channels,
+        "audio_track": plan.audio_track,
+        "channel_use": plan.channel_use,
+        "level_change_db": plan.level_change_db,
+        "bad_samples": plan.bad_samples,
+    }
 
 
 def describe_pictures(path: str, video: VideoStream, params: IngestParams) -> dict[str, Any]:
@@ -92,40 +110,26 @@ def describe_pictures(path: str, video: VideoStream, params: IngestParams) -> di
     if width * height > params.max_pixels:
         raise MediaError("too_many_pixels", f"{width} x {height} pixels, ingest.max_pixels is {params.max_pixels:,}")
     fps = float(video.average_rate or video.guessed_rate or 0)
-    return {"video_codec": video.codec_context.name, "width": width, "height": height, "fps": fps}
+    return {
+        "video_codec": video.codec_context.name,
+        "video_track": video.index,
+        "width": width,
+        "height": height,
+        "fps": fps,
+    }
 
 
-def duration_s(path: str, container: InputContainer, params: IngestParams) -> float:
-    """Duration, seconds. If the header has none, or one that is too long, it is measured from the packets.
+def checked_duration_s(seconds: float, params: IngestParams) -> float:
+    """A duration that may be used, seconds.
 
     Raises:
-        MediaError: `too_long`; `corrupt`, if no packet has a time.
+        MediaError: `too_long`; `corrupt`, if it is zero, as no packet has a time.
     """
-    seconds = declared_duration_s(container)
-    if not 0 < seconds <= params.max_duration_s:
-        seconds = measured_duration_s(path, params.max_duration_s)
     if not seconds:
         raise MediaError("corrupt", "it holds no packet with a time")
     if seconds > params.max_duration_s:
         raise MediaError("too_long", f"it lasts over ingest.max_duration_s, {params.max_duration_s:g} s")
     return seconds
-
-
-def measured_duration_s(path: str, enough_s: float = math.inf) -> float:
-    """Time from the first packet's start to the last one's end, seconds, without decoding; 0 if none has a time.
-
-    Args:
-        enough_s: reading stops once the duration exceeds this.
-    """
-    first_s, last_s = math.inf, -math.inf
-    with open_media(path) as container:
-        for packet in packets(container, *container.streams.video, *container.streams.audio):
-            if packet.pts is not None:
-                first_s = min(first_s, float(packet.pts * packet.time_base))
-                last_s = max(last_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                if last_s - first_s > enough_s:
-                    break
-    return max(last_s - first_s, 0.0)
 
 
 def rotation_deg(container: InputContainer, video: VideoStream) -> int:

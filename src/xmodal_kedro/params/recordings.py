@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .base import Params, TimeLimit
 
@@ -15,7 +16,11 @@ class IngestParams(TimeLimit):
     NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset({"shard_sources", "shard_gb"})
 
     audio_only: bool = False
-    """Whether recordings without video are used too. They are labelled by the audio teacher alone."""
+    """Whether recordings without video are used too, and clips without a frame. They are labelled by the audio teacher
+    alone."""
+    audio_track: str | None = None
+    """Audio streams to use, by their index in the file, such as `1` or `1+2`, which are added. Null chooses: of the
+    picture's programme the one flagged as default if it has sound, else the first that has; mono tracks together."""
     max_duration_s: float = Field(14_400, gt=0)
     """Longer sources are rejected, seconds."""
     max_size_gb: float = Field(64, gt=0)
@@ -29,6 +34,17 @@ class IngestParams(TimeLimit):
     shard_gb: float = Field(4.0, gt=0)
     """Max gigabytes of sources of a shard of probes: all of them are read again if one changes. One large file may
     exceed it."""
+
+    @field_validator("audio_track", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if isinstance(value, str) and not re.fullmatch(r"\d+(\+\d+)*", value):
+            raise ValueError(
+                f"ingest.audio_track ({value!r}) is no index of a stream: set it to a form such as 1 or 1+2"
+            )
+        return value
 
 
 class ClipParams(TimeLimit):

@@ -29,6 +29,18 @@ class Videos(Table):
     audio_codec: Series[str]
     sample_rate_hz: Series[int] = pa_checks.Field(gt=0)
     channels: Series[int] = pa_checks.Field(gt=0)
+    video_track: Series[int] = pa_checks.Field(ge=-1)
+    """Index of the video stream; -1 for none."""
+    audio_track: Series[str]
+    """Indices of the audio streams, such as `1`, or `1+2` for mono tracks of one recording."""
+    channel_use: Series[str]
+    """How the channels become one, such as `0.5*c0 + 0.5*c1`, and in brackets what is not obvious."""
+    level_change_db: Series[float]
+    """Level of the mono mix minus that of the loudest channel, decibels."""
+    bad_samples: Series[int] = pa_checks.Field(ge=0)
+    """Samples that are no numbers or absurdly large. They are interpolated."""
+    clock_jumps: Series[int] = pa_checks.Field(ge=0)
+    """Points where the file's clock was set, and audio and frames go on together."""
 
 
 class RejectedVideos(Table):
@@ -74,6 +86,12 @@ class Probes(Table):
     audio_codec: Series[str]
     sample_rate_hz: Series[int]
     channels: Series[int]
+    video_track: Series[int]
+    audio_track: Series[str]
+    channel_use: Series[str]
+    level_change_db: Series[float]
+    bad_samples: Series[int]
+    clock_jumps: Series[int]
 
 
 PROBES_ARROW = Probes.arrow_schema()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from xmodal_kedro.media.clip_rows import Account, ClipRow
+from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
 from xmodal_kedro.params import ClipParams, IngestParams
 
 if TYPE_CHECKING:
@@ -19,15 +19,15 @@ def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
     return streams.probe_file(path, params)
 
 
-def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool) -> Iterator[ClipRow | Account]:
+def clip_file(path: str, video_id: str, params: ClipParams, use: StreamUse) -> Iterator[ClipRow | Account]:
     """See `clipper.clip_file`."""
     from xmodal_kedro.media import clipper
 
-    return clipper.clip_file(path, video_id, params, sound_only)
+    return clipper.clip_file(path, video_id, params, use)
 
 
 def sound_file(path: str) -> Iterator[np.ndarray]:
-    """See `audio_track.sound_of_file`."""
-    from xmodal_kedro.media import audio_track
+    """See `sound_file.sound_of_file`."""
+    from xmodal_kedro.media import sound_file
 
-    return audio_track.sound_of_file(path)
+    return sound_file.sound_of_file(path)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.params import ClipParams
+from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.sharding import spread
 from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def clip_videos(videos: DataFrame, source_videos: Folder, clip: ClipParams) -> ShardJobs:
+def clip_videos(videos: DataFrame, source_videos: Folder, clip: ClipParams, ingest: IngestParams) -> ShardJobs:
     """Distribute the videos over shards of bounded size by a hash of their content; each job clips one shard.
+
+    With `ingest.audio_only`, clips without a frame are kept.
 
     Raises:
         UserError: there is no usable video.
     """
+    from xmodal_kedro.media.clip_rows import StreamUse
     from xmodal_kedro.media.clip_shard import VideoSource, clip_shard, estimated_bytes
 
     if videos.empty:
@@ -33,9 +36,12 @@ def clip_videos(videos: DataFrame, source_videos: Folder, clip: ClipParams) -> S
     sources: dict[str, VideoSource] = {}
     weights: dict[str, float] = {}
     for row in videos.to_dict("records"):
-        video_id, uri, sound_only = str(row["video_id"]), str(row["uri"]), row["video_codec"] == ""
-        sources[video_id] = VideoSource(video_id, uri, source_videos.get(uri), int(row["size_bytes"]), sound_only)
-        weights[video_id] = estimated_bytes(float(row["duration_s"]), sound_only, clip)
+        video_id, uri, video_track = str(row["video_id"]), str(row["uri"]), int(row["video_track"])
+        use = StreamUse(
+            str(row["audio_track"]), str(row["channel_use"]), int(row["channels"]), video_track, not ingest.audio_only
+        )
+        sources[video_id] = VideoSource(video_id, uri, source_videos.get(uri), int(row["size_bytes"]), use)
+        weights[video_id] = estimated_bytes(float(row["duration_s"]), video_track < 0, clip)
     return {
         key: partial(clip_shard, tuple(sources[video_id] for video_id in video_ids), clip)
         for key, video_ids in spread(weights, bound=1e6 * clip.shard_mb).items()

@@ -10,7 +10,12 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
     """videos -> clips, and tables of unclipped, cut short and near-duplicate videos"""
     return Pipeline(
         [
-            Node(clip_videos, inputs=["videos", "source_videos", "params:clip"], outputs="clips", name="clip_videos"),
+            Node(
+                clip_videos,
+                inputs=["videos", "source_videos", "params:clip", "params:ingest"],
+                outputs="clips",
+                name="clip_videos",
+            ),
             Node(
                 gather_unclipped,
                 inputs=["clips", "videos"],

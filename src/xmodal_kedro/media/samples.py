@@ -1,0 +1,41 @@
+"""Samples of decoded audio frames as arrays, of any sample format.
+
+`AudioFrame.to_ndarray` is not used: it takes the line size of a plane for its length.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from av.audio.frame import AudioFrame
+
+DTYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "s64": np.int64, "flt": np.float32, "dbl": np.float64}
+
+
+def samples_of(frame: AudioFrame) -> np.ndarray:
+    """The samples in the frame's own type: [channels, samples]. They share memory with the frame."""
+    dtype, channels, count = DTYPES[frame.format.packed.name], frame.layout.nb_channels, frame.samples
+    if frame.format.is_planar:
+        return np.stack([np.frombuffer(plane, dtype, count) for plane in frame.planes])
+    return np.frombuffer(frame.planes[0], dtype, channels * count).reshape(count, channels).T
+
+
+def full_scale_samples_of(frame: AudioFrame) -> np.ndarray:
+    """The samples, full scale 1.0: float64 [channels, samples]."""
+    audio_CT = samples_of(frame)
+    if audio_CT.dtype.kind == "f":
+        return audio_CT.astype(np.float64)
+    offset = 128.0 if audio_CT.dtype == np.uint8 else 0.0
+    return (audio_CT.astype(np.float64) - offset) / 2.0 ** (8 * audio_CT.dtype.itemsize - 1)
+
+
+def with_samples(frame: AudioFrame, audio_CT: np.ndarray) -> AudioFrame:
+    """A frame like another, with other samples of the same type and shape."""
+    new = AudioFrame(frame.format.name, frame.layout, frame.samples)
+    new.sample_rate, new.pts = frame.sample_rate, frame.pts
+    if frame.time_base:
+        new.time_base = frame.time_base
+    planes = list(audio_CT) if frame.format.is_planar else [audio_CT.T]
+    for plane, samples in zip(new.planes, planes, strict=True):
+        data = np.ascontiguousarray(samples).tobytes()
+        plane.update(data.ljust(plane.buffer_size, b"\0"))
+    return new

@@ -1,0 +1,100 @@
+"""The audio of a recording from one or several streams, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+
+from xmodal_kedro.media.audio_clock import Jump
+from xmodal_kedro.media.audio_track import AudioTrack
+from xmodal_kedro.media.sound_plan import SoundPlan
+
+
+class SoundReader:
+    """Mono audio of a recording while it is decoded.
+
+    Args:
+        container: an open file.
+        plan: the streams to use, and how.
+        sample_rate_hz: of the result.
+
+    Attributes:
+        streams: the streams whose packets are to be given to `look_at`.
+    """
+
+    def __init__(self, container: InputContainer, plan: SoundPlan, sample_rate_hz: int) -> None:
+        self.streams: list[AudioStream] = [container.streams[index] for index in plan.tracks]
+        for stream in self.streams:
+            stream.codec_context.thread_count = 1
+        self._rate_hz = sample_rate_hz
+        self._tracks = {
+            stream.index: AudioTrack(stream, sample_rate_hz, mix)
+            for stream, mix in zip(self.streams, plan.mixes, strict=True)
+        }
+        self._waiting = [np.empty(0, np.int16) for _ in self._tracks]
+        self._is_aligned = len(self._tracks) == 1
+        self._ended = False
+
+    @property
+    def start_s(self) -> float | None:
+        """Presentation time of the first sample in the file's own clock, seconds; None before it is known."""
+        starts_s = [track.start_s for track in self._tracks.values() if self._counts(track)]
+        return None if not starts_s or None in starts_s else min(starts_s)  # type: ignore[type-var]
+
+    @property
+    def sample_count(self) -> int:
+        """Samples so far, including those taken."""
+        return max(track.sample_count for track in self._tracks.values())
+
+    @property
+    def jumps(self) -> Sequence[Jump]:
+        """Points where the clock was set."""
+        return next(iter(self._tracks.values())).clock.jumps
+
+    def look_at(self, packet: Packet[AudioStream]) -> None:
+        """Add the audio of one packet of `streams`.
+
+        Raises:
+            MediaError: `corrupt`, if the audio cannot be mixed down.
+        """
+        self._tracks[packet.stream_index].look_at(packet)
+
+    def finish(self) -> None:
+        """Add what the decoders still hold."""
+        self._ended = True
+        for track in self._tracks.values():
+            track.finish()
+
+    def take(self) -> np.ndarray:
+        """Remove and return audio that was not taken before: int16 [samples]; see `AudioTrack.take`."""
+        if self.start_s is None:
+            return np.empty(0, np.int16)
+        if len(self._tracks) == 1:
+            return next(iter(self._tracks.values())).take()
+        self._align()
+        for at, track in enumerate(self._tracks.values()):
+            self._waiting[at] = np.concatenate([self._waiting[at], track.take()])
+        lengths = [len(audio_T) for audio_T in self._waiting]
+        count = max(lengths) if self._ended else min(lengths)
+        total_T = np.zeros(count, np.int32)
+        for at, audio_T in enumerate(self._waiting):
+            total_T[: len(audio_T)] += audio_T[:count]
+            self._waiting[at] = audio_T[count:]
+        return np.clip(total_T, -32768, 32767).astype(np.int16)
+
+    def _counts(self, track: AudioTrack) -> bool:
+        """Whether a track has to be waited for."""
+        return not self._ended or track.start_s is not None
+
+    def _align(self) -> None:
+        """Put silence before the streams that begin later."""
+        if not self._is_aligned:
+            first_s = self.start_s or 0.0
+            for at, track in enumerate(self._tracks.values()):
+                late_s = (track.start_s or first_s) - first_s
+                self._waiting[at] = np.zeros(round(late_s * self._rate_hz), np.int16)
+            self._is_aligned = True

@@ -21,7 +21,9 @@ from machine import describe_machine
 
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.media.clip_shard import VideoSource, clip_shard
-from xmodal_kedro.params import ClipParams
+from xmodal_kedro.media.clip_rows import StreamUse
+from xmodal_kedro.media.streams import probe_file
+from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.schemas.shard_checks import EachShard
 from xmodal_kedro.storage import FileRef, ShardJobs
 
@@ -84,7 +86,8 @@ def measure(recording: Recording, hours: float, folder: Path) -> tuple[Peaks, in
     make_long(recording, hours * 3600, path)
     size_bytes = path.stat().st_size
     file = FileRef(path.name, str(path), size_bytes, path.stat().st_mtime_ns)
-    source = VideoSource("0" * 32, path.name, file, size_bytes, sound_only=not recording.fps)
+    use = StreamUse.of(next(probe_file(str(path), IngestParams(audio_only=True))))
+    source = VideoSource("0" * 32, path.name, file, size_bytes, use)
     jobs: ShardJobs = {**EachShard("Clips").validate({"shard-all": partial(clip_shard, (source,), ClipParams())})}
     clips = clips_dataset(folder / "clips")
     peaks, done = Peaks(), threading.Event()

@@ -34,6 +34,7 @@ from stub_media import PARAMS, make_recordings, stubbed, work_of
 
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.datasets.sources import SourcesDataset
+from xmodal_kedro.params import IngestParams
 from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped
 from xmodal_kedro.schemas.shard_checks import EachShard
 from xmodal_kedro.storage import ShardJobs
@@ -76,7 +77,7 @@ def measure(folder: Path, shards: int, workers: int, seconds: float, backend: st
     with watched() as uss:
         started_s = time.time()
         source = SourcesDataset(path=str(folder / "recordings/manifest.csv")).load()
-        made = clip_videos(videos, source, PARAMS)
+        made = clip_videos(videos, source, PARAMS, IngestParams())
         jobs: ShardJobs = {key: partial(stubbed, job, seconds, str(log)) for key, job in made.items()}
         checked: ShardJobs = dict(check.validate(jobs))
         engine = {"backend": backend, "workers": workers}

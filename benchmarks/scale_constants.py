@@ -31,7 +31,7 @@ from train_ways import params_of as train_params_of
 
 from xmodal_kedro.cli.reference import SECTIONS
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.params import ClipParams
+from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.pipelines import audio_label, clip, ingest, visual_label
 from xmodal_kedro.pipelines.clip.nodes import clip_videos
 from xmodal_kedro.settings import CONFIG_LOADER_ARGS
@@ -206,10 +206,13 @@ def jobs_of(recordings: int) -> ShardJobs:
             "uri": names,
             "size_bytes": 10_000_000,
             "duration_s": 300.0,
-            "video_codec": "h264",
+            "channels": 1,
+            "video_track": 0,
+            "audio_track": "1",
+            "channel_use": "1*c0",
         }
     )
-    return clip_videos(videos, Folder(STORE, files), shipped_clip_params())
+    return clip_videos(videos, Folder(STORE, files), shipped_clip_params(), IngestParams())
 
 
 def shipped_clip_params(env: str = "paper") -> ClipParams:

@@ -49,7 +49,7 @@ def make_recordings(folder: Path, count: int) -> pd.DataFrame:
         rows.append({"video_id": video_id, "uri": path.name, "size_bytes": len(content), "duration_s": RECORDING_S})
     with (folder / "manifest.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([["uri"], *([row["uri"]] for row in rows)])
-    return pd.DataFrame(rows).assign(video_codec="h264")
+    return pd.DataFrame(rows).assign(channels=1, video_track=0, audio_track="1", channel_use="1*c0")
 
 
 @recipe("stubbed clip", version=1)

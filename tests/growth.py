@@ -33,7 +33,7 @@ def ingest_and_clip(
         return dataset.load()
 
     videos, rejected = collect_videos(sharded("probes", "Probes", probe_sources(sources, ingest)), sources)
-    clips = sharded("clips", "Clips", clip_videos(videos, sources, clip))
+    clips = sharded("clips", "Clips", clip_videos(videos, sources, clip, ingest))
     unclipped, cut_short = gather_unclipped(clips, videos)
     tables = {"videos": videos, "rejected": rejected, "unclipped": unclipped, "cut_short": cut_short}
     for name, table in tables.items():

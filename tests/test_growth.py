@@ -105,15 +105,15 @@ def test_the_order_in_which_sources_are_listed_does_not_matter(tmp_path: Path) -
         {"video_id": hashlib.sha256(name.encode()).hexdigest()[:32], "uri": name, "size_bytes": file.size_bytes}
         for name, file in files
     ]
-    videos = pd.DataFrame(rows).assign(duration_s=60.0, video_codec="")
+    videos = pd.DataFrame(rows).assign(duration_s=60.0, channels=1, video_track=-1, audio_track="0", channel_use="1*c0")
     listed = [marks(probe_sources(Folder("", dict(files)), IngestParams(shard_sources=16)))]
-    clipped = [marks(clip_videos(videos, Folder("", dict(files)), ClipParams(shard_mb=16)))]
+    clipped = [marks(clip_videos(videos, Folder("", dict(files)), ClipParams(shard_mb=16), IngestParams()))]
 
     random.Random(0).shuffle(files)
     shuffled = videos.sample(frac=1.0, random_state=0)
 
     listed.append(marks(probe_sources(Folder("", dict(files)), IngestParams(shard_sources=16))))
-    clipped.append(marks(clip_videos(shuffled, Folder("", dict(files)), ClipParams(shard_mb=16))))
+    clipped.append(marks(clip_videos(shuffled, Folder("", dict(files)), ClipParams(shard_mb=16), IngestParams())))
     assert listed[0] == listed[1] and len(listed[0]) > 10
     assert clipped[0] == clipped[1] and len(clipped[0]) > 10
 

@@ -10,7 +10,7 @@ from tests.fakes import MemoryShard, folder_of, shard_of
 from xmodal_kedro.evaluation import sounds
 from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
 from xmodal_kedro.evaluation.sounds import count_silent, decode_benchmark, decode_sounds, level_dbfs, stored_sounds
-from xmodal_kedro.media.audio_track import read_audio
+from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.params import TransferParams
 from xmodal_kedro.schemas import BenchmarkSounds
 

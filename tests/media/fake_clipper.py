@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from xmodal_kedro.media.clip_rows import Account, ClipRow
+from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
@@ -23,10 +23,10 @@ def write_orders(path: Path, clips: int = 0, end: str = "", detail: str = "") ->
     return path
 
 
-def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = False) -> Iterator[ClipRow | Account]:
+def clip_file(path: str, video_id: str, params: ClipParams, use: StreamUse) -> Iterator[ClipRow | Account]:
     orders = json.loads(Path(path).read_text())
     for number in range(orders["clips"]):
-        frames = [] if sound_only else [f"{number}".encode()]
+        frames = [] if use.video_track < 0 else [f"{number}".encode()]
         start_s = float(CLIP_S * number)
         audio = number.to_bytes(2, "little") * CLIP_S * CLIP_SAMPLE_RATE_HZ
         times_s = [start_s] * len(frames)

@@ -12,8 +12,9 @@ import pytest
 from av.stream import Disposition
 
 from tests.media.synthetic import CODINGS, RATE_HZ, Coding, beeps, write_media
-from xmodal_kedro.media.audio_track import AudioTrack, read_audio
+from xmodal_kedro.media.audio_track import AudioTrack
 from xmodal_kedro.media.container import open_media, packets
+from xmodal_kedro.media.sound_file import read_audio
 
 
 def plain_decode(path) -> np.ndarray:
@@ -29,7 +30,17 @@ def plain_decode(path) -> np.ndarray:
 def test_sound_equals_a_plain_decode_of_the_whole_file(tmp_path, coding):
     path = write_media(tmp_path / f"beeps{coding.suffix}", coding)
 
-    np.testing.assert_array_equal(read_audio(str(path)), plain_decode(path))
+    audio = read_audio(str(path))
+
+    np.testing.assert_array_equal(audio, plain_decode(path)[: audio.size])
+    assert plain_decode(path).size - audio.size in range(1024 * (coding.suffix == ".mp4") + 1)
+
+
+def test_the_padding_of_the_encoder_is_left_out_where_the_file_tells_its_end(tmp_path):
+    path = write_media(tmp_path / "beeps.mp4", CODINGS[0], 3.01)
+
+    assert read_audio(str(path)).size == round(3.01 * 16_000)
+    assert plain_decode(path).size > 3.01 * 16_000 + 100
 
 
 def test_sound_keeps_its_pitch_and_level(tmp_path):
@@ -141,7 +152,8 @@ def test_any_layout_format_and_rate_is_mixed_as_the_resampler_does(tmp_path, cod
 
     audio = read_audio(str(path))
 
-    np.testing.assert_array_equal(audio, plain_decode(path))
+    expected = plain_decode(path)[: audio.size]
+    np.testing.assert_allclose(audio.astype(int), expected, atol=coding.layout not in ("mono", "stereo"))
     assert np.abs(audio.astype(float)).max() > 3000
 
 

@@ -17,6 +17,7 @@ from tests.media import fake_clipper
 from tests.media.fake_clipper import write_orders
 from tests.media.synthetic import write_media
 from xmodal_kedro.media import clip_shard as clip_shard_module
+from xmodal_kedro.media.clip_rows import StreamUse
 from xmodal_kedro.media.clip_shard import CLIPS_AT_A_TIME, VideoSource, clip_shard, estimated_bytes
 from xmodal_kedro.media.sandbox.isolation import IsolationError
 from xmodal_kedro.params import ClipParams
@@ -24,6 +25,7 @@ from xmodal_kedro.schemas import CLIPS_ARROW, Clips, CutShortVideos, UnclippedVi
 from xmodal_kedro.storage import PROVISIONAL_KEY, FileRef
 
 PARAMS = ClipParams(timeout_s=20.0)
+USE = StreamUse("1", "1*c0", 1, 0)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> None:
 def sources_of(root: Path) -> tuple[VideoSource, ...]:
     files = folder_of(root)
     return tuple(
-        VideoSource(f"{index:032x}", name, file, file.size_bytes, sound_only=False)
+        VideoSource(f"{index:032x}", name, file, file.size_bytes, USE)
         for index, (name, file) in enumerate(files.items())
     )
 
@@ -118,7 +120,7 @@ def test_clips_come_in_tables_of_bounded_length(tmp_path: Path) -> None:
 def test_a_recording_of_sound_alone_has_clips_without_frames(tmp_path: Path) -> None:
     file = folder_of(write_orders(tmp_path / "a", clips=2).parent).file("a")
 
-    clips, _ = made((VideoSource("0" * 32, "a", file, file.size_bytes, sound_only=True),))
+    clips, _ = made((VideoSource("0" * 32, "a", file, file.size_bytes, USE._replace(video_track=-1)),))
 
     assert clips["frames"].to_pylist() == [[], []]
 
@@ -127,7 +129,7 @@ def test_a_recording_of_sound_alone_has_clips_without_frames(tmp_path: Path) -> 
 def test_a_file_that_is_another_one_than_was_probed_is_not_cut(tmp_path: Path) -> None:
     file = folder_of(write_orders(tmp_path / "a", clips=2).parent).file("a")
 
-    clips, metadata = made((VideoSource("0" * 32, "a", file, file.size_bytes + 1, sound_only=False),))
+    clips, metadata = made((VideoSource("0" * 32, "a", file, file.size_bytes + 1, USE),))
 
     assert clips.num_rows == 0
     assert json.loads(metadata["unclipped"])[0]["reason"] == "unreadable"
@@ -148,8 +150,8 @@ class Unfetched(FileRef):
 def test_a_file_that_storage_does_not_give_makes_the_shard_provisional(tmp_path: Path) -> None:
     write_orders(tmp_path / "a", clips=1)
     (here,) = sources_of(tmp_path)
-    away = VideoSource("1" * 32, "away", Unfetched("away", "s3://bucket/away", 1, 0), 1, sound_only=False)
-    gone = VideoSource("2" * 32, "gone", None, 1, sound_only=False)
+    away = VideoSource("1" * 32, "away", Unfetched("away", "s3://bucket/away", 1, 0), 1, USE)
+    gone = VideoSource("2" * 32, "gone", None, 1, USE)
 
     clips, metadata = made((here, away, gone))
 

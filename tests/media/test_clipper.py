@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from tests.media.synthetic import BEEP_S, CODINGS, FPS, RATE_HZ, beeps, shown_time_s, write_media
-from xmodal_kedro.media.clip_rows import Account, ClipRow
-from xmodal_kedro.media.clipper import align, clip_file
-from xmodal_kedro.params import ClipParams
+from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
+from xmodal_kedro.media.clipper import clip_file
+from xmodal_kedro.media.recording import align
+from xmodal_kedro.media.streams import probe_file
+from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.reasons import MediaError
 
 PARAMS = ClipParams()
@@ -19,7 +21,8 @@ VIDEO_ID = "0123456789abcdef" * 2
 
 def clip(path, params: ClipParams = PARAMS, sound_only: bool = False) -> tuple[list[ClipRow], Account]:
     """The clips of a file and its account."""
-    *clips, account = clip_file(str(path), VIDEO_ID, params, sound_only)
+    use = StreamUse.of(next(probe_file(str(path), IngestParams(audio_only=sound_only))))
+    *clips, account = clip_file(str(path), VIDEO_ID, params, use._replace(video_track=-1) if sound_only else use)
     assert isinstance(account, Account)
     return clips, account
 

@@ -12,7 +12,7 @@ import pytest
 from tests.media.baits import probe_quickly
 from tests.media.boxes import alias_to, box, with_reference
 from tests.media.synthetic import CODINGS, write_media
-from xmodal_kedro.media.container import MAX_PIXELS, decode, find_stream, open_media, packets
+from xmodal_kedro.media.container import MAX_PIXELS, decode, open_media, packets, prepared_video
 from xmodal_kedro.reasons import MediaError
 
 
@@ -90,7 +90,7 @@ def test_pictures_that_grow_beyond_measure_within_a_stream_are_not_decoded(tmp_p
     assert MAX_PIXELS < 16_000**2
 
     with open_media(str(path)) as container:
-        stream = find_stream(container.streams.video)
+        stream = prepared_video(container, 0)
         sizes = [
             [(frame.width, frame.height) for frame in decode(stream, packet)] for packet in packets(container, stream)
         ]

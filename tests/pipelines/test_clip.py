@@ -15,7 +15,7 @@ from tests.fakes import MemoryShard, folder_of, shard_of
 from tests.media.synthetic import RATE_HZ, write_media
 from tests.pipelines.test_ingest import ingest
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.params import ClipParams
+from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped, plot_sources
 from xmodal_kedro.schemas import Clips, CutShortVideos, UnclippedVideos
 from xmodal_kedro.storage import Folder, Shards
@@ -24,7 +24,7 @@ PARAMS = ClipParams(shard_mb=1.0)
 
 
 def clip(root, videos: pd.DataFrame) -> tuple[Shards, pd.DataFrame, pd.DataFrame]:
-    jobs = clip_videos(videos, folder_of(root), PARAMS)
+    jobs = clip_videos(videos, folder_of(root), PARAMS, IngestParams())
     clips = {key: shard_of(job) for key, job in jobs.items()}
     for shard in clips.values():
         Clips.validate(shard().to_pandas())
@@ -74,7 +74,7 @@ def test_a_corpus_that_is_clipped_whole_leaves_an_empty_table(tmp_path):
 def test_a_video_that_is_lost_or_doubled_is_an_error_with_the_counts(tmp_path, shards, counts):
     write_media(tmp_path / "good.mp4", duration_s=4.0)
     videos, _ = ingest(tmp_path)
-    (job,) = clip_videos(videos, folder_of(tmp_path), PARAMS).values()
+    (job,) = clip_videos(videos, folder_of(tmp_path), PARAMS, IngestParams()).values()
 
     with pytest.raises(ValueError, match=rf"{counts}.*run the ingest and clip pipelines again"):
         gather_unclipped({f"shard-{index}": shard_of(job) for index in shards}, videos)
@@ -92,7 +92,9 @@ def good_and_short(tmp_path) -> tuple[pd.DataFrame, pa.Table, dict[str, dict[str
     write_media(tmp_path / "good.mp4", duration_s=4.0)
     write_media(tmp_path / "short.mp4", duration_s=1.0)
     videos, _ = ingest(tmp_path)
-    clips = pa.concat_tables([shard_of(job)() for job in clip_videos(videos, folder_of(tmp_path), PARAMS).values()])
+    clips = pa.concat_tables(
+        [shard_of(job)() for job in clip_videos(videos, folder_of(tmp_path), PARAMS, IngestParams()).values()]
+    )
     rows = {
         video.uri: {"video_id": video.video_id, "uri": video.uri, "reason": "corrupt", "detail": "it breaks off"}
         for video in videos.itertuples()
@@ -139,7 +141,8 @@ def test_a_video_that_is_gone_since_ingest_is_unreadable(tmp_path):
 def table_of(count: int, duration_s: float, **columns: object) -> pd.DataFrame:
     """Made-up usable videos; columns that the plan of shards does not read are left out."""
     ids = [hashlib.sha256(str(number).encode()).hexdigest()[:32] for number in range(count)]
-    rows = {"video_id": ids, "uri": ids, "size_bytes": 1, "duration_s": duration_s, "video_codec": "h264"}
+    rows = {"video_id": ids, "uri": ids, "size_bytes": 1, "duration_s": duration_s, "channels": 1, "video_track": 0}
+    rows |= {"audio_track": "1", "channel_use": "1*c0"}
     return pd.DataFrame({**rows, **columns})
 
 
@@ -147,7 +150,7 @@ def test_a_shard_is_bounded_in_bytes_but_for_a_single_video():
     videos = table_of(200, 100.0)  # 4.2 MB each
     videos.loc[0, "duration_s"] = 7200.0
 
-    jobs = clip_videos(videos, Folder("", {}), ClipParams(shard_mb=64))
+    jobs = clip_videos(videos, Folder("", {}), ClipParams(shard_mb=64), IngestParams())
 
     sizes = [len(job.args[0]) for job in jobs.values()]
     assert sum(sizes) == 200
@@ -157,11 +160,13 @@ def test_a_shard_is_bounded_in_bytes_but_for_a_single_video():
 
 
 def test_audio_only_recordings_need_fewer_shards():
-    with_video = clip_videos(table_of(400, 100.0), Folder("", {}), ClipParams(shard_mb=64))
-    audio_only = clip_videos(table_of(400, 100.0, video_codec=""), Folder("", {}), ClipParams(shard_mb=64))
+    with_video = clip_videos(table_of(400, 100.0), Folder("", {}), ClipParams(shard_mb=64), IngestParams())
+    audio_only = clip_videos(
+        table_of(400, 100.0, video_track=-1), Folder("", {}), ClipParams(shard_mb=64), IngestParams()
+    )
 
-    assert all(source.sound_only for job in audio_only.values() for source in job.args[0])
-    assert not any(source.sound_only for job in with_video.values() for source in job.args[0])
+    assert all(source.use.video_track < 0 for job in audio_only.values() for source in job.args[0])
+    assert not any(source.use.video_track < 0 for job in with_video.values() for source in job.args[0])
     assert len(audio_only) < len(with_video)
 
 
@@ -187,7 +192,7 @@ def test_without_a_usable_video_there_is_nothing_to_clip(tmp_path):
     videos, _ = ingest(tmp_path)
 
     with pytest.raises(ValueError, match=rf"{tmp_path}.*rejected_videos"):
-        clip_videos(videos, folder_of(tmp_path), PARAMS)
+        clip_videos(videos, folder_of(tmp_path), PARAMS, IngestParams())
 
 
 def test_a_moved_corpus_needs_no_new_clips(tmp_path):
@@ -197,7 +202,7 @@ def test_a_moved_corpus_needs_no_new_clips(tmp_path):
     videos, _ = ingest(here)
     shutil.copytree(here, there)
 
-    before, after = (clip_videos(videos, folder_of(folder), PARAMS) for folder in (here, there))
+    before, after = (clip_videos(videos, folder_of(folder), PARAMS, IngestParams()) for folder in (here, there))
 
     assert [fingerprint(job) for job in before.values()] == [fingerprint(job) for job in after.values()]
 
@@ -208,7 +213,8 @@ def test_changed_parameters_need_new_clips(tmp_path):
     folder = folder_of(tmp_path)
 
     (before,), (after,) = (
-        clip_videos(videos, folder, params).values() for params in (PARAMS, ClipParams(shard_mb=1.0, target_s=3.5))
+        clip_videos(videos, folder, params, IngestParams()).values()
+        for params in (PARAMS, ClipParams(shard_mb=1.0, target_s=3.5))
     )
 
     assert fingerprint(before) != fingerprint(after)

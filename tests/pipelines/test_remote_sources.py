@@ -84,7 +84,7 @@ def store(jobs: ShardJobs, path: Path, backend: str = "threading") -> dict[str, 
 def run(source: Folder, out: Path, backend: str) -> tuple[list[pd.DataFrame], dict[str, Any]]:
     """Ingest and clip: the tables, and the clips by shard."""
     videos, rejected = collect_videos(store(probe_sources(source, INGEST), out / "probes", backend), source)
-    clips = store(clip_videos(videos, source, CLIP), out / "clips", backend)
+    clips = store(clip_videos(videos, source, CLIP, IngestParams()), out / "clips", backend)
     return [videos, rejected, *gather_unclipped(clips, videos)], {key: load() for key, load in clips.items()}
 
 

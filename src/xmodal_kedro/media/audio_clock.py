@@ -7,6 +7,7 @@ that samples cannot tell: that audio is missing, that a sound card runs fast or 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 Extreme = Callable[[NDArray[np.float64]], np.float64]
 
-TOLERANCE_S = 0.025
-"""A stamp this close to the number of samples agrees with it."""
+TOLERANCE_S, MAX_TOLERANCE_S, TOLERANCE_SHARE = 0.025, 0.04, 0.1
+"""A stamp this close to the number of samples agrees with it: the first, or up to the second if packets are so long that
+it is this fraction of them, as there are few to compare."""
 
 LATE_S = 1.0
 """A stamp is late by the time that its packet waited. Among the stamps of so much audio, one is taken to be on time:
@@ -38,11 +40,17 @@ EXAMINED_S = 12.0
 KEPT_S = 4.0
 """The end of that audio, which is examined again together with what follows. More than `LATE_S` and `STALL_S`."""
 
+AGREED = 96
+"""Stamps that agreed and are kept to compare others with: about `2 * LATE_S` of the shortest usual packets."""
+
 STALL_S, STALL_RATE = 2.0, 0.1
 """Stamps that advance by less than this rate over so much audio stand still: they say nothing."""
 
 ABRUPT_S = 0.1
-"""A change by more than this at one packet is a gap or a repetition. Smaller and slower ones are drift."""
+"""A repetition is a change back by more than this at one packet. Smaller and slower ones are drift."""
+
+GAP_WITHIN_S = 0.5
+"""A change forward is a gap if more than half of it comes within so much audio. A slower one is drift."""
 
 MAX_GAP_S = 3600.0
 """More missing audio than this, in sum, means that the clock was set forward. It is not filled."""
@@ -110,10 +118,12 @@ class AudioClock:
         self.length_s = self.settled_s = 0.0
         self.jumps: list[Jump] = []
         self._timed = timed
+        self._tolerance_s = TOLERANCE_S
         self._offset_s = 0.0  # stamp minus decoded time, as corrected so far
         self._bias_s = 0.0  # what medians of late stamps are later than the earliest of them
         self._edits: list[Edit] = []
         self._examined: list[tuple[float, float, float]] = []
+        self._agreed: deque[tuple[float, float, float]] = deque(maxlen=AGREED)
         self._steady_from_s = self._steady_offset_s = 0.0
         self._fillable_s, self._droppable_s = MAX_GAP_S, MAX_REPEATED_S
         self._removed_drift_s = 0.0
@@ -130,12 +140,15 @@ class AudioClock:
             return
         offset_s = stamp_s - at_s
         if not self._examined:
-            if self.start_s is not None and abs(offset_s - self._offset_s) <= TOLERANCE_S:
+            if self.start_s is None:
+                self._tolerance_s = max(TOLERANCE_S, min(TOLERANCE_SHARE * duration_s, MAX_TOLERANCE_S))
+            elif abs(offset_s - self._offset_s) <= self._tolerance_s:
+                self._agreed.append((at_s, offset_s, duration_s))
                 self.settled_s = self.length_s
                 return
             self._steady_from_s, self._steady_offset_s = at_s, offset_s
         self._examined.append((at_s, offset_s, duration_s))
-        if abs(offset_s - self._steady_offset_s) > TOLERANCE_S:
+        if abs(offset_s - self._steady_offset_s) > self._tolerance_s:
             self._steady_from_s, self._steady_offset_s = at_s, offset_s
         wanted_s = STEADY_S if self.start_s is not None else LATE_S
         if self.length_s - self._steady_from_s >= wanted_s:
@@ -158,33 +171,43 @@ class AudioClock:
 
     def _examine(self, until_s: float) -> None:
         """Decide what the stamps before `until_s` of decoded audio mean, and keep the others."""
-        stamps = _Stamps(*np.array(self._examined).T)
+        from_s = self._examined[0][0]
+        stamps = _Stamps(*np.array([*self._agreed, *self._examined]).T)
         self._examined = [frame for frame in self._examined if frame[0] >= until_s]
         moving = ~_stalled(stamps)
         stamps = _Stamps(stamps.at_s[moving], stamps.offset_s[moving], stamps.duration_s[moving])
-        if len(stamps.at_s):
-            known_s = None if self.start_s is None else self._offset_s
-            steady_s = _without_outliers(stamps, known_s)
+        if len(stamps.at_s) and stamps.at_s[-1] >= from_s:
+            steady_s = _without_outliers(stamps)
             if self.start_s is None:
                 self.start_s = self._offset_s = _first_offset_s(stamps, steady_s)
                 self._bias_s = max(float(steady_s[0]) - self.start_s, 0.0)
-            decided = stamps.at_s < until_s
+            decided = (stamps.at_s >= from_s) & (stamps.at_s < until_s)
             lateness_s = _lateness(stamps, steady_s)
             steady_s -= np.minimum(self._bias_s, lateness_s)
-            self._follow(stamps.at_s[decided], steady_s[decided], (TOLERANCE_S + lateness_s)[decided])
+            self._follow(np.flatnonzero(decided), stamps.at_s, steady_s, self._tolerance_s + lateness_s)
+            agreed = zip(stamps.at_s[decided], steady_s[decided], stamps.duration_s[decided], strict=True)
+            self._agreed.extend((float(at_s), float(offset_s), float(lasts_s)) for at_s, offset_s, lasts_s in agreed)
         if self.start_s is not None:
             self.settled_s = min(until_s, self._examined[0][0] if self._examined else until_s)
 
     def _follow(
-        self, at_s: NDArray[np.float64], offset_s: NDArray[np.float64], tolerance_s: NDArray[np.float64]
+        self,
+        indices: NDArray[np.intp],
+        at_s: NDArray[np.float64],
+        offset_s: NDArray[np.float64],
+        tolerance_s: NDArray[np.float64],
     ) -> None:
-        """Correct the clock wherever it differs by more than a tolerance from offsets that are free of outliers."""
-        before_s = self._offset_s
-        for time_s, now_s, enough_s in zip(at_s.tolist(), offset_s.tolist(), tolerance_s.tolist(), strict=True):
-            change_s, step_s, before_s = now_s - self._offset_s, now_s - before_s, now_s
-            if abs(change_s) <= enough_s:
+        """Correct the clock at some stamps if it differs by more than a tolerance from offsets without outliers."""
+        earlier = np.searchsorted(at_s, at_s - GAP_WITHIN_S)
+        for index in indices.tolist():
+            time_s, now_s = float(at_s[index]), float(offset_s[index])
+            change_s = now_s - self._offset_s
+            if abs(change_s) <= tolerance_s[index]:
                 continue
-            is_abrupt = abs(change_s) > ABRUPT_S and abs(step_s) > abs(change_s) / 2
+            if change_s > 0:
+                is_abrupt = bool(now_s - offset_s[min(earlier[index], max(index - 1, 0))] > change_s / 2)
+            else:
+                is_abrupt = bool(-change_s > ABRUPT_S and now_s - offset_s[max(index - 1, 0)] < change_s / 2)
             if self._may_edit(change_s, is_abrupt, time_s):
                 self._edits.append(Edit(time_s, change_s, not is_abrupt))
             else:
@@ -222,27 +245,20 @@ def _stalled(stamps: _Stamps) -> NDArray[np.bool_]:
     return stalled
 
 
-def _without_outliers(stamps: _Stamps, known_s: float | None) -> NDArray[np.float64]:
+def _without_outliers(stamps: _Stamps) -> NDArray[np.float64]:
     """Offsets without single wrong stamps, and without stamps that are late for less than `LATE_S`: [stamps].
 
     A median removes the former, a morphological opening the latter. Both leave steps where they are: see Serra, Image
     Analysis and Mathematical Morphology (1982).
-
-    Args:
-        known_s: the offset of the stamps before; None at the start.
     """
     at_s, offset_s = stamps.at_s, stamps.offset_s
-    if known_s is not None:  # frames that agreed with it
-        before_s = at_s[0] - np.arange(LATE_S, 0, -0.02)
-        at_s = np.concatenate([before_s, at_s])
-        offset_s = np.concatenate([np.full(len(before_s), known_s), offset_s])
     usual_s = float(np.median(stamps.duration_s))
     calm_s = _median(offset_s, int(EARLY_S / usual_s) if usual_s else 2)
     steady_s = _behind(np.max, at_s, _ahead(np.min, at_s, calm_s))
     if not _is_end_level(at_s, offset_s, stamps.duration_s[-1]):
         first = int(np.searchsorted(at_s, at_s[-1] + stamps.duration_s[-1] - LATE_S))
         steady_s[first:] = steady_s[max(first - 1, 0)]
-    return steady_s[len(steady_s) - len(stamps.at_s) :]
+    return steady_s
 
 
 def _first_offset_s(stamps: _Stamps, steady_s: NDArray[np.float64]) -> float:

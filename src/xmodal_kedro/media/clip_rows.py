@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 
 class StreamUse(NamedTuple):
@@ -21,6 +22,12 @@ class StreamUse(NamedTuple):
     channels: int
     video_track: int
     needs_frames: bool = True
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], needs_frames: bool = True) -> StreamUse:
+        """The streams that a row of `videos` names."""
+        track, use, channels = str(row["audio_track"]), str(row["channel_use"]), int(row["channels"])
+        return cls(track, use, channels, int(row["video_track"]), needs_frames)
 
 
 class ClipRow(NamedTuple):

@@ -18,8 +18,9 @@ from xmodal_kedro.media.lengths import lost_end_s
 from xmodal_kedro.media.recording import RecordingReader
 from xmodal_kedro.media.sound_plan import SoundPlan
 from xmodal_kedro.media.spans import Span, SpanPlanner, rms_dbfs
+from xmodal_kedro.media.streams import probe_file
 from xmodal_kedro.media.video_track import Interval, VideoTrack
-from xmodal_kedro.params import ClipParams
+from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
 
@@ -34,14 +35,16 @@ LOST_END_S, LOST_SHARE = 0.5, 0.02
 header."""
 
 
-def clip_file(path: str, video_id: str, params: ClipParams, use: StreamUse) -> Iterator[ClipRow | Account]:
+def clip_file(
+    path: str, video_id: str, params: ClipParams, use: StreamUse | None = None
+) -> Iterator[ClipRow | Account]:
     """Cut a recording into clips.
 
     Args:
         path: of a local file.
         video_id: hash of its content.
         params: `clip`.
-        use: the streams to use, as probing found them.
+        use: the streams to use, as probing found them; None to probe the file first.
 
     Yields:
         Clips in order of time, then one `Account`.
@@ -50,6 +53,7 @@ def clip_file(path: str, video_id: str, params: ClipParams, use: StreamUse) -> I
         MediaError: with the reason, if there is no clip in it.
     """
     cv2.setNumThreads(1)  # files are cut in parallel, one process each
+    use = use or StreamUse.of(next(probe_file(path, IngestParams())))
     with open_media(path, glance=True) as container:
         clipper = Clipper(container, video_id, params, use)
         clips = clipper.read()

@@ -133,7 +133,7 @@ class Downmixer:
 
 def _is_usual(weights: Sequence[float], layout: str) -> bool:
     """Whether libswresample mixes with these weights by itself."""
-    return tuple(weights) == {"mono": (1.0,), "stereo": (0.5, 0.5)}.get(layout)
+    return tuple(weights) == (1.0,) or (tuple(weights) == (0.5, 0.5) and layout == "stereo")
 
 
 def _pan(weights: Sequence[float]) -> str:

@@ -158,6 +158,10 @@ def _stated_end_s(stream: Stream) -> float | None:
             return sum(float(part) * 60**power for power, part in enumerate(reversed(clock)))
         except ValueError:
             return None
+    if stream.container.format.name == "avi":  # FFmpeg counts only the frames that are there
+        if isinstance(stream, VideoStream) and stream.average_rate:
+            return float(stream.frames / stream.average_rate)
+        return 0.0
     if stream.duration and stream.time_base:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
     return None

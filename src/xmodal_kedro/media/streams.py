@@ -8,7 +8,7 @@ from typing import Any
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.container import decode, find_stream, open_media, packets
+from xmodal_kedro.media.container import decode, find_stream, open_media, packets, prepared_video
 from xmodal_kedro.media.lengths import length_of
 from xmodal_kedro.media.sound_plan import SoundPlan, plan_sound, programme_of
 from xmodal_kedro.params import IngestParams
@@ -70,7 +70,7 @@ def picture_stream(container: InputContainer, params: IngestParams) -> VideoStre
         raise
     if video is None and not params.audio_only:
         raise MediaError("no_picture", "there is no video stream: set ingest.audio_only to use its sound")
-    return video
+    return video and prepared_video(container, video.index)
 
 
 def describe_sound(container: InputContainer, plan: SoundPlan) -> dict[str, Any]:

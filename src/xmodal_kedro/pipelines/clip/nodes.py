@@ -36,12 +36,10 @@ def clip_videos(videos: DataFrame, source_videos: Folder, clip: ClipParams, inge
     sources: dict[str, VideoSource] = {}
     weights: dict[str, float] = {}
     for row in videos.to_dict("records"):
-        video_id, uri, video_track = str(row["video_id"]), str(row["uri"]), int(row["video_track"])
-        use = StreamUse(
-            str(row["audio_track"]), str(row["channel_use"]), int(row["channels"]), video_track, not ingest.audio_only
-        )
+        video_id, uri = str(row["video_id"]), str(row["uri"])
+        use = StreamUse.of(row, needs_frames=not ingest.audio_only)
         sources[video_id] = VideoSource(video_id, uri, source_videos.get(uri), int(row["size_bytes"]), use)
-        weights[video_id] = estimated_bytes(float(row["duration_s"]), video_track < 0, clip)
+        weights[video_id] = estimated_bytes(float(row["duration_s"]), use.video_track < 0, clip)
     return {
         key: partial(clip_shard, tuple(sources[video_id] for video_id in video_ids), clip)
         for key, video_ids in spread(weights, bound=1e6 * clip.shard_mb).items()

@@ -28,6 +28,9 @@ lateness that lasts longer is a change."""
 EARLY_S = 0.05
 """Half of a window of audio in which stamps that the other ones outnumber are wrong."""
 
+FIRST_S = 4.0
+"""The earliest of late stamps is looked for in so much audio."""
+
 WRONG_S = 0.25
 """A stamp that differs from the ones around it by more is wrong rather than late."""
 
@@ -175,6 +178,8 @@ class AudioClock:
         stamps = _Stamps(*np.array([*self._agreed, *self._examined]).T)
         self._examined = [frame for frame in self._examined if frame[0] >= until_s]
         moving = ~_stalled(stamps)
+        if self.start_s is None and not moving.any():
+            self.start_s = self._offset_s = float(stamps.offset_s[0])
         stamps = _Stamps(stamps.at_s[moving], stamps.offset_s[moving], stamps.duration_s[moving])
         if len(stamps.at_s) and stamps.at_s[-1] >= from_s:
             steady_s = _without_outliers(stamps)
@@ -265,7 +270,7 @@ def _first_offset_s(stamps: _Stamps, steady_s: NDArray[np.float64]) -> float:
     """Offset at the start: that of the first stamp if it agrees with the others, else of the earliest one near them."""
     if abs(stamps.offset_s[0] - steady_s[0]) <= TOLERANCE_S and np.ptp(stamps.offset_s) <= 2 * TOLERANCE_S:
         return float(stamps.offset_s[0])
-    near = (np.abs(stamps.offset_s - steady_s[0]) <= WRONG_S) & (stamps.at_s < stamps.at_s[0] + LATE_S)
+    near = (np.abs(stamps.offset_s - steady_s[0]) <= WRONG_S) & (stamps.at_s < stamps.at_s[0] + FIRST_S)
     return float(stamps.offset_s[near].min(initial=steady_s[0]))
 
 

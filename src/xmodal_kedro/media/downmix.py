@@ -137,7 +137,7 @@ def _is_usual(weights: Sequence[float], layout: str) -> bool:
 
 
 def _pan(weights: Sequence[float]) -> str:
-    return "pan=mono|c0=" + "+".join(f"{weight:.9f}*c{at}" for at, weight in enumerate(weights))
+    return "pan=mono|c0=" + "+".join(f"{weight:.9g}*c{at}" for at, weight in enumerate(weights))
 
 
 def repaired(frame: AudioFrame, bad_above: float) -> AudioFrame:

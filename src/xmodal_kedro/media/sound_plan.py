@@ -164,10 +164,16 @@ def _is_plain_mono(stream: AudioStream) -> bool:
 def _are_mono_tracks_of_one(streams: Sequence[AudioStream]) -> bool:
     """Whether streams are the channels of one recording: mono, alike, and of no different languages."""
     kinds = {
-        (stream.codec_context.name, stream.codec_context.sample_rate, stream.language, stream.disposition)
+        (stream.codec_context.name, stream.codec_context.sample_rate, stream.language, _flags(stream))
         for stream in streams
     }
     return len(kinds) == 1 and all(stream.codec_context.channels == 1 for stream in streams)
+
+
+def _flags(stream: AudioStream) -> Disposition:
+    """Flags of a stream, without `default` where FFmpeg sets it for the first enabled track."""
+    camera_format = stream.container.format.name.startswith(("mov", "mxf"))
+    return stream.disposition & ~Disposition.default if camera_format else stream.disposition
 
 
 def _planned(found: dict[int, StreamSurvey], codecs: dict[int, str], note: str) -> SoundPlan:

@@ -1,0 +1,171 @@
+"""What timestamps of audio mean: laws on made-up stamps, frame by frame."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xmodal_kedro.media.audio_clock import EXAMINED_S, MAX_GAP_S, AudioClock, Edit
+
+FRAME_S = 1024 / 48_000
+TIMES_S = [index * FRAME_S for index in range(1400)]  # 30 s
+
+
+def followed(stamps_s: Iterable[float | None], frame_s: float = FRAME_S) -> tuple[AudioClock, list[Edit]]:
+    """A clock after all stamps, and its edits."""
+    clock = AudioClock()
+    for stamp_s in stamps_s:
+        clock.add(frame_s, stamp_s)
+        assert clock.settled_s <= clock.length_s
+        assert clock.length_s - clock.settled_s <= EXAMINED_S + 1
+    clock.finish()
+    assert clock.settled_s == clock.length_s
+    return clock, clock.take_edits()
+
+
+def stamped(change: Callable[[float], float]) -> list[float]:
+    return [time_s + change(time_s) for time_s in TIMES_S]
+
+
+def bursts(each_s: float) -> list[float]:
+    """Stamps of arrival: packets wait for the end of a burst, and come a millisecond apart."""
+    stamps_s, last, count = [], -1, 0
+    for time_s in TIMES_S:
+        number = int(time_s / each_s)
+        count = count + 1 if number == last else 0
+        last = number
+        stamps_s.append((number + 1) * each_s + 0.001 * count)
+    return stamps_s
+
+
+def jitter(most_s: float, seed: int = 1) -> list[float]:
+    """Each stamp is late by up to so many seconds, in order."""
+    late, last_s = random.Random(seed), -1.0
+    stamps_s = []
+    for time_s in TIMES_S:
+        last_s = max(last_s + 0.001, time_s + late.uniform(0, most_s))
+        stamps_s.append(last_s)
+    return stamps_s
+
+
+WRONG_STAMPS = {
+    "exact": TIMES_S,
+    "bursts of 0.2 s": bursts(0.2),
+    "bursts of 0.9 s": bursts(0.9),
+    "late by up to 50 ms": jitter(0.05),
+    "late by up to 120 ms": jitter(0.12),
+    "early or late by 30 ms": stamped(lambda _: random.Random(_).uniform(-0.03, 0.03)),
+    "all equal": [0.0] * len(TIMES_S),
+    "equal for 3 s": [10.0 if 10 < time_s < 13 else time_s for time_s in TIMES_S],
+    "one an hour late": [time_s + 3600 * (index == 700) for index, time_s in enumerate(TIMES_S)],
+    "one zero": [time_s * (index != 700) for index, time_s in enumerate(TIMES_S)],
+    "two wrong": [time_s - 5 * (index in (700, 701)) for index, time_s in enumerate(TIMES_S)],
+    "the first wrong": [time_s - 5 * (index == 0) for index, time_s in enumerate(TIMES_S)],
+    "the last wrong": [time_s + 5 * (index == len(TIMES_S) - 1) for index, time_s in enumerate(TIMES_S)],
+    "some missing": [None if index % 3 else time_s for index, time_s in enumerate(TIMES_S)],
+}
+
+
+@pytest.mark.parametrize("name", WRONG_STAMPS)
+def test_wrong_stamps_are_neither_holes_nor_jumps(name):
+    clock, edits = followed(WRONG_STAMPS[name])
+
+    assert edits == []
+    assert clock.jumps == []
+    assert clock.start_s == pytest.approx(0, abs=0.05)
+
+
+@given(st.integers(0, 10_000), st.floats(0.0, 0.15))
+@settings(max_examples=25, deadline=None)
+def test_late_stamps_of_any_kind_leave_sound_whole(seed, most_s):
+    clock, edits = followed(jitter(most_s, seed))
+
+    assert sum(abs(edit.change_s) for edit in edits) <= 0.08
+    assert clock.start_s == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize("lost_s", [0.05, 0.2, 2.0, 900.0])
+def test_a_gap_is_filled_where_it_is(lost_s):
+    clock, edits = followed(stamped(lambda time_s: lost_s * (time_s > 10)))
+
+    (edit,) = edits
+    assert edit.at_s == pytest.approx(10, abs=FRAME_S)
+    assert edit.change_s == pytest.approx(lost_s)
+    assert not edit.is_drift
+    assert clock.jumps == []
+
+
+def test_gaps_that_follow_each_other_are_all_filled_where_they_are():
+    _, edits = followed(stamped(lambda time_s: 0.3 * int(time_s / 0.7)))
+
+    assert len(edits) == int(TIMES_S[-1] / 0.7)
+    for number, edit in enumerate(edits, start=1):
+        assert edit.at_s == pytest.approx(0.7 * number, abs=FRAME_S)
+        assert edit.change_s == pytest.approx(0.3)
+
+
+def test_a_gap_among_late_stamps_is_filled():
+    _, edits = followed([late_s + 2 * (time_s > 10) for late_s, time_s in zip(jitter(0.1), TIMES_S, strict=True)])
+
+    (edit,) = edits
+    assert edit.at_s == pytest.approx(10, abs=0.05)
+    assert edit.change_s == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("jump_s", [-1.5, -7.0, -20_000.0, 4 * MAX_GAP_S])
+def test_a_clock_that_is_set_is_followed_and_keeps_all_sound(jump_s):
+    clock, edits = followed(stamped(lambda time_s: jump_s * (time_s > 10)))
+
+    (jump,) = clock.jumps
+    assert jump.after_s - jump.before_s == pytest.approx(jump_s)
+    assert jump.before_s == pytest.approx(10, abs=FRAME_S)
+    assert edits == []
+
+
+def test_sound_that_is_sent_twice_is_left_out():
+    _, edits = followed(TIMES_S[:400] + TIMES_S[385:])
+
+    (edit,) = edits
+    assert edit.change_s == pytest.approx(-15 * FRAME_S)
+    assert edit.at_s == pytest.approx(400 * FRAME_S)
+
+
+@pytest.mark.parametrize("rate", [-2e-3, -1e-4, 1e-4, 1e-3, 5e-3])
+def test_drift_is_kept_within_40_ms_by_small_steps(rate):
+    hour = np.arange(0, 3600 if abs(rate) < 1e-3 else 120, FRAME_S)
+    clock, edits = followed((hour * (1 + rate)).tolist())
+
+    assert clock.jumps == []
+    assert all(edit.is_drift and abs(edit.change_s) < 0.04 for edit in edits)
+    corrected_s = hour + sum(edit.change_s * (hour >= edit.at_s) for edit in edits)
+    assert np.abs(corrected_s - hour * (1 + rate)).max() < 0.04
+
+
+def test_stamps_that_come_late_count_back_to_the_start():
+    clock, edits = followed([None if time_s < 0.5 else time_s + 5 for time_s in TIMES_S])
+
+    assert clock.start_s == pytest.approx(5)
+    assert edits == []
+
+
+def test_without_any_stamp_the_clock_starts_at_zero():
+    clock, edits = followed([None] * 100)
+
+    assert (clock.start_s, edits, clock.jumps) == (0.0, [], [])
+
+
+@given(st.lists(st.floats(-1e5, 1e5) | st.none(), max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_any_stamps_give_a_timeline_that_goes_forward(stamps_s):
+    clock, edits = followed(stamps_s)
+
+    ends = [edit.at_s for edit in edits]
+    assert ends == sorted(ends)
+    removed_s = -sum(edit.change_s for edit in edits if edit.change_s < 0)
+    assert removed_s <= clock.length_s + 1e-6
+    assert sum(edit.change_s for edit in edits if edit.change_s > 0 and not edit.is_drift) <= MAX_GAP_S + 1e-6

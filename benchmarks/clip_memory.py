@@ -20,8 +20,8 @@ from long_files import RECORDINGS, Recording, make_long
 from machine import describe_machine
 
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
-from xmodal_kedro.media.clip_shard import VideoSource, clip_shard
 from xmodal_kedro.media.clip_rows import StreamUse
+from xmodal_kedro.media.clip_shard import VideoSource, clip_shard
 from xmodal_kedro.media.streams import probe_file
 from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.schemas.shard_checks import EachShard

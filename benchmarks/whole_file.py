@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from xmodal_kedro.media.container import decode, find_stream, open_media, packets
-from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.media.frames import Turn, encode_picture
+from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError

@@ -153,6 +153,13 @@ def test_stamps_that_come_late_count_back_to_the_start():
     assert edits == []
 
 
+def test_stamps_may_be_rare():
+    clock, edits = followed([time_s + 4 if index % 100 == 0 else None for index, time_s in enumerate(TIMES_S)])
+
+    assert clock.start_s == pytest.approx(4)
+    assert edits == []
+
+
 def test_without_any_stamp_the_clock_starts_at_zero():
     clock, edits = followed([None] * 100)
 

@@ -135,9 +135,12 @@ class AudioClock:
         """Add a frame of audio and its presentation time, both seconds."""
         at_s = self.length_s
         self.length_s += duration_s
-        if self.start_s is None and (not self._timed or (stamp_s is None and self.length_s > LATE_S)):
-            self.start_s = self._offset_s = (stamp_s or 0.0) - at_s * (stamp_s is not None)
+        if self.start_s is None and not self._examined:
+            if not self._timed or (stamp_s is None and self.length_s > LATE_S):
+                self.start_s = self._offset_s = (stamp_s or 0.0) - at_s * (stamp_s is not None)
         if stamp_s is None or not self._timed:
+            if self._examined and self.start_s is None and self.length_s - self._examined[0][0] > LATE_S:
+                self._examine(self.length_s)  # stamps may be rare
             if not self._examined and self.start_s is not None:
                 self.settled_s = self.length_s
             return

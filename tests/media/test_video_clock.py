@@ -1,4 +1,4 @@
-"""Video packets on the clock of the audio: jumps are followed together, single wrong stamps and long frames are none."""
+"""Video packets on the clock of the audio: jumps are followed together; wrong stamps and long frames are none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def packet(time_s: float) -> av.Packet:
 
 
 def placed(times_s: Sequence[float], jumps_at: dict[int, Jump] | None = None) -> list[float]:
-    """New times of packets; `jumps_at` holds the audio's jumps by the number of the packet after which they are known."""
+    """New times of packets; `jumps_at` holds the audio's jumps by the number of packets before they are known."""
     clock, jumps, shown = VideoClock(SimpleNamespace(average_rate=25)), [], []
     for number, time_s in enumerate(times_s):
         if number in (jumps_at or {}):

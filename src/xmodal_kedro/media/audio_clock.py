@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 Extreme = Callable[[NDArray[np.float64]], np.float64]
 
 TOLERANCE_S, MAX_TOLERANCE_S, TOLERANCE_SHARE = 0.025, 0.04, 0.1
-"""A stamp this close to the number of samples agrees with it: the first, or up to the second if packets are so long that
-it is this fraction of them, as there are few to compare."""
+"""A stamp this close to the number of samples agrees with it. With long packets, of which there are few to compare, the
+limit is this fraction of them, up to the second value."""
 
 LATE_S = 1.0
 """A stamp is late by the time that its packet waited. Among the stamps of so much audio, one is taken to be on time:
@@ -93,7 +93,7 @@ class Jump(NamedTuple):
 
 @dataclass
 class _Stamps:
-    """Stamps under examination: `at_s` in decoded audio, `offset_s` of the stamp from it, `duration_s` of the packet."""
+    """Stamps under examination: their place in decoded audio, their offset from it, and the packets' durations."""
 
     at_s: NDArray[np.float64]
     offset_s: NDArray[np.float64]
@@ -135,14 +135,12 @@ class AudioClock:
         """Add a frame of audio and its presentation time, both seconds."""
         at_s = self.length_s
         self.length_s += duration_s
-        if self.start_s is None and not self._examined:
-            if not self._timed or (stamp_s is None and self.length_s > LATE_S):
-                self.start_s = self._offset_s = (stamp_s or 0.0) - at_s * (stamp_s is not None)
-        if stamp_s is None or not self._timed:
-            if self._examined and self.start_s is None and self.length_s - self._examined[0][0] > LATE_S:
-                self._examine(self.length_s)  # stamps may be rare
-            if not self._examined and self.start_s is not None:
-                self.settled_s = self.length_s
+        if stamp_s is None or (self.start_s is not None and not self._timed):
+            self._add_unstamped()
+            return
+        if not self._timed:
+            self.start_s = self._offset_s = stamp_s - at_s
+            self.settled_s = self.length_s
             return
         offset_s = stamp_s - at_s
         if not self._examined:
@@ -161,6 +159,17 @@ class AudioClock:
             self._examine(self.length_s)
         elif self.length_s - self._examined[0][0] >= EXAMINED_S:
             self._examine(self.length_s - KEPT_S)
+
+    def _add_unstamped(self) -> None:
+        """Settle what is not under examination. The start does not wait for stamps longer than `LATE_S`."""
+        if self.start_s is None:
+            waited_s = self.length_s - (self._examined[0][0] if self._examined else 0.0)
+            if waited_s > LATE_S and self._examined:
+                self._examine(self.length_s)
+            elif waited_s > LATE_S:
+                self.start_s = self._offset_s = 0.0
+        if not self._examined and self.start_s is not None:
+            self.settled_s = self.length_s
 
     def finish(self) -> None:
         """End the stream: what is still under examination is decided."""

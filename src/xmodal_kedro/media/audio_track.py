@@ -27,7 +27,7 @@ MAX_PIECES = 60
 
 
 def declared_end_s(stream: AudioStream) -> float | None:
-    """End of a stream on its own clock by an edit list, which an encoder's padding is after, seconds; None if unknown."""
+    """End of a stream on its own clock by an edit list, seconds; None if unknown. Padding comes after it."""
     if "mov" not in stream.container.format.name or not stream.duration or not stream.frames or not stream.time_base:
         return None
     return float(((stream.start_time or 0) + stream.duration) * stream.time_base)

@@ -24,7 +24,7 @@ class StreamUse(NamedTuple):
     needs_frames: bool = True
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], needs_frames: bool = True) -> StreamUse:
+    def of(cls, row: Mapping[Any, Any], needs_frames: bool = True) -> StreamUse:
         """The streams that a row of `videos` names."""
         track, use, channels = str(row["audio_track"]), str(row["channel_use"]), int(row["channels"])
         return cls(track, use, channels, int(row["video_track"]), needs_frames)

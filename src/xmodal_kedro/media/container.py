@@ -166,6 +166,13 @@ def find_stream(streams: Sequence[MediaStream]) -> MediaStream | None:
     )
 
 
+def prepared_audio(container: InputContainer, index: int) -> AudioStream:
+    """An audio stream whose decoder uses one thread, as files are decoded in parallel."""
+    stream = cast(AudioStream, container.streams[index])
+    stream.codec_context.thread_count = 1
+    return stream
+
+
 def prepared_video(container: InputContainer, index: int) -> VideoStream:
     """A video stream whose decoder uses one thread, as files are decoded in parallel, and bounded memory."""
     stream = cast(VideoStream, container.streams[index])

@@ -58,8 +58,8 @@ MAX_FLOAT_CHANNELS = 64
 class Downmixer:
     """Turns frames of one format, layout and rate into 16-bit mono of another rate.
 
-    Without weights it does as `av.AudioResampler`. A layout for which libswresample has no weights, or another number of
-    channels than there are weights, is averaged over its channels.
+    Without weights it does as `av.AudioResampler`. A layout for which libswresample has no weights, or whose number of
+    channels is not that of the weights, is averaged over its channels.
 
     Args:
         frame: the first frame, which sets the format, layout and rate.

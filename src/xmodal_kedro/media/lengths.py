@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
@@ -67,8 +68,8 @@ def _indexed_s(container: InputContainer, streams: Sequence[Stream]) -> float | 
     """Duration by the sample tables of MP4, in which edit lists are counted; None for others and for fragments."""
     if "mov" not in container.format.name or not all(stream.frames and stream.duration for stream in streams):
         return None
-    starts_s = [float((stream.start_time or 0) * stream.time_base) for stream in streams]
-    ends_s = [float(((stream.start_time or 0) + stream.duration) * stream.time_base) for stream in streams]
+    starts_s = [float((stream.start_time or 0) * (stream.time_base or 0)) for stream in streams]
+    ends_s = [_stated_end_s(stream) or 0.0 for stream in streams]
     lead_s, origin_s = align(starts_s[0], starts_s[1] if len(streams) > 1 else None)
     return max(lead_s + ends_s[0] - starts_s[0], ends_s[-1] - origin_s)
 
@@ -171,7 +172,7 @@ def _counts_frames(path: str) -> bool:
     """Whether an MP3 file holds the number of its frames."""
     if is_address(path):
         return False
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         head = file.read(10)
         tag_bytes = 0
         if head[:3] == b"ID3":

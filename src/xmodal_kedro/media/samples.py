@@ -13,10 +13,10 @@ DTYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "s64": np.int64, "fl
 
 def samples_of(frame: AudioFrame) -> np.ndarray:
     """The samples in the frame's own type: [channels, samples]. They share memory with the frame."""
-    dtype, channels, count = DTYPES[frame.format.packed.name], frame.layout.nb_channels, frame.samples
+    dtype, channels, count = np.dtype(DTYPES[frame.format.packed.name]), frame.layout.nb_channels, frame.samples
     if frame.format.is_planar:
-        return np.stack([np.frombuffer(plane, dtype, count) for plane in frame.planes])
-    return np.frombuffer(frame.planes[0], dtype, channels * count).reshape(count, channels).T
+        return np.stack([np.frombuffer(memoryview(plane), dtype, count) for plane in frame.planes])
+    return np.frombuffer(memoryview(frame.planes[0]), dtype, channels * count).reshape(count, channels).T
 
 
 def full_scale_samples_of(frame: AudioFrame) -> np.ndarray:

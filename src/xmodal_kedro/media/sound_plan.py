@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from av.audio.stream import AudioStream
@@ -25,8 +26,8 @@ from xmodal_kedro.reasons import MediaError
 
 FRONT, CENTRE, SURROUND = 0.5, math.sqrt(0.5), 0.5 * math.sqrt(0.5)
 SPEAKER_WEIGHTS = {"FL": FRONT, "FR": FRONT, "FC": CENTRE, "LFE": 0.0, "LFE2": 0.0}
-"""Weights relative to each other of the channels of a mono mix: those of stereo by ITU-R BS.775-4, table 2, and then the
-mean. Channels that are not named have `SURROUND`."""
+"""Weights relative to each other of the channels of a mono mix: those of stereo by ITU-R BS.775-4, table 2, and then
+the mean. Channels that are not named have `SURROUND`."""
 
 AMBISONIC = "AMBI"
 """Channels of this name are spherical harmonics. The first, W, is the sound from all directions."""
@@ -104,8 +105,8 @@ def plan_sound(path: str, programme: Sequence[int] = (), wanted: str | None = No
         wanted: streams to use in place of the choice, such as `1` or `1+2`.
 
     Raises:
-        MediaError: `no_audio`; `unknown_codec`; `silent`, if what has sound is not to be used; `corrupt`, if nothing can
-            be decoded.
+        MediaError: `no_audio`; `unknown_codec`; `silent`, if what has sound is not to be used; `corrupt`, if nothing
+            can be decoded.
     """
     with open_media(path, glance=True) as container:
         streams = decodable_streams(container.streams.audio)
@@ -136,7 +137,7 @@ def programme_of(container: InputContainer, stream: Stream | None) -> tuple[int,
     """
     if stream is None or container.format.name not in ("mpegts", "wtv"):
         return ()
-    parts = re.split(r"^\s*Program \d+", "\n".join(str(container.dumps_format()).splitlines()), flags=re.MULTILINE)
+    parts = re.split(r"^\s*Program \d+", str(cast(Any, container).dumps_format()), flags=re.MULTILINE)
     for part in parts[1:]:
         indices = tuple(int(index) for index in re.findall(r"Stream #\d+:(\d+)", part.split("No Program")[0]))
         if stream.index in indices:

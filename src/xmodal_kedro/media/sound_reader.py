@@ -11,6 +11,7 @@ from av.packet import Packet
 
 from xmodal_kedro.media.audio_clock import Jump
 from xmodal_kedro.media.audio_track import AudioTrack
+from xmodal_kedro.media.container import prepared_audio
 from xmodal_kedro.media.sound_plan import SoundPlan
 
 
@@ -27,9 +28,7 @@ class SoundReader:
     """
 
     def __init__(self, container: InputContainer, plan: SoundPlan, sample_rate_hz: int) -> None:
-        self.streams: list[AudioStream] = [container.streams[index] for index in plan.tracks]
-        for stream in self.streams:
-            stream.codec_context.thread_count = 1
+        self.streams = [prepared_audio(container, index) for index in plan.tracks]
         self._rate_hz = sample_rate_hz
         self._tracks = {
             stream.index: AudioTrack(stream, sample_rate_hz, mix)

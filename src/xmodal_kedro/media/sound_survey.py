@@ -8,9 +8,10 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.error import FFmpegError
 
-from xmodal_kedro.media.container import declared_duration_s, decode, open_media, packets
+from xmodal_kedro.media.container import declared_duration_s, decode, open_media, packets, prepared_audio
 from xmodal_kedro.media.samples import full_scale_samples_of
 from xmodal_kedro.reasons import MediaError
 
@@ -27,7 +28,7 @@ AUDIBLE_DBFS = -70.0
 """A channel whose loudest block is below this is silent."""
 
 PCM_TO_SCAN = ("pcm_f16le", "pcm_f24le", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_s32le", "pcm_s32be")
-"""Codecs whose samples may exceed full scale, be no numbers, or fill only a part of their bits. All of them are read."""
+"""Codecs whose samples may exceed full scale, be no numbers, or fill only a part of their bits. All are read."""
 
 LEAST_EXPONENT, MOST_EXPONENT = -160, 160
 """Range of the exponents that are counted."""
@@ -95,8 +96,8 @@ class StreamSurvey:
 def survey_sound(path: str, indices: tuple[int, ...]) -> dict[int, StreamSurvey]:
     """Decode parts of audio streams and measure their channels.
 
-    A file of up to `WHOLE_S`, one whose codec may hold samples beyond full scale, and one without any sound in the parts
-    are decoded as a whole.
+    A file of up to `WHOLE_S`, one whose codec may hold samples beyond full scale, and one without any sound in the
+    parts are decoded as a whole.
 
     Args:
         path: a local path or an fsspec URL.
@@ -117,9 +118,7 @@ def survey_sound(path: str, indices: tuple[int, ...]) -> dict[int, StreamSurvey]
 def _survey(path: str, indices: tuple[int, ...], until_s: float, lasts_s: float) -> dict[int, StreamSurvey]:
     found = {index: StreamSurvey() for index in indices}
     with open_media(path, glance=True) as container:
-        streams = {index: container.streams[index] for index in indices}
-        for stream in streams.values():
-            stream.codec_context.thread_count = 1
+        streams = {index: prepared_audio(container, index) for index in indices}
         _decode_on(container, streams, found, until_s)
         if np.isfinite(until_s):
             for place in range(1, PLACES + 1):
@@ -131,7 +130,9 @@ def _survey(path: str, indices: tuple[int, ...], until_s: float, lasts_s: float)
     return found
 
 
-def _decode_on(container, streams: dict[int, AudioStream], found: dict[int, StreamSurvey], for_s: float) -> None:  # type: ignore[no-untyped-def]
+def _decode_on(
+    container: InputContainer, streams: dict[int, AudioStream], found: dict[int, StreamSurvey], for_s: float
+) -> None:
     """Decode from where the file is read next until each stream has given so many seconds."""
     decoded_s = dict.fromkeys(streams, 0.0)
     for packet in packets(container, *streams.values()):

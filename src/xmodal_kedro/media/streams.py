@@ -8,7 +8,7 @@ from typing import Any
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.container import decode, find_stream, open_media, packets, prepared_video
+from xmodal_kedro.media.container import decode, find_stream, open_media, packets, prepared_audio, prepared_video
 from xmodal_kedro.media.lengths import length_of
 from xmodal_kedro.media.sound_plan import SoundPlan, plan_sound, programme_of
 from xmodal_kedro.params import IngestParams
@@ -79,7 +79,7 @@ def describe_sound(container: InputContainer, plan: SoundPlan) -> dict[str, Any]
     Raises:
         MediaError: `corrupt`, if the sample rate or the channels are unknown.
     """
-    context = container.streams[plan.tracks[0]].codec_context
+    context = prepared_audio(container, plan.tracks[0]).codec_context
     rate_hz, channels = plan.sample_rate_hz or context.sample_rate, plan.channels or context.channels
     if not rate_hz or not channels:
         raise MediaError("corrupt", "its sound has no sample rate or no channels")

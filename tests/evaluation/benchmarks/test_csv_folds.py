@@ -53,7 +53,7 @@ def test_a_byte_order_mark_and_spaces_after_commas_are_no_matter(tmp_path: Path)
         (replace(METADATA, "dog,1,dog 1", "dog,1,"), r"no group in row 1"),
         (replace(METADATA, "dog,1,dog 1", "dog,2,dog 1"), r"the group 'dog 1' in the folds \(1, 2\)"),
         (replace(METADATA, "dog,1,dog 1", "owl,1,dog 1"), r"no clip of owl to train on where fold 1"),
-        (replace(METADATA, "dogs/1_0.WAV", "dogs/1_1.wav"), r"lists 1 files twice, such as dogs/1_1.wav"),
+        (replace(METADATA, "dogs/1_0.WAV", "dogs/1_1.wav"), r"lists 1 file twice, such as dogs/1_1.wav"),
         (edit(METADATA, lambda text: "\n".join(text.splitlines()[:5])), r"has fold 1 alone"),
     ],
 )

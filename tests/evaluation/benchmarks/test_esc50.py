@@ -58,7 +58,7 @@ def test_other_sounds_are_not_esc10_though_they_are_as_many(tmp_path: Path) -> N
         (replace(METADATA, "1-0.wav,1,", "1-0.wav,one,"), r"fold 'one', which is no whole number"),
         (replace(METADATA, "1-0.wav,1,0,low", "1-0.wav,1,0,"), r"no category in row 1"),
         (replace(METADATA, "3-2.wav,3,2,high", "3-2.wav,3,2,owl"), r"no clip of owl to train on where fold 3"),
-        (edit(METADATA, lambda text: text + "1-0.wav,1,0,low,True,0,A\n"), r"lists 1 files twice, such as audio/1-0"),
+        (edit(METADATA, lambda text: text + "1-0.wav,1,0,low,True,0,A\n"), r"lists 1 file twice, such as audio/1-0"),
         (edit(METADATA, lambda text: text.splitlines()[0] + "\n"), r"lists no clip"),
         (edit(METADATA, lambda text: text + '"1,\n'), r"is no table"),
     ],

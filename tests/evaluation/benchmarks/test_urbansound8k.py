@@ -30,12 +30,12 @@ def move(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (move, r"1 slices in another fold's folder .* audio/fold4/103-0-0-0.wav for audio/fold3/103-0-0-0.wav"),
-        (replace(METADATA, ",1,3,0,dog_bark", ",1,4,0,dog_bark"), r"1 slices in another fold's folder"),
+        (move, r"1 slice in another fold's folder .* audio/fold4/103-0-0-0.wav for audio/fold3/103-0-0-0.wav"),
+        (replace(METADATA, ",1,3,0,dog_bark", ",1,4,0,dog_bark"), r"1 slice in another fold's folder"),
         (remove("audio/fold3/103-0-0-0.wav"), r"lacks 1 of the 20 sounds .* audio/fold3/103-0-0-0.wav"),
         (edit(METADATA, lambda text: text.rpartition("110-0")[0]), r"has the folds \(1, 2, 3, 4, 5, 6, 7, 8, 9\)"),
         (replace(METADATA, "slice_file_name", "file"), r"no column slice_file_name"),
-        (edit(METADATA, lambda text: text + text.splitlines()[1] + "\n"), r"lists 1 files twice"),
+        (edit(METADATA, lambda text: text + text.splitlines()[1] + "\n"), r"lists 1 file twice"),
         (replace(METADATA, "3,1,siren", "3,1,gun_shot"), r"no clip of gun_shot to train on where fold 3"),
     ],
 )

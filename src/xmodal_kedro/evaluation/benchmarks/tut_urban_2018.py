@@ -7,7 +7,7 @@ on and 2518 to test on, by place of recording. The measure is the mean of the ac
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, BenchmarkEntry, Size, Split
 from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder
 from xmodal_kedro.storage import Folder
-
-logger = logging.getLogger(__name__)
 
 PAGE = "https://zenodo.org/records/1228142"
 METADATA = "meta.csv"
@@ -47,9 +45,8 @@ def read_benchmark(folder: Folder) -> Benchmark:
         raise source.wrong(
             METADATA, f"lists {len(left)} files that neither {TRAIN} nor {TEST} has, such as {clips['file'][left[0]]}"
         )
-    if len(divided := np.intersect1d(groups[split.train], groups[split.test])):
-        logger.warning("%s: %d places are both trained and tested on", folder.root, len(divided))
-    return source.benchmark(METADATA, clips, (split,), COMPLETE, divided_by=TEST)
+    benchmark = source.benchmark(METADATA, clips, (split,), COMPLETE, divided_by=TEST)
+    return replace(benchmark, divided=source.divided("place", table["identifier"], benchmark.splits))
 
 
 def _positions(source: BenchmarkFolder, name: str, clips: pd.DataFrame) -> NDArray[np.int64]:

@@ -103,14 +103,16 @@ def _check_audio_teacher(catalog: DataCatalog, labels: bool) -> None:
 
 def _check_benchmark(catalog: DataCatalog) -> None:
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.evaluation.few_clips import require_enough_clips
 
-    benchmark, place = catalog.load("params:transfer_eval").benchmark, location(catalog["benchmark_embeddings"])
+    params, place = catalog.load("params:transfer_eval"), location(catalog["benchmark_embeddings"])
+    benchmark = params.benchmark
     if benchmark not in place.split("/"):
         raise UserError(
             f"transfer_eval.benchmark is {benchmark}, but its results would go to {place}: choose the benchmark "
             "by `benchmark` in globals.yml or by --params transfer_eval.benchmark=NAME, which both follow"
         )
-    read_benchmark(catalog.load("benchmark_files"), benchmark)
+    require_enough_clips(read_benchmark(catalog.load("benchmark_files"), benchmark), params)
 
 
 def _check_train(catalog: DataCatalog, labels: bool) -> None:

@@ -37,6 +37,19 @@ def test_the_real_esc10_is_complete_and_balanced(real_data: Path) -> None:
     assert {(len(split.train), len(split.test)) for split in benchmark.splits} == {(320, 80)}
 
 
+def test_recordings_in_two_folds_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_benchmark(tmp_path)
+    assert read_benchmark(folder_of(tmp_path), "esc50").divided == ()
+    replace(METADATA, "True,10,A", "True,21,A")(tmp_path)
+    assert read_benchmark(folder_of(tmp_path), "esc50").divided == ("21",)
+    assert "1 recording is both trained and tested on: 21" in caplog.text
+
+
+def test_the_real_esc50_has_four_recordings_in_two_folds(real_data: Path) -> None:
+    benchmark = read_benchmark(folder_of(real_data / "esc50"), "esc50")
+    assert benchmark.divided == ("131943", "134049", "209698", "234879")
+
+
 def test_other_sounds_are_not_esc10_though_they_are_as_many(tmp_path: Path) -> None:
     files = benchmark_files(SampleParams(benchmark_clips_per_class=40))
     (tmp_path / "audio").mkdir()

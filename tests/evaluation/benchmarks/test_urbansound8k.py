@@ -23,6 +23,14 @@ def test_each_of_the_ten_folds_is_tested_once(tmp_path: Path) -> None:
     assert all(len(split.train) == 18 for split in benchmark.splits)
 
 
+def test_recordings_in_two_folds_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_urbansound8k(tmp_path)
+    assert read_benchmark(folder_of(tmp_path)).divided == ()
+    replace(METADATA, ",103,", ",102,")(tmp_path)
+    assert read_benchmark(folder_of(tmp_path)).divided == ("102",)
+    assert "1 recording is both trained and tested on: 102" in caplog.text
+
+
 def move(root: Path) -> None:
     (root / "audio/fold3/103-0-0-0.wav").rename(root / "audio/fold4/103-0-0-0.wav")
 

@@ -8,6 +8,25 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 
 
+def as_path(name: str) -> str:
+    """The path that a name spells, with forward slashes, and without `.` and `..` inside."""
+    return posixpath.normpath(name.replace("\\", "/")) if name else name
+
+
+def composed(name: str) -> str:
+    """The path with composed letters (NFC), and without spaces at the ends."""
+    return unicodedata.normalize("NFC", as_path(name.strip()))
+
+
+def folded(name: str) -> str:
+    """The composed path without capitals."""
+    return unicodedata.normalize("NFC", composed(name).casefold())
+
+
+WAYS: tuple[Callable[[str], str], ...] = (str, as_path, composed, folded)
+"""By which two names may be the same, the strictest first."""
+
+
 class FileNames:
     """Finds files by names that may be written in another way than the files are called.
 
@@ -22,10 +41,9 @@ class FileNames:
 
     def __init__(self, names: Iterable[str], root: str = "") -> None:
         self._names = list(names)
-        self._ways: tuple[Callable[[str], str], ...] = (str, self._path, self._composed, self._folded)
         self._root = root.rstrip("/") + "/"
         self._found: list[dict[str, list[str]]] = []
-        for way in self._ways:
+        for way in WAYS:
             found: defaultdict[str, list[str]] = defaultdict(list)
             for name in self._names:
                 found[way(name)].append(name)
@@ -33,8 +51,9 @@ class FileNames:
 
     def find(self, written: str) -> list[str]:
         """The files that a name may mean: one if it is clear, several if not, none if there is no such file."""
-        for way, found in zip(self._ways, self._found, strict=True):
-            if names := found.get(way(written)):
+        inside = written.replace("\\", "/").removeprefix(self._root)
+        for way, found in zip(WAYS, self._found, strict=True):
+            if names := found.get(way(written)) or found.get(way(inside)):
                 return names
         return []
 
@@ -45,16 +64,7 @@ class FileNames:
             others: files that are known to be meant by other names.
         """
         candidates = (name for name in self._names if name not in others)
-        return next((name for name in candidates if looks_alike(self._composed(name), self._composed(written))), None)
-
-    def _path(self, name: str) -> str:
-        return posixpath.normpath(name.replace("\\", "/").removeprefix(self._root)) if name else name
-
-    def _composed(self, name: str) -> str:
-        return unicodedata.normalize("NFC", self._path(name.strip()))
-
-    def _folded(self, name: str) -> str:
-        return unicodedata.normalize("NFC", self._composed(name).casefold())
+        return next((name for name in candidates if looks_alike(composed(name), composed(written))), None)
 
 
 def looks_alike(one: str, other: str) -> bool:

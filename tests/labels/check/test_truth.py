@@ -158,7 +158,7 @@ def test_a_name_that_only_looks_like_a_video_is_shown_with_its_code_points(caplo
 
 
 def test_columns_may_be_written_with_capitals_and_names_in_any_composition() -> None:
-    truth = read("URI, Heard ,Start_S\na/dog.mp4,Cafe\u0301 ,1\n")
+    truth = read("URI, HEARD ,Start_S\na/dog.mp4,Cafe\u0301 ,1\n")
     assert truth[["uri", "start_s", "heard"]].values.tolist() == [["a/dog.mp4", 1.0, "Caf\u00e9"]]
     with pytest.raises(UserError, match="2 columns uri: 'URI', 'Uri'"):
         read("URI,Uri,heard\na,b,Dog\n")

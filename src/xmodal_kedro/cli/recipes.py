@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     path = Path(LOCK_NAME)
     try:
+        _refuse_deleted(path)
         stored = read_lock(path)
     except ValueError as error:
         print(error)
@@ -71,6 +72,22 @@ def main(arguments: list[str] | None = None) -> int:
         write_lock(path, current)
         print(f"Wrote {LOCK_NAME}: {', '.join(changed_versions(stored, current)) or 'the same versions'}")
     return 0
+
+
+def _refuse_deleted(path: Path) -> None:
+    """Refuse to write a first lock where Git knows one: that would accept every change without a proof.
+
+    Raises:
+        ValueError: with the command that brings the lock back.
+    """
+    if path.is_file():
+        return
+    try:
+        last = _git(Path.cwd(), "log", "-1", "--diff-filter=d", "--format=%h", "--", path.name)
+    except (OSError, subprocess.CalledProcessError):
+        return  # no repository, which remembers no lock
+    if last:
+        raise ValueError(f"{path} is gone, and Git knows it: bring it back with `git checkout {last} -- {path}`")
 
 
 def describe_moved(moved: Mapping[str, list[str]]) -> str:

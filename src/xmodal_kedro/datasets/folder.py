@@ -91,6 +91,14 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
             head = f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:"
             raise DataError(f"{head}\n{describe_failures(failures)}")
 
+    def require_readable_index(self) -> None:
+        """Check that a save can go on from what is stored.
+
+        Raises:
+            DataError: if a newer version of this project stored it, or its index is broken.
+        """
+        self._read_index()
+
     def preview(self, nrows: int = ROWS) -> TablePreview:
         """The first files with their sizes, for Kedro-Viz."""
         files = list(self.load().values())[:nrows]

@@ -164,6 +164,14 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
             )
         return {key: StoredShard(self._shard_url(key), stored) for key, stored in sorted(index.items())}
 
+    def require_readable_index(self) -> None:
+        """Check that a save can go on from what is stored.
+
+        Raises:
+            DataError: if a newer version of this project stored it, or its index is broken.
+        """
+        read_index(self._fs, self._index_path, self._url)
+
     def preview(self, nrows: int = ROWS) -> TablePreview:
         """The first rows of the first shard that has any, for Kedro-Viz."""
         preview = table_preview([], [])

@@ -16,7 +16,7 @@ from tests.project import PROJECT
 from tests.test_architecture import PIPELINES, load_config
 from xmodal_kedro.cli import reference
 from xmodal_kedro.params import Params
-from xmodal_kedro.params.choices import PLACES
+from xmodal_kedro.params.places import PLACES
 from xmodal_kedro.reasons import REASONS
 
 PAGES = [

@@ -13,7 +13,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.validation.exceptions import ParameterValidationError
 
-from xmodal_kedro.params.choices import PLACES
+from xmodal_kedro.params.places import PLACES
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import pytest
 from tests.media.synthetic import write_media
 from tests.project import Project
 from xmodal_kedro.cli.plain_run import run
-from xmodal_kedro.params.choices import PLACES
+from xmodal_kedro.params.places import PLACES
 
 NAMES = (
     "2024",

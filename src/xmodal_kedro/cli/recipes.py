@@ -25,7 +25,13 @@ from xmodal_kedro.cli.recipe_lock import LOCK_NAME, Lock, current_lock, moved_re
 from xmodal_kedro.datasets.sharded import RECIPE_KEY
 
 PROOF_WORLD: dict[str, dict[str, Any]] = {
-    "sample": {"videos": 24, "max_s": 12.0, "teacher_examples_per_class": 4, "teacher_steps": 40},
+    "sample": {
+        "videos": 24,
+        "max_s": 12.0,
+        "teacher_examples_per_class": 4,
+        "teacher_steps": 40,
+        "benchmark_clips_per_class": 5,  # one for each fold
+    },
     "ingest": {"shard_sources": 8},
     "clip": {"shard_mb": 2},
     "merge_labels": {"min_clips": 2, "visual": {"threshold": 0.05}, "audio": {"threshold": 0.05}},

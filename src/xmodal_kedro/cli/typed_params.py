@@ -7,7 +7,7 @@ from typing import Any
 import click
 from kedro.framework.cli.utils import _split_params
 
-from xmodal_kedro.params.choices import PLACES
+from xmodal_kedro.params.places import PLACES
 
 QUOTES = ("'", '"')
 

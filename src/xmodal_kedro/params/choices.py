@@ -35,9 +35,6 @@ BENCHMARKS = {
 }
 """Benchmarks, by `transfer_eval.benchmark`."""
 
-PLACES = frozenset({"source", "teachers", "truth", "data_root", *BENCHMARKS})
-"""Run parameters that are paths, which the catalog reads and no node. A benchmark's folder is set under its name."""
-
 
 def chosen(places: dict[str, str], name: str) -> Any:
     """Import the object that is registered under a name.

@@ -41,9 +41,9 @@ def append(name: str, line: str) -> Callable[[Path], None]:
         (append(METADATA, "audio/bus-milan-0-0-a.wav\tbus\tmilan-0\ta"), METADATA, r"lists 1 file twice"),
         (append(TRAIN, "audio/bus-milan-0-0-a.wav\tbus"), TRAIN, r"lists 1 file twice"),
         (append(TEST, "audio/bus-milan-0-0-a.wav\tbus"), TEST, r"both trained and tested on in split 1"),
-        (append(TRAIN, "audio/tram-milan-0-0-a.wav\ttram"), TRAIN, r"1 files that meta.csv does not list, such as"),
+        (append(TRAIN, "audio/tram-milan-0-0-a.wav\ttram"), TRAIN, r"1 file that meta.csv does not list, such as"),
         (replace(TRAIN, "\tbus", "\tpark"), TRAIN, r"calls audio/bus-milan-0-0-a.wav park, and meta.csv bus"),
-        (edit(TEST, lambda text: text.partition("\n")[2]), METADATA, r"lists 1 files that neither"),
+        (edit(TEST, lambda text: text.partition("\n")[2]), METADATA, r"lists 1 file that neither"),
         (edit(TEST, lambda text: text.replace("\tbus", "").replace("\tpark", "")), TEST, r"no column scene_label"),
     ],
 )

@@ -88,7 +88,8 @@ def require_known_classes(truth: pd.DataFrame, meaning: Meaning) -> None:
     if unknown:
         first = next(iter(unknown))
         like = " or ".join(map(repr, meaning.nearest(first)))
-        more = f"; {len(unknown) - 1} other name(s) too: {_some(list(unknown)[1:])}" if len(unknown) > 1 else ""
+        others = list(unknown)[1:]
+        more = f"; {counted(len(others), 'other name')} too: {_some(others)}" if others else ""
         raise UserError(
             f"{unknown[first]}, which is no sound of the ontology and no class of the teachers{more}: write a class "
             f"of theirs{f', such as {like},' if like else ''} or its AudioSet id, several joined by {SEPARATOR}, or "
@@ -128,7 +129,8 @@ def find_clips(truth: pd.DataFrame, videos: pd.DataFrame, clips: Shards) -> pd.D
             f"truth is about no clip: its uris, such as {_some(truth['uri'], escaped)}, must be those of the videos, "
             f"such as {_some(videos['uri'], escaped)}, and its times lie within their clips"
         )
-    logger.info("label_check: truth is known of %d clips of %d videos", len(found), len({row[2] for row in found}))
+    numbers = counted(len(found), "clip"), counted(len({row[2] for row in found}), "video")
+    logger.info("label_check: truth is known of %s of %s", *numbers)
     return pd.DataFrame(found, columns=["shard", "clip_id", "video_id", *ASPECTS])
 
 

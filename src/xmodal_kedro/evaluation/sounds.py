@@ -66,8 +66,8 @@ def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
     if broken:
         more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
         raise UserError(
-            f"{counted(len(broken), 'sound')} of the benchmark cannot be decoded: {'; '.join(broken[:_NAMED])}{more}: replace "
-            "them from the benchmark's archive"
+            f"{counted(len(broken), 'sound')} of the benchmark cannot be decoded: {'; '.join(broken[:_NAMED])}{more}: "
+            "replace what is broken from the benchmark's archive"
         )
     return pa.Table.from_pylist(rows, schema=BENCHMARK_SOUNDS_ARROW)
 

@@ -43,10 +43,8 @@ def read_benchmark(folder: Folder) -> Benchmark:
     source.require_once(METADATA, clips["file"].to_list())
     split = Split(1, _positions(source, TRAIN, clips), _positions(source, TEST, clips))
     if len(left := np.setdiff1d(np.arange(len(clips)), [*split.train, *split.test])):
-        raise source.wrong(
-            METADATA,
-            f"lists {counted(len(left), 'file')} that neither {TRAIN} nor {TEST} has, such as {clips['file'][left[0]]}",
-        )
+        number, first = counted(len(left), "file"), clips["file"][left[0]]
+        raise source.wrong(METADATA, f"lists {number} that neither {TRAIN} nor {TEST} has, such as {first}")
     benchmark = source.benchmark(METADATA, clips, (split,), COMPLETE, divided_by=TEST)
     return replace(benchmark, divided=source.divided("place", table["identifier"], benchmark.splits))
 

@@ -35,7 +35,7 @@ PROOF_WORLD: dict[str, dict[str, Any]] = {
     "ingest": {"shard_sources": 8},
     "clip": {"shard_mb": 2},
     "merge_labels": {"min_clips": 2, "visual": {"threshold": 0.05}, "audio": {"threshold": 0.05}},
-    "train": {"epochs": 2},
+    "train": {"epochs": 2, "vggish_plus": {"width": 8}},
     "transfer_eval": {"protocols": ["linear_probe", "fine_tune"], "fine_tune": {"epochs": 1}},
     "compare": {"rules": ["visual_only", "union"], "seeds": 1},
 }

@@ -18,7 +18,9 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 from xmodal_kedro.pipeline_registry import register_pipelines
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
-FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm", "reasons", "recipes", "sharding"}
+FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm", "reasons", "recipes", "sharding"} | {
+    "wording"
+}
 MAY_IMPORT = {
     "pipelines": {"media", "dedup", "teachers", "labels", "training", "evaluation", "inference", "sample", "reports"}
     | {"features", "data", "models"}
@@ -36,7 +38,7 @@ MAY_IMPORT = {
     "data": {"features"} | FOUNDATION,
     "models": {"features"} | FOUNDATION,
     "features": FOUNDATION,
-    "datasets": {"errors", "recipes", "storage"},
+    "datasets": {"errors", "recipes", "storage", "wording"},
     "cli": {"datasets", "errors", "params", "recipes"},
     "__main__": {"cli"},
     "hear": {"errors", "features", "inference", "models"},
@@ -50,6 +52,7 @@ MAY_IMPORT = {
     "reasons": set(),
     "recipes": set(),
     "sharding": set(),
+    "wording": set(),
 }
 KNOWS_MLFLOW = {"hooks", "inference/audio_model.py", "inference/mlflow_model.py"}
 """Packages and files; a model's address is resolved by `audio_model`, and `mlflow_model` is what MLflow runs."""

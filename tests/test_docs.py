@@ -15,8 +15,8 @@ from kedro.framework.cli.project import run as kedro_run
 from tests.project import PROJECT
 from tests.test_architecture import PIPELINES, load_config
 from xmodal_kedro.cli import reference
-from xmodal_kedro.context import PLACES
 from xmodal_kedro.params import Params
+from xmodal_kedro.params.places import PLACES
 from xmodal_kedro.reasons import REASONS
 
 PAGES = [

@@ -1,18 +1,26 @@
-"""Checks of the teachers before the first node of a run."""
+"""Checks before the first node of a run: of the teachers, and of what is stored where the run would write."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
 from tests.teachers.fixtures import colour_card, seeing_card, write_colour_teacher
+from xmodal_kedro.datasets.checkpoints import CheckpointDataset
 from xmodal_kedro.datasets.folder import FolderDataset
+from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.hooks import PreflightHooks
-from xmodal_kedro.params import LabelParams, TeacherCard
+from xmodal_kedro.params import LabelParams, TeacherCard, TrainParams
+from xmodal_kedro.recipes import recipe_of
+from xmodal_kedro.training.checkpoint import identify
+from xmodal_kedro.training.loop import train
 
 PIPELINE = Pipeline([Node(lambda files: None, inputs="visual_teacher_files", outputs=None, name="label")])
 
@@ -47,3 +55,46 @@ def test_a_model_that_is_in_no_folder_and_not_on_the_hub_comes_with_the_remedy(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(click.ClickException, match=r"no model 'someone/vit'.*`hf download someone/vit .*teachers="):
         check(seeing_card(weights="someone/vit"), tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("dataset", "index"), [(ShardedParquetDataset, "_index.json"), (FolderDataset, ".index.json")])
+@pytest.mark.parametrize(("stored", "said"), [({"scheme": 99}, r"newer version .*scheme 99"), ("{", "is broken")])
+def test_an_output_that_could_not_be_saved_is_refused_before_the_work(
+    tmp_path: Path, dataset: type, index: str, stored: Any, said: str
+) -> None:
+    made = Pipeline([Node(lambda: {}, inputs=None, outputs="clips", name="clip")])
+    catalog = DataCatalog({"clips": dataset(path=str(tmp_path))})
+    PreflightHooks().before_pipeline_run(made, catalog)
+    (tmp_path / index).write_text(stored if isinstance(stored, str) else json.dumps(stored))
+    with pytest.raises(click.ClickException, match=rf"clips: .*{said}"):
+        PreflightHooks().before_pipeline_run(made, catalog)
+
+
+def check_training(folder: Path, params: TrainParams, notes: dict[str, Any]) -> None:
+    """Check a run that trains where a state with these notes is stored."""
+    checkpoints = CheckpointDataset(path=str(folder / "checkpoints"))
+    checkpoints.load().save(5, {"weight": torch.zeros(1)}, notes, kept=1)
+    stated = {"params:train": MemoryDataset(params), "training_checkpoints": checkpoints}
+    weights = FolderDataset(path=str(folder / params.model / "weights"))
+    node = Node(lambda stored, train: {}, ["training_checkpoints", "params:train"], "model_weights", name="train")
+    PreflightHooks().before_pipeline_run(Pipeline([node]), DataCatalog(stated | {"model_weights": weights}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"train.epochs": "77"}, r"train\.epochs.*Set that back"),
+        ({"the recipe of training": "train 99"}, r"the recipe of training.*Install the version"),
+        ({"the format of checkpoints": "99"}, "newer version"),
+    ],
+)
+def test_an_unfinished_training_that_this_run_is_not_is_refused_before_the_work(
+    tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    params = TrainParams(model="vggish_plus")
+    identity = identify(params, {"clips": "0" * 32}, recipe_of(train))
+    check_training(tmp_path, params, {"identity": identity, "step": 5, "finished": False})
+    if said != "newer version":
+        check_training(tmp_path, params, {"identity": identity | changed, "step": 5, "finished": True})
+    with pytest.raises(click.ClickException, match=said):
+        check_training(tmp_path, params, {"identity": identity | changed, "step": 5, "finished": False})

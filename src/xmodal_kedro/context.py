@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,9 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.validation.exceptions import ParameterValidationError
 
-from xmodal_kedro.params.choices import BENCHMARKS
+from xmodal_kedro.params.places import PLACES
 
 logger = logging.getLogger(__name__)
-
-PLACES = {"source", "teachers", "truth", "data_root", *BENCHMARKS}
-"""Run parameters that the catalog reads, not a node. The folder of a benchmark is set under its name."""
 
 PYDANTIC_PREFIX = re.compile(r"Failed to instantiate \w+ for parameter '\w+': ")
 
@@ -73,3 +71,11 @@ class ProjectContext(KedroContext):
         empty = sorted(name for name, value in (self._runtime_params or {}).items() if name in PLACES and not value)
         if empty:  # such as an unset shell variable: the default would be used silently
             raise click.ClickException(f"--params {empty[0]}= is empty: set a path, or leave it out")
+        for name in sorted(PLACES & set(self._runtime_params or {})):
+            value = self._runtime_params[name]
+            if not isinstance(value, str | PathLike):  # of a file or a notebook: `kedro run` keeps what is typed
+                raise click.ClickException(
+                    f"the path {name} is the {type(value).__name__} {value!r} and no text: put it in quotes as it is "
+                    f'called, `{name}: "{value}"` in a file of --config, `{{"{name}": "{value}"}}` in Python, '
+                    f"--params \"{name}='{value}'\" elsewhere"
+                )

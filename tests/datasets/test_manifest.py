@@ -25,7 +25,7 @@ def test_the_column_uri_is_read_in_order_and_each_address_once(
     path = tmp_path / f"list{suffix}"
     table.to_parquet(path) if suffix == ".parquet" else table.to_csv(path, index=False)
     assert read_manifest(manifest(path)) == ["b, c.mp4", "s3://x/ü.mp4", "two\nlines.mp4"]
-    assert "1 rows repeat another's uri" in caplog.text
+    assert "1 row repeats another's uri" in caplog.text
 
 
 def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_provisional_shard_counts_as_made_and_the_next_save_makes_it_again(
     saved = dataset(tmp_path / "shards")
     saved.save({"far": job, "near": partial(numbers, 1, 1)})
     assert saved.exists()
-    assert "1 shards are provisional: the next run makes them again" in caplog.text
+    assert "1 shard is provisional, and made again by the next run" in caplog.text
     provisional = saved.load()["far"]
     assert provisional.num_rows == 0
     assert provisional.metadata == {"provisional": "1 unreadable"}

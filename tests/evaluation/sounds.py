@@ -33,6 +33,6 @@ def write_benchmark(root: Path) -> Folder:
         for target, category in enumerate(CATEGORIES):
             name = f"{fold}-{target}.wav"
             write_tone(root / "audio" / name, 300 * 3**target + 10 * fold, 0.3 + 0.2 * fold)
-            lines.append(f"{name},{fold},{target},{category},{category != 'high'},0,A")
+            lines.append(f"{name},{fold},{target},{category},{category != 'high'},{fold}{target},A")
     (root / "meta" / "esc50.csv").write_text("\n".join(lines) + "\n")
     return folder_of(root)

@@ -99,3 +99,23 @@ def test_what_is_held_out_to_choose_is_every_clip_once_and_whole_groups(groups: 
     assert (held_out.sum(0) == 1).all()
     for group in np.unique(groups_N):
         assert (held_out[:, groups_N == group] == held_out[:, groups_N == group][:, :1]).all()
+
+
+@pytest.mark.parametrize("each", [1, 2, 3, 4])
+@pytest.mark.parametrize("classes", [2, 3, 8])
+def test_of_very_few_clips_there_are_fewer_parts_and_two_classes_are_left_in_each(each: int, classes: int) -> None:
+    truths = np.repeat(np.array(list("abcdefgh")[:classes]), each)
+    groups = np.arange(len(truths))
+    held_out = list(inner_folds(truths, groups))
+    assert len(held_out) <= 5
+    assert all(len(set(truths[~part])) > 1 for part in held_out)
+    if each > 1:
+        assert (np.sum(held_out, axis=0) == 1).all()
+    embeddings = np.random.default_rng(0).normal(size=(len(truths), 20))
+    assert set(fit_probe(embeddings, truths, groups, STRENGTHS).predict(embeddings)) <= set(truths)
+
+
+def test_of_one_group_nothing_is_held_out_and_the_smallest_strength_taken() -> None:
+    embeddings, truths, _ = blobs(6)
+    assert not list(inner_folds(truths, np.zeros(len(truths))))
+    assert choose_strength(embeddings, truths, np.zeros(len(truths)), STRENGTHS) == 0.001

@@ -16,6 +16,7 @@ from scipy.signal import resample_poly
 from tests.network_files import Trained, sound
 from tests.tones import TONES_HZ
 from xmodal_kedro import load
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.hooks.model import log_model
 from xmodal_kedro.inference.audio_model import AudioModel
 
@@ -69,6 +70,17 @@ def test_an_address_of_the_registry_gives_the_same_network(
         MlflowClient().set_registered_model_alias("tones", "best", registered.version)
         audio = sound(300)
         np.testing.assert_array_equal(load(address, device="cpu").embed(audio, 16_000), network.embed(audio, 16_000))
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+@pytest.mark.parametrize("address", ["models:/unknown", "models:/unknown/1", "models:/unknown@best", "runs:/0/model"])
+def test_a_model_that_mlflow_does_not_have_is_named_with_the_store(tmp_path: Path, address: str) -> None:
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    try:
+        with pytest.raises(UserError, match=rf"{address} .*mlflow\.db .*MLFLOW_TRACKING_URI"):
+            load(address)
     finally:
         mlflow.set_tracking_uri(before)
 

@@ -107,7 +107,7 @@ def test_a_second_run_hears_nothing_again_and_a_new_file_only_its_shard(
     caplog.clear()
     write_sound(sounds / "a.wav", tone(300, 2.0, 9))
     SequentialRunner().run(create_pipeline(), catalog_of(tmp_path, sounds, trained))
-    assert f"1 shards written, {shards - 1} unchanged" in caplog.text
+    assert f"1 shard written, {shards - 1} unchanged" in caplog.text
 
 
 def test_a_file_that_breaks_off_is_heard_up_to_there(tmp_path: Path, trained: Trained, real_data: Path) -> None:

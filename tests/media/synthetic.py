@@ -72,6 +72,22 @@ def beeps(duration_s: float, rate_hz: int = RATE_HZ, at_s: Iterable[float] | Non
     return np.where(sounding, 0.5 * np.sin(2 * np.pi * 1000 * time_s), 0).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Frames:
+    """How the frames of a file lie in time and are coded.
+
+    Attributes:
+        numbers: of the frames to write, each at its time; the rest are left out. All without it.
+        start_s: what is added to their presentation times.
+        keyframe_every: frames from one keyframe to the next.
+    """
+
+    numbers: Sequence[int] | None = None
+    start_s: float = 0.0
+    keyframe_every: int = 10
+    rotation_deg: int = 0
+
+
 @contextmanager
 def ordinary_priority() -> Iterator[None]:
     """Afterwards this thread has a normal priority again: SVT-AV1, run by root, takes all of a core for itself."""
@@ -89,11 +105,8 @@ def write_media(
     *,
     sound: np.ndarray | None = None,
     pictures_s: float | None = None,
-    picture_numbers: Sequence[int] | None = None,
-    keyframe_every: int = 10,
     sound_starts_s: float = 0.0,
-    pictures_start_s: float = 0.0,
-    rotation_deg: int = 0,
+    frames: Frames = Frames(),
     live: bool = False,
 ) -> Path:
     """Write a file whose frames are numbered by their greys and whose audio has a beep every second.
@@ -101,9 +114,7 @@ def write_media(
     Args:
         sound: float32 [samples] at the coding's rate in place of the beeps; empty for no audio stream.
         pictures_s: length of the video stream, if not `duration_s`; 0 for none.
-        picture_numbers: numbers of the frames to write, each at its time; the rest are left out.
         sound_starts_s: what is added to the presentation times of the sound.
-        pictures_start_s: offset of the presentation times of the frames.
         live: write as one would to a network, without a duration in the header (Matroska alone).
     """
     fps, rate_hz = coding.fps, coding.rate_hz
@@ -111,24 +122,24 @@ def write_media(
     options = dict(coding.muxer_options) | ({"live": "1"} if live else {})
     with ordinary_priority(), av.open(str(path), "w", format=coding.muxer, options=options) as container:
         frame_count = round((duration_s if pictures_s is None else pictures_s) * fps)
-        numbers = range(frame_count) if picture_numbers is None else picture_numbers
+        numbers = range(frame_count) if frames.numbers is None else frames.numbers
         video = audio = None
         if frame_count:
             width, height = coding.size
             video = container.add_stream(coding.video, rate=fps, width=width, height=height, pix_fmt=coding.pixels)
-            video.codec_context.gop_size = keyframe_every
+            video.codec_context.gop_size = frames.keyframe_every
             video.codec_context.max_b_frames = coding.b_frames
             video.bit_rate = 2_000_000
             video.options = {"sc_threshold": coding.scene_threshold} | dict(coding.video_options)
-            if rotation_deg:
-                video.set_display_rotation(rotation_deg)
+            if frames.rotation_deg:
+                video.set_display_rotation(frames.rotation_deg)
         if sound.size:
             audio = container.add_stream(coding.audio, rate=rate_hz, layout=coding.layout)
             audio.options = dict(coding.audio_options)
         for index in range(frame_count):
             if index in numbers:
                 frame = _frame(index, coding.size, coding.pixels)
-                frame.pts, frame.time_base = index + round(pictures_start_s * fps), Fraction(1, fps)
+                frame.pts, frame.time_base = index + round(frames.start_s * fps), Fraction(1, fps)
                 container.mux(video.encode(frame))
             if audio:
                 part = slice(index * rate_hz // fps, (index + 1) * rate_hz // fps)

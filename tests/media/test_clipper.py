@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.media.synthetic import BEEP_S, CODINGS, FPS, RATE_HZ, beeps, shown_time_s, write_media
+from tests.media.synthetic import BEEP_S, CODINGS, FPS, RATE_HZ, Frames, beeps, shown_time_s, write_media
 from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.media.recording import align
@@ -72,7 +72,7 @@ def test_the_same_file_gives_the_same_clips(tmp_path):
 
 
 def test_clips_come_while_the_file_is_read(tmp_path):
-    path = write_media(tmp_path / "long.mkv", CODINGS[2], 90.0, picture_numbers=[frame % 250 for frame in range(900)])
+    path = write_media(tmp_path / "long.mkv", CODINGS[2], 90.0, frames=Frames([frame % 250 for frame in range(900)]))
     clips = clip_file(str(path), VIDEO_ID, PARAMS)
 
     first = next(clips)
@@ -99,7 +99,7 @@ def test_streams_whose_clocks_lie_hours_apart_both_start_at_zero():
 
 @pytest.mark.parametrize("coding", [CODINGS[0], *CODINGS[2:]], ids=lambda coding: coding.suffix)
 def test_spans_without_a_keyframe_show_a_frame_of_their_own_time(tmp_path, coding):
-    path = write_media(tmp_path / f"long{coding.suffix}", coding, 20.0, keyframe_every=10_000)
+    path = write_media(tmp_path / f"long{coding.suffix}", coding, 20.0, frames=Frames(keyframe_every=10_000))
 
     clips, account = clip(path, ClipParams(coverage="everything"))
 
@@ -111,7 +111,7 @@ def test_spans_without_a_keyframe_show_a_frame_of_their_own_time(tmp_path, codin
 
 @pytest.mark.parametrize("coding", [CODINGS[0], CODINGS[2], CODINGS[5]], ids=lambda coding: coding.suffix)
 def test_pictures_that_are_too_far_from_a_keyframe_to_be_kept_are_decoded_as_they_come(tmp_path, coding):
-    half = write_media(tmp_path / f"half{coding.suffix}", coding, 25.0, keyframe_every=10_000)
+    half = write_media(tmp_path / f"half{coding.suffix}", coding, 25.0, frames=Frames(keyframe_every=10_000))
     path = slowed(half, tmp_path / f"slow{coding.suffix}")
 
     clips, account = clip(path, ClipParams(coverage="everything"))
@@ -123,7 +123,7 @@ def test_pictures_that_are_too_far_from_a_keyframe_to_be_kept_are_decoded_as_the
 
 
 def test_packets_that_are_too_many_to_be_kept_are_decoded_and_let_go(tmp_path, monkeypatch):
-    path = write_media(tmp_path / "large.mkv", CODINGS[2], 25.0, keyframe_every=40)
+    path = write_media(tmp_path / "large.mkv", CODINGS[2], 25.0, frames=Frames(keyframe_every=40))
     clips, _ = clip(path, ClipParams(coverage="everything"))
     monkeypatch.setattr("xmodal_kedro.media.video_track.MAX_PACKET_BYTES", 10_000)
 
@@ -186,7 +186,7 @@ def test_keyframes_close_together_are_not_all_decoded_and_any_can_be_a_clips_pic
     ("turn_deg", "corner"), [(0, (0, 0)), (90, (1, 0)), (180, (1, 1)), (270, (0, 1))], ids=["0", "90", "180", "270"]
 )
 def test_pictures_are_upright_and_scaled_down(tmp_path, turn_deg, corner):
-    path = write_media(tmp_path / "turned.mp4", duration_s=4.0, rotation_deg=turn_deg)
+    path = write_media(tmp_path / "turned.mp4", duration_s=4.0, frames=Frames(rotation_deg=turn_deg))
 
     (found,), _ = clip(path, ClipParams(frame_short_side_px=32))
 

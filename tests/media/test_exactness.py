@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.media.synthetic import CODINGS, Coding, write_media
+from tests.media.synthetic import CODINGS, Coding, Frames, write_media
 from tests.media.test_flash_beep import MP4, TIMED, trim_start, write_clock
 from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
@@ -113,7 +113,7 @@ def test_samples_are_those_of_the_whole_file(tmp_path, coding):
 @pytest.mark.parametrize("start_s", [0.5, -0.2, 1000.5])
 @pytest.mark.parametrize("coding", TIMED[::3], ids=str)
 def test_samples_are_exact_when_sound_starts_apart(tmp_path, coding, start_s):
-    path = write_clock(tmp_path, coding, sound_starts_s=start_s, pictures_start_s=float(start_s > 1000) * 1000)
+    path = write_clock(tmp_path, coding, sound_starts_s=start_s, frames=Frames(start_s=float(start_s > 1000) * 1000))
 
     assert_samples_are_exact(path, clips_of(path))
 
@@ -187,7 +187,7 @@ def test_pictures_of_real_videos_are_those_of_their_times(real_clips):
 
 
 def test_pictures_are_those_of_their_times(tmp_path):
-    path = write_media(tmp_path / "clock.mp4", CODINGS[0], keyframe_every=45)
+    path = write_media(tmp_path / "clock.mp4", CODINGS[0], frames=Frames(keyframe_every=45))
 
     assert assert_pictures_are_of_their_times(path, clips_of(path)) > 1
 

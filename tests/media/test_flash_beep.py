@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.media.synthetic import Coding, beeps, onsets_s, shown_time_s, write_media
+from tests.media.synthetic import Coding, Frames, beeps, onsets_s, shown_time_s, write_media
 from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.params import ClipParams
@@ -219,7 +219,7 @@ def test_picture_and_sound_agree_in_every_container_and_codec(tmp_path, coding):
 )
 @pytest.mark.parametrize("coding", TIMED, ids=str)
 def test_picture_and_sound_agree_when_streams_start_apart(tmp_path, coding, sound_s, pictures_s):
-    path = write_clock(tmp_path, coding, sound_starts_s=sound_s, pictures_start_s=pictures_s)
+    path = write_clock(tmp_path, coding, sound_starts_s=sound_s, frames=Frames(start_s=pictures_s))
 
     origin_s = min(sound_s, pictures_s)
     assert_agreement(clips_of(path), coding.fps, origin_s - sound_s, origin_s - pictures_s)
@@ -230,7 +230,7 @@ def test_picture_and_sound_agree_when_frames_lie_unevenly(tmp_path, coding):
     coding = replace(coding, fps=25)
     numbers = [number for number in range(200) if (number * number) % 11 < 4]
 
-    path = write_clock(tmp_path, coding, picture_numbers=numbers, keyframe_every=7)
+    path = write_clock(tmp_path, coding, frames=Frames(numbers, keyframe_every=7))
 
     assert_agreement(clips_of(path), coding.fps)
 

@@ -12,7 +12,7 @@ from av.stream import Disposition
 
 from tests.fakes import folder_of
 from tests.media.probing import PARAMS, file_at, reason_of, row_of, with_declared_duration
-from tests.media.synthetic import CODINGS, RATE_HZ, beeps, write_media
+from tests.media.synthetic import CODINGS, RATE_HZ, Frames, beeps, write_media
 from xmodal_kedro.media.container import declared_duration_s, open_media
 from xmodal_kedro.media.probe import SourceFile, probe_row, probe_shard
 from xmodal_kedro.media.streams import SOUND_ALONE
@@ -41,7 +41,7 @@ def test_streams_are_described(tmp_path, coding):
 
 def test_rotation_is_read_from_the_display_matrix(tmp_path):
     for rotation_deg in (90, 180, 270):
-        write_media(tmp_path / f"{rotation_deg}.mp4", duration_s=1.0, rotation_deg=rotation_deg)
+        write_media(tmp_path / f"{rotation_deg}.mp4", duration_s=1.0, frames=Frames(rotation_deg=rotation_deg))
 
     folder = folder_of(tmp_path)
 
@@ -141,6 +141,6 @@ def test_a_shard_with_a_source_that_storage_did_not_give_is_provisional(tmp_path
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
 def test_a_clock_that_starts_late_makes_a_file_no_longer(tmp_path, suffix):
     coding = next(coding for coding in CODINGS if coding.suffix == suffix)
-    path = write_media(tmp_path / f"late{suffix}", coding, 4.0, sound_starts_s=1000.0, pictures_start_s=1000.0)
+    path = write_media(tmp_path / f"late{suffix}", coding, 4.0, sound_starts_s=1000.0, frames=Frames(start_s=1000.0))
 
     assert row_of(path)["duration_s"] == pytest.approx(4.0, abs=0.2)

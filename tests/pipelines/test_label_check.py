@@ -14,12 +14,12 @@ from kedro.runner import SequentialRunner
 from tests.fakes import MemoryShard
 from tests.labels.check.small_corpus import CANDIDATES, LABEL_CLASSES, ONTOLOGY, PARAMS, label_shard, target_shard
 from tests.reports.pages import flat
-from xmodal_kedro.datasets.files import CsvDataset, TableDataset
+from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.datasets.files import TableDataset, TextTableDataset
 from xmodal_kedro.pipelines.label_check import create_pipeline
 from xmodal_kedro.schemas import ClipTruth, LabelQuality, LabelReliability
 
 DOG, CAT = "0" * 32, "f" * 32
-LOADING = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
 CLIPS = pa.table(
     [["d0", "d1", "c0"], [DOG, DOG, CAT], [0.0, 4.0, 0.0], [4.0, 8.0, 4.0]],
     names=["clip_id", "video_id", "start_s", "end_s"],
@@ -45,7 +45,7 @@ def check(tmp_path: Path, truth: str) -> dict[str, Any]:
     catalog = DataCatalog(
         {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
         | {name: TableDataset(filepath=str(tmp_path / f"{name}.parquet")) for name in tables}
-        | {"truth": CsvDataset(filepath=str(tmp_path / "truth.csv"), load_args=LOADING)}
+        | {"truth": TextTableDataset(filepath=str(tmp_path / "truth.csv"))}
     )
     outputs = SequentialRunner().run(create_pipeline(), catalog)
     return {name: dataset.load() for name, dataset in outputs.items()} | {name: catalog.load(name) for name in tables}
@@ -87,3 +87,18 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(first["label_quality"], second["label_quality"])
     assert first["label_check_report"] == second["label_check_report"]
     assert first["label_check_metrics"] == second["label_check_metrics"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_truth_is_read_as_spreadsheets_save_it(tmp_path: Path, encoding: str, separator: str) -> None:
+    rows = (("uri", "heard", "seen"), ("dog.mp4", "007", "NA"), ("caf\u00e9.mp4", "1e5", ""))
+    (tmp_path / "truth.csv").write_text("\r\n".join(map(separator.join, rows)), encoding=encoding)
+    truth = TextTableDataset(filepath=str(tmp_path / "truth.csv")).load()
+    assert [tuple(truth.columns), *truth.itertuples(index=False, name=None)] == list(rows)
+
+
+def test_a_truth_that_is_no_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "truth.csv").write_text("uri,heard\na,Chicken, rooster\n")
+    with pytest.raises(DataError, match=r"truth\.csv has more cells in row 1 .*quotes"):
+        TextTableDataset(filepath=str(tmp_path / "truth.csv")).load()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 import wave
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -20,8 +21,12 @@ from sklearn.preprocessing import StandardScaler
 from tests.evaluation.sounds import write_benchmark
 from tests.evaluation.test_leaks import moving, signed
 from tests.fakes import MemoryShard, folder_of, shard_of
+from tests.media.synthetic import Coding, write_media
+from tests.project import PROJECT
 from tests.reports.pages import flat
 from tests.reports.transfer.test_report import report_inputs
+from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+from xmodal_kedro.evaluation.few_clips import require_enough_clips
 from xmodal_kedro.models import build
 from xmodal_kedro.models.card import make_card
 from xmodal_kedro.params import (
@@ -215,6 +220,25 @@ def test_real_sounds_are_classified_as_well_as_the_anchors(real_data: Path, tmp_
     assert metrics["esc10.linear_probe.log_mel.accuracy"] > 0.55
     assert metrics["esc10.linear_probe.teacher.accuracy"] > 0.85
     assert metrics["esc10.zero_shot.teacher.accuracy"] > 0.85
+
+
+def test_the_example_of_the_documentation_works_as_it_is_printed(tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "benchmarks.md").read_text()
+    (example,) = re.findall(r"(?m)^    file,label,fold,group\n(?:    .+\n)+", page)
+    table = textwrap.dedent(example)
+    (tmp_path / "clips.csv").write_text(table)
+    encoders = {".wav": "pcm_s16le", ".flac": "flac", ".mp3": "libmp3lame"}
+    for number, row in enumerate(table.splitlines()[1:]):
+        path = tmp_path / row.partition(",")[0]
+        path.parent.mkdir(exist_ok=True)
+        coding = Coding(path.suffix, "", encoders[path.suffix], rate_hz=16_000)
+        tone = np.sin(np.arange(16_000) * (0.1 if "kettle" in row else 0.5) + number).astype(np.float32) / 2
+        write_media(path, coding, 1.0, sound=tone, pictures_s=0)
+    params = TransferParams(benchmark="csv", device="cpu")
+    require_enough_clips(read_benchmark(folder_of(tmp_path), "csv"), params)
+    outputs = run(folder_of(tmp_path), params)
+    assert outputs["transfer_metrics"]["csv.linear_probe.pretrained.accuracy"] > 0
+    assert "4 clips of 2 classes" in flat(outputs["transfer_report"])
 
 
 def write_pcm(path: Path, sound: np.ndarray) -> None:

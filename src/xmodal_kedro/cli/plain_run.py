@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
+from copy import copy
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from kedro.utils import load_obj
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from xmodal_kedro.cli.typed_params import read_params
 from xmodal_kedro.errors import OF_THE_OUTSIDE
 
 VERBOSE_VARIABLE = "XMODAL_VERBOSE"
@@ -96,11 +98,20 @@ def _is_raised_by_kedro(error: BaseException) -> bool:
     return isinstance(error, ValueError) and modules[-1:] != [] and modules[-1].startswith("kedro.")
 
 
+def _params_of_kedro() -> list[click.Parameter]:
+    """Options of `kedro run`, of which `--params` keeps paths as they are typed."""
+    options = [copy(option) for option in kedro_run.params]
+    for option in options:
+        if option.name == "params":
+            option.callback = read_params
+    return options
+
+
 run = PlainRun(
     name="run",
     callback=kedro_run.callback,
     params=[
-        *kedro_run.params,
+        *_params_of_kedro(),
         click.Option(
             ["--verbose", "-v"],
             is_flag=True,

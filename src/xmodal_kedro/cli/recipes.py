@@ -25,11 +25,17 @@ from xmodal_kedro.cli.recipe_lock import LOCK_NAME, Lock, current_lock, moved_re
 from xmodal_kedro.datasets.sharded import RECIPE_KEY
 
 PROOF_WORLD: dict[str, dict[str, Any]] = {
-    "sample": {"videos": 24, "max_s": 12.0, "teacher_examples_per_class": 4, "teacher_steps": 40},
+    "sample": {
+        "videos": 24,
+        "max_s": 12.0,
+        "teacher_examples_per_class": 4,
+        "teacher_steps": 40,
+        "benchmark_clips_per_class": 5,  # one for each fold
+    },
     "ingest": {"shard_sources": 8},
     "clip": {"shard_mb": 2},
     "merge_labels": {"min_clips": 2, "visual": {"threshold": 0.05}, "audio": {"threshold": 0.05}},
-    "train": {"epochs": 2},
+    "train": {"epochs": 2, "vggish_plus": {"width": 8}},
     "transfer_eval": {"protocols": ["linear_probe", "fine_tune"], "fine_tune": {"epochs": 1}},
     "compare": {"rules": ["visual_only", "union"], "seeds": 1},
 }
@@ -46,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     path = Path(LOCK_NAME)
     try:
+        _refuse_deleted(path)
         stored = read_lock(path)
     except ValueError as error:
         print(error)
@@ -71,6 +78,22 @@ def main(arguments: list[str] | None = None) -> int:
         write_lock(path, current)
         print(f"Wrote {LOCK_NAME}: {', '.join(changed_versions(stored, current)) or 'the same versions'}")
     return 0
+
+
+def _refuse_deleted(path: Path) -> None:
+    """Refuse to write a first lock where Git knows one: that would accept every change without a proof.
+
+    Raises:
+        ValueError: with the command that brings the lock back.
+    """
+    if path.is_file():
+        return
+    try:
+        last = _git(Path.cwd(), "log", "-1", "--diff-filter=d", "--format=%h", "--", path.name)
+    except (OSError, subprocess.CalledProcessError):
+        return  # no repository, which remembers no lock
+    if last:
+        raise ValueError(f"{path} is gone, and Git knows it: bring it back with `git checkout {last} -- {path}`")
 
 
 def describe_moved(moved: Mapping[str, list[str]]) -> str:

@@ -52,6 +52,18 @@ class CheckpointFolder:
             raise DataError(f"none of the checkpoints in {self.path} can be read: delete that folder to start over")
         return None
 
+    def state(self) -> dict[str, Any] | None:
+        """State of the latest checkpoint whose header can be read, without its tensors; None if there is none."""
+        for step in reversed(self._steps()):
+            try:
+                with self._fs.open(self._file(step), "rb") as stream:
+                    header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+                state: dict[str, Any] = json.loads(header["__metadata__"][STATE_KEY])
+                return state
+            except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError):
+                continue  # `load` says what is wrong with it
+        return None
+
     def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], kept: int) -> None:
         """Store the checkpoint of a step atomically, then remove all but the `kept` latest."""
         from safetensors.torch import save, save_file

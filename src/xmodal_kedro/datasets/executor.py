@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from xmodal_kedro.datasets.attempts import WORKER_DIED, Attempt, Task, attempt
 from xmodal_kedro.datasets.cluster import run_on_cluster
 from xmodal_kedro.errors import UserError
+from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,8 @@ def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict
             for done in _run_pooled(left, engine, description):
                 finished(done)
         except BrokenProcessPool:
-            logger.warning("%s: a worker process died; the %d jobs left run isolated", description, len(left))
+            what = counted(len(left), "job that is left runs", "jobs that are left run")
+            logger.warning("%s: a worker process died; the %s isolated", description, what)
             for done in _run_isolated(left, engine):
                 finished(done)
     return dict(sorted(failures.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import posixpath
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,12 @@ from kedro_datasets_experimental.safetensors import SafetensorsDataset
 from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.preview import ROWS, HTMLPreview, TablePreview, TextPreview, preview_parquet, table_preview
+from xmodal_kedro.storage.text_tables import FALLBACK, decode, read_table
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+
+logger = logging.getLogger(__name__)
 
 
 class WholeFile:
@@ -80,6 +84,33 @@ class CsvDataset(WholeFile, CSVDataset):
                     f"commas and cells that hold commas in quotes ({error.__cause__})"
                 ) from error
             raise
+
+
+class TextTableDataset(CsvDataset):
+    """A table that a person wrote, as a pandas table of text: `storage.text_tables` says in which forms.
+
+    An empty cell is an empty text, and `NA`, `007` and `1e5` are what is written.
+    """
+
+    def load(self) -> Any:
+        import pandas as pd
+
+        path = str(self._filepath)
+        if not self._fs.exists(path):
+            raise DataError(f"{path} is missing: put it there, or name another file")
+        try:
+            text, encoding = decode(self._fs.cat_file(path))
+            header, rows = read_table(text)
+        except ValueError as error:
+            raise DataError(f"{path} {error}: save it as CSV in UTF-8, cells that hold commas in quotes") from error
+        if encoding == FALLBACK:
+            logger.warning("%s is not UTF-8 and is read as Windows-1252: store it as UTF-8", path)
+        return pd.DataFrame(rows, columns=header, dtype=str)
+
+    def preview(self, nrows: int = ROWS) -> TablePreview:
+        """The first rows, for Kedro-Viz."""
+        table = self.load().head(nrows)
+        return table_preview(list(table.columns), table.to_numpy().tolist())
 
 
 class JsonDataset(WholeFile, JSONDataset):

@@ -19,6 +19,7 @@ from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.listing import by_name, list_folder
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, table_preview
 from xmodal_kedro.storage import FileRef, Folder, storage_of
+from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +87,19 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
             failures = run_all(tasks, self._engine, name) if tasks else {}
         written = {key: expected for key, expected in planned.items() if key not in failures}
         self._write_index(written, whole=not failures)
-        logger.info("%s: %d files written, %d unchanged, %.1f s", name, len(due), len(planned) - len(due), seconds())
+        counts = (counted(len(due), "file"), len(planned) - len(due))
+        logger.info("%s: %s written, %d unchanged, %.1f s", name, *counts, seconds())
         if failures:
             head = f"{name}: {len(failures)} of {len(planned)} files failed, the others are kept:"
             raise DataError(f"{head}\n{describe_failures(failures)}")
+
+    def require_readable_index(self) -> None:
+        """Check that a save can go on from what is stored.
+
+        Raises:
+            DataError: if a newer version of this project stored it, or its index is broken.
+        """
+        self._read_index()
 
     def preview(self, nrows: int = ROWS) -> TablePreview:
         """The first files with their sizes, for Kedro-Viz."""

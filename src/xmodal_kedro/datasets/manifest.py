@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.storage import FileRef
+from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ def read_manifest(file: FileRef) -> list[str]:
         raise DataError(f"{file.path} names no file: add a row for each, with its address in {COLUMN}")
     unique = list(dict.fromkeys(addresses))
     if len(unique) < len(addresses):
-        logger.info("%s: %d rows repeat another's %s", file.path, len(addresses) - len(unique), COLUMN)
+        repeated = counted(len(addresses) - len(unique), "row repeats", "rows repeat")
+        logger.info("%s: %s another's %s", file.path, repeated, COLUMN)
     return unique
 
 

@@ -27,6 +27,7 @@ from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, preview_parquet, table_preview
 from xmodal_kedro.storage import PROVISIONAL_KEY, ShardJob, ShardJobs
+from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -138,8 +139,8 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         with stopwatch() as seconds:
             failures = run_all(tasks, self._engine, name) if tasks else {}
         sweep(self._fs, self._path)  # partial files of workers that died; invalidates the cached listing
-        counts = (len(due) - len(failures), len(kept), len(failures))
-        logger.info("%s: %d shards written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
+        counts = (counted(len(due) - len(failures), "shard"), len(kept), len(failures))
+        logger.info("%s: %s written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
         if failures:
             raise DataError(_describe_failed_shards(name, failures, len(planned)))
         for stale in stored.keys() - planned.keys():
@@ -148,12 +149,13 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         missing = sorted(key for key, value in written.items() if not value)
         if missing:
             raise DataError(
-                f"{name}: workers wrote {len(missing)} shards, such as {missing[0]}, that are not in {self._url}: put "
-                "data_root on storage that this machine and all workers see under the same address"
+                f"{name}: {len(missing)} of the shards that workers wrote, such as {missing[0]}, are not in "
+                f"{self._url}: put data_root on storage that this machine and all workers see under the same address"
             )
         provisional = sum(PROVISIONAL_MARKER in value for value in written.values())
         if provisional:
-            logger.warning("%s: %d shards are provisional: the next run makes them again", name, provisional)
+            what = counted(provisional, "shard is", "shards are")
+            logger.warning("%s: %s provisional, and made again by the next run", name, what)
         write_index(self._fs, self._index_path, kept | written)
 
     def load(self) -> dict[str, StoredShard]:
@@ -163,6 +165,14 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
                 f"{self._url} is missing or not complete: run the pipeline that makes it; finished shards are kept"
             )
         return {key: StoredShard(self._shard_url(key), stored) for key, stored in sorted(index.items())}
+
+    def require_readable_index(self) -> None:
+        """Check that a save can go on from what is stored.
+
+        Raises:
+            DataError: if a newer version of this project stored it, or its index is broken.
+        """
+        read_index(self._fs, self._index_path, self._url)
 
     def preview(self, nrows: int = ROWS) -> TablePreview:
         """The first rows of the first shard that has any, for Kedro-Viz."""
@@ -206,7 +216,8 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         """Log why stored shards are made again, before it is done."""
         reasons = Counter(_why_replaced(footer, jobs[key]) for key, footer in replaced.items())
         for reason, count in sorted(reasons.items()):
-            logger.info("%s: %d stored shards are made again: %s", name, count, reason)
+            what = counted(count, "stored shard is", "stored shards are")
+            logger.info("%s: %s made again: %s", name, what, reason)
 
     def _shard_path(self, key: str) -> str:
         return posixpath.join(self._path, key + SUFFIX)

@@ -170,11 +170,12 @@ def hold_out(categories_N: NDArray, groups_N: NDArray, params: FineTuneParams, s
     """Which training clips the best epoch is chosen on: whole groups, about `params.held_out` of the clips.
 
     Args:
-        categories_N: of the training clips.
+        categories_N: of the training clips; one category has two of them at least.
         groups_N: at least two.
         seed: which of the possible parts.
     """
-    parts = max(2, min(round(1 / params.held_out), len(np.unique(groups_N))))
+    largest = int(np.unique(categories_N, return_counts=True)[1].max())
+    parts = max(2, min(round(1 / params.held_out), len(np.unique(groups_N)), largest))
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     _, held_out = next(folds.split(np.zeros(len(groups_N)), categories_N, groups_N))
     return np.isin(np.arange(len(groups_N)), held_out)

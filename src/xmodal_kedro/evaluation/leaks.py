@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, count_silent, stored_sounds
@@ -112,11 +112,12 @@ def refuse_leaks(
     signatures: Shards,
     near_duplicates: NearDuplicateParams,
     transfer_eval: TransferParams,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Stop where training may have used a recording of the benchmark.
 
     Returns:
-        Numbers of the sources and sounds that were compared, and of the sounds that are silent.
+        Numbers of the sources and sounds that were compared, and of the sounds that are silent; and the names of
+        recordings that the benchmark's own division has both in training and in test.
 
     Raises:
         UserError: naming the sources that hold such recordings.
@@ -126,7 +127,12 @@ def refuse_leaks(
     name = transfer_eval.benchmark
     benchmark = read_benchmark(benchmark_files, name)
     require_no_leak(find_leaks(name, benchmark, benchmark_signatures, videos, signatures, near_duplicates), name)
-    return {"sources": len(videos), "sounds": len(benchmark.clips), "silent_sounds": count_silent(benchmark_sounds)}
+    return {
+        "sources": len(videos),
+        "sounds": len(benchmark.clips),
+        "silent_sounds": count_silent(benchmark_sounds),
+        "divided_recordings": list(benchmark.divided),
+    }
 
 
 def require_no_leak(leaks: list[Leak], name: str) -> None:

@@ -66,18 +66,27 @@ def inner_folds(truths_N: NDArray, groups_N: NDArray) -> Iterator[NDArray[np.boo
     """Which training clips are held out, several times, to choose something; clips of a group go together.
 
     A few groups, such as official folds, are held out one after the other; of many, `MAX_INNER_FOLDS` parts are made
-    with the classes evenly in them.
+    with the classes evenly in them, or fewer where no class has as many clips. What is left to fit on always has two
+    classes at least: parts without which there would be one are never held out, so that of very few clips none may be.
 
     Args:
         truths_N: class names of the training clips.
-        groups_N: groups of these clips, at least two.
+        groups_N: groups of these clips.
     """
+    for held_out_N in _parts(truths_N, groups_N):
+        if len(np.unique(truths_N[~held_out_N])) > 1:
+            yield held_out_N
+
+
+def _parts(truths_N: NDArray, groups_N: NDArray) -> Iterator[NDArray[np.bool_]]:
     names = np.unique(groups_N)
     if len(names) <= MAX_INNER_FOLDS:
-        for name in names:
-            yield groups_N == name
+        yield from (groups_N == name for name in names)
         return
-    parts = StratifiedGroupKFold(MAX_INNER_FOLDS, shuffle=True, random_state=0)
+    count = min(MAX_INNER_FOLDS, int(np.unique(truths_N, return_counts=True)[1].max()))
+    if count < 2:  # one clip of each class: whatever is held out, nothing can learn it
+        return
+    parts = StratifiedGroupKFold(count, shuffle=True, random_state=0)
     for _, held_out in parts.split(np.zeros(len(truths_N)), truths_N, groups_N):
         yield np.isin(np.arange(len(truths_N)), held_out)
 
@@ -85,12 +94,12 @@ def inner_folds(truths_N: NDArray, groups_N: NDArray) -> Iterator[NDArray[np.boo
 def choose_strength(
     embeddings_NE: NDArray[np.floating], truths_N: NDArray, groups_N: NDArray, strengths: Sequence[float]
 ) -> float:
-    """The strength of the highest mean accuracy over `inner_folds`; the smallest of equals.
+    """The strength of the highest mean accuracy over `inner_folds`; the smallest of equals, also where there are none.
 
     Args:
         embeddings_NE: of the training clips [clips, embedding size].
         truths_N: class names of these clips.
-        groups_N: groups of these clips, at least two.
+        groups_N: groups of these clips.
         strengths: inverse strengths C to choose from.
     """
     accuracies = dict.fromkeys(sorted(strengths), 0.0)

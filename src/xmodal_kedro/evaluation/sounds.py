@@ -12,6 +12,7 @@ from xmodal_kedro.params import TransferParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.recipes import recipe
 from xmodal_kedro.storage import FileRef, Folder, LoadShard, ShardJobs, Shards
+from xmodal_kedro.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +66,8 @@ def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
     if broken:
         more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
         raise UserError(
-            f"{len(broken)} sounds of the benchmark cannot be decoded: {'; '.join(broken[:_NAMED])}{more}: replace "
-            "them from the benchmark's archive"
+            f"{counted(len(broken), 'sound')} of the benchmark cannot be decoded: {'; '.join(broken[:_NAMED])}{more}: "
+            "replace what is broken from the benchmark's archive"
         )
     return pa.Table.from_pylist(rows, schema=BENCHMARK_SOUNDS_ARROW)
 

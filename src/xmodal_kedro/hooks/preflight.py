@@ -16,6 +16,7 @@ from kedro.pipeline import Pipeline
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.hooks.catalog import is_parameter, location
+from xmodal_kedro.params import TrainParams
 
 TEST_FILE_BYTES = 1 << 20
 
@@ -32,6 +33,7 @@ class PreflightHooks:
         problems = [*_missing_inputs(pipeline, catalog)]
         problems = problems or [*_unfit_inputs(pipeline, catalog)]
         problems += [*_unwritable_outputs(pipeline, catalog)]
+        problems = problems or [*_outputs_of_newer_versions(pipeline, catalog)]
         if problems:
             raise click.ClickException("cannot start:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
@@ -103,14 +105,16 @@ def _check_audio_teacher(catalog: DataCatalog, labels: bool) -> None:
 
 def _check_benchmark(catalog: DataCatalog) -> None:
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+    from xmodal_kedro.evaluation.few_clips import require_enough_clips
 
-    benchmark, place = catalog.load("params:transfer_eval").benchmark, location(catalog["benchmark_embeddings"])
+    params, place = catalog.load("params:transfer_eval"), location(catalog["benchmark_embeddings"])
+    benchmark = params.benchmark
     if benchmark not in place.split("/"):
         raise UserError(
             f"transfer_eval.benchmark is {benchmark}, but its results would go to {place}: choose the benchmark "
             "by `benchmark` in globals.yml or by --params transfer_eval.benchmark=NAME, which both follow"
         )
-    read_benchmark(catalog.load("benchmark_files"), benchmark)
+    require_enough_clips(read_benchmark(catalog.load("benchmark_files"), benchmark), params)
 
 
 def _check_train(catalog: DataCatalog, labels: bool) -> None:
@@ -125,10 +129,22 @@ def _check_train(catalog: DataCatalog, labels: bool) -> None:
             "train.embedding_weight is set, but audio_label.embeddings is false, so there are no embeddings to learn: "
             "set it to true in parameters/audio_label.yml, or the weight to 0"
         )
+    _check_stored_training(catalog, train)
     if train.device != "auto" or train.devices > 1:
         from xmodal_kedro.models.device import check_devices
 
         check_devices(train.device, train.devices)
+
+
+def _check_stored_training(catalog: DataCatalog, train: TrainParams) -> None:
+    if "training_checkpoints" not in catalog:
+        return
+    checkpoints = catalog.load("training_checkpoints")
+    notes = checkpoints.state()
+    if notes is not None:
+        from xmodal_kedro.training.resuming import require_own_training  # brings torch, which this run loads anyway
+
+        require_own_training(notes, train, checkpoints.path)
 
 
 def _check_device(catalog: DataCatalog, name: str) -> None:
@@ -156,6 +172,17 @@ def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[st
                 f"cannot write in {root} ({getattr(error, 'strerror', None) or error}): make room or give write access "
                 "there, or set another --params data_root=FOLDER"
             )
+
+
+def _outputs_of_newer_versions(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
+    """Folders of outputs whose index this version cannot read, which would stop the run after the work."""
+    for name in sorted(name for name in pipeline.all_outputs() if name in catalog):
+        require_readable_index = getattr(catalog[name], "require_readable_index", None)
+        if require_readable_index is not None:
+            try:
+                require_readable_index()
+            except DatasetError as error:
+                yield f"{name}: {error}"
 
 
 def _existing_folder(place: str) -> tuple[fsspec.AbstractFileSystem, str]:

@@ -34,6 +34,8 @@ BATCH_SIZE = 32
 """Max sounds of one forward pass, where the caller does not say."""
 MLFLOW_URI = re.compile(r"(models|runs|mlflow-artifacts):/", re.ASCII)
 """How an MLflow URI begins."""
+PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^@/\s]*@")
+"""In a URI."""
 
 
 class Prediction(NamedTuple):
@@ -82,7 +84,8 @@ class AudioModel:
 
         Raises:
             FileNotFoundError: naming the file that is not there.
-            UserError: for files that are broken or do not belong together, and where CUDA is wanted and absent.
+            UserError: for files that are broken or do not belong together, for a model that MLflow does not have, and
+                where CUDA is wanted and absent.
         """
         path = _downloaded(str(source)) if MLFLOW_URI.match(str(source)) else Path(source)
         if path.suffix == ".onnx" or ((path / ONNX_NAME).is_file() and not (path / WEIGHTS_NAME).is_file()):
@@ -197,7 +200,19 @@ class AudioModel:
 
 
 def _downloaded(uri: str) -> Path:
-    """The folder with weights and card of a model that MLflow keeps."""
+    """The folder with weights and card of a model that MLflow keeps.
+
+    Raises:
+        UserError: naming the model and the store, if MLflow has no such model or cannot give it.
+    """
     import mlflow
 
-    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri)) / "artifacts"
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri)) / "artifacts"
+    except (mlflow.exceptions.MlflowException, OSError) as error:
+        store = PASSWORD.sub(r"\1:***@", mlflow.get_tracking_uri())
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{uri} is no model that the MLflow store {store} can give ({reason}): name one of its models, or name the "
+            "store that has it, with mlflow.set_tracking_uri or MLFLOW_TRACKING_URI"
+        ) from error

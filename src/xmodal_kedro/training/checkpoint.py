@@ -87,6 +87,50 @@ def _upgraded(identity: Mapping[str, str], recipe: Recipe) -> Mapping[str, str]:
     return {**kept, RECIPE: str(recipe), **library_versions(recipe.libraries)}
 
 
+def stored_identity(notes: Mapping[str, Any], recipe: Recipe, path: str) -> Mapping[str, str]:
+    """The identity in a stored state, as `identify` gives it now.
+
+    Args:
+        notes: of the state.
+        recipe: of training.
+        path: of the checkpoints, for messages.
+
+    Raises:
+        UserError: if a newer version of this project stored it.
+    """
+    theirs = _upgraded(notes.get("identity", {}), recipe)
+    if theirs.get(FORMAT_NAME, "").isdigit() and int(theirs[FORMAT_NAME]) > FORMAT:
+        raise UserError(
+            f"{path} was stored by a newer version of xmodal-kedro: upgrade, or set another --params data_root=FOLDER"
+        )
+    return theirs
+
+
+def refuse_unfinished(path: str, notes: Mapping[str, Any], theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
+    """Stop before an unfinished training is lost, if its identity differs from that of the training to do.
+
+    Raises:
+        UserError: naming what differs, and the remedy.
+    """
+    if notes.get("finished", True) or theirs == ours:
+        return
+    if theirs.get(RECIPE, theirs.get(CODE_IN_VERSION_0_1)) != ours[RECIPE]:
+        remedy = "Install the version of xmodal-kedro that began it to go on"
+    else:
+        remedy = "Set that back to go on"
+    raise UserError(
+        f"an unfinished training is stored in {path} (step {notes.get('step')}), and it is not this one: "
+        f"{_differences(theirs, ours)}. {remedy}, or delete that folder to start anew"
+    )
+
+
+def _differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
+    names = sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
+    shown = [_difference(name, theirs.get(name), ours.get(name)) for name in names]
+    more = [f"and {len(shown) - MAX_DIFFERENCES_SHOWN} more"] if len(shown) > MAX_DIFFERENCES_SHOWN else []
+    return "; ".join([*shown[:MAX_DIFFERENCES_SHOWN], *more])
+
+
 class Keeper:
     """Stores the state of one training, and brings it back.
 
@@ -116,16 +160,11 @@ class Keeper:
         if stored is None:
             return Progress()
         tensors, notes = stored
-        theirs = _upgraded(notes.get("identity", {}), self._recipe)
-        if theirs.get(FORMAT_NAME, "").isdigit() and int(theirs[FORMAT_NAME]) > FORMAT:
-            raise UserError(
-                f"{self._checkpoints.path} was stored by a newer version of xmodal-kedro: upgrade, or set another "
-                "--params data_root=FOLDER"
-            )
+        theirs = stored_identity(notes, self._recipe, self._checkpoints.path)
         if theirs != self._identity:
-            if not notes.get("finished", True):
-                raise UserError(self._describe_stranger(theirs, notes))
-            logger.info("What was trained before is finished, and training starts anew: %s", self._differences(theirs))
+            refuse_unfinished(self._checkpoints.path, notes, theirs, self._identity)
+            changed = _differences(theirs, self._identity)
+            logger.info("What was trained before is finished, and training starts anew: %s", changed)
             self._another_is_stored = True
             return Progress()
         learner.model.load_state_dict(_below(tensors, "model/"))
@@ -178,26 +217,6 @@ class Keeper:
             self._checkpoints.clear()
             self._another_is_stored = False
         self._checkpoints.save(step, tensors, notes, self._kept)
-
-    def _describe_stranger(self, theirs: Mapping[str, str], notes: Mapping[str, Any]) -> str:
-        return (
-            f"an unfinished training is stored in {self._checkpoints.path} (step {notes.get('step')}), and it is not "
-            f"this one: {self._differences(theirs)}. {self._remedy(theirs)}, or delete that folder to start anew"
-        )
-
-    def _remedy(self, theirs: Mapping[str, str]) -> str:
-        """How to go on with an unfinished training, by what differs."""
-        if theirs.get(RECIPE, theirs.get(CODE_IN_VERSION_0_1)) != self._identity[RECIPE]:
-            return "Install the version of xmodal-kedro that began it to go on"
-        return "Set that back to go on"
-
-    def _differences(self, theirs: Mapping[str, str]) -> str:
-        names = sorted(
-            name for name in theirs.keys() | self._identity.keys() if theirs.get(name) != self._identity.get(name)
-        )
-        shown = [_difference(name, theirs.get(name), self._identity.get(name)) for name in names]
-        more = [f"and {len(shown) - MAX_DIFFERENCES_SHOWN} more"] if len(shown) > MAX_DIFFERENCES_SHOWN else []
-        return "; ".join([*shown[:MAX_DIFFERENCES_SHOWN], *more])
 
 
 def stored_progress(checkpoints: Checkpoints) -> Progress:

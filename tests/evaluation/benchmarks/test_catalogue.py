@@ -93,5 +93,5 @@ def test_sounds_that_are_not_listed_are_told_and_not_used(
     write_sound(tmp_path, "audio/forgotten.wav")
     with caplog.at_level(logging.WARNING):
         assert read_benchmark(folder_of(tmp_path), name).clips.equals(expected)
-    assert "1 sounds are not used" in caplog.text
+    assert "1 sound is not used" in caplog.text
     assert "audio/forgotten.wav" in caplog.text

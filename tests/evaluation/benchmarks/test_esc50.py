@@ -37,6 +37,19 @@ def test_the_real_esc10_is_complete_and_balanced(real_data: Path) -> None:
     assert {(len(split.train), len(split.test)) for split in benchmark.splits} == {(320, 80)}
 
 
+def test_recordings_in_two_folds_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_benchmark(tmp_path)
+    assert read_benchmark(folder_of(tmp_path), "esc50").divided == ()
+    replace(METADATA, "True,10,A", "True,21,A")(tmp_path)
+    assert read_benchmark(folder_of(tmp_path), "esc50").divided == ("21",)
+    assert "1 recording is both trained and tested on: 21" in caplog.text
+
+
+def test_the_real_esc50_has_four_recordings_in_two_folds(real_data: Path) -> None:
+    benchmark = read_benchmark(folder_of(real_data / "esc50"), "esc50")
+    assert benchmark.divided == ("131943", "134049", "209698", "234879")
+
+
 def test_other_sounds_are_not_esc10_though_they_are_as_many(tmp_path: Path) -> None:
     files = benchmark_files(SampleParams(benchmark_clips_per_class=40))
     (tmp_path / "audio").mkdir()
@@ -58,7 +71,7 @@ def test_other_sounds_are_not_esc10_though_they_are_as_many(tmp_path: Path) -> N
         (replace(METADATA, "1-0.wav,1,", "1-0.wav,one,"), r"fold 'one', which is no whole number"),
         (replace(METADATA, "1-0.wav,1,0,low", "1-0.wav,1,0,"), r"no category in row 1"),
         (replace(METADATA, "3-2.wav,3,2,high", "3-2.wav,3,2,owl"), r"no clip of owl to train on where fold 3"),
-        (edit(METADATA, lambda text: text + "1-0.wav,1,0,low,True,0,A\n"), r"lists 1 files twice, such as audio/1-0"),
+        (edit(METADATA, lambda text: text + "1-0.wav,1,0,low,True,0,A\n"), r"lists 1 file twice, such as audio/1-0"),
         (edit(METADATA, lambda text: text.splitlines()[0] + "\n"), r"lists no clip"),
         (edit(METADATA, lambda text: text + '"1,\n'), r"is no table"),
     ],

@@ -42,7 +42,7 @@ ONE, TWO = "1.0000000e+00", "2.0000000e+00"
         (remove("data_rouen/bus2.wav"), LISTING, r"lacks 1 of the 9 sounds .* data_rouen/bus2.wav"),
         (replace(LISTING, "avion1.wav", "avion 1.wav"), LISTING, r"a file's name and its number in row 1"),
         (replace(LISTING, "avion1.wav", "avion.wav"), LISTING, r"names avion.wav"),
-        (replace(LISTING, "avion1.wav", "avion2.wav"), LISTING, r"lists 1 files twice, such as data_rouen/avion2.wav"),
+        (replace(LISTING, "avion1.wav", "avion2.wav"), LISTING, r"lists 1 file twice, such as data_rouen/avion2.wav"),
         (replace(LISTING, "\t 2\n", "\t 1\n"), LISTING, r"gives the number 1 to several files"),
         (replace(LISTING, "\t 9\n", "\t x\n"), LISTING, r"holds what is no number"),
         (edit(TRAIN, lambda text: text.partition("\n")[2]), TRAIN, r"has 19 lines where there are 20"),

@@ -23,8 +23,8 @@ def test_a_place_that_is_trained_and_tested_on_is_told(tmp_path: Path, caplog: p
     write_tut_urban_2018(tmp_path)
     replace(METADATA, "bus\tmilan-1", "bus\tmilan-0")(tmp_path)
     with caplog.at_level(logging.WARNING):
-        read_benchmark(folder_of(tmp_path))
-    assert "1 places are both trained and tested on" in caplog.text
+        assert read_benchmark(folder_of(tmp_path)).divided == ("milan-0",)
+    assert "1 place is both trained and tested on: milan-0" in caplog.text
 
 
 def append(name: str, line: str) -> Callable[[Path], None]:
@@ -38,12 +38,12 @@ def append(name: str, line: str) -> Callable[[Path], None]:
         (remove("audio/bus-milan-0-0-a.wav"), METADATA, r"lacks 1 of the 12 sounds"),
         (replace(METADATA, "identifier", "place"), METADATA, r"no column identifier"),
         (edit(METADATA, lambda text: text.replace("\t", ",")), METADATA, r"no column filename, scene_label, ident"),
-        (append(METADATA, "audio/bus-milan-0-0-a.wav\tbus\tmilan-0\ta"), METADATA, r"lists 1 files twice"),
-        (append(TRAIN, "audio/bus-milan-0-0-a.wav\tbus"), TRAIN, r"lists 1 files twice"),
+        (append(METADATA, "audio/bus-milan-0-0-a.wav\tbus\tmilan-0\ta"), METADATA, r"lists 1 file twice"),
+        (append(TRAIN, "audio/bus-milan-0-0-a.wav\tbus"), TRAIN, r"lists 1 file twice"),
         (append(TEST, "audio/bus-milan-0-0-a.wav\tbus"), TEST, r"both trained and tested on in split 1"),
-        (append(TRAIN, "audio/tram-milan-0-0-a.wav\ttram"), TRAIN, r"1 files that meta.csv does not list, such as"),
+        (append(TRAIN, "audio/tram-milan-0-0-a.wav\ttram"), TRAIN, r"1 file that meta.csv does not list, such as"),
         (replace(TRAIN, "\tbus", "\tpark"), TRAIN, r"calls audio/bus-milan-0-0-a.wav park, and meta.csv bus"),
-        (edit(TEST, lambda text: text.partition("\n")[2]), METADATA, r"lists 1 files that neither"),
+        (edit(TEST, lambda text: text.partition("\n")[2]), METADATA, r"lists 1 file that neither"),
         (edit(TEST, lambda text: text.replace("\tbus", "").replace("\tpark", "")), TEST, r"no column scene_label"),
     ],
 )

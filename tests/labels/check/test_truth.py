@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import MemoryShard
 from tests.labels.check.small_corpus import meaning
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.labels.check.truth import find_clips, read_truth, require_known_classes
 from xmodal_kedro.schemas import ClipTruth, Truth
 
@@ -61,7 +62,7 @@ def test_a_truth_that_cannot_be_read_is_refused_with_its_row_and_the_remedy(text
 
 def test_a_name_that_nobody_knows_is_told_with_its_row_and_what_it_may_mean() -> None:
     truth = read("uri,heard,seen\na,Dog,pug\nb,Dogs|Rain,vase\nc,Kat,\n")
-    with pytest.raises(ValueError, match=r"row 2: heard holds 'Dogs'.*1 other name\(s\) too: 'Kat'.*such as 'Dog'"):
+    with pytest.raises(ValueError, match=r"row 2: heard holds 'Dogs'.*1 other name too: 'Kat'.*such as 'Dog'"):
         require_known_classes(truth, meaning())
     require_known_classes(read("uri,heard,seen\na,/m/dog|rain,PUG\n"), meaning())
 
@@ -96,7 +97,13 @@ def test_an_empty_cell_is_knowledge_and_a_missing_column_is_none() -> None:
     assert found["seen"].isna().all()
 
 
-@pytest.mark.parametrize("uri", ["a/dog.mp4", "dog.mp4", "/recordings/a/dog.mp4"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("a/dog.mp4", "dog.mp4", "/recordings/a/dog.mp4"),
+        *("./a/dog.mp4", "C:\\recordings\\a\\dog.mp4", "A/Dog.MP4", " a/dog.mp4\u00a0", "DOG.mp4"),
+    ],
+)
 def test_a_recording_may_be_named_with_more_or_fewer_folders(uri: str) -> None:
     found = find_clips(read(f"uri,heard\n{uri},Dog\n"), VIDEOS, {"shard-all": spans((ZEROS, 0, 4))})
     assert found["video_id"].tolist() == [ZEROS]
@@ -111,7 +118,7 @@ def test_recordings_that_are_no_videos_are_counted(caplog: pytest.LogCaptureFixt
     caplog.set_level("INFO")
     truth = read("uri,heard\na/dog.mp4,Dog\nx.mp4,Dog\nx.mp4,Cat\n")
     find_clips(truth, VIDEOS, {"shard-all": spans((ZEROS, 0, 4))})
-    assert "1 recordings of the truth are no video: 'x.mp4'" in caplog.text
+    assert "1 recording of the truth is no video: 'x.mp4'" in caplog.text
 
 
 def test_only_shards_that_hold_a_known_recording_are_read() -> None:
@@ -122,3 +129,36 @@ def test_only_shards_that_hold_a_known_recording_are_read() -> None:
     other = Unread(pa.table({"clip_id": ["x"]}))
     found = find_clips(read("uri,heard\na/dog.mp4,Dog\n"), VIDEOS, {"shard-0": spans((ZEROS, 0, 4)), "shard-1": other})
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(("called", "written"), [("a/\u00e9.mp4", "e\u0301.mp4"), ("a/e\u0301.mp4", "A/\u00c9.MP4")])
+def test_letters_that_are_composed_in_another_way_are_the_same(called: str, written: str) -> None:
+    videos = VIDEOS.assign(uri=[called, "b/cat.mp4"])
+    found = find_clips(read(f"uri,heard\n{written},Dog\n"), videos, {"shard-all": spans((ZEROS, 0, 4))})
+    assert found["video_id"].tolist() == [ZEROS]
+
+
+def test_of_two_videos_that_a_name_may_mean_the_exact_one_is_meant_and_else_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    videos = VIDEOS.assign(uri=["a/dog.mp4", "a/DOG.mp4"])
+    shards = {"shard-all": spans((ZEROS, 0, 4), (ONES, 0, 4))}
+    found = find_clips(read("uri,heard\na/DOG.mp4,Dog\na/Dog.mp4,Cat\n"), videos, shards)
+    assert found[["video_id", "heard"]].values.tolist() == [[ONES, "Dog"]]
+    assert "1 recording of the truth is no video: 'a/Dog.mp4' (there is 'a/dog.mp4')" in caplog.text
+
+
+def test_a_name_that_only_looks_like_a_video_is_shown_with_its_code_points(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    truth = read("uri,heard\na/d\u043eg.mp4,Dog\n")
+    with pytest.raises(UserError, match=r"such as 'a/d\\u043eg\.mp4', must be"):
+        find_clips(truth, VIDEOS, {"shard-all": spans((ZEROS, 0, 4))})
+    assert r"'a/d\u043eg.mp4' (there is 'a/dog.mp4')" in caplog.text
+
+
+def test_columns_may_be_written_with_capitals_and_names_in_any_composition() -> None:
+    truth = read("URI, HEARD ,Start_S\na/dog.mp4,Cafe\u0301 ,1\n")
+    assert truth[["uri", "start_s", "heard"]].values.tolist() == [["a/dog.mp4", 1.0, "Caf\u00e9"]]
+    with pytest.raises(UserError, match="2 columns uri: 'URI', 'Uri'"):
+        read("URI,Uri,heard\na,b,Dog\n")

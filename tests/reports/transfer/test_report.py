@@ -151,6 +151,12 @@ def test_what_was_searched_for_leaks_is_shown_and_silent_sounds_where_there_are_
     assert "3 sounds are silent; they are evaluated like all others" in flat(page)
 
 
+def test_recordings_on_both_sides_of_the_official_division_are_named_beside_the_results() -> None:
+    assert "official division has clips" not in flat(render())
+    checked = {"sources": 4, "sounds": 400, "silent_sounds": 0, "divided_recordings": ["131943", "134049"]}
+    assert "clips of 2 recordings both in training and in test: 131943, 134049." in flat(render(leak_check=checked))
+
+
 def test_the_provenance_names_the_hashes_of_weights_and_data() -> None:
     rows = table_rows(without_plotly(render()))
     assert ["Weights", "d1ce"] in rows and ["Clips, labels and vocabulary", "f00d"] in rows

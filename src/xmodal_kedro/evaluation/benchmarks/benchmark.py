@@ -38,12 +38,15 @@ class Benchmark:
         audio: the files of these rows.
         splits: the divisions, in order of their folds.
         complete: whether it is all of the published benchmark, so that published figures compare.
+        divided: names of recordings, or of places of recording, that an official division has on both sides: some clips
+            to train on and others to test on.
     """
 
     clips: pd.DataFrame
     audio: tuple[FileRef, ...]
     splits: tuple[Split, ...]
     complete: bool
+    divided: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:

@@ -40,13 +40,14 @@ def read_benchmark(folder: Folder) -> Benchmark:
 def _groups(source: BenchmarkFolder, table: pd.DataFrame, folds: NDArray[np.int64]) -> NDArray[np.int64]:
     if "group" not in table:
         return folds if len(np.unique(folds)) > 2 else np.arange(len(table))
-    folds_of = pd.Series(folds, table.index).groupby(table["group"]).unique()
+    names = table["group"].str.normalize("NFC")
+    folds_of = pd.Series(folds, table.index).groupby(names).unique()
     divided = folds_of[folds_of.map(len) > 1]
     if len(divided):
         raise source.wrong(
             METADATA, f"has the group {divided.index[0]!r} in the folds {tuple(sorted(divided.iloc[0].tolist()))}"
         )
-    groups, _ = pd.factorize(table["group"])
+    groups, _ = pd.factorize(names)
     return groups
 
 

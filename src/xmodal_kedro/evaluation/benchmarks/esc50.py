@@ -1,7 +1,8 @@
 """ESC-50 and its ten-class subset ESC-10: Piczak, "ESC: dataset for environmental sound classification" (2015).
 
-2000 recordings of 5 s in 50 classes, 40 each; ESC-10 is 400 of them in 10 classes. Five official folds keep what comes
-from one source recording together; each is tested once. The measure is accuracy, averaged over the folds.
+2000 clips of 5 s in 50 classes, 40 each; ESC-10 is 400 of them in 10 classes. Five official folds are to keep clips of
+one recording together, and do so but for a few recordings, which are reported. Each fold is tested once. The measure is
+accuracy, averaged over the folds.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ ESC10_DIGEST = "b9b54f5a97609672b60c5e81a1221652"
 def read_benchmark(folder: Folder, name: Literal["esc50", "esc10"]) -> Benchmark:
     """Take the benchmark `name` from a folder in ESC-50's layout: `meta/esc50.csv`, and sounds below `audio/`.
 
-    Groups are the folds.
+    Groups are the folds. A column `src_file` says which recording a clip is of.
 
     Raises:
         FileNotFoundError: if the metadata or a listed sound is missing.
@@ -51,7 +52,8 @@ def read_benchmark(folder: Folder, name: Literal["esc50", "esc10"]) -> Benchmark
     folds = source.folds(METADATA, table["fold"], FOLDS)
     clips = pd.DataFrame({"file": "audio/" + table["filename"], "category": table["category"], "group": folds})
     benchmark = source.benchmark(METADATA, clips, rotate(folds), COMPLETE[name], others=others.to_list())
-    return replace(benchmark, complete=benchmark.complete and _holds_esc10(table))
+    divided = source.divided("recording", table["src_file"], benchmark.splits) if "src_file" in table else ()
+    return replace(benchmark, complete=benchmark.complete and _holds_esc10(table), divided=divided)
 
 
 def _holds_esc10(table: pd.DataFrame) -> bool:

@@ -7,7 +7,7 @@ on and 2518 to test on, by place of recording. The measure is the mean of the ac
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, BenchmarkEntry, Size, Split
 from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder
 from xmodal_kedro.storage import Folder
-
-logger = logging.getLogger(__name__)
+from xmodal_kedro.wording import counted
 
 PAGE = "https://zenodo.org/records/1228142"
 METADATA = "meta.csv"
@@ -44,12 +43,10 @@ def read_benchmark(folder: Folder) -> Benchmark:
     source.require_once(METADATA, clips["file"].to_list())
     split = Split(1, _positions(source, TRAIN, clips), _positions(source, TEST, clips))
     if len(left := np.setdiff1d(np.arange(len(clips)), [*split.train, *split.test])):
-        raise source.wrong(
-            METADATA, f"lists {len(left)} files that neither {TRAIN} nor {TEST} has, such as {clips['file'][left[0]]}"
-        )
-    if len(divided := np.intersect1d(groups[split.train], groups[split.test])):
-        logger.warning("%s: %d places are both trained and tested on", folder.root, len(divided))
-    return source.benchmark(METADATA, clips, (split,), COMPLETE, divided_by=TEST)
+        number, first = counted(len(left), "file"), clips["file"][left[0]]
+        raise source.wrong(METADATA, f"lists {number} that neither {TRAIN} nor {TEST} has, such as {first}")
+    benchmark = source.benchmark(METADATA, clips, (split,), COMPLETE, divided_by=TEST)
+    return replace(benchmark, divided=source.divided("place", table["identifier"], benchmark.splits))
 
 
 def _positions(source: BenchmarkFolder, name: str, clips: pd.DataFrame) -> NDArray[np.int64]:
@@ -59,7 +56,7 @@ def _positions(source: BenchmarkFolder, name: str, clips: pd.DataFrame) -> NDArr
     positions = pd.Index(clips["file"]).get_indexer(pd.Index(part["filename"]))
     if (unknown := np.flatnonzero(positions < 0)).size:
         file = part["filename"].iloc[unknown[0]]
-        raise source.wrong(name, f"has {unknown.size} files that {METADATA} does not list, such as {file}")
+        raise source.wrong(name, f"has {counted(unknown.size, 'file')} that {METADATA} does not list, such as {file}")
     scenes = clips["category"].to_numpy()[positions]
     if (other := np.flatnonzero(scenes != part["scene_label"].to_numpy())).size:
         file, scene = part.iloc[other[0]][["filename", "scene_label"]]

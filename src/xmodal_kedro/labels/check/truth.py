@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
@@ -13,10 +14,14 @@ from xmodal_kedro.errors import UserError
 from xmodal_kedro.labels.check.meaning import Meaning
 from xmodal_kedro.sharding import members
 from xmodal_kedro.storage import Shards
+from xmodal_kedro.storage.file_names import WAYS, escaped, looks_alike
+from xmodal_kedro.storage.text_tables import find_column, stripped
+from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
 
 ASPECTS = ("heard", "seen")
+COLUMNS = ("uri", "start_s", "end_s", *ASPECTS)
 SEPARATOR = "|"
 """Between several classes of a row: AudioSet's own names hold commas and semicolons do not stand out from these."""
 HEARD_FROM_S = 0.5
@@ -40,6 +45,7 @@ def read_truth(truth: pd.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: naming the column or the row that is wrong, and the remedy.
     """
+    truth = _with_plain_columns(truth)
     present = [name for name in ASPECTS if name in truth.columns]
     if "uri" not in truth.columns or not present:
         raise UserError(
@@ -48,11 +54,11 @@ def read_truth(truth: pd.DataFrame) -> pd.DataFrame:
         )
     if not isinstance(truth.index, pd.RangeIndex):
         raise UserError("truth has rows of more cells than its header: put quotes around names that hold commas")
-    checked = pd.DataFrame({"uri": truth["uri"].astype(str).str.strip()})
+    checked = pd.DataFrame({"uri": truth["uri"].astype(str).map(stripped)})
     checked["start_s"] = _seconds(truth, "start_s", 0.0)
     checked["end_s"] = _seconds(truth, "end_s", math.inf)
     for name in ASPECTS:
-        checked[name] = truth[name].fillna("").astype(str).str.strip() if name in present else None
+        checked[name] = _text(truth[name].fillna("")) if name in present else None
     _require(checked["uri"] != "", "has no uri: name its recording, or take the row out")
     _require(checked["start_s"] >= 0, "starts before 0 s: times count from the start of the recording, in seconds")
     _require(checked["end_s"] > checked["start_s"], "does not end after it starts: set start_s < end_s, in seconds")
@@ -82,7 +88,8 @@ def require_known_classes(truth: pd.DataFrame, meaning: Meaning) -> None:
     if unknown:
         first = next(iter(unknown))
         like = " or ".join(map(repr, meaning.nearest(first)))
-        more = f"; {len(unknown) - 1} other name(s) too: {_some(list(unknown)[1:])}" if len(unknown) > 1 else ""
+        others = list(unknown)[1:]
+        more = f"; {counted(len(others), 'other name')} too: {_some(others)}" if others else ""
         raise UserError(
             f"{unknown[first]}, which is no sound of the ontology and no class of the teachers{more}: write a class "
             f"of theirs{f', such as {like},' if like else ''} or its AudioSet id, several joined by {SEPARATOR}, or "
@@ -119,11 +126,27 @@ def find_clips(truth: pd.DataFrame, videos: pd.DataFrame, clips: Shards) -> pd.D
                 found.append((key, clip_id, video_id, *(_joined(rows[name]) for name in ASPECTS)))
     if not found:
         raise UserError(
-            f"truth is about no clip: its uris, such as {_some(truth['uri'])}, must be those of the videos, "
-            f"such as {_some(videos['uri'])}, and its times lie within their clips"
+            f"truth is about no clip: its uris, such as {_some(truth['uri'], escaped)}, must be those of the videos, "
+            f"such as {_some(videos['uri'], escaped)}, and its times lie within their clips"
         )
-    logger.info("label_check: truth is known of %d clips of %d videos", len(found), len({row[2] for row in found}))
+    numbers = counted(len(found), "clip"), counted(len({row[2] for row in found}), "video")
+    logger.info("label_check: truth is known of %s of %s", *numbers)
     return pd.DataFrame(found, columns=["shard", "clip_id", "video_id", *ASPECTS])
+
+
+def _with_plain_columns(truth: pd.DataFrame) -> pd.DataFrame:
+    """The columns under the names that they are known by, in whatever case they are written."""
+    header = list(map(str, truth.columns))
+    try:
+        places = {name: find_column(header, name) for name in COLUMNS}
+    except ValueError as error:
+        raise UserError(f"truth {error}: keep one of them") from error
+    known = {header[place]: name for name, place in places.items() if place is not None}
+    return truth.rename(columns={column: known.get(str(column), column) for column in truth.columns})
+
+
+def _text(cells: pd.Series) -> pd.Series:
+    return cells.astype(str).map(lambda cell: unicodedata.normalize("NFC", stripped(cell)))
 
 
 def _seconds(truth: pd.DataFrame, column: str, default: float) -> pd.Series:
@@ -143,27 +166,54 @@ def _require(holds: pd.Series, otherwise: str, cells: pd.Series | None = None) -
 
 
 def _rows_by_video(truth: pd.DataFrame, videos: pd.DataFrame) -> dict[str, list[int]]:
-    """Positions of a video's rows. A uri may be given with more or fewer folders, where that is no ambiguity."""
-    named = {_file_name(given) for given in truth["uri"]}
-    video_of = {
-        uri: video_id
-        for uri, video_id in zip(videos["uri"], videos["video_id"], strict=True)
-        if _file_name(uri) in named
-    }
-    tails = Counter(tail for uri in video_of for tail in _tails(uri))
-    of_tail = {tail: uri for uri in video_of for tail in _tails(uri) if tail == uri or tails[tail] == 1}
+    """Positions of a video's rows. A uri may be written in another way than the file is called, see `FileNames`, and
+    with more or fewer folders, where it is clear which video is meant."""
+    uri_of: dict[str, str] = {}
+    for way in WAYS:
+        remaining = [given for given in truth["uri"].unique() if given not in uri_of]
+        uri_of |= _matches(remaining, videos["uri"], way) if remaining else {}
+    video_of = dict(zip(videos["uri"], videos["video_id"], strict=True))
     rows_of: defaultdict[str, list[int]] = defaultdict(list)
-    missing = []
     for row, given in enumerate(truth["uri"]):
-        uri = of_tail.get(given) or next((tail for tail in _tails(given) if tail in video_of), None)
-        if uri is None:
-            missing.append(given)
-        else:
-            rows_of[video_of[uri]].append(row)
-    if missing:
-        names = sorted(set(missing))
-        logger.info("label_check: %d recordings of the truth are no video: %s", len(names), _some(names))
+        if given in uri_of:
+            rows_of[video_of[uri_of[given]]].append(row)
+    if missing := sorted(set(truth["uri"]) - uri_of.keys()):
+        named = [_with_twin(given, videos["uri"]) for given in missing[:MAX_NAMED]]
+        logger.info(
+            "label_check: %s no video: %s",
+            counted(len(missing), "recording of the truth is", "recordings of the truth are"),
+            ", ".join(named) + (", ..." if len(missing) > MAX_NAMED else ""),
+        )
     return dict(rows_of)
+
+
+def _matches(given: Sequence[str], uris: Iterable[str], way: Callable[[str], str]) -> dict[str, str]:
+    """The uri that each of these names means, of those that mean one, if names are the same that `way` makes the same.
+
+    Args:
+        given: names of the truth.
+        uris: of the videos.
+    """
+    paths = {name: way(name) for name in given}
+    named = {_file_name(path) for path in paths.values()}
+    candidates: defaultdict[str, list[str]] = defaultdict(list)
+    for uri in uris:
+        if _file_name(path := way(uri)) in named:
+            candidates[path].append(uri)
+    tails = Counter(tail for path in candidates for tail in _tails(path))
+    of_tail = {tail: path for path in candidates for tail in _tails(path) if tail == path or tails[tail] == 1}
+    found = {}
+    for name, path in paths.items():
+        meant = of_tail.get(path) or next((tail for tail in _tails(path) if tail in candidates), None)
+        if meant is not None and len(candidates[meant]) == 1:
+            found[name] = candidates[meant][0]
+    return found
+
+
+def _with_twin(given: str, uris: Iterable[str]) -> str:
+    """A name; where a video looks the same, both with their code points."""
+    twin = next((uri for uri in uris if looks_alike(_file_name(given), _file_name(uri))), None)
+    return repr(given) if twin is None else f"{escaped(given)} (there is {escaped(twin)})"
 
 
 def _file_name(uri: str) -> str:
@@ -186,6 +236,6 @@ def _joined(cells: Iterable[str | None]) -> str | None:
     return SEPARATOR.join(dict.fromkeys(name for cell in known for name in classes_in(cell))) if known else None
 
 
-def _some(names: Iterable[str]) -> str:
+def _some(names: Iterable[str], show: Callable[[str], str] = repr) -> str:
     shown = list(dict.fromkeys(names))
-    return ", ".join(map(repr, shown[:MAX_NAMED])) + (", ..." if len(shown) > MAX_NAMED else "")
+    return ", ".join(map(show, shown[:MAX_NAMED])) + (", ..." if len(shown) > MAX_NAMED else "")

@@ -93,7 +93,7 @@ def train_rules(
     clips: Shards,
     compare_labels: Shards,
     compare_vocabularies: DataFrame,
-    compare_leak_check: dict[str, int],  # a dependency, so that a leak stops the run before hours of training
+    compare_leak_check: dict[str, Any],  # a dependency, so that a leak stops the run before hours of training
     train: TrainParams,
     compare: CompareParams,
 ) -> ShardJobs:
@@ -106,7 +106,7 @@ def train_rules(
 def probe_rules(
     benchmark_files: Folder,
     benchmark_sounds: Shards,
-    compare_leak_check: dict[str, int],
+    compare_leak_check: dict[str, Any],
     compare_networks: Shards,
     train: TrainParams,
     transfer_eval: TransferParams,

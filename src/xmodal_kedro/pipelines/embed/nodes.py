@@ -12,6 +12,7 @@ from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.sharding import spread
 from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
+from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,8 @@ def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> DataF
     table = pd.DataFrame(failed, columns=list(UnheardRecordings.to_schema().columns)).astype(str)
     rows = sum(shard.num_rows for shard in recording_embeddings.values())
     message = (
-        f"embed: {rows} windows of {len(source_videos)} recordings; {len(table)} could not be embedded to their end"
+        f"embed: {counted(rows, 'window')} of {counted(len(source_videos), 'recording')}; {len(table)} could not be "
+        "embedded to their end"
     )
     logger.info("%s%s", message, f" ({', '.join(sorted(set(table['reason'])))})" if len(table) else "")
     return table.sort_values("uri", ignore_index=True)

@@ -28,7 +28,7 @@ def embed_references(
 
 def embed_sounds(
     benchmark_sounds: Shards,
-    leak_check: dict[str, int],
+    leak_check: dict[str, Any],
     model_weights: dict[str, Any],
     model_card: dict[str, Any],
     transfer_eval: TransferParams,
@@ -92,7 +92,7 @@ def classify_zero_shot(
 def fine_tune_folds(
     benchmark_files: Folder,
     benchmark_sounds: Shards,
-    leak_check: dict[str, int],
+    leak_check: dict[str, Any],
     model_weights: dict[str, Any],
     model_card: dict[str, Any],
     transfer_eval: TransferParams,

@@ -79,7 +79,7 @@ def describe_results(
     transfer_results: DataFrame,
     transfer_predictions: DataFrame,
     transfer_gains: DataFrame,
-    leak_check: dict[str, int],
+    leak_check: dict[str, Any],
     confusion_matrix: Any,
     gain_intervals: Any,
     class_gains: Any,

@@ -48,8 +48,9 @@ def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
     )
     side = 210 + max(14, 44 - len(classes)) * len(classes)
     angle = -45 if few else -90
-    figure.update_xaxes(title="predicted", side="bottom", tickangle=angle, dtick=1, showgrid=False, constrain="domain")
-    figure.update_yaxes(title="true", autorange="reversed", dtick=1, showgrid=False, scaleanchor="x")
+    axis = {"type": "category", "dtick": 1, "showgrid": False}  # a class may be called 007
+    figure.update_xaxes(axis, title="predicted", side="bottom", tickangle=angle, constrain="domain")
+    figure.update_yaxes(axis, title="true", autorange="reversed", scaleanchor="x")
     figure.update_layout(template="plotly_white", width=side, height=side)
     return figure
 

@@ -127,7 +127,7 @@ def describe_results(
     values: pd.DataFrame,
     predictions: pd.DataFrame,
     gains: pd.DataFrame,
-    leak_check: Mapping[str, int],
+    leak_check: Mapping[str, Any],
     plots: ResultPlots,
 ) -> Section:
     """How good the network is on the benchmark, compared with what, and how certain that is.
@@ -136,7 +136,7 @@ def describe_results(
         values: `TransferResults` of one network and benchmark.
         predictions: `TransferPredictions`.
         gains: `TransferGains`.
-        leak_check: numbers of sources and sounds that were searched for leaks.
+        leak_check: numbers of sources and sounds that were searched for leaks, and what was noticed on the way.
         plots: of the results.
     """
     benchmark, complete = str(values["benchmark"].iloc[0]), bool(values["complete"].iloc[0])

@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.container import declared_duration_s, decode, find_stream, open_media, packets
+from xmodal_kedro.media.frames import Turn
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import MediaError
 
@@ -136,5 +137,5 @@ def rotation_deg(container: InputContainer, video: VideoStream) -> int:
     for packet in packets(container, video):
         if packet.is_keyframe:
             frames = decode(video, packet) + decode(video, None)
-            return next((90 * (round(frame.rotation / 90) % 4) for frame in frames), 0)
+            return Turn.of(frames[0]).rotation_deg if frames else 0
     return 0

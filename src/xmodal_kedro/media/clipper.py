@@ -19,6 +19,7 @@ from xmodal_kedro.media.clip_rows import Account, ClipRow
 from xmodal_kedro.media.container import declared_duration_s, find_stream, open_media, packets
 from xmodal_kedro.media.frames import Frame
 from xmodal_kedro.media.spans import Span, SpanPlanner, rms_dbfs
+from xmodal_kedro.media.video_stream import choose_video
 from xmodal_kedro.media.video_track import Interval, VideoTrack
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
@@ -55,7 +56,7 @@ def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = F
         audio = find_stream(container.streams.audio)
         if audio is None:
             raise MediaError("no_audio", "there is no audio stream")
-        video = None if sound_only else find_picture_stream(container)
+        video = None if sound_only else find_picture_stream(path, container)
         clipper = Clipper(audio, video, video_id, params)
         clips = clipper.read(container)
         if params.best_per_video is not None:
@@ -65,13 +66,13 @@ def clip_file(path: str, video_id: str, params: ClipParams, sound_only: bool = F
         yield clipper.account(container)
 
 
-def find_picture_stream(container: InputContainer) -> VideoStream:
+def find_picture_stream(path: str, container: InputContainer) -> VideoStream:
     """The video stream to use.
 
     Raises:
         MediaError: `no_picture`, if there is none.
     """
-    video = find_stream(container.streams.video)
+    video = choose_video(path, container)
     if video is None:
         raise MediaError("no_picture", "there is no video stream")
     return video

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 
 from xmodal_kedro.media.container import declared_duration_s, decode, find_stream, open_media, packets
 from xmodal_kedro.media.frames import Turn
+from xmodal_kedro.media.video_stream import choose_video
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import MediaError
 
@@ -40,7 +41,7 @@ def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
         audio = find_stream(container.streams.audio)
         if audio is None:
             raise MediaError("no_audio", "there is no audio stream")
-        video = picture_stream(container, params)
+        video = picture_stream(path, container, params)
         row = {**describe_sound(audio), **(describe_pictures(path, video, params) if video else SOUND_ALONE)}
         row["duration_s"] = duration_s(path, container, params)
         if video:
@@ -48,14 +49,14 @@ def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
     yield row
 
 
-def picture_stream(container: InputContainer, params: IngestParams) -> VideoStream | None:
+def picture_stream(path: str, container: InputContainer, params: IngestParams) -> VideoStream | None:
     """The video stream to use; None if only the audio of the file is used.
 
     Raises:
         MediaError: `no_picture` or `unknown_codec`, unless `ingest.audio_only` is set.
     """
     try:
-        video = find_stream(container.streams.video)
+        video = choose_video(path, container, params.video_track)
     except MediaError:
         if params.audio_only:
             return None
@@ -86,7 +87,7 @@ def describe_pictures(path: str, video: VideoStream, params: IngestParams) -> di
     width, height = video.codec_context.width, video.codec_context.height
     if not width or not height:  # also if there are more pixels than FFmpeg may decode
         with open_media(path, glance=True) as container:
-            context = container.streams.video[0].codec_context
+            context = container.streams[video.index].codec_context
             width, height = context.width, context.height
     if not width or not height:
         raise MediaError("corrupt", "its pictures have no size")

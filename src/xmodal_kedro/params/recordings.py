@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,9 +13,13 @@ class IngestParams(TimeLimit):
     """`parameters/ingest.yml`"""
 
     NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset({"shard_sources", "shard_gb"})
+    ADDED: ClassVar[dict[str, Any]] = {"video_track": None}
 
     audio_only: bool = False
     """Whether recordings without video are used too. They are labelled by the audio teacher alone."""
+    video_track: int | None = Field(None, ge=0)
+    """Number of the stream whose pictures are used, among all streams of a file, from 0. Null takes the one flagged
+    default, else the first; covers and thumbnails do not count."""
     max_duration_s: float = Field(14_400, gt=0)
     """Longer sources are rejected, seconds."""
     max_size_gb: float = Field(64, gt=0)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import pytest
@@ -22,6 +24,7 @@ from xmodal_kedro.reasons import MediaError
 
 FPS = 10
 EVERY = range(120)
+NO_FLAGS = Disposition(0)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Track:
 
     codec: str = "libx264"
     numbers: Sequence[int] = EVERY
-    flags: Disposition = Disposition(0)
+    flags: Disposition = NO_FLAGS
     pixels: str = "yuv420p"
 
 
@@ -73,34 +76,45 @@ def chosen(path: Path, index: int | None = None) -> int | None:
         return None if stream is None else stream.index
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
-@pytest.mark.parametrize(
-    ("tracks", "expected"),
-    [
-        ([THUMBNAIL, FILM], 1),
-        ([FILM, THUMBNAIL], 0),
-        ([PNG, FILM], 1),
-        ([STILL, FILM], 1),
-        ([SELDOM, FILM], 1),
-        ([CAMERA, FILM], 0),
-        ([FILM, DEFAULT_FILM], 1),
-        ([DEFAULT_FILM, FILM], 0),
-        ([FILM, FILM], 0),
-        ([THUMBNAIL], 0),
-    ],
-    ids="thumb-film film-thumb png-film still-film seldom-film camera-film second first neither only-thumb".split(),
-)
+TRACKS = {
+    "thumb-film": ([THUMBNAIL, FILM], 1),
+    "film-thumb": ([FILM, THUMBNAIL], 0),
+    "still-film": ([STILL, FILM], 1),
+    "seldom-film": ([SELDOM, FILM], 1),
+    "camera-film": ([CAMERA, FILM], 0),
+    "second": ([FILM, DEFAULT_FILM], 1),
+    "first": ([DEFAULT_FILM, FILM], 0),
+    "neither": ([FILM, FILM], 0),
+    "only-thumb": ([THUMBNAIL], 0),
+}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(("tracks", "expected"), TRACKS.values(), ids=TRACKS)
 def test_the_picture_is_what_moves(tmp_path, suffix, tracks, expected):
-    if suffix != ".mov" and PNG in tracks:
-        pytest.skip("PyAV writes PNG into MOV alone")
     assert chosen(write_tracks(tmp_path / f"tracks{suffix}", *tracks)) == expected
 
 
-def test_streams_flagged_as_something_else_are_used_only_alone(tmp_path):
-    flagged = Track(flags=Disposition.still_image)
+def test_a_png_beside_the_picture_is_none(tmp_path):
+    assert chosen(write_tracks(tmp_path / "tracks.mov", PNG, FILM)) == 1
 
-    assert chosen(write_tracks(tmp_path / "both.mkv", flagged, FILM)) in (0, 1)
-    assert chosen(write_tracks(tmp_path / "alone.mkv", flagged)) == 0
+
+@pytest.mark.parametrize("flag", [Disposition.still_image, Disposition.timed_thumbnails, Disposition.dependent])
+def test_streams_flagged_as_something_else_are_used_only_alone(flag):
+    flagged, film = stream_of(0, flag | Disposition.default), stream_of(1, NO_FLAGS)
+
+    assert choose_video("", container_of(flagged, film)) is film
+    assert choose_video("", container_of(flagged)) is flagged
+    assert choose_video("", container_of(stream_of(0, Disposition.attached_pic))) is None
+
+
+def stream_of(index: int, flags: Disposition) -> Any:
+    context = SimpleNamespace(name="h264")
+    return SimpleNamespace(index=index, disposition=flags, frames=100, codec_context=context, width=96, height=64)
+
+
+def container_of(*streams: Any) -> Any:
+    return SimpleNamespace(streams=SimpleNamespace(video=streams))
 
 
 def test_clips_and_metadata_are_of_the_chosen_stream(tmp_path):

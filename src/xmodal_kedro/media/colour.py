@@ -12,6 +12,13 @@ from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpola
 SDR_WHITE_NITS = 203.0
 """Luminance of diffuse white in PQ and HLG (ITU-R BT.2408-7, table 1). It becomes the white of the result, nearly."""
 
+OLD_WHITE_NITS = 100.0
+"""Where zimg, and FFmpeg's filter `zscale`, put the white of SDR unless they are told otherwise."""
+
+NEAR_WHITE, ABOVE_WHITE, MIN_WHITE_SHARE, MAX_ABOVE_SHARE = 0.04, 1.1, 0.005, 0.002
+"""A frame is SDR of the latter kind if at least the one share of its pixels are within the first of that white, and at
+most the other share exceed the second times it."""
+
 HLG_PEAK_NITS, HLG_GAMMA = 1000.0, 1.2
 """The display that HLG is shown on, and the exponent of its system (ITU-R BT.2100-2, table 5)."""
 
@@ -117,10 +124,20 @@ def _standard_pixels(rgb: np.ndarray, transfer: int, gamut: np.ndarray | None) -
     linear = np.maximum(linear, 0)
     if transfer in HDR:
         brightest = linear.max(2, keepdims=True)
+        exposure = _exposure(brightest)
+        linear, brightest = linear * exposure, brightest * exposure
         linear *= _compressed(brightest) / np.maximum(brightest, 1e-6)
     levels = np.power(np.minimum(linear[..., ::-1], 1), 1 / SRGB_GAMMA)
     pixels: np.ndarray = (255 * levels + 0.5).astype(np.uint8)
     return pixels
+
+
+def _exposure(brightest: np.ndarray) -> float:
+    """Factor that makes the frame's white 1, given the highest of each pixel's linear components."""
+    level = brightest * (SDR_WHITE_NITS / OLD_WHITE_NITS)
+    ends_there = np.mean(level > ABOVE_WHITE) < MAX_ABOVE_SHARE
+    reaches_it = np.mean(np.abs(level - 1) < NEAR_WHITE) >= MIN_WHITE_SHARE
+    return SDR_WHITE_NITS / OLD_WHITE_NITS if ends_there and reaches_it else 1.0
 
 
 def _compressed(level: np.ndarray) -> np.ndarray:

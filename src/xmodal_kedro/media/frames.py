@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import cv2
 import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.container import decode
+from xmodal_kedro.media.colour import bgr_pixels
 
 JPEG_QUALITY = cv2.IMWRITE_JPEG_QUALITY
+
+MAX_PIXEL_ASPECT = 8.0
+"""Pixels that are wider or higher than this are taken for an error of the file."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,16 @@ class Turn:
         horizontal, vertical = (c, b) if transposed else (a, d)
         return cls(transposed, horizontal < 0, vertical < 0)
 
+    @property
+    def rotation_deg(self) -> int:
+        """Counter-clockwise rotation, 0, 90, 180 or 270 degrees, after which the image is upright.
+
+        A mirrored image is mirrored horizontally before it is rotated.
+        """
+        if self.transposed:
+            return 270 if self.mirrored else 90
+        return 180 if self.upside_down else 0
+
     def apply(self, image: np.ndarray) -> np.ndarray:
         """The image turned upright: uint8 [height, width, 3]."""
         if self.transposed:
@@ -62,23 +75,39 @@ class Turn:
         return np.ascontiguousarray(image[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1])
 
 
-def encode_picture(frame: VideoFrame, turn: Turn, short_side_px: int, jpeg_quality: int) -> bytes:
-    """Turn a frame upright, scale its short side down to `short_side_px`, and compress it as JPEG."""
-    _, jpeg = cv2.imencode(".jpg", turn.apply(shrink(frame, short_side_px)), [JPEG_QUALITY, jpeg_quality])
-    return jpeg.tobytes()
+class PictureEncoder:
+    """Makes JPEGs of a stream's frames: upright, with square pixels, scaled down, in the colours of sRGB."""
+
+    def __init__(self, stream: VideoStream, short_side_px: int, jpeg_quality: int) -> None:
+        self._short_side_px = short_side_px
+        self._jpeg_quality = jpeg_quality
+        self._context = stream.codec_context
+        self._turn: Turn | None = None
+        declared = stream.sample_aspect_ratio  # the container's; without one, the codec's
+        self._container_aspect = declared if declared != self._context.sample_aspect_ratio else None
+
+    def jpeg(self, frame: VideoFrame) -> bytes:
+        """The frame, its short side at most as long as asked for. It is never scaled up."""
+        self._turn = self._turn or Turn.of(frame)
+        # PyAV has no aspect ratio on frames, but the decoder has that of the last one.
+        size = shrunk(frame, self._container_aspect or self._context.sample_aspect_ratio, self._short_side_px)
+        image = self._turn.apply(bgr_pixels(frame, *size))
+        _, jpeg = cv2.imencode(".jpg", image, [JPEG_QUALITY, self._jpeg_quality])
+        return jpeg.tobytes()
 
 
-def shrink(frame: VideoFrame, short_side_px: int) -> np.ndarray:
-    """A frame as BGR, uint8 [height, width, 3], its short side scaled down to `short_side_px`, never up.
+def shrunk(frame: VideoFrame, pixel_aspect: Fraction | None, short_side_px: int) -> tuple[int, int]:
+    """Width and height of a frame with square pixels whose short side is at most `short_side_px`.
 
-    Frames in YUV are scaled before they are converted, with half the chroma's resolution, as the JPEG has it too. That
-    is five times faster than converting first. The colour range and matrix are the frame's.
+    Args:
+        pixel_aspect: width of a pixel by its height. Values that no device uses are taken for 1.
     """
-    scale = min(1.0, short_side_px / min(frame.width, frame.height))
-    width, height = (max(round(side * scale), 1) for side in (frame.width, frame.height))
-    if frame.format.name.startswith("yuv"):
-        frame = frame.reformat(width, height, "yuv420p", interpolation=Interpolation.AREA, threads=1)
-    return frame.reformat(width, height, "bgr24", interpolation=Interpolation.AREA, threads=1).to_ndarray()
+    aspect = float(pixel_aspect or 1)
+    if not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
+        aspect = 1.0
+    width, height = frame.width * max(aspect, 1.0), frame.height / min(aspect, 1.0)
+    scale = min(1.0, short_side_px / min(width, height))
+    return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
 def packet_time_s(packet: Packet) -> float:
@@ -93,10 +122,3 @@ def frame_time_s(frame: VideoFrame, stream: VideoStream, otherwise_s: float) -> 
     if stamp is None or stream.time_base is None:
         return otherwise_s
     return float(stamp * stream.time_base)
-
-
-def decode_alone(packet: Packet[VideoStream], stream: VideoStream) -> list[VideoFrame]:
-    """The frame of a keyframe packet, without waiting for later packets; empty if it cannot be decoded."""
-    frames = decode(stream, packet) + decode(stream, None)
-    stream.codec_context.flush_buffers()
-    return frames

@@ -8,9 +8,11 @@ from typing import Any
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.container import decode, find_stream, open_media, packets, prepared_audio, prepared_video
+from xmodal_kedro.media.container import decode, open_media, packets, prepared_audio, prepared_video
+from xmodal_kedro.media.frames import Turn
 from xmodal_kedro.media.lengths import length_of
 from xmodal_kedro.media.sound_plan import SoundPlan, plan_sound, programme_of
+from xmodal_kedro.media.video_stream import choose_video
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import MediaError
 
@@ -45,7 +47,7 @@ def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
             raise MediaError("corrupt", "it holds no stream")
         if not container.streams.audio:
             raise MediaError("no_audio", "there is no audio stream")
-        video = picture_stream(container, params)
+        video = picture_stream(path, container, params)
         row = describe_pictures(path, video, params) if video else SOUND_ALONE
         plan = plan_sound(path, programme_of(container, video), params.audio_track)
         row = {**describe_sound(container, plan), **row}
@@ -56,14 +58,14 @@ def probe_file(path: str, params: IngestParams) -> Iterator[dict[str, Any]]:
     yield row
 
 
-def picture_stream(container: InputContainer, params: IngestParams) -> VideoStream | None:
+def picture_stream(path: str, container: InputContainer, params: IngestParams) -> VideoStream | None:
     """The video stream to use; None if only the audio of the file is used.
 
     Raises:
         MediaError: `no_picture` or `unknown_codec`, unless `ingest.audio_only` is set.
     """
     try:
-        video = find_stream(container.streams.video)
+        video = choose_video(path, container, params.video_track)
     except MediaError:
         if params.audio_only:
             return None
@@ -103,7 +105,7 @@ def describe_pictures(path: str, video: VideoStream, params: IngestParams) -> di
     width, height = video.codec_context.width, video.codec_context.height
     if not width or not height:  # also if there are more pixels than FFmpeg may decode
         with open_media(path, glance=True) as container:
-            context = container.streams.video[0].codec_context
+            context = container.streams[video.index].codec_context
             width, height = context.width, context.height
     if not width or not height:
         raise MediaError("corrupt", "its pictures have no size")
@@ -140,5 +142,5 @@ def rotation_deg(container: InputContainer, video: VideoStream) -> int:
     for packet in packets(container, video):
         if packet.is_keyframe:
             frames = decode(video, packet) + decode(video, None)
-            return next((90 * (round(frame.rotation / 90) % 4) for frame in frames), 0)
+            return Turn.of(frames[0]).rotation_deg if frames else 0
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +14,7 @@ class IngestParams(TimeLimit):
     """`parameters/ingest.yml`"""
 
     NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset({"shard_sources", "shard_gb"})
+    ADDED: ClassVar[dict[str, Any]] = {"video_track": None, "audio_track": None}
 
     audio_only: bool = False
     """Whether recordings without video are used too, and clips without a frame. They are labelled by the audio teacher
@@ -21,6 +22,9 @@ class IngestParams(TimeLimit):
     audio_track: str | None = None
     """Audio streams to use, by their index in the file, such as `1` or `1+2`, which are added. Null chooses: of the
     picture's programme the one flagged as default if it has sound, else the first that has; mono tracks together."""
+    video_track: int | None = Field(None, ge=0)
+    """Number of the stream whose pictures are used, among all streams of a file, from 0. Null takes the one flagged
+    default, else the first; covers and thumbnails do not count."""
     max_duration_s: float = Field(14_400, gt=0)
     """Longer sources are rejected, seconds."""
     max_size_gb: float = Field(64, gt=0)

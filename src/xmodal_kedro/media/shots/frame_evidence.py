@@ -10,7 +10,10 @@ FRAMES_AT_A_TIME = 256
 """Thumbnails that are compared together."""
 
 FRAMES_OF_CONTEXT = 32
-"""The last of them are compared again with what follows: a cut is cuts_s from the frames on both its sides."""
+"""The last of them are compared again with what follows: a cut is found from the frames on both its sides."""
+
+SECONDS_AT_A_TIME = 60.0
+"""Fewer are compared together where they lie so far apart."""
 
 
 class CutWatch:
@@ -29,11 +32,13 @@ class CutWatch:
         """Add the next frame.
 
         Returns:
-            Cuts cuts_s by now, seconds.
+            Cuts found by now, seconds.
         """
         self._times_s.append(time_s)
         self._thumbnails.append(thumbnail)
-        if len(self._times_s) < FRAMES_AT_A_TIME:
+        count = len(self._times_s)
+        slow = count > FRAMES_OF_CONTEXT and time_s - self._times_s[FRAMES_OF_CONTEXT] >= SECONDS_AT_A_TIME
+        if count < FRAMES_AT_A_TIME and not slow:
             return []
         cuts_s = self._between(self.seen_until_s, self._times_s[-FRAMES_OF_CONTEXT // 2])
         self.seen_until_s = self._times_s[-FRAMES_OF_CONTEXT // 2]

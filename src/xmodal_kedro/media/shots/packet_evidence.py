@@ -39,12 +39,14 @@ class Gop:
         times_s: presentation time of each packet, seconds.
         sizes: bytes of each packet.
         luma: thumbnail of the keyframe, where it was decoded.
+        has_pauses: whether a frame stays on screen for so long that every frame is worth decoding.
     """
 
     packets: Sequence[av.Packet]
     times_s: Sequence[float]
     sizes: Sequence[int]
     luma: np.ndarray | None
+    has_pauses: bool = False
 
     def head(self, packets: int) -> Gop:
         """Its first packets."""

@@ -1,0 +1,62 @@
+"""When the last frame of a stream leaves the screen."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+"""How Matroska files tell the length of a stream, which their frames do not."""
+
+
+def tagged_duration_s(stream: VideoStream) -> float:
+    """Duration in the tag that writers of Matroska files leave, seconds; 0 if there is none."""
+    found = DURATION_TAG.match(
+        next((value for key, value in stream.metadata.items() if key.startswith("DURATION")), "")
+    )
+    return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3]) if found else 0.0
+
+
+class StreamEnd:
+    """Follows the packets of a stream: its last frame stays for its own duration, or as long as its frames usually do.
+
+    The only frame of a stream, such as the cover of a song, stays for good.
+
+    Attributes:
+        start_s: earliest time of a frame that is shown; None before the first, seconds.
+        last_s: latest time of a frame.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self.start_s: float | None = None
+        self.last_s = -np.inf
+        self._count = 0
+        self._stated_s = tagged_duration_s(stream)
+        self._first_s: tuple[float, float] | None = None
+
+    def look_at(self, packet: Packet[VideoStream], time_s: float) -> None:
+        """Add the next packet and its presentation time."""
+        if not packet.is_discard:  # by an edit list, the first packets may be decoded but not shown
+            self.start_s = time_s if self.start_s is None else min(self.start_s, time_s)
+        self._count += 1
+        self.last_s = max(self.last_s, time_s)
+        self._stated_s = max(self._stated_s, self._by_durations_s(packet, time_s))
+
+    def _by_durations_s(self, packet: Packet[VideoStream], time_s: float) -> float:
+        """End of this frame by its duration. Where frames are reordered, durations follow the decoding order."""
+        duration_s = float((packet.duration or 0) * packet.time_base)
+        if packet.dts is None:
+            return time_s + duration_s
+        decoded_s = float(packet.dts * packet.time_base)
+        self._first_s = self._first_s or (time_s, decoded_s)
+        return max(time_s, decoded_s + self._first_s[0] - self._first_s[1]) + duration_s
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame so far ends, seconds."""
+        if self._count < 2 or self.start_s is None:
+            return np.inf
+        return max(self._stated_s, self.last_s + (self.last_s - self.start_s) / (self._count - 1))

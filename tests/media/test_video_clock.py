@@ -24,7 +24,7 @@ def packet(time_s: float) -> av.Packet:
 
 def placed(times_s: Sequence[float], jumps_at: dict[int, Jump] | None = None) -> list[float]:
     """New times of packets; `jumps_at` holds the audio's jumps by the number of packets before they are known."""
-    clock, jumps, shown = VideoClock(SimpleNamespace(average_rate=25)), [], []
+    clock, jumps, shown = VideoClock(SimpleNamespace(average_rate=25, time_base=Fraction(1, TICKS))), [], []
     for number, time_s in enumerate(times_s):
         if number in (jumps_at or {}):
             jumps.append(jumps_at[number])

@@ -55,13 +55,13 @@ def clip_file(
     cv2.setNumThreads(1)  # files are cut in parallel, one process each
     use = use or StreamUse.of(next(probe_file(path, IngestParams())))
     with open_media(path, glance=True) as container:
-        clipper = Clipper(container, video_id, params, use)
+        clipper = Clipper(path, container, video_id, params, use)
         clips = clipper.read()
         if params.best_per_video is not None:
             best = nlargest(params.best_per_video, clips, key=lambda clip: (clip.audio_rms_dbfs, -clip.start_s))
             clips = iter(sorted(best, key=lambda clip: clip.start_s))
         yield from clips
-        yield clipper.account(path)
+        yield clipper.account()
 
 
 class Clipper:
@@ -70,15 +70,15 @@ class Clipper:
     Its clock, in which clips are placed, starts with the first audio sample or frame.
     """
 
-    def __init__(self, container: InputContainer, video_id: str, params: ClipParams, use: StreamUse) -> None:
+    def __init__(self, path: str, container: InputContainer, video_id: str, params: ClipParams, use: StreamUse) -> None:
         plan = SoundPlan.parse(use.audio_track, use.channel_use, use.channels)
         video = prepared_video(container, use.video_track) if use.video_track >= 0 else None
-        self._container = container
+        self._path, self._container = path, container
         self._streams: list[Stream] = [container.streams[index] for index in plan.tracks] + ([video] if video else [])
         self._video_id = video_id
         self._params = params
         self._needs_frames = use.needs_frames
-        self._reader = RecordingReader(container, plan, video, CLIP_SAMPLE_RATE_HZ)
+        self._reader = RecordingReader(path, container, plan, video, CLIP_SAMPLE_RATE_HZ)
         self._video_track = VideoTrack(video, params) if video else None
         self._audio_buffer = AudioBuffer()
         self._planner = SpanPlanner(params)
@@ -105,17 +105,17 @@ class Clipper:
         if not self._clips:
             raise self._why_none()
 
-    def account(self, path: str) -> Account:
+    def account(self) -> Account:
         """What became of the rest, after the file has been read."""
         unseen = self._unseen_spans if self._needs_frames else 0
-        return Account(self._silent_spans, unseen, self._cut_short(path))
+        return Account(self._silent_spans, unseen, self._cut_short())
 
-    def _cut_short(self, path: str) -> tuple[str, str] | None:
+    def _cut_short(self) -> tuple[str, str] | None:
         """Reason and detail, if the file broke off or ends before the end that its header states."""
         known_s = self._audio_buffer.end_ms / 1000
         if self._reader.broke_off:
             return "corrupt", f"it breaks off after {known_s:.1f} s: {self._reader.broke_off}"
-        lost_s = lost_end_s(path, self._container, self._streams, self._reader.end_s)
+        lost_s = lost_end_s(self._path, self._container, self._streams, self._reader.end_s)
         if lost_s > max(LOST_END_S, LOST_SHARE * (known_s + lost_s)):
             return (
                 "corrupt",

@@ -10,11 +10,12 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import MAX_GAP_S
-from xmodal_kedro.media.container import packets
+from xmodal_kedro.media.cmaf import Shifts, read_shifts
+from xmodal_kedro.media.container import is_address, packets
 from xmodal_kedro.media.frames import packet_time_s
 from xmodal_kedro.media.sound_plan import SoundPlan
 from xmodal_kedro.media.sound_reader import SoundReader
-from xmodal_kedro.media.video_clock import VideoClock
+from xmodal_kedro.media.video_clock import VideoClock, decoding_time_s, move
 
 SILENCE_S = 60
 """Max silence that is passed on at once."""
@@ -26,6 +27,7 @@ class RecordingReader:
     The recording's own clock starts with its first audio sample or frame.
 
     Args:
+        path: of the file.
         container: the open file.
         plan: its audio.
         video: its video; None if only the audio is used.
@@ -39,8 +41,10 @@ class RecordingReader:
     """
 
     def __init__(
-        self, container: InputContainer, plan: SoundPlan, video: VideoStream | None, sample_rate_hz: int
+        self, path: str, container: InputContainer, plan: SoundPlan, video: VideoStream | None, sample_rate_hz: int
     ) -> None:
+        is_local_mp4 = "mov" in container.format.name and not is_address(path)
+        self._shifts = read_shifts(path) if is_local_mp4 else Shifts({})
         self.sound = SoundReader(container, plan, sample_rate_hz)
         self.origin_s: float | None = None
         self.end_s = 0.0
@@ -55,13 +59,17 @@ class RecordingReader:
     def steps(self) -> Iterator[list[Packet[VideoStream]]]:
         """Read on, packet by packet, and return the video packets that can be placed then."""
         streams = [*self.sound.streams, *([self._video] if self._video else [])]
+        ticks_s = {stream.index: float(stream.time_base or 1) for stream in streams}
+        late_s = {stream.index: self._shifts.sound_s(stream.id) for stream in self.sound.streams}
         reading = packets(self._container, *streams)
         for packet in reading:
             if packet.pts is not None:
-                self.end_s = max(self.end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                end_s = (packet.pts + (packet.duration or 0)) * ticks_s[packet.stream_index]
+                self.end_s = max(self.end_s, end_s)
             if self._video and packet.stream_index == self._video.index:
                 yield self._placed(packet)
             else:
+                move(packet, -late_s[packet.stream_index], ticks_s[packet.stream_index])
                 self.sound.look_at(packet)
                 self._set_origin()
                 yield []
@@ -83,12 +91,17 @@ class RecordingReader:
             yield audio_T
 
     def _placed(self, packet: Packet[VideoStream]) -> list[Packet[VideoStream]]:
-        assert self._video_clock
+        assert self._video_clock and self._video
+        if self._shifts.tracks:
+            tick_s = float(self._video.time_base or 1)
+            late_s = self._shifts.frame_s(self._video.id, decoding_time_s(packet, tick_s))
+            move(packet, -late_s, tick_s)
         placed = list(self._video_clock.look_at(packet, self.sound.jumps))
-        for shown in placed:
-            if not shown.is_discard:  # by an edit list, the first packets may be decoded but not shown
-                time_s = packet_time_s(shown)
-                self._seen_from_s = time_s if self._seen_from_s is None else min(self._seen_from_s, time_s)
+        if self.origin_s is None:
+            for shown in placed:
+                if not shown.is_discard:  # by an edit list, the first packets may be decoded but not shown
+                    time_s = packet_time_s(shown)
+                    self._seen_from_s = time_s if self._seen_from_s is None else min(self._seen_from_s, time_s)
         return placed
 
     def _set_origin(self) -> None:

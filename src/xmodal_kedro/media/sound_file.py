@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.media.container import find_stream, open_media
+from xmodal_kedro.media.container import open_media
 from xmodal_kedro.media.recording import RecordingReader
 from xmodal_kedro.media.sound_plan import plan_sound, programme_of
+from xmodal_kedro.media.video_stream import choose_video
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
 
@@ -48,10 +49,10 @@ def sound_of_file(path: str, sample_rate_hz: int = CLIP_SAMPLE_RATE_HZ, with_lea
     """
     with open_media(path, glance=True) as container:
         try:
-            video = find_stream(container.streams.video) if with_lead else None
+            video = choose_video(path, container) if with_lead else None
         except MediaError:  # no decoder for it
             video = None
         plan = plan_sound(path, programme_of(container, video))
-        reader = RecordingReader(container, plan, video, sample_rate_hz)
+        reader = RecordingReader(path, container, plan, video, sample_rate_hz)
         for _ in reader.steps():
             yield from reader.take()

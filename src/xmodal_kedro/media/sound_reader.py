@@ -35,24 +35,29 @@ class SoundReader:
             for stream, mix in zip(self.streams, plan.mixes, strict=True)
         }
         self._waiting = [np.empty(0, np.int16) for _ in self._tracks]
-        self._is_aligned = len(self._tracks) == 1
+        self._only = next(iter(self._tracks.values())) if len(self._tracks) == 1 else None
+        self._is_aligned = False
         self._ended = False
 
     @property
     def start_s(self) -> float | None:
         """Presentation time of the first sample in the file's own clock, seconds; None before it is known."""
+        if self._only:
+            return self._only.start_s
         starts_s = [track.start_s for track in self._tracks.values() if self._counts(track)]
         return None if not starts_s or None in starts_s else min(starts_s)  # type: ignore[type-var]
 
     @property
     def sample_count(self) -> int:
         """Samples so far, including those taken."""
+        if self._only:
+            return self._only.sample_count
         return max(track.sample_count for track in self._tracks.values())
 
     @property
     def jumps(self) -> Sequence[Jump]:
         """Points where the clock was set."""
-        return next(iter(self._tracks.values())).clock.jumps
+        return (self._only or next(iter(self._tracks.values()))).clock.jumps
 
     def look_at(self, packet: Packet[AudioStream]) -> None:
         """Add the audio of one packet of `streams`.
@@ -72,8 +77,8 @@ class SoundReader:
         """Remove and return audio that was not taken before: int16 [samples]; see `AudioTrack.take`."""
         if self.start_s is None:
             return np.empty(0, np.int16)
-        if len(self._tracks) == 1:
-            return next(iter(self._tracks.values())).take()
+        if self._only:
+            return self._only.take()
         self._align()
         for at, track in enumerate(self._tracks.values()):
             self._waiting[at] = np.concatenate([self._waiting[at], track.take()])

@@ -33,6 +33,7 @@ class StreamEnd:
     def __init__(self, stream: VideoStream) -> None:
         self.start_s: float | None = None
         self.last_s = -np.inf
+        self._tick_s = float(stream.time_base or 1)
         self._count = 0
         self._stated_s = tagged_duration_s(stream)
         self._first_s: tuple[float, float] | None = None
@@ -47,10 +48,10 @@ class StreamEnd:
 
     def _by_durations_s(self, packet: Packet[VideoStream], time_s: float) -> float:
         """End of this frame by its duration. Where frames are reordered, durations follow the decoding order."""
-        duration_s = float((packet.duration or 0) * packet.time_base)
+        duration_s = (packet.duration or 0) * self._tick_s
         if packet.dts is None:
             return time_s + duration_s
-        decoded_s = float(packet.dts * packet.time_base)
+        decoded_s = packet.dts * self._tick_s
         self._first_s = self._first_s or (time_s, decoded_s)
         return max(time_s, decoded_s + self._first_s[0] - self._first_s[1]) + duration_s
 

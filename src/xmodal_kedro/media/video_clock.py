@@ -10,7 +10,6 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import MAX_GAP_S, MAX_REPEATED_S, Jump
-from xmodal_kedro.media.frames import packet_time_s
 
 ALIKE_S, ALIKE_SHARE = 2.0, 0.1
 """Jumps of audio and video are the same one if they differ by less than this, in seconds or as a fraction of the jump.
@@ -29,6 +28,7 @@ class VideoClock:
 
     def __init__(self, stream: VideoStream) -> None:
         self._frame_s = float(1 / stream.average_rate) if stream.average_rate else 0.04
+        self._tick_s = float(stream.time_base or 1)
         self._shift_s = 0.0
         self._last_s = -math.inf
         self._used_jumps = 0
@@ -52,26 +52,29 @@ class VideoClock:
 
     def _placed(self, jumps: Sequence[Jump], ended: bool) -> Iterator[Packet[VideoStream]]:
         while self._held:
-            time_s = _decoding_time_s(self._held[0])
+            time_s = self._time_s(self._held[0])
             step_s = time_s - self._last_s
             if -MAX_REPEATED_S <= step_s <= MAX_GAP_S or math.isinf(step_s):
                 self._last_s = time_s
             elif self._is_single(step_s):
-                _move(self._held[0], -step_s)  # to the time of the packet before
+                move(self._held[0], -step_s, self._tick_s)  # to the time of the packet before
             elif not self._follow_jump(step_s, jumps, ended):
                 return
             else:
                 self._last_s = time_s
             packet = self._held.popleft()
             self._held_bytes -= packet.size
-            _move(packet, -self._shift_s)
+            move(packet, -self._shift_s, self._tick_s)
             yield packet
+
+    def _time_s(self, packet: Packet[VideoStream]) -> float:
+        return decoding_time_s(packet, self._tick_s)
 
     def _is_single(self, step_s: float) -> bool:
         """Whether the packet after the first one that waits is back where it should be."""
         if len(self._held) < 2:
             return False
-        return abs(_decoding_time_s(self._held[1]) - self._last_s) < min(MAX_REPEATED_S, abs(step_s) / 2)
+        return abs(self._time_s(self._held[1]) - self._last_s) < min(MAX_REPEATED_S, abs(step_s) / 2)
 
     def _follow_jump(self, step_s: float, jumps: Sequence[Jump], ended: bool) -> bool:
         """Adopt a jump, or find that it is none; False while that is not known."""
@@ -81,7 +84,7 @@ class VideoClock:
                 self._shift_s += jump_s
                 self._used_jumps = index + 1
                 return True
-        waited_s = _decoding_time_s(self._held[-1]) - _decoding_time_s(self._held[0])
+        waited_s = self._time_s(self._held[-1]) - self._time_s(self._held[0])
         if not ended and waited_s < MAX_HELD_S and self._held_bytes < MAX_HELD_BYTES:
             return False
         if step_s < 0:
@@ -89,15 +92,21 @@ class VideoClock:
         return True
 
 
-def _decoding_time_s(packet: Packet[VideoStream]) -> float:
-    if packet.dts is None:
-        return packet_time_s(packet)
-    return float(packet.dts * packet.time_base)
+def decoding_time_s(packet: Packet, tick_s: float) -> float:
+    """Decoding time of a packet, seconds; its presentation time if it has none.
+
+    Args:
+        packet: a packet.
+        tick_s: time base of its stream. That of the packet is a fraction, with which arithmetic is slow.
+    """
+    stamp = packet.pts if packet.dts is None else packet.dts
+    return (stamp or 0) * tick_s
 
 
-def _move(packet: Packet[VideoStream], by_s: float) -> None:
+def move(packet: Packet, by_s: float, tick_s: float) -> None:
+    """Add to the timestamps of a packet, seconds."""
     if by_s:
-        ticks = round(by_s / packet.time_base)
+        ticks = round(by_s / tick_s)
         if packet.pts is not None:
             packet.pts += ticks
         if packet.dts is not None:

@@ -17,6 +17,7 @@ from xmodal_kedro.evaluation.rules import train_on_rule
 from xmodal_kedro.evaluation.sounds import decode_sounds
 from xmodal_kedro.labels.counts import survey_shards
 from xmodal_kedro.labels.merge import merge_shard
+from xmodal_kedro.media.clip_rows import StreamUse
 from xmodal_kedro.media.clip_shard import VideoSource, clip_shard
 from xmodal_kedro.media.probe import SourceFile, probe_shard
 from xmodal_kedro.params import (
@@ -42,14 +43,11 @@ from xmodal_kedro.teachers.protocol import TeacherFiles
 
 OPTIONS = {"compression": "none", "row_group_size": 64}
 RECORDED = {
-    "probe": "a13ffbd29a8e7aacc320241c3f18350e",
-    "clip": "788d09af962462e6097b2cc0d34a0d66",
     "sign_clips": "b6e0aeeaf04217164be22158d15fcddd",
     "label": "1eea9dbee8ccd9ddf9e10cd8c052e9d1",
     "teacher_embeddings": "31331061ad872f124a45a6eb611b19fe",
     "merge_labels": "45d9e49f18707d514291de8c02f27f12",
     "survey_labels": "74101401b07c51923e77e63c3692cb86",
-    "decode_benchmark": "df691658efc215d25c3c4bce14e563fd",
     "embed_benchmark": "b87a641ecc8c6aa5889c63b71415c904",
     "compare_train": "e465605d436b7d45b125ed2583de337e",
     "sample_video": "db943f4eec8aaced59841e1640ff4a09",
@@ -57,6 +55,10 @@ RECORDED = {
     "sample_visual_teacher": "4223c4461b06c1f5e0f89fd63fb10c8c",
     "bytes": "65106ef582a8964ea9feb6522dd888de",
 }
+
+
+RAISED = ("probe", "clip", "decode_benchmark")
+"""Recipes that give other results than version 0.1 did."""
 
 
 class Stored:
@@ -93,7 +95,9 @@ def jobs(tmp_path: Path) -> dict[str, Callable]:
         "probe": partial(
             probe_shard, (SourceFile(FileRef("a.mp4", "/a.mp4", 10, 5, "etag")),), IngestParams(shard_sources=4)
         ),
-        "clip": partial(clip_shard, (VideoSource("v", "u", None, 1, True),), ClipParams(shard_mb=8)),
+        "clip": partial(
+            clip_shard, (VideoSource("v", "u", None, 1, StreamUse("1", "1*c0", 1, -1)),), ClipParams(shard_mb=8)
+        ),
         "sign_clips": partial(sign_shard, clips),
         "label": partial(label_shard, clips, TeacherFiles((file,), None), LabelTask(card, LabelParams(top_k=3))),
         "teacher_embeddings": partial(
@@ -136,32 +140,40 @@ def test_a_job_has_the_fingerprint_that_version_0_1_gave_it(name: str, jobs: dic
 
 
 def test_each_python_version_gave_its_own(jobs: dict[str, Callable]) -> None:
-    assert len(legacy_fingerprints(jobs["clip"], OPTIONS)) == 3
+    assert len(legacy_fingerprints(jobs["label"], OPTIONS)) == 3
+
+
+def rules_job(params: TrainParams) -> CheckedShardJob:
+    """The job of `compare_train` with other parameters."""
+    vocabulary = pd.DataFrame({"index": [0], "name": ["dog"]})
+    clips, labels = Stored("clips"), Stored("labels")
+    return CheckedShardJob(
+        partial(train_on_rule, "union", {"s": clips}, {"s": labels}, vocabulary, params), "RuleNetworks"
+    )
 
 
 def test_other_parameters_are_not_recognised() -> None:
-    job = partial(clip_shard, (VideoSource("v", "u", None, 1, True),), ClipParams(shard_mb=8, min_s=3.5))
-    assert RECORDED["clip"] not in legacy_fingerprints(CheckedShardJob(job, "Clips"), OPTIONS)
+    assert RECORDED["compare_train"] in legacy_fingerprints(rules_job(TrainParams(model="vggish")), OPTIONS)
+    other = TrainParams(model="vggish", epochs=3)
+    assert RECORDED["compare_train"] not in legacy_fingerprints(rules_job(other), OPTIONS)
 
 
 def test_a_raised_recipe_version_is_not_recognised(jobs: dict[str, Callable], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clip_shard, "recipe", Recipe("clip", 2))
-    assert legacy_fingerprints(jobs["clip"], OPTIONS) == set()
+    monkeypatch.setattr(label_shard, "recipe", Recipe("label", 2))
+    assert legacy_fingerprints(jobs["label"], OPTIONS) == set()
+    for name in RAISED:
+        assert legacy_fingerprints(jobs[name], OPTIONS) == set()
 
 
 def test_a_field_that_was_added_since_counts_only_where_it_is_set() -> None:
-    class Grown(ClipParams):
+    class Grown(TrainParams):
         """A class with the name that it had in version 0.1."""
 
         loudest_first: bool = False
 
-    Grown.__name__ = "ClipParams"
-    sources = (VideoSource("v", "u", None, 1, True),)
-    assert RECORDED["clip"] in legacy_fingerprints(
-        CheckedShardJob(partial(clip_shard, sources, Grown(shard_mb=8)), "Clips"), OPTIONS
-    )
-    grown = Grown(shard_mb=8, loudest_first=True)
-    assert legacy_fingerprints(CheckedShardJob(partial(clip_shard, sources, grown), "Clips"), OPTIONS) == set()
+    Grown.__name__ = "TrainParams"
+    assert RECORDED["compare_train"] in legacy_fingerprints(rules_job(Grown(model="vggish")), OPTIONS)
+    assert legacy_fingerprints(rules_job(Grown(model="vggish", loudest_first=True)), OPTIONS) == set()
 
 
 def test_a_recipe_that_came_later_has_none() -> None:

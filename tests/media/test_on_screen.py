@@ -33,10 +33,9 @@ SLIDES = {
     "uneven": [0, 3, 4, 31, 35, 36, 37, 90, 91, 92, 93, 140, 160, 161, 180],
     "one-for-minutes": [0, 1, 2],
     "first-is-late": [21, 60, 61, 62, 150],
-    "steady": [*range(240)],
 }
 RANDOM = np.random.default_rng(5)
-SLIDES |= {f"random-{share}": sorted(RANDOM.choice(240, 240 * share // 100, replace=False)) for share in (4, 8, 20)}
+SLIDES |= {f"random-{share}": sorted(RANDOM.choice(240, 240 * share // 100, replace=False)) for share in (4, 20)}
 
 
 def frames_on_screen(path: Path) -> dict[int, tuple[float, float]]:
@@ -65,12 +64,12 @@ def assert_on_screen(clips: list[ClipRow], frames: dict[int, tuple[float, float]
             assert time_s == pytest.approx(start_s, abs=0.002)
 
 
-@pytest.mark.parametrize("keyframe_every", [1, 7, 10_000])
-@pytest.mark.parametrize("slides", SLIDES.values(), ids=SLIDES)
-@pytest.mark.parametrize("coding", CODINGS, ids=str)
+@pytest.mark.parametrize("keyframe_every", [7, 10_000])
+@pytest.mark.parametrize("slides", SLIDES)
+@pytest.mark.parametrize("coding", CODINGS[:5], ids=str)
 def test_a_clip_shows_what_is_on_screen_however_seldom_frames_come(tmp_path, coding, slides, keyframe_every):
     path = write_media(
-        tmp_path / f"slides{coding.suffix}", coding, 60.0, picture_numbers=slides, keyframe_every=keyframe_every
+        tmp_path / f"slides{coding.suffix}", coding, 60.0, picture_numbers=SLIDES[slides], keyframe_every=keyframe_every
     )
     frames = frames_on_screen(path)
 
@@ -83,8 +82,8 @@ def test_a_clip_shows_what_is_on_screen_however_seldom_frames_come(tmp_path, cod
 
 
 @pytest.mark.parametrize("frames_per_clip", [1, 4])
-@pytest.mark.parametrize("slides", ["every-5-s", "uneven", "random-8", "random-20"])
-@pytest.mark.parametrize("coding", CODINGS[:4], ids=str)
+@pytest.mark.parametrize("slides", ["every-5-s", "uneven", "random-20"])
+@pytest.mark.parametrize("coding", CODINGS[:3], ids=str)
 def test_frames_that_are_stored_early_are_those_on_screen(tmp_path, monkeypatch, coding, slides, frames_per_clip):
     monkeypatch.setattr("xmodal_kedro.media.video_track.MAX_PACKET_BYTES", 500)
     path = write_media(

@@ -114,7 +114,7 @@ def packet_time_s(packet: Packet) -> float:
     """Presentation time of a packet, seconds; its decoding time if it has no presentation time."""
     stamp = packet.pts if packet.pts is not None else packet.dts
     base = packet.time_base
-    return (stamp or 0) * base.numerator / base.denominator  # arithmetic with fractions is slow
+    return (stamp or 0) * base.numerator / base.denominator  # exact, and much faster than as a fraction
 
 
 def frame_time_s(frame: VideoFrame, stream: VideoStream, otherwise_s: float) -> float:

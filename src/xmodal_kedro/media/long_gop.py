@@ -14,6 +14,9 @@ from xmodal_kedro.media.shots.frame_evidence import CutWatch
 from xmodal_kedro.media.shots.thumbnails import luma_thumbnail
 from xmodal_kedro.media.still_picture import StillWatch
 
+PACKETS_AT_A_TIME = 100
+"""Packets whose sizes are looked at together."""
+
 
 class LongGop:
     """Stores frames of the GOP, and looks at all for cuts and changes. While it is open, nothing else is decoded.
@@ -29,6 +32,8 @@ class LongGop:
         self._thinning = thinning
         self._still = still
         self._watch = CutWatch()
+        self._times_s: list[float] = []
+        self._sizes: list[int] = []
 
     @property
     def seen_until_s(self) -> float:
@@ -37,6 +42,11 @@ class LongGop:
 
     def add(self, packet: Packet[VideoStream], time_s: float) -> None:
         """Go on with the next packet and its presentation time."""
+        self._times_s.append(time_s)
+        self._sizes.append(packet.size)
+        if len(self._sizes) == PACKETS_AT_A_TIME:
+            self._still.add_packets(self._times_s, self._sizes)
+            self._times_s, self._sizes = [], []
         self._look_at(self._decoder.add(packet, time_s))
 
     def release_decoder(self) -> None:

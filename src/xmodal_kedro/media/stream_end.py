@@ -33,10 +33,10 @@ class StreamEnd:
     def __init__(self, stream: VideoStream) -> None:
         self.start_s: float | None = None
         self.last_s = -np.inf
-        self._tick_s = float(stream.time_base or 1)
+        self._tick_s = float(stream.time_base or 0)
         self._count = 0
         self._stated_s = tagged_duration_s(stream)
-        self._first_s: tuple[float, float] | None = None
+        self._delay_s: float | None = None
 
     def look_at(self, packet: Packet[VideoStream], time_s: float) -> None:
         """Add the next packet and its presentation time."""
@@ -44,16 +44,12 @@ class StreamEnd:
             self.start_s = time_s if self.start_s is None else min(self.start_s, time_s)
         self._count += 1
         self.last_s = max(self.last_s, time_s)
-        self._stated_s = max(self._stated_s, self._by_durations_s(packet, time_s))
-
-    def _by_durations_s(self, packet: Packet[VideoStream], time_s: float) -> float:
-        """End of this frame by its duration. Where frames are reordered, durations follow the decoding order."""
-        duration_s = (packet.duration or 0) * self._tick_s
-        if packet.dts is None:
-            return time_s + duration_s
-        decoded_s = packet.dts * self._tick_s
-        self._first_s = self._first_s or (time_s, decoded_s)
-        return max(time_s, decoded_s + self._first_s[0] - self._first_s[1]) + duration_s
+        # Where frames are reordered, durations follow the decoding order.
+        decoded_s = time_s if packet.dts is None else packet.dts * self._tick_s
+        if self._delay_s is None:
+            self._delay_s = time_s - decoded_s
+        end_s = max(time_s, decoded_s + self._delay_s) + (packet.duration or 0) * self._tick_s
+        self._stated_s = max(self._stated_s, end_s)
 
     @property
     def end_s(self) -> float:

@@ -18,7 +18,7 @@ from xmodal_kedro.media.open_gop import OpenGop
 from xmodal_kedro.media.shots.boundaries import LATENESS_S, ShotBoundaryDetector
 from xmodal_kedro.media.shots.packet_evidence import Gop
 from xmodal_kedro.media.shots.thumbnails import luma_thumbnail
-from xmodal_kedro.media.still_picture import StillWatch
+from xmodal_kedro.media.still_picture import EXAMINED_FRAMES, StillWatch
 from xmodal_kedro.media.stream_end import StreamEnd
 from xmodal_kedro.params import ClipParams
 
@@ -42,8 +42,7 @@ class Interval(NamedTuple):
 class VideoTrack:
     """Collects frames, keyframe times and cuts of one video stream. All times are in the file's own clock, seconds.
 
-    Keyframes are decoded when they are demuxed, with a spacing that gives every clip a few. Other packets are kept,
-    undecoded, until no clip can need them.
+    Keyframes are decoded when they are demuxed, with a spacing that gives every clip a few. Other packets are kept.
 
     Attributes:
         stream: the stream.
@@ -57,7 +56,7 @@ class VideoTrack:
         self._spacing_s = params.min_s / params.frames_per_clip
         self._flags_lie = False
         self._end = StreamEnd(stream)
-        self._still = StillWatch()
+        self._still = StillWatch(stream.width, stream.height, stream.codec_context.name)
         self._decoder = GopDecoder(stream, params.min_s)
         self._store = FrameStore(PictureEncoder(stream, params.frame_short_side_px, params.jpeg_quality))
         self._detector = ShotBoundaryDetector(self._thumbnails)
@@ -106,7 +105,7 @@ class VideoTrack:
         return self._store.latest_s > -np.inf
 
     def is_still(self, interval: Interval) -> bool:
-        """Whether one image is on screen during an interval and for some time around it, as far as is known."""
+        """Whether one image is on screen during an interval and around it, as far as is known."""
         return self._still.is_still(interval.start_s, interval.end_s)
 
     def take_keyframes(self) -> list[float]:
@@ -122,12 +121,11 @@ class VideoTrack:
     def show(self, intervals: Iterable[Interval]) -> dict[Interval, list[Frame]]:
         """Frames for intervals of time that are still kept. Each is on screen during its interval.
 
-        They are the interval's keyframes; if it has none, its first frame that can be had cheaply; if it has no frame
-        at all, the one still on screen, unless the stream has long ended. If nothing can be decoded, there are none.
+        They are its keyframes; if it has none, another frame that begins in it; if it has no frame at all, the one
+        still on screen, unless the stream has long ended. If nothing can be decoded, there are none.
         """
-        shown = {
-            interval: self._store.spread(*interval, self._params.frames_per_clip) for interval in sorted(intervals)
-        }
+        count = self._params.frames_per_clip
+        shown = {interval: self._store.spread(*interval, count) for interval in sorted(intervals)}
         for find in (self._from_keyframes, self._from_other_frames, self._from_the_screen):
             missing = [interval for interval, frames in shown.items() if not frames]
             if missing:
@@ -193,7 +191,9 @@ class VideoTrack:
         elif self._open:
             end_s = following[0] if following else self._end.end_s
             gop = self._open.close(end_s, self._decoder.pause_s)
-            self._still.add_gop(gop.times_s, gop.sizes, end_s)
+            if self._still.add_packets(gop.times_s, gop.sizes):
+                for timed in self._thumbnails(gop.head(EXAMINED_FRAMES)):
+                    self._still.add_frame(*timed)
             self._cuts_s += self._detector.look_at(gop, following)
             self._closed.append(gop)
         self._open = None

@@ -89,7 +89,7 @@ def _refuse_deleted(path: Path) -> None:
     if path.is_file():
         return
     try:
-        last = _git(Path.cwd(), "log", "-1", "--diff-filter=d", "--format=%h", "--", path.name)
+        last = _git(Path.cwd(), "log", "-1", "--diff-filter=ACMRT", "--format=%h", "--", path.name)
     except (OSError, subprocess.CalledProcessError):
         return  # no repository, which remembers no lock
     if last:

@@ -19,6 +19,7 @@ SLOWEST_FIRST = (
     "training/test_launch.py",
     "test_dvc.py",
     "test_cluster.py",
+    "formats/test_formats.py",
     "test_dvc_commands.py",
     "pipelines/test_transfer_eval.py",
     "hooks/test_unfinished.py",

@@ -182,6 +182,20 @@ def test_a_benchmark_without_its_metadata_is_refused(
     assert "meta/esc50.csv is missing" in message
 
 
+def test_too_few_clips_for_what_is_asked_are_refused_with_the_number_needed(
+    project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / "own" / f"{name}.wav").write_bytes(b"not opened")
+    (tmp_path / "own" / "clips.csv").write_text(
+        "file,label,fold\na.wav,hum,1\nb.wav,hum,2\nc.wav,tick,1\nd.wav,tick,2\n"
+    )
+    asked = {"transfer_eval": {"benchmark": "csv", "protocols": ["fine_tune"]}, "csv": tmp_path / "own"}
+    message = error_of(project, monkeypatch, None, good | asked)
+    assert re.search(r"benchmark_files: too few clips .*fold 1 .* hum, which has 1, and 2 are needed", message)
+
+
 def test_a_place_that_cannot_be_written_is_refused(
     project: Project, monkeypatch: pytest.MonkeyPatch, good: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -68,14 +68,17 @@ class ProjectContext(KedroContext):
             raise click.ClickException(
                 f"--params has unknown names: {', '.join(unknown)}; it takes {', '.join(sorted(known))}"
             )
-        empty = sorted(name for name, value in (self._runtime_params or {}).items() if name in PLACES and not value)
-        if empty:  # such as an unset shell variable: the default would be used silently
-            raise click.ClickException(f"--params {empty[0]}= is empty: set a path, or leave it out")
-        for name in sorted(PLACES & set(self._runtime_params or {})):
-            value = self._runtime_params[name]
-            if not isinstance(value, str | PathLike):  # of a file or a notebook: `kedro run` keeps what is typed
-                raise click.ClickException(
-                    f"the path {name} is the {type(value).__name__} {value!r} and no text: put it in quotes as it is "
-                    f'called, `{name}: "{value}"` in a file of --config, `{{"{name}": "{value}"}}` in Python, '
-                    f"--params \"{name}='{value}'\" elsewhere"
-                )
+        self._refuse_wrong_places()
+
+    def _refuse_wrong_places(self) -> None:
+        for name, value in sorted((self._runtime_params or {}).items()):
+            if name not in PLACES or (value and isinstance(value, str | PathLike)):
+                continue
+            if value is None or value == "":  # such as an unset shell variable: the default would be used silently
+                raise click.ClickException(f"--params {name}= is empty: set a path, or leave it out")
+            # From a file or a notebook: `kedro run` itself keeps what is typed.
+            raise click.ClickException(
+                f"the path {name} is the {type(value).__name__} {value!r} and no text: put it in quotes as it is "
+                f'called, `{name}: "{value}"` in a file of --config, `{{"{name}": "{value}"}}` in Python, '
+                f"--params \"{name}='{value}'\" elsewhere"
+            )

@@ -34,6 +34,20 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"x;uri\n1;a.mp4\n",
+        "x\turi\n1\ta.mp4\n".encode("utf-16"),
+        b"x,URI\n1,a.mp4\n",
+    ],
+    ids=["semicolons", "utf-16-tabs", "capitals"],
+)
+def test_a_manifest_may_be_what_a_spreadsheet_saves(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "list.csv").write_bytes(content)
+    assert read_manifest(manifest(tmp_path / "list.csv")) == ["a.mp4"]
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", r"list.csv must have one column uri, but its columns are -"),

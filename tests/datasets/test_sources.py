@@ -296,3 +296,23 @@ def test_a_web_server_is_listed_by_its_pages_and_asked_for_sizes(tree: Path, tmp
         (tmp_path / "list.csv").write_text(f"uri\n{address}/d.mp4\n{address}/gone.mp4\n")
         assert [file.size_bytes for file in sources(tmp_path / "list.csv").load().values()] == [5, 0]
         assert listed(f"{address}/d.mp4") == ["d.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("written", "called"),
+    [
+        ("trip\\a.mp4", "trip/a.mp4"),
+        ("trip/a.mp4 ", "trip/a.mp4"),
+        ("k\u00fcche/a.mp4", "ku\u0308che/a.mp4"),
+        ("ku\u0308che/a.mp4", "k\u00fcche/a.mp4"),
+    ],
+)
+def test_a_row_of_a_manifest_finds_a_local_file_that_it_spells_in_another_way(
+    tmp_path: Path, written: str, called: str
+) -> None:
+    (tmp_path / called).parent.mkdir()
+    (tmp_path / called).write_bytes(b"some bytes")
+    (tmp_path / "list.csv").write_text(f"uri\n{written}\nmissing.mp4\n")
+    found = sources(tmp_path / "list.csv").load()
+    assert found[written].path == str(tmp_path / called)
+    assert found["missing.mp4"].size_bytes == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import logging
@@ -12,12 +13,14 @@ import pyarrow.parquet as pq
 
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.storage import FileRef
+from xmodal_kedro.storage.text_tables import decode, find_separator, stripped
 from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
 
 COLUMN = "uri"
 SUFFIXES = (".csv", ".parquet")
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def is_manifest(address: str) -> bool:
@@ -47,15 +50,22 @@ def read_manifest(file: FileRef) -> list[str]:
 
 
 def _csv_column(file: FileRef) -> Iterator[str | None]:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
+    content = file.read_bytes()
+    try:  # addresses must be exact, so no other encoding is guessed
+        text = decode(content).text if content.startswith(UTF_16) else content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{file.path} is not UTF-8 (byte {error.start}): store it as UTF-8, or as Parquet") from error
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    except ValueError as error:
+        raise DataError(f"{file.path} {error}: store it as UTF-8, or as Parquet") from error
+    delimiter = find_separator(text, [COLUMN])
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
-        _require_column(file, list(rows.fieldnames or []))
+        header = list(rows.fieldnames or [])
+        written = [name for name in header if stripped(name).casefold() == COLUMN]
+        column = written[0] if len(written) == 1 and COLUMN not in header else COLUMN
+        _require_column(file, [COLUMN if name == column else name for name in header])
         for row in rows:
-            yield row[COLUMN]
+            yield row[column]
     except csv.Error as error:
         raise DataError(
             f"{file.path} is not CSV in line {rows.reader.line_num} ({error}): correct that line"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.listing import Options, by_name, kind_of, list_folder, list_named
 from xmodal_kedro.datasets.manifest import is_manifest, read_manifest
 from xmodal_kedro.storage import FileRef, Folder, local_path, protocol_of
+from xmodal_kedro.storage.text_tables import stripped
 
 WILDCARD = re.compile(r"[*?[]")
 
@@ -137,11 +139,34 @@ def _require_protocols(credentials: Mapping[str, Options]) -> None:
 
 
 def _absolute(uri: str, folder: str) -> str:
-    """The absolute address of `uri` in a manifest in `folder`."""
-    if (path := local_path(uri)) is None or path.startswith("/"):
+    """The absolute address of `uri` in a manifest in `folder`; of a local file also if it is spelled in another way."""
+    if local_path(uri) is None:
+        return uri
+    if local_path(folder) is not None:
+        places = [_join(spelling, folder) for spelling in _spellings(uri)]
+        return next((place for place in places if _is_there(place)), places[0])
+    return _join(uri, folder)
+
+
+def _is_there(place: str) -> bool:
+    try:
+        return Path(local_path(place) or place).exists()
+    except OSError:  # such as for a name that is too long
+        return False
+
+
+def _join(uri: str, folder: str) -> str:
+    path = local_path(uri)
+    if path is None or path.startswith("/"):
         return uri
     joined = posixpath.join(folder, path)
     if local_path(folder) is not None:
         return joined
     protocol, _, place = joined.partition("://")
     return f"{protocol}://{posixpath.normpath(place)}"
+
+
+def _spellings(uri: str) -> list[str]:
+    """As it is written; without spaces at its ends and with forward slashes; with letters composed and decomposed."""
+    path = stripped(uri).replace("\\", "/")
+    return [uri, path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)]

@@ -67,7 +67,7 @@ def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
         more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
         raise UserError(
             f"{counted(len(broken), 'sound')} of the benchmark cannot be decoded: {'; '.join(broken[:_NAMED])}{more}: "
-            "replace what is broken from the benchmark's archive"
+            "replace them from the benchmark's archive"
         )
     return pa.Table.from_pylist(rows, schema=BENCHMARK_SOUNDS_ARROW)
 

@@ -80,7 +80,7 @@ def read_table(text: str, wanted: Sequence[str] = (), separator: str | None = No
     first, _, rest = text.partition("\n")
     if hint := _EXCEL_HINT.fullmatch(first):
         text, separator = rest, hint[1]
-    separator = separator or _separator(text, wanted)
+    separator = separator or find_separator(text, wanted)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     try:
         rows = [cells for row in reader if any(cells := [stripped(cell) for cell in row])]
@@ -120,7 +120,8 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", stripped(name)).casefold()
 
 
-def _separator(text: str, wanted: Sequence[str]) -> str:
+def find_separator(text: str, wanted: Sequence[str]) -> str:
+    """What divides the cells of the first row: that by which most wanted columns are found, else most columns."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     names = {_folded(name) for name in wanted}
 

@@ -185,7 +185,7 @@ class BenchmarkFolder:
             )
         return tuple(self.folder[found[file][0]] for file in files)
 
-    def divided(self, noun: str, sources: Sequence[str], splits: Sequence[Split]) -> tuple[str, ...]:
+    def divided(self, noun: str, sources: Sequence[str] | pd.Series, splits: Sequence[Split]) -> tuple[str, ...]:
         """Recordings or places of which some clips are trained on and others tested on in a split; also in a warning.
 
         Args:

@@ -132,7 +132,7 @@ def shard_jobs(videos: Mapping[str, int], tables: TeacherTables) -> dict[str, Sh
 def clips_shard(videos: Sequence[str], counts: Sequence[int]) -> pa.Table:
     """Clips; their audio and frames, which merging does not read, are empty."""
     clips = sum(counts)
-    empty: dict[pa.DataType, Any] = {pa.float64(): 0.0, pa.binary(): b""}
+    empty: dict[pa.DataType, Any] = {pa.float64(): 0.0, pa.binary(): b"", pa.bool_(): False}
     values = {"clip_id": clip_ids(videos, counts), "video_id": np.repeat(videos, counts).tolist()}
     columns = [
         pa.array(values.get(field.name, [empty.get(field.type, [])] * clips), field.type) for field in CLIPS_ARROW

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from xmodal_kedro.media.container import decode, find_stream, open_media, packets
-from xmodal_kedro.media.frames import Turn, encode_picture
+from xmodal_kedro.media.frames import PictureEncoder
 from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
@@ -46,15 +46,13 @@ def read_frames(path: Path, params: ClipParams) -> list[Frame]:
         MediaError: `corrupt`, if there is none.
     """
     frames: list[Frame] = []
-    turn: Turn | None = None
     with open_media(str(path)) as container:
         video = find_stream(container.streams.video)
         assert video is not None, f"{path} gave clips with pictures"
+        encoder = PictureEncoder(video, params.frame_short_side_px, params.jpeg_quality)
         for packet in (*packets(container, video), None):
             for frame in decode(video, packet):
-                turn = turn or Turn.of(frame)
-                jpeg = encode_picture(frame, turn, params.frame_short_side_px, params.jpeg_quality)
-                frames.append(Frame(frame.time or 0.0, bool(frame.key_frame), jpeg))
+                frames.append(Frame(frame.time or 0.0, bool(frame.key_frame), encoder.jpeg(frame)))
     if not frames:
         raise MediaError("corrupt", "no picture could be decoded")
     return sorted(frames, key=lambda frame: frame.time_s)

@@ -12,7 +12,7 @@ from tests.formats.master import CLIP_RATE_HZ, locate, number_of
 from tests.formats.plain import Plain, plain_decode
 from tests.formats.rows import Row
 from tests.formats.writing import SHAPES, write
-from xmodal_kedro.media.clip_rows import Account, ClipRow
+from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.media.streams import probe_file
 from xmodal_kedro.params import ClipParams, IngestParams
@@ -66,7 +66,7 @@ def measure(row: Row) -> Measured:
         except MediaError as error:
             return Measured({}, f"{error.reason}: {error.detail}")
         try:
-            given = list(clip_file(str(path), "0" * 32, PARAMS, sound_only))
+            given = list(clip_file(str(path), "0" * 32, PARAMS, StreamUse.of(found)))
         except MediaError as error:
             return Measured(found, f"{error.reason}: {error.detail}")
         clips = [each for each in given if isinstance(each, ClipRow)]

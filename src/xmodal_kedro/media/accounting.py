@@ -53,12 +53,14 @@ class Totals:
         clipped: `video_id` of every recording that gave clips, once for each shard that holds some.
         clips: number of clips.
         duration_s: total duration of the clips, seconds.
+        still_clips: number of clips under a still picture.
     """
 
     report: ClippingReport = field(default_factory=ClippingReport)
     clipped: list[str] = field(default_factory=list)
     clips: int = 0
     duration_s: float = 0.0
+    still_clips: int = 0
 
 
 def add_up(clips: Shards) -> Totals:
@@ -66,8 +68,9 @@ def add_up(clips: Shards) -> Totals:
     totals = Totals()
     for key in sorted(clips):
         totals.report.add(clips[key].metadata)
-        spans = clips[key](["video_id", "start_s", "end_s"]).to_pandas()
+        spans = clips[key](["video_id", "start_s", "end_s", "still_picture"]).to_pandas()
         totals.clipped += spans["video_id"].unique().tolist()
         totals.clips += len(spans)
+        totals.still_clips += int(spans["still_picture"].sum())
         totals.duration_s += float((spans["end_s"] - spans["start_s"]).sum())
     return totals

@@ -41,6 +41,7 @@ class ClipRow(NamedTuple):
     audio_rms_dbfs: float
     frames: list[bytes]
     frame_times_s: list[float]
+    still_picture: bool = False
 
 
 class Account(NamedTuple):

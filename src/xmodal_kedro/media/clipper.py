@@ -177,6 +177,7 @@ class Clipper:
                 levels_dbfs[span],
                 [frame.jpeg for frame in frames[span]],
                 [frame.time_s for frame in frames[span]],
+                self._is_still(span),
             )
         self._audio_buffer.forget_before(self._planner.position_ms)
         if self._video_track and self._reader.origin_s is not None:
@@ -192,6 +193,13 @@ class Clipper:
             intervals[interval]: [Frame(frame.time_s - origin_s, frame.jpeg) for frame in frames]
             for interval, frames in self._video_track.show(intervals).items()
         }
+
+    def _is_still(self, span: Span) -> bool:
+        """Whether one image is on screen for long before and after a span."""
+        if not self._video_track:
+            return False
+        origin_s = self._reader.origin_s or 0.0
+        return self._video_track.is_still(Interval(span.start_s + origin_s, span.end_s + origin_s))
 
     def _why_none(self) -> MediaError:
         """The reason why there is no clip."""

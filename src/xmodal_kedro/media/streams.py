@@ -105,7 +105,7 @@ def describe_pictures(path: str, video: VideoStream, params: IngestParams) -> di
     width, height = video.codec_context.width, video.codec_context.height
     if not width or not height:  # also if there are more pixels than FFmpeg may decode
         with open_media(path, glance=True) as container:
-            context = container.streams[video.index].codec_context
+            context = prepared_video(container, video.index).codec_context
             width, height = context.width, context.height
     if not width or not height:
         raise MediaError("corrupt", "its pictures have no size")

@@ -108,6 +108,8 @@ class Clips(Table):
     audio_rms_dbfs: Series[float] = pa_checks.Field(le=0.1)
     frames: Series[object] = column(pa.list_(pa.binary()))
     frame_times_s: Series[object] = column(pa.list_(pa.float64()))
+    still_picture: Series[bool]
+    """Whether one image is on screen for long before and after: what is seen says nothing of the sound."""
 
     @pa_checks.dataframe_check(error="end_s must be after start_s")
     def spans_are_positive(cls, clips: Any) -> Any:

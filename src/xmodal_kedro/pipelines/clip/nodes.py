@@ -10,6 +10,7 @@ from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.sharding import spread
 from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
+from xmodal_kedro.wording import counted
 
 if TYPE_CHECKING:
     from xmodal_kedro.schemas import Table
@@ -73,7 +74,8 @@ def gather_unclipped(clips: Shards, videos: DataFrame) -> tuple[DataFrame, DataF
         )
     logger.info("clip: %s", balance)
     left_out = f"spans of clipped videos left out: {report.silent_spans} silent, {report.unseen_spans} without a frame"
-    logger.info("clip: %d clips, %.3f hours; %s", totals.clips, totals.duration_s / 3600, left_out)
+    still = f"; {counted(totals.still_clips, 'clip')} under a still picture" if totals.still_clips else ""
+    logger.info("clip: %d clips, %.3f hours; %s%s", totals.clips, totals.duration_s / 3600, left_out, still)
     return unclipped, cut_short
 
 

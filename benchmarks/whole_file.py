@@ -51,8 +51,9 @@ def read_frames(path: Path, params: ClipParams) -> list[Frame]:
         assert video is not None, f"{path} gave clips with pictures"
         encoder = PictureEncoder(video, params.frame_short_side_px, params.jpeg_quality)
         for packet in (*packets(container, video), None):
-            for frame in decode(video, packet):
-                frames.append(Frame(frame.time or 0.0, bool(frame.key_frame), encoder.jpeg(frame)))
+            frames += [
+                Frame(frame.time or 0.0, bool(frame.key_frame), encoder.jpeg(frame)) for frame in decode(video, packet)
+            ]
     if not frames:
         raise MediaError("corrupt", "no picture could be decoded")
     return sorted(frames, key=lambda frame: frame.time_s)

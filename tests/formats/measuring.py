@@ -81,7 +81,8 @@ def judge(row: Row, found: dict[str, object], clips: list[ClipRow], account: Acc
     unreadable = 0
     for clip in clips:
         samples = np.frombuffer(clip.audio, "<i2").astype(np.float32)
-        for start in range(0, samples.size - PIECE + 1, PIECE):
+        first = int(np.argmax(samples != 0))  # before it is silence that the sound of the file does not hold
+        for start in range(first, samples.size - PIECE + 1, PIECE):
             at_s = clip.start_s + start / CLIP_RATE_HZ
             if at_s < plain.sound_starts_s:  # silence before the sound begins
                 continue

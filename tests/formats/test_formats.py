@@ -22,11 +22,6 @@ from xmodal_kedro.params import IngestParams
 
 AGREE_S = 0.04
 DURATION_OFF_S = 0.05
-NOT_YET = {
-    *("recorder, silent first track", "network camera, sound in bursts", "network camera, jittered sound"),
-    *("two recordings joined", "right channel inverted"),
-}
-"""Shapes of which not all is used as it should be; the page says what is."""
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +38,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[Row, Measured]:
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_file_is_used_whole_and_its_clips_are_those_of_a_plain_decode(
-    measured: dict[Row, Measured], row: Row, request: pytest.FixtureRequest
+    measured: dict[Row, Measured], row: Row
 ) -> None:
     found, shape = measured[row], SHAPES[row.shape]
-    if row.shape in NOT_YET:
-        request.applymarker(pytest.mark.xfail(strict=True))
     assert not found.refused
     assert found.clipped_s > 0.85 * (SECONDS - shape.cut_s)
     assert found.correlation >= CORRELATION

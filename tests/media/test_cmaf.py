@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.media.synthetic import RATE_HZ, Coding, onsets_s, shown_time_s, write_media
+from tests.media.synthetic import RATE_HZ, Coding, Frames, onsets_s, shown_time_s, write_media
 from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.media.cmaf import read_shifts
@@ -26,7 +26,7 @@ FRAME_S, PRIMING_S = 1 / FPS, 1024 / RATE_HZ
 
 def write(path: Path, coding: Coding, flags: str, **options: str) -> Path:
     muxer_options = (("movflags", flags), *options.items())
-    return write_media(path, replace(coding, muxer_options=muxer_options), 8.0, keyframe_every=50)
+    return write_media(path, replace(coding, muxer_options=muxer_options), 8.0, frames=Frames(keyframe_every=50))
 
 
 def late_s(path: Path) -> tuple[float, float]:

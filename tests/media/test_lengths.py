@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.media.synthetic import CODINGS, RATE_HZ, Coding, write_media
+from tests.media.synthetic import CODINGS, RATE_HZ, Coding, Frames, write_media
 from xmodal_kedro.media.clip_rows import StreamUse
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.media.streams import probe_file
@@ -67,7 +67,7 @@ def test_a_limit_of_length_holds_where_only_an_estimate_is_stated(tmp_path):
 
 
 def test_a_section_cut_by_copying_is_whole(tmp_path):
-    whole = write_media(tmp_path / "whole.mp4", duration_s=12.0, keyframe_every=50)
+    whole = write_media(tmp_path / "whole.mp4", duration_s=12.0, frames=Frames(keyframe_every=50))
     path = tmp_path / "cut.mp4"
     with av.open(str(whole)) as source, av.open(str(path), "w", options={"use_editlist": "1"}) as target:
         streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.media.synthetic import Coding, shown_number, write_media
+from tests.media.synthetic import Coding, Frames, shown_number, write_media
 from xmodal_kedro.media.clip_rows import Account, ClipRow
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.params import ClipParams
@@ -69,7 +69,7 @@ def assert_on_screen(clips: list[ClipRow], frames: dict[int, tuple[float, float]
 @pytest.mark.parametrize("coding", CODINGS[:5], ids=str)
 def test_a_clip_shows_what_is_on_screen_however_seldom_frames_come(tmp_path, coding, slides, keyframe_every):
     path = write_media(
-        tmp_path / f"slides{coding.suffix}", coding, 60.0, picture_numbers=SLIDES[slides], keyframe_every=keyframe_every
+        tmp_path / f"slides{coding.suffix}", coding, 60.0, frames=Frames(SLIDES[slides], keyframe_every=keyframe_every)
     )
     frames = frames_on_screen(path)
 
@@ -87,7 +87,7 @@ def test_a_clip_shows_what_is_on_screen_however_seldom_frames_come(tmp_path, cod
 def test_frames_that_are_stored_early_are_those_on_screen(tmp_path, monkeypatch, coding, slides, frames_per_clip):
     monkeypatch.setattr("xmodal_kedro.media.video_track.MAX_PACKET_BYTES", 500)
     path = write_media(
-        tmp_path / f"slides{coding.suffix}", coding, 60.0, picture_numbers=SLIDES[slides], keyframe_every=5
+        tmp_path / f"slides{coding.suffix}", coding, 60.0, frames=Frames(SLIDES[slides], keyframe_every=5)
     )
 
     clips, _ = cut(path, ClipParams(coverage="everything", frames_per_clip=frames_per_clip))
@@ -101,7 +101,7 @@ def test_the_last_frame_before_a_pause_is_shown_during_it(tmp_path, monkeypatch,
     monkeypatch.setattr("xmodal_kedro.media.video_track.MAX_GOP_S", max_gop_s)
     bursts = [*range(19), *range(100, 118), 170, *range(200, 237)]
     coding = replace(coding, fps=16)
-    path = write_media(tmp_path / f"bursts{coding.suffix}", coding, 15.0, picture_numbers=bursts, keyframe_every=10_000)
+    path = write_media(tmp_path / f"bursts{coding.suffix}", coding, 15.0, frames=Frames(bursts, keyframe_every=10_000))
 
     clips, _ = cut(path, ClipParams(coverage="everything", frames_per_clip=1))
 

@@ -19,6 +19,8 @@ from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.reasons import MediaError
 
 PARAMS = ClipParams(frames_per_clip=4, coverage="everything")
+MAX_LEAD = CLIP_RATE_HZ // 20
+"""Max samples of silence before sound whose first packet came late."""
 PIECE = CLIP_RATE_HZ
 """Samples of a second, which are located together."""
 
@@ -81,7 +83,7 @@ def judge(row: Row, found: dict[str, object], clips: list[ClipRow], account: Acc
     unreadable = 0
     for clip in clips:
         samples = np.frombuffer(clip.audio, "<i2").astype(np.float32)
-        first = int(np.argmax(samples != 0))  # before it is silence that the sound of the file does not hold
+        first = min(int(np.argmax(samples != 0)), MAX_LEAD)  # silence that the sound of the file does not hold
         for start in range(first, samples.size - PIECE + 1, PIECE):
             at_s = clip.start_s + start / CLIP_RATE_HZ
             if at_s < plain.sound_starts_s:  # silence before the sound begins

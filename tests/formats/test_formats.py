@@ -74,4 +74,6 @@ def test_a_wrong_time_a_lost_second_and_another_frame_would_be_found(tmp_path: P
     assert measured_of(first, last).error_s <= AGREE_S
     assert measured_of(first._replace(start_s=first.start_s + 0.1)).sound_s == pytest.approx(0.1, abs=0.001)
     assert measured_of(first._replace(frames=[last.frames[-1]] * len(first.frames))).frames_s > 1
-    assert measured_of(first._replace(audio=bytes(32_000) + first.audio[32_000:])).correlation < 0.1
+    assert (
+        measured_of(first._replace(audio=bytes(32_000) + first.audio[32_000:])).correlation < 0.5
+    )  # up to 50 ms of silence before sound are no part of it

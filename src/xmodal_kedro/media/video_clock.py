@@ -54,7 +54,9 @@ class VideoClock:
         while self._held:
             time_s = self._time_s(self._held[0])
             step_s = time_s - self._last_s
-            if -MAX_REPEATED_S <= step_s <= MAX_GAP_S or math.isinf(step_s):
+            if self._held[0].dts is None:  # in order of decoding, presentation times go to and fro
+                pass
+            elif -MAX_REPEATED_S <= step_s <= MAX_GAP_S or math.isinf(step_s):
                 self._last_s = time_s
             elif self._is_single(step_s):
                 move(self._held[0], -step_s, self._tick_s)  # to the time of the packet before

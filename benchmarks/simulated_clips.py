@@ -123,6 +123,7 @@ def _clip(rng: np.random.Generator, shard: int, number: int) -> dict[str, Any]:
         "audio_rms_dbfs": -25.5,
         "frames": [rng.bytes(FRAME_BYTES) for _ in range(FRAMES)],
         "frame_times_s": [float(at) for at in range(FRAMES)],
+        "still_picture": False,
     }
 
 

@@ -203,7 +203,7 @@ def test_a_scheduler_that_dies_or_is_not_there_ends_the_run_in_plain_words(tmp_p
 def test_shards_that_only_a_worker_can_see_are_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xmodal_kedro.datasets.sharded.run_all", lambda *_: {})  # as if they lay on another disk
     with pytest.raises(
-        DatasetError, match=r"workers wrote 2 shards, such as shard-0, .* put data_root on storage that"
+        DatasetError, match=r"2 of the shards that workers wrote, such as shard-0, .* put data_root on storage that"
     ):
         dataset(tmp_path / "shards").save({f"shard-{n}": partial(numbers, n, 3) for n in range(2)})
 

@@ -1,4 +1,4 @@
-"""A still image under sound is told from a picture in which something moves."""
+"""A still image under sound is distinguished from a picture in which something moves."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Where decoded audio lies in time: by its samples, corrected by timestamps only where they disagree for long.
 
 Timestamps of audio are often wrong where the audio is right. Network cameras stamp packets when they arrive, in bursts
-or with jitter; single stamps are wrong, or equal. So the number of samples is the clock. Stamps tell of three things
-that samples cannot tell: that audio is missing, that a sound card runs fast or slow, and that the clock was set.
+or with jitter; single stamps are wrong, or equal. So the number of samples is the clock. Stamps show three things
+that samples cannot show: that audio is missing, that a sound card runs fast or slow, and that the clock was set.
 """
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ def _lateness(stamps: _Stamps, steady_s: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _is_end_level(at_s: NDArray[np.float64], offset_s: NDArray[np.float64], duration_s: float) -> bool:
-    """Whether the stamps of the last `LATE_S` tell whether they are late.
+    """Whether the stamps of the last `LATE_S` show whether they are late.
 
     Lateness ends with a stamp that is on time, which may come only after the end. So stamps after a step count if they
     agree with each other, and are not a single short frame.

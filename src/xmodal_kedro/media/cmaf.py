@@ -56,7 +56,7 @@ class Track:
     late: list[tuple[int, int]] = field(default_factory=list)
 
     def meet(self, decoding_time: int, durations: np.ndarray, offsets: np.ndarray) -> None:
-        """Take in a run of samples from that decoding time on: durations, if they are told, and composition offsets."""
+        """Take in a run of samples from that decoding time on: durations, if stated, and composition offsets."""
         since = decoding_time
         if offsets.size and self.start is None:
             moved = int(durations[0] - durations[1]) if durations.size > 1 else 0
@@ -86,7 +86,7 @@ class Shifts:
     def sound_s(self, track_id: int) -> float:
         """What to subtract from the times of a track of sound, seconds.
 
-        It is the encoder's delay where nothing else tells of it: AAC without an edit list that begins at zero, with
+        It is the encoder's delay where nothing else states it: AAC without an edit list that begins at zero, with
         frames that begin at zero too. Writers that moved all tracks, or broadcasts, begin later.
         """
         sound = self.tracks.get(track_id)

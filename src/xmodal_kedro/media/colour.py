@@ -13,7 +13,7 @@ SDR_WHITE_NITS = 203.0
 """Luminance of diffuse white in PQ and HLG (ITU-R BT.2408-7, table 1). It becomes the white of the result, nearly."""
 
 OLD_WHITE_NITS = 100.0
-"""Where zimg, and FFmpeg's filter `zscale`, put the white of SDR unless they are told otherwise."""
+"""Where zimg, and FFmpeg's filter `zscale`, put the white of SDR unless options say otherwise."""
 
 NEAR_WHITE, ABOVE_WHITE, MIN_WHITE_SHARE, MAX_ABOVE_SHARE = 0.04, 1.1, 0.005, 0.002
 """A frame is SDR of the latter kind if at least the one share of its pixels are within the first of that white, and at

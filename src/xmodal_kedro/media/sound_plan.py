@@ -16,7 +16,7 @@ from av.stream import Disposition, Stream
 from xmodal_kedro.media.container import decodable_streams, open_media
 from xmodal_kedro.media.downmix import ChannelMix
 from xmodal_kedro.media.sound_survey import (
-    LEAST_EXPONENT,
+    MIN_EXPONENT,
     PCM_TO_SCAN,
     StreamSurvey,
     require_sound,
@@ -36,7 +36,7 @@ CANCELS = 0.35
 """Channels cancel each other if their mix has less than this fraction of the power that it would have if they were
 independent of each other. Stereo of equal levels does at a correlation below -0.65."""
 
-LEAST_CHANGE = 10 ** (1.5 / 20)
+MIN_CHANGE = 10 ** (1.5 / 20)
 """Stereo is not scaled by less than this, so that its mix is the mean wherever both channels matter."""
 
 BESIDE = (
@@ -240,7 +240,7 @@ def _weights(survey: StreamSurvey, covariance_CC: np.ndarray) -> tuple[np.ndarra
     usable_C = powers_C * (weights_C > 0)
     loudness_C = np.sqrt(powers_C / usable_C.max())
     change = weights_C.sum() / float(weights_C @ np.minimum(loudness_C, 1.0))
-    if len(layout) == 2 and change < LEAST_CHANGE:
+    if len(layout) == 2 and change < MIN_CHANGE:
         change = 1.0
     mixed_C = change * weights_C / weights_C.sum()
     independent = float(np.square(mixed_C) @ powers_C)
@@ -285,7 +285,7 @@ def _last(counts: np.ndarray) -> int:
 
 
 def _exponent(bin_: int) -> int:
-    return bin_ + LEAST_EXPONENT
+    return bin_ + MIN_EXPONENT
 
 
 def audible(indices: Iterable[int], found: dict[int, StreamSurvey]) -> list[int]:

@@ -13,6 +13,7 @@ from xmodal_kedro.media.audio_clock import Jump
 from xmodal_kedro.media.audio_track import AudioTrack
 from xmodal_kedro.media.container import prepared_audio
 from xmodal_kedro.media.sound_plan import SoundPlan
+from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 
 class SoundReader:
@@ -88,7 +89,7 @@ class SoundReader:
         for at, audio_T in enumerate(self._waiting):
             total_T[: len(audio_T)] += audio_T[:count]
             self._waiting[at] = audio_T[count:]
-        return np.clip(total_T, -32768, 32767).astype(np.int16)
+        return np.clip(total_T, -INT16_FULL_SCALE, INT16_FULL_SCALE - 1).astype(np.int16)
 
     def _counts(self, track: AudioTrack) -> bool:
         """Whether a track has to be waited for."""

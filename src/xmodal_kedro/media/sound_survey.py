@@ -30,7 +30,7 @@ AUDIBLE_DBFS = -70.0
 PCM_TO_SCAN = ("pcm_f16le", "pcm_f24le", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_s32le", "pcm_s32be")
 """Codecs whose samples may exceed full scale, be no numbers, or fill only a part of their bits. All are read."""
 
-LEAST_EXPONENT, MOST_EXPONENT = -160, 160
+MIN_EXPONENT, MAX_EXPONENT = -160, 160
 """Range of the exponents that are counted."""
 
 
@@ -44,7 +44,7 @@ class StreamSurvey:
         covariance_CC: mean products of the channels' samples, full scale 1.0: float64 [channels, channels].
         loudest_C: mean square of the loudest block of each channel: float64 [channels].
         samples: number of samples of each channel that were looked at.
-        exponents: number of samples by binary exponent of their magnitude, from `LEAST_EXPONENT`.
+        exponents: number of samples by binary exponent of their magnitude, from `MIN_EXPONENT`.
         not_finite: number of samples that are no finite numbers.
         low_bits: whether some sample of 32 bits uses its lowest 8 bits.
     """
@@ -54,7 +54,7 @@ class StreamSurvey:
     covariance_CC: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     loudest_C: np.ndarray = field(default_factory=lambda: np.zeros(0))
     samples: int = 0
-    exponents: np.ndarray = field(default_factory=lambda: np.zeros(MOST_EXPONENT - LEAST_EXPONENT + 1, np.int64))
+    exponents: np.ndarray = field(default_factory=lambda: np.zeros(MAX_EXPONENT - MIN_EXPONENT + 1, np.int64))
     not_finite: int = 0
     low_bits: bool = False
 
@@ -89,7 +89,7 @@ class StreamSurvey:
         finite = np.isfinite(audio_CT)
         self.not_finite += int(audio_CT.size - np.count_nonzero(finite))
         exponents = np.frexp(audio_CT[finite & (audio_CT != 0)])[1]
-        counted = np.clip(exponents, LEAST_EXPONENT, MOST_EXPONENT) - LEAST_EXPONENT
+        counted = np.clip(exponents, MIN_EXPONENT, MAX_EXPONENT) - MIN_EXPONENT
         self.exponents += np.bincount(counted, minlength=len(self.exponents))
 
 

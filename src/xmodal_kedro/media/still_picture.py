@@ -1,4 +1,4 @@
-"""Whether the picture of a recording is one still image, such as the cover of a song, that tells nothing of it."""
+"""Whether the picture of a recording is one still image, such as the cover of a song, that shows nothing of it."""
 
 from __future__ import annotations
 

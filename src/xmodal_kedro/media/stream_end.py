@@ -9,7 +9,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
-"""How Matroska files tell the length of a stream, which their frames do not."""
+"""How Matroska files state the length of a stream, which their frames do not."""
 
 
 def tagged_duration_s(stream: VideoStream) -> float:

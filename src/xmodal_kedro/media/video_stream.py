@@ -24,7 +24,7 @@ FEW = 0.1
 """A stream in such a codec with less than this fraction of the frames of another holds thumbnails."""
 
 COUNTED_PACKETS = 500
-"""Where the header tells no number of frames, those of the first packets are counted."""
+"""Where the header states no number of frames, those of the first packets are counted."""
 
 
 def choose_video(path: str, container: InputContainer, index: int | None = None) -> VideoStream | None:
@@ -33,7 +33,7 @@ def choose_video(path: str, container: InputContainer, index: int | None = None)
     Its decoder uses one thread, as files are decoded in parallel.
 
     Args:
-        path: of the file that `container` reads. If its header does not tell which streams move, it is opened again.
+        path: of the file that `container` reads. If its header does not state which streams move, it is opened again.
         index: number of the stream to use among all of the file's, if it is known or asked for.
 
     Returns:

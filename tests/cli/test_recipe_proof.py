@@ -1,0 +1,54 @@
+"""What `make recipes ACCEPT=1` compares, and on which inputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xmodal_kedro.cli.recipe_proof import Step, different_results, following_steps, recipes_in
+from xmodal_kedro.datasets.sharded import RECIPE_KEY
+
+
+def step(name: str, inputs: str, outputs: str) -> Step:
+    return Step(name, frozenset(inputs.split()), frozenset(outputs.split()))
+
+
+LINE = [
+    step("probe", "files", "probes"),
+    step("table", "probes", "videos"),
+    step("clip", "videos", "clips"),
+    step("count", "clips", "counts"),
+    step("label", "clips teacher", "labels"),
+    step("teach", "labels", "weights"),
+    step("judge", "weights sounds", "embeddings"),
+    step("decode", "benchmark", "sounds"),
+]
+
+
+def test_only_what_follows_from_a_raised_recipe_and_is_wanted_is_made_again() -> None:
+    names = [of.name for of in following_steps(LINE, {"clips"}, {"labels", "weights"})]
+    assert names == ["label", "teach"]
+
+
+def test_a_raised_recipe_after_another_is_not_made_again() -> None:
+    names = [of.name for of in following_steps(LINE, {"probes", "clips", "sounds"}, {"labels", "embeddings"})]
+    assert names == ["label", "teach", "judge"]
+
+
+def write_shard(path: Path, recipe: str, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"value": [value]}).replace_schema_metadata({RECIPE_KEY: json.dumps({"recipe": recipe})})
+    pq.write_table(table, path)
+
+
+def test_rows_of_recipes_are_compared_but_not_of_raised_ones(tmp_path: Path) -> None:
+    for world, value in (("a", 1), ("b", 2)):
+        write_shard(tmp_path / world / "clips" / "1.parquet", "clip", value)
+        write_shard(tmp_path / world / "labels" / "1.parquet", "label", value)
+        write_shard(tmp_path / world / "probes" / "1.parquet", "probe", 7)
+    write_shard(tmp_path / "b" / "probes" / "2.parquet", "probe", 7)
+    assert different_results(tmp_path / "a", tmp_path / "b", {"clip"}) == ["labels/1.parquet", "probes/2.parquet"]
+    assert recipes_in(tmp_path / "a") == {"clip", "label", "probe"}

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 from xmodal_kedro import params
+from xmodal_kedro.params.teachers import PromptedClass
 
 SECTIONS: dict[str, type[params.Params]] = {
     "ingest": params.IngestParams,
@@ -62,7 +63,9 @@ def rows(name: str, model: type[params.Params]) -> Iterator[tuple[str, str, str,
 
 
 def _nested(annotation: Any) -> Iterator[type[params.Params]]:
-    """The parameter classes that a field may hold."""
+    """The parameter classes that a field may hold. Classes with prompts are written as a mapping."""
+    if annotation is PromptedClass:
+        return
     if isinstance(annotation, type) and issubclass(annotation, params.Params):
         yield annotation
     for inner in get_args(annotation):
@@ -83,6 +86,8 @@ def _type_of(info: FieldInfo) -> str:
 
 def _name_of(annotation: Any) -> str:
     choices = get_args(annotation)
+    if PromptedClass in choices:
+        return "mapping of names to a str or a list of str"
     if not choices:
         return "null" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
     if all(isinstance(choice, str) for choice in choices):

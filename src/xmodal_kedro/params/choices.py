@@ -20,6 +20,7 @@ BACKBONES = {
 TEACHER_BACKENDS = {
     "onnx": "xmodal_kedro.teachers.onnx_backend:OnnxTeacher",
     "transformers": "xmodal_kedro.teachers.transformers_backend:TransformersTeacher",
+    "contrastive": "xmodal_kedro.teachers.contrastive_backend:ContrastiveTeacher",
     "torchvision": "xmodal_kedro.teachers.torchvision_backend:TorchvisionTeacher",
     "sample": "xmodal_kedro.teachers.sample_backend:SampleTeacher",
 }

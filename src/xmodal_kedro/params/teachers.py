@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from .base import Params
 from .choices import TEACHER_BACKENDS
@@ -87,41 +88,103 @@ class ScoresOutput(Params):
     network; empty if there is none."""
 
 
+class PromptedClass(Params):
+    """A class that is described in words."""
+
+    name: str = Field(min_length=1)
+    prompts: tuple[str, ...]
+    """Sentences or words that describe it, such as `a photo of a frog`."""
+
+    @model_validator(mode="after")
+    def _has_prompts(self) -> Self:
+        if not self.prompts or not all(prompt.strip() for prompt in self.prompts):
+            raise ValueError(
+                f"the class {self.name!r} has no prompt, or an empty one: describe it in words, such as "
+                f'`{self.name}: ["a photo of a {self.name}"]` for frames and `["the sound of a {self.name}"]` for audio'
+            )
+        return self
+
+
+def _prompted_classes(value: Any) -> Any:
+    """Classes from a mapping of names to one prompt or several."""
+    if not isinstance(value, Mapping):
+        return value
+    named = {str(name): [prompts] if isinstance(prompts, str) else prompts or [] for name, prompts in value.items()}
+    return [{"name": name, "prompts": prompts} for name, prompts in named.items()]
+
+
+BRING_THEIR_INPUT = ("transformers", "contrastive")
+"""Backends whose models have processors of their own."""
+CONTRASTIVE = "contrastive"
+
+
 class TeacherCard(Params):
     """A pretrained classifier: its files (in the teacher's folder) and how to feed it."""
 
     backend: BackendName
     """`onnx`: any exported classifier. `transformers`: any image- or audio-classification model in that library's
-    layout, from a folder or the Hugging Face hub. `torchvision`: one of that library's networks with your own
-    weights."""
+    layout, from a folder or the Hugging Face hub. `contrastive`: an image-text or audio-text model of that library,
+    such as CLIP, SigLIP or CLAP, which labels with `classes`. `torchvision`: one of that library's networks with your
+    own weights."""
     weights: str
-    """File name of the weights. For `transformers`, the folder that holds `config.json`, `preprocessor_config.json` and
-    the safetensors (`.` for the teacher's folder itself), or the hub's id of a model."""
+    """File name of the weights. For `transformers` and `contrastive`, the folder that holds `config.json`,
+    `preprocessor_config.json` and the safetensors (`.` for the teacher's folder itself), or the hub's id of a model."""
     revision: str = "main"
     """Branch, tag or commit of a model on the hub. Only a commit never changes."""
     network: str = ""
     """Name of the network for `torchvision`, such as `convnext_base`."""
     labels: str | None = None
     """File name of the class list: one name per line, or a `.csv` with a column `display_name`, and a column `mid` if
-    AudioSet's ids are known. Null takes the names from a `transformers` model."""
+    AudioSet's ids are known. Null takes the names from a `transformers` model, or the `classes` of a `contrastive`
+    one."""
     input: TeacherInput | None = None
-    """Input of the model; null for `transformers`, whose models have their own processors."""
+    """Input of the model; null for `transformers` and `contrastive`, whose models have their own processors."""
     output: ScoresOutput = ScoresOutput()
     ignore: tuple[str, ...] = ()
     """Classes that never become a label, such as a background class."""
+    classes: Annotated[tuple[PromptedClass, ...], BeforeValidator(_prompted_classes)] = ()
+    """Classes of a `contrastive` teacher: a mapping of each name to one prompt or several, which are averaged."""
+    background: tuple[str, ...] = ()
+    """Prompts of a `contrastive` teacher for what is none of the classes; a clip's score for a class is relative to
+    them, and to the other classes. Empty takes those that the backend brings for frames or audio."""
+    calibration: Literal["corpus", "none"] = "corpus"
+    """How a `contrastive` teacher's similarities become scores. `corpus`: a class scores 0.5 where a clip is three
+    standard deviations above what the corpus usually has for that class, so that thresholds mean the same for every
+    class. `none`: the probability of the class among all classes and background prompts."""
+
+    ADDED: ClassVar[dict[str, Any]] = {"classes": (), "background": (), "calibration": "corpus"}
+
+    @model_validator(mode="after")
+    def _prompts_differ(self) -> Self:
+        if (self.backend == CONTRASTIVE) != bool(self.classes):
+            raise ValueError(
+                f"the teacher's backend is {self.backend} and it lists {len(self.classes)} classes with prompts: list "
+                "classes if the backend is contrastive, and only then"
+            )
+        users: dict[str, str] = {}
+        owned = [(prompt, of.name) for of in self.classes for prompt in of.prompts]
+        for prompt, name in [*owned, *((prompt, "background") for prompt in self.background)]:
+            other = users.setdefault(" ".join(prompt.split()).casefold(), name)
+            if other != name:
+                raise ValueError(
+                    f"the prompt {prompt!r} is of {other!r} and of {name!r}, which would always score the same: "
+                    "describe one of them in other words"
+                )
+        return self
 
     @model_validator(mode="after")
     def _fields_fit_the_backend(self) -> Self:
-        brings_its_own = self.backend == "transformers"
+        brings_its_own = self.backend in BRING_THEIR_INPUT
         if brings_its_own and self.input is not None:
             raise ValueError(
-                "the teacher's input is set, but a transformers model is fed by its own processor: write "
+                f"the teacher's input is set, but a {self.backend} model is fed by its own processor: write "
                 "`input: null` in its card"
             )
         missing = [field for field in ("input", "labels") if getattr(self, field) is None]
         if missing and not brings_its_own:
             raise ValueError(
-                f"the teacher's {missing[0]} is null, which only the backend transformers allows: set it in its card"
+                f"the teacher's {missing[0]} is null, which only the backends {' and '.join(BRING_THEIR_INPUT)} allow: "
+                "set it in its card"
             )
         if self.output.embedding and self.backend != "onnx":
             raise ValueError(

@@ -31,6 +31,34 @@ class TeacherEmbeddings(Table):
 TEACHER_EMBEDDINGS_ARROW = TeacherEmbeddings.arrow_schema()
 EMBEDDING_SIZE_KEY = "embedding_size"
 """Metadata key of a shard of `TeacherEmbeddings`: the size of an embedding; 0 in a shard without clips."""
+
+
+class ClipEmbeddings(Table):
+    """A contrastive teacher's embeddings of a clip: one for each frame, or one of its audio, of unit length."""
+
+    clip_id: Series[str] = pa_checks.Field(unique=True)
+    embedding: Series[object] = column(pa.binary())
+    """float16, little-endian [rows, size]. The size is in the shard's metadata, as for `TeacherEmbeddings`."""
+
+
+CLIP_EMBEDDINGS_ARROW = ClipEmbeddings.arrow_schema()
+
+
+class ClassPrompts(Table):
+    """An embedded class of a contrastive teacher, or one of its background prompts, which have no label."""
+
+    label: Series[str] = pa_checks.Field(nullable=True)
+    embedding: Series[object] = column(pa.list_(pa.float32()))
+    """Of unit length; of a class, the mean of its prompts'."""
+    scale: Series[float] = pa_checks.Field(gt=0)
+    """What the model multiplies cosine similarities by."""
+    center: Series[float] = pa_checks.Field(nullable=True)
+    """Median of the class's log odds against the background over the clips of the corpus."""
+    std: Series[float] = pa_checks.Field(nullable=True, gt=0)
+    """Standard deviation of these log odds, estimated from those below the median."""
+
+
+CLASS_PROMPTS_ARROW = ClassPrompts.arrow_schema()
 UNLABELLED_REASONS = ("no_picture", "below_min_score")
 """Reasons for a clip without labels of a teacher: it has no frames, or all scores are below the minimum."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TeacherCard
+from xmodal_kedro.params.teachers import CONTRASTIVE
 from xmodal_kedro.storage import FileRef, Folder
 from xmodal_kedro.teachers.class_list import ClassName, distinct
 from xmodal_kedro.teachers.hub import fetch_model
@@ -19,6 +20,18 @@ PROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model*.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 MODEL_FILES = (CONFIG, PROCESSOR, WEIGHTS, WEIGHTS_INDEX)
+BOTH_PROCESSORS = "processor_config.json"
+"""Where newer versions of the library save the processor of a model of two modalities."""
+VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model")
+TOKENIZER_FILES = (
+    *VOCABULARIES,
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    BOTH_PROCESSORS,
+)
+"""Files for the text part of a contrastive model; a model has some of them."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 
 
@@ -29,12 +42,13 @@ def model_files(card: TeacherCard, folder: Folder) -> tuple[FileRef, ...]:
         FileNotFoundError: naming the model, the places that were searched, and the remedy.
         UserError: naming the file that the model lacks.
     """
+    patterns = MODEL_FILES + TOKENIZER_FILES if card.backend == CONTRASTIVE else MODEL_FILES
     prefix = "" if card.weights == "." else f"{card.weights.rstrip('/')}/"
     present = {name.removeprefix(prefix): file for name, file in folder.items() if name.startswith(prefix)}
     if not present:
-        present = fetch_model(card.weights, card.revision, MODEL_FILES, folder.root)
+        present = fetch_model(card.weights, card.revision, patterns, folder.root)
     _require_whole(card, present)
-    return tuple(replace(present[name], name=name) for name in sorted(present) if _matches(name, MODEL_FILES))
+    return tuple(replace(present[name], name=name) for name in sorted(present) if _matches(name, patterns))
 
 
 def read_config(files: Iterable[FileRef], card: TeacherCard) -> dict[str, Any]:
@@ -66,9 +80,16 @@ def named_classes(files: Iterable[FileRef], card: TeacherCard) -> tuple[ClassNam
 
 
 def _require_whole(card: TeacherCard, present: Mapping[str, FileRef]) -> None:
-    for name, remedy in ((CONFIG, "name the folder that has it"), (PROCESSOR, "save the model's processor there too")):
-        if name not in present:
-            raise UserError(f"model {card.weights!r} has no {name}: {remedy}")
+    if CONFIG not in present:
+        raise UserError(f"model {card.weights!r} has no {CONFIG}: name the folder that has it")
+    contrastive = card.backend == CONTRASTIVE
+    if PROCESSOR not in present and not (contrastive and BOTH_PROCESSORS in present):
+        raise UserError(f"model {card.weights!r} has no {PROCESSOR}: save the model's processor there too")
+    if contrastive and not any(name in present for name in VOCABULARIES):
+        raise UserError(
+            f"model {card.weights!r} has no tokenizer ({VOCABULARIES[0]}): save the model's tokenizer there too, or "
+            "name a model that embeds text"
+        )
     if not any(_matches(name, [WEIGHTS]) for name in present):
         pickles = [name for name in sorted(present) if _matches(name, PICKLES)]
         instead = f", only {pickles[0]}, which may hold code and is never opened" if pickles else ""

@@ -11,6 +11,7 @@ import numpy as np
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TeacherCard, VisualTeacherCard
 from xmodal_kedro.params.choices import TEACHER_BACKENDS, chosen
+from xmodal_kedro.params.teachers import BRING_THEIR_INPUT, CONTRASTIVE
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.storage import Folder
 from xmodal_kedro.teachers.class_list import ClassName, read_class_list
@@ -20,8 +21,8 @@ from xmodal_kedro.teachers.protocol import Device, Teacher, TeacherFiles, requir
 
 logger = logging.getLogger(__name__)
 
-IN_A_FOLDER = "transformers"
-"""The backend whose models are folders."""
+IN_A_FOLDER = BRING_THEIR_INPUT
+"""Backends whose models are folders."""
 BLANK_SIDE_PX = 64
 MIN_SIGMOID_OF_PROBABILITIES = 0.5
 """Sigmoid of 0: the lowest score if a sigmoid is applied to values that are probabilities already."""
@@ -33,7 +34,7 @@ def teacher_files(card: TeacherCard, folder: Folder) -> TeacherFiles:
     Raises:
         FileNotFoundError: naming the missing file, the places that were searched, and the remedy.
     """
-    weights = model_files(card, folder) if card.backend == IN_A_FOLDER else (folder.file(card.weights),)
+    weights = model_files(card, folder) if card.backend in IN_A_FOLDER else (folder.file(card.weights),)
     return TeacherFiles(weights, None if card.labels is None else folder.file(card.labels))
 
 
@@ -92,7 +93,7 @@ def open_teacher(card: TeacherCard, files: TeacherFiles, device: Device, inferen
         UserError: card, weights and class list do not fit each other; names the field and the remedy.
     """
     labels = tuple(named.label for named in scored_classes(card, files))
-    weights = files.weights if card.backend == IN_A_FOLDER else files.weights[0].read_bytes()
+    weights = files.weights if card.backend in IN_A_FOLDER else files.weights[0].read_bytes()
     teacher: Teacher = chosen(TEACHER_BACKENDS, card.backend)(card, weights, labels, device, inference_threads)
     return teacher
 
@@ -103,7 +104,10 @@ def scored_classes(card: TeacherCard, files: TeacherFiles) -> tuple[ClassName, .
     Raises:
         UserError: naming the wrong file or field of the card.
     """
-    classes = read_class_list(files.class_list) if files.class_list else named_classes(files.weights, card)
+    if card.backend == CONTRASTIVE:
+        classes = tuple(ClassName(of.name, "") for of in card.classes)
+    else:
+        classes = read_class_list(files.class_list) if files.class_list else named_classes(files.weights, card)
     unknown = sorted(set(card.ignore) - {named.label for named in classes})
     if unknown:
         listed = card.labels or "config.json"

@@ -21,6 +21,7 @@ Device = Literal["auto", "cpu", "cuda"]
 LIBRARIES = {
     "onnx": ("onnxruntime",),
     "transformers": ("torch", "transformers"),
+    "contrastive": ("torch", "transformers"),
     "torchvision": ("torch", "torchvision"),
     "sample": ("torch",),
 }

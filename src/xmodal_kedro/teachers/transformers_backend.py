@@ -56,9 +56,9 @@ class TransformersTeacher:
         self._is_visual = isinstance(card, VisualTeacherCard)
         self._device = device_of(card, device)
         self.on_cuda = self._device.type == "cuda"
-        _require_known(card, read_config(files, card))
-        with _local_folder(files) as folder:
-            self._processor = _load_processor(card, folder)
+        _require_classifier(card, require_code(card, read_config(files, card)))
+        with local_folder(files) as folder:
+            self._processor = load_processor(card, folder)
             model = _load_model(card, folder)
         if model.config.num_labels != len(labels):
             raise UserError(
@@ -74,7 +74,7 @@ class TransformersTeacher:
         Audio is padded with zeros to whole seconds, so that few lengths occur and a batch needs no padding.
         """
         if not self._is_visual:
-            return list(self._processed(_whole_seconds(np.asarray(clip, np.int16))))
+            return list(self._processed(whole_seconds(np.asarray(clip, np.int16))))
         if not len(clip):
             return []
         images = self._processor(decode_pictures(list(clip)), input_data_format="channels_last", return_tensors="pt")
@@ -84,7 +84,7 @@ class TransformersTeacher:
         """float32 [len(rows), classes]; inputs of one shape are scored together."""
         scores_BC = np.empty((len(rows), len(self.labels)), np.float32)
         with inference(self._device, self._threads):
-            for indices in _rows_by_shape(rows):
+            for indices in rows_by_shape(rows):
                 batch = torch.from_numpy(np.stack([rows[index] for index in indices])).to(self._device)
                 scores_BC[indices] = activate(self._model(**{self._input_name: batch}).logits, self._card.output)
         return scores_BC
@@ -96,31 +96,42 @@ class TransformersTeacher:
         return np.asarray(processed[self._input_name], np.float32)
 
 
-def _rows_by_shape(rows: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
+def rows_by_shape(rows: Sequence[NDArray[Any]]) -> Iterator[list[int]]:
+    """Positions of the rows of each shape, which can be one batch."""
     indices: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         indices[row.shape].append(index)
     yield from indices.values()
 
 
-def _whole_seconds(audio_int16: NDArray[np.int16]) -> NDArray[np.int16]:
+def whole_seconds(audio_int16: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Audio of 16 kHz, padded with zeros to whole seconds, at least one."""
     seconds = max(1, -(-len(audio_int16) // CLIP_SAMPLE_RATE_HZ))
     return np.pad(audio_int16, (0, seconds * CLIP_SAMPLE_RATE_HZ - len(audio_int16)))
 
 
-def _require_known(card: TeacherCard, config: dict[str, Any]) -> None:
-    """Check that the library itself has the model's code, and that it is a classifier of the card's modality.
+def require_code(card: TeacherCard, config: dict[str, Any]) -> str:
+    """The model's type, if the library itself has its code.
 
     Raises:
-        UserError: naming the model and the missing code or classifier.
+        UserError: naming the model and the missing code.
     """
-    kind = config.get("model_type")
+    kind = str(config.get("model_type"))
     if kind not in transformers.CONFIG_MAPPING:
         wants = "code of its own (auto_map), which is never run" if "auto_map" in config else f"model_type {kind!r}"
         raise UserError(
             f"{CONFIG} of {card.weights!r} asks for {wants}; transformers {transformers.__version__} does not have "
             "it: name a model whose model_type it has"
         )
+    return kind
+
+
+def _require_classifier(card: TeacherCard, kind: str) -> None:
+    """Check that there is a classifier of the card's modality for a type of model.
+
+    Raises:
+        UserError: naming the model.
+    """
     is_visual = isinstance(card, VisualTeacherCard)
     classifiers = (
         modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
@@ -135,7 +146,7 @@ def _require_known(card: TeacherCard, config: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _local_folder(files: Sequence[FileRef]) -> Iterator[str]:
+def local_folder(files: Sequence[FileRef]) -> Iterator[str]:
     """A temporary folder with these files only; remote ones are downloaded for the block."""
     with ExitStack() as fetched, tempfile.TemporaryDirectory(prefix="xmodal-") as folder:
         for file in files:
@@ -143,17 +154,22 @@ def _local_folder(files: Sequence[FileRef]) -> Iterator[str]:
         yield folder
 
 
-def _load_processor(card: TeacherCard, folder: str) -> Any:
+def load_processor(card: TeacherCard, folder: str) -> Any:
+    """The image processor of a visual teacher, or the feature extractor of an audio teacher.
+
+    Raises:
+        UserError: naming the model, if the folder has none that can be opened.
+    """
     is_visual = isinstance(card, VisualTeacherCard)
     auto = transformers.AutoImageProcessor if is_visual else transformers.AutoFeatureExtractor
-    with _clear_errors(card, "image processor" if is_visual else "feature extractor"):
+    with clear_errors(card, "image processor" if is_visual else "feature extractor"):
         return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def _load_model(card: TeacherCard, folder: str) -> Any:
     is_visual = isinstance(card, VisualTeacherCard)
     auto = transformers.AutoModelForImageClassification if is_visual else transformers.AutoModelForAudioClassification
-    with _clear_errors(card, "image classifier" if is_visual else "audio classifier"):
+    with clear_errors(card, "image classifier" if is_visual else "audio classifier"):
         model, report = auto.from_pretrained(
             folder,
             local_files_only=True,
@@ -171,7 +187,7 @@ def _load_model(card: TeacherCard, folder: str) -> Any:
 
 
 @contextmanager
-def _clear_errors(card: TeacherCard, what: str) -> Iterator[None]:
+def clear_errors(card: TeacherCard, what: str) -> Iterator[None]:
     """Silence the library's reports and progress bars; turn its errors into a `UserError` of one line."""
     chatter.set_verbosity_error()
     chatter.disable_progress_bar()

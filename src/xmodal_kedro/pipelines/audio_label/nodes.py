@@ -6,10 +6,42 @@ from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard
 from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 
 
-def label_audio(
+def embed_audio_for_prompts(
     clips: Shards, audio_teacher_files: Folder, audio_teacher: AudioTeacherCard, audio_label: AudioLabelParams
 ) -> ShardJobs:
+    """Embed the audio of each clip with a contrastive teacher; no job for another one."""
+    from xmodal_kedro.teachers.prompted_labels import embedding_jobs
+
+    return embedding_jobs(clips, audio_teacher_files, audio_teacher, audio_label)
+
+
+def embed_audio_prompts(
+    audio_clip_embeddings: Shards,
+    audio_teacher_files: Folder,
+    audio_teacher: AudioTeacherCard,
+    audio_label: AudioLabelParams,
+) -> DataFrame:
+    """Embed the prompts of a contrastive teacher's classes, and calibrate their scores on the corpus."""
+    from xmodal_kedro.teachers.prompted_labels import describe_prompts
+
+    return describe_prompts(audio_clip_embeddings, audio_teacher_files, audio_teacher, audio_label)
+
+
+def label_audio(
+    clips: Shards,
+    audio_clip_embeddings: Shards,
+    audio_prompts: DataFrame,
+    audio_teacher_files: Folder,
+    audio_teacher: AudioTeacherCard,
+    audio_label: AudioLabelParams,
+) -> ShardJobs:
     """Label the audio of each clip; the teacher is checked before the first shard."""
+    from xmodal_kedro.params.teachers import CONTRASTIVE
+
+    if audio_teacher.backend == CONTRASTIVE:
+        from xmodal_kedro.teachers.prompted_labels import labelling_jobs
+
+        return labelling_jobs(clips, audio_clip_embeddings, audio_prompts, audio_teacher, audio_label)
     from xmodal_kedro.teachers.labelling import label_clips
 
     return label_clips(clips, audio_teacher_files, audio_teacher, audio_label)

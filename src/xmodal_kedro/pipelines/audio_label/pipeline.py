@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import embed_audio, label_audio, list_audio_classes
+from .nodes import embed_audio, embed_audio_for_prompts, embed_audio_prompts, label_audio, list_audio_classes
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
@@ -12,8 +12,27 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
     return Pipeline(
         [
             Node(
-                label_audio,
+                embed_audio_for_prompts,
                 inputs=["clips", "audio_teacher_files", "params:audio_teacher", "params:audio_label"],
+                outputs="audio_clip_embeddings",
+                name="embed_audio_for_prompts",
+            ),
+            Node(
+                embed_audio_prompts,
+                inputs=["audio_clip_embeddings", "audio_teacher_files", "params:audio_teacher", "params:audio_label"],
+                outputs="audio_prompts",
+                name="embed_audio_prompts",
+            ),
+            Node(
+                label_audio,
+                inputs=[
+                    "clips",
+                    "audio_clip_embeddings",
+                    "audio_prompts",
+                    "audio_teacher_files",
+                    "params:audio_teacher",
+                    "params:audio_label",
+                ],
                 outputs="audio_labels",
                 name="label_audio",
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import label_frames, list_visual_classes
+from .nodes import embed_frames_for_prompts, embed_visual_prompts, label_frames, list_visual_classes
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
@@ -12,8 +12,32 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
     return Pipeline(
         [
             Node(
-                label_frames,
+                embed_frames_for_prompts,
                 inputs=["clips", "visual_teacher_files", "params:visual_teacher", "params:visual_label"],
+                outputs="visual_clip_embeddings",
+                name="embed_frames_for_prompts",
+            ),
+            Node(
+                embed_visual_prompts,
+                inputs=[
+                    "visual_clip_embeddings",
+                    "visual_teacher_files",
+                    "params:visual_teacher",
+                    "params:visual_label",
+                ],
+                outputs="visual_prompts",
+                name="embed_visual_prompts",
+            ),
+            Node(
+                label_frames,
+                inputs=[
+                    "clips",
+                    "visual_clip_embeddings",
+                    "visual_prompts",
+                    "visual_teacher_files",
+                    "params:visual_teacher",
+                    "params:visual_label",
+                ],
                 outputs="visual_labels",
                 name="label_frames",
             ),

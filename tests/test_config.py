@@ -71,3 +71,9 @@ def test_places_may_begin_with_the_users_home(tmp_path: Path, monkeypatch: pytes
     }
     catalog = loader(tmp_path, "mine", files, runtime_params={"source": "~/field"})["catalog"]
     assert catalog == {"videos": {"type": "a.Dataset", "path": str(tmp_path / "home" / "field"), "layer": "~raw"}}
+
+
+def test_classes_of_the_env_own_are_read_from_their_file() -> None:
+    configuration = ConfigLoader(str(Path(__file__).parents[1] / "conf"), env="own", **settings.CONFIG_LOADER_ARGS)
+    assert set(configuration["parameters"]["audio_teacher"]["classes"]) == {"dog", "water", "traffic", "rain"}
+    AudioTeacherCard.model_validate(configuration["parameters"]["audio_teacher"])

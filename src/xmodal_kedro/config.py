@@ -12,17 +12,23 @@ OF_THIS_MACHINE = frozenset({"credentials", "mlflow"})
 """Kinds of configuration that `conf/local` adds to every env."""
 PLACES = ("path", "filepath")
 """Fields of a catalog entry with the path of its data."""
+CLASSES_FILE = "classes*"
+"""Where a user lists classes and prompts."""
 DISCRIMINATOR = "kind"
 """Field that decides which other fields a mapping has, such as `input.kind` of a teacher's card."""
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Base, then the env, then `--params`. It differs from Kedro's own loader in three ways.
+    """Base, then the env, then `--params`. It differs from Kedro's own loader in four ways.
 
     Credentials and `mlflow.yml` of `conf/local` apply in every env, as they belong to the machine. If an env sets
     another `kind` of a mapping, its mapping replaces that of the base, as the fields of the two differ. In paths of
-    datasets, `~` is the user's home.
+    datasets, `~` is the user's home. Parameters may also lie in `classes.yml`, beside the folders of an env.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.config_patterns["parameters"] = [*self.config_patterns["parameters"], CLASSES_FILE]
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         is_set = key in self

@@ -28,8 +28,6 @@ CONFIG_LOADER_CLASS = ConfigLoader
 
 # Without --env, commands work on what `make demo` made. Other recordings have envs of their own.
 CONFIG_LOADER_ARGS = {
-    # Kedro's own patterns, and `classes.yml`, in which a user lists classes and prompts beside the folders of an env.
-    "config_patterns": {"parameters": ["parameters*", "parameters*/**", "**/parameters*", "classes*"]},
     "base_env": "base",
     "default_run_env": SAMPLE_ENV,
     "merge_strategy": {"globals": "soft", "parameters": "soft", "mlflow": "soft"},

@@ -41,9 +41,9 @@ def test_a_transformers_card_leaves_the_input_to_the_model() -> None:
 
 
 def test_every_other_card_says_how_it_is_fed_and_what_its_classes_are() -> None:
-    with pytest.raises(ValueError, match="the teacher's input is null, which only the backend transformers"):
+    with pytest.raises(ValueError, match="the teacher's input is null, which only the backends transformers"):
         colour_card(input=None)
-    with pytest.raises(ValueError, match="the teacher's labels is null, which only the backend transformers"):
+    with pytest.raises(ValueError, match="the teacher's labels is null, which only the backends transformers"):
         pitch_card(labels=None)
 
 

@@ -60,9 +60,14 @@ class RecordingEmbeddings(Table):
 RECORDING_EMBEDDINGS_ARROW = RecordingEmbeddings.arrow_schema()
 
 
+EMBEDDED_IN_PART, NOT_EMBEDDED, NO_RECORDING = OUTCOMES = ("embedded_in_part", "not_embedded", "no_recording")
+"""What became of a source that is not embedded to its end. A text or an image is no recording."""
+
+
 class UnheardRecordings(Table):
-    """A recording that could not be embedded, or not to its end, and why."""
+    """A source that is not embedded to its end, and why."""
 
     uri: Series[str] = pa_checks.Field(unique=True)
+    outcome: Series[str] = pa_checks.Field(isin=list(OUTCOMES))
     reason: Series[str] = pa_checks.Field(isin=list(REASONS))
     detail: Series[str]

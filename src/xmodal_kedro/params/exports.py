@@ -23,7 +23,7 @@ class ExportEventsParams(Params):
     """`parameters/export_events.yml`: events of embedded recordings."""
 
     formats: AnnotationFormats = ("events", "audacity", "raven", "birdnet")
-    """Files that are written; those of other formats, from earlier runs, are removed. On a command line `raven+events`."""
+    """Files that are written; those of other formats are removed. On a command line `raven+events`."""
     threshold: float = Field(0.3, gt=0, le=1)
     """An event has a window whose tag has at least this score."""
     low_threshold: float = Field(0.2, gt=0, le=1)
@@ -45,7 +45,7 @@ class ExportLabelsParams(Params):
     """`parameters/export_labels.yml`: events of the labels that a network learns from."""
 
     formats: AnnotationFormats = ("events", "audacity", "raven", "birdnet")
-    """Files that are written; those of other formats, from earlier runs, are removed. On a command line `raven+events`."""
+    """Files that are written; those of other formats are removed. On a command line `raven+events`."""
     max_gap_s: float = Field(0.0, ge=0)
     """Clips of one label with at most so many seconds between them are one event."""
 
@@ -62,7 +62,7 @@ class ExportDatasetParams(Params):
     frame: bool = False
     """Whether each clip has the middle one of its frames beside the sound."""
     audio: Literal["flac", "wav"] = "flac"
-    """Both hold the same samples. FLAC takes half the room, and a millisecond a clip."""
+    """Both hold the same samples. FLAC takes about half the room, and a few milliseconds a clip."""
 
 
 class ExportMapParams(Params):

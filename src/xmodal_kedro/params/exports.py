@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from .base import Params
+from .base import Params, TimeLimit
 
 
 def _names(value: object) -> object:
@@ -65,11 +65,11 @@ class ExportDatasetParams(Params):
     """Both hold the same samples. FLAC takes about half the room, and a few milliseconds a clip."""
 
 
-class ExportMapParams(Params):
+class ExportMapParams(TimeLimit):
     """`parameters/export_map.yml`: embedded windows to look at and listen to, in Embedding Atlas."""
 
-    max_rows: int = Field(20_000, ge=1)
-    """Max windows, drawn evenly from all. Each takes about 150 kB with 4 s of sound."""
+    max_rows: int = Field(10_000, ge=1)
+    """Max windows, drawn evenly from all. Each takes up to 100 kB with 4 s of sound and a picture."""
     sound: bool = True
     """Whether the windows' sound is included."""
     thumbnails: bool = True

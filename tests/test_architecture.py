@@ -15,7 +15,7 @@ from kedro.pipeline import Pipeline
 from tests.project import PROJECT
 from xmodal_kedro import params, schemas, settings
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
-from xmodal_kedro.pipeline_registry import register_pipelines
+from xmodal_kedro.pipeline_registry import BESIDE, register_pipelines
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
 FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm", "reasons", "recipes", "sharding"} | {
@@ -23,8 +23,9 @@ FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm
 }
 MAY_IMPORT = {
     "pipelines": {"media", "dedup", "teachers", "labels", "training", "evaluation", "inference", "sample", "reports"}
-    | {"features", "data", "models"}
+    | {"features", "data", "models", "exports"}
     | FOUNDATION,
+    "exports": {"media", "reports"} | FOUNDATION,
     "reports": {"evaluation", "labels", "media", "features"} | FOUNDATION,
     "evaluation": {"media", "dedup", "teachers", "labels", "training", "inference", "features", "data", "models"}
     | FOUNDATION,
@@ -230,7 +231,7 @@ def test_kedro_can_read_the_types_of_every_node() -> None:
 def test_every_input_and_output_is_in_the_catalog_with_its_layer(env: str) -> None:
     catalog = {name: entry for name, entry in load_config(env)["catalog"].items() if not name.startswith("_")}
     wanted = sum(
-        (PIPELINES[name] for name in ("__default__", "label_check", "compare", "summary", "export", "embed")),
+        (PIPELINES[name] for name in ("__default__", *BESIDE) if name != "sample"),
         Pipeline([]),
     )
     wanted = wanted + PIPELINES["sample"] if env == "sample" else wanted
@@ -280,6 +281,10 @@ def test_every_parameter_file_sets_only_known_fields_and_leaves_none_to_chance()
         "train": params.TrainParams,
         "transfer_eval": params.TransferParams,
         "embed": params.EmbedParams,
+        "export_events": params.ExportEventsParams,
+        "export_labels": params.ExportLabelsParams,
+        "export_map": params.ExportMapParams,
+        "export_dataset": params.ExportDatasetParams,
     }
     for name, model in types.items():
         assert set(parameters[name]) == set(model.model_fields), name

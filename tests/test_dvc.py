@@ -25,7 +25,7 @@ UNTRACKED = {
     "probes",  # depends on this machine's modification times
     "run_provenance",  # is of the run, and kept in its report alone
     # are held in memory from node to node
-    *("shown_clips", "label_description", "class_meaning"),
+    *("shown_clips", "label_description", "class_meaning", "dataset_description"),
     *("source_description", "training_description", "result_description"),
     "training_checkpoints",  # is input and output of one stage
     *("merge_plan", "compare_plans", "class_meaning"),  # are in memory, of one run
@@ -146,7 +146,7 @@ class TestStage:
 
     def test_says_which_shards_depend_on_the_times_of_files(self, name: str) -> None:
         labelled = {path for path, options in outputs(name).items() if HOLDS_FILE_TIMES in options.get("labels", [])}
-        made = {"recording_embeddings"} & PIPELINES[name].all_outputs()
+        made = {"recording_embeddings", "map_windows", "event_files"} & PIPELINES[name].all_outputs()
         assert labelled == {location(output, name) for output in made}
 
     def test_does_not_let_dvc_delete_what_resumes(self, name: str) -> None:

@@ -17,7 +17,7 @@ LAYERS = ["raw", "intermediate", "primary", "feature", "model_input", "models", 
 REPORTS = {"label_report", "transfer_report"}
 """Pages of their own, to be opened in a tab."""
 NOT_STORED = {"run_provenance", "training_checkpoints"} | {
-    *("class_meaning", "merge_plan", "shown_clips", "label_description"),
+    *("class_meaning", "merge_plan", "shown_clips", "label_description", "dataset_description"),
     *("source_description", "training_description", "result_description"),
 }
 """What only a run holds."""

@@ -15,6 +15,10 @@ BESIDE = (
     "summary",
     "export",
     "embed",
+    "export_events",
+    "export_labels",
+    "export_map",
+    "export_dataset",
 )
 """Packages of `pipelines`: those of the main line in its order, and the others."""
 

@@ -88,8 +88,14 @@ def test_tables_are_compared_by_their_rows_and_not_by_their_metadata(tmp_path: P
         (tmp_path / name).mkdir()
         pq.write_table(table.replace_schema_metadata({"made": name}), tmp_path / name / "same.parquet")
         pq.write_table(other, tmp_path / name / "other.parquet")
+        (tmp_path / name / "same.csv").write_text("a,b")
+        (tmp_path / name / "other.csv").write_text(name)
+        (tmp_path / name / "_index.json").write_text(name)
+        (tmp_path / name / ".jobs").mkdir()
+        (tmp_path / name / ".jobs" / "all.json").write_text(name)
     pq.write_table(table, tmp_path / "second" / "more.parquet")
-    assert unequal_tables(tmp_path / "first", tmp_path / "second") == ["more.parquet", "other.parquet"]
+    unequal = unequal_tables(tmp_path / "first", tmp_path / "second")
+    assert unequal == ["more.parquet", "other.csv", "other.parquet"]
 
 
 @pytest.fixture

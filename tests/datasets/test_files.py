@@ -6,7 +6,14 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
-from xmodal_kedro.datasets.files import HtmlDataset, JsonDataset, PlotDataset, TableDataset, WeightsDataset
+from xmodal_kedro.datasets.files import (
+    HtmlDataset,
+    JsonDataset,
+    MovedTableDataset,
+    PlotDataset,
+    TableDataset,
+    WeightsDataset,
+)
 
 
 def test_each_kind_of_file_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -27,6 +34,17 @@ def test_each_kind_of_file_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     weights.save({"layer.weight": torch.arange(6.0).reshape(2, 3)})
     assert torch.equal(weights.load()["layer.weight"], torch.arange(6.0).reshape(2, 3))
     assert not list(tmp_path.glob(".partial*"))
+
+
+def test_a_table_that_moved_is_gone_from_its_former_place_after_the_next_save(tmp_path: Path) -> None:
+    former, now = tmp_path / "shards" / "t.parquet", tmp_path / "t.parquet"
+    former.parent.mkdir()
+    former.write_bytes(b"of an earlier version")
+    moved = MovedTableDataset(filepath=str(now), formerly=str(former))
+    assert not moved.exists()
+    for _ in range(2):
+        moved.save(pd.DataFrame({"name": ["rain"]}))
+        assert now.exists() and not former.exists()
 
 
 def test_weights_are_kept_in_any_storage() -> None:

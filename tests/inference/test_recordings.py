@@ -92,7 +92,7 @@ def test_a_folder_becomes_embeddings_and_tags_with_their_times(tmp_path: Path, s
     best = np.argsort(-scores)[:2]
     assert [tag["name"] for tag in last["tags"]] == [list(TONES_HZ)[at] for at in best]
     unheard = UnheardRecordings.validate(catalog.load("unheard_recordings"))
-    assert unheard[["uri", "reason"]].to_dict("records") == [{"uri": "notes.txt", "reason": "not_media"}]
+    assert unheard[["uri", "outcome", "reason"]].values.tolist() == [["notes.txt", "no_recording", "not_media"]]
 
 
 def test_a_second_run_hears_nothing_again_and_a_new_file_only_its_shard(

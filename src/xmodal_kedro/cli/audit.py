@@ -25,7 +25,7 @@ NAMES_ITS_RUN = "names-its-run"
 """Label in `dvc.yaml` of outputs that hold the id of the run that wrote them, so they differ between runs."""
 
 HOLDS_FILE_TIMES = "holds-file-times"
-"""Label of shards whose metadata holds modification times of the source files: only their rows are compared."""
+"""Label of folders whose metadata depends on modification times of the source files: rows and other files are compared."""
 
 Lock = Mapping[str, Any]
 """The stages of a `dvc.lock`, by name."""
@@ -90,15 +90,23 @@ def unequal_files(first: Path, second: Path) -> list[str]:
 
 
 def unequal_tables(first: Path, second: Path) -> list[str]:
-    """Names of Parquet files that are missing in one folder or differ in their rows."""
-    names = {path.relative_to(top) for top in (first, second) for path in top.rglob("*.parquet")}
-    return sorted(name.as_posix() for name in names if not _same_rows(first / name, second / name))
+    """Names of files that are missing in one folder or differ, Parquet files in their rows.
+
+    Indices and notes, whose names begin with a dot or an underscore, are left out.
+    """
+    names = {path.relative_to(top) for top in (first, second) for path in top.rglob("*") if path.is_file()}
+    shown = [name for name in names if not any(part[0] in "._" for part in name.parts)]
+    return sorted(name.as_posix() for name in shown if not _same_rows(first / name, second / name))
 
 
 def _same_rows(first: Path, second: Path) -> bool:
     import pyarrow.parquet as pq
 
-    return first.exists() and second.exists() and bool(pq.read_table(first).equals(pq.read_table(second)))
+    if not (first.exists() and second.exists()):
+        return False
+    if first.suffix != ".parquet":
+        return first.read_bytes() == second.read_bytes()
+    return bool(pq.read_table(first).equals(pq.read_table(second)))
 
 
 class RunFailedError(Exception):

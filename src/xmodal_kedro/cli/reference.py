@@ -25,6 +25,10 @@ SECTIONS: dict[str, type[params.Params]] = {
     "transfer_eval": params.TransferParams,
     "embed": params.EmbedParams,
     "compare": params.CompareParams,
+    "export_events": params.ExportEventsParams,
+    "export_labels": params.ExportLabelsParams,
+    "export_map": params.ExportMapParams,
+    "export_dataset": params.ExportDatasetParams,
     "sample": params.SampleParams,
 }
 """Every `params:` input of a pipeline, in the order of the main pipelines."""

@@ -19,6 +19,7 @@ from kedro_datasets_experimental.safetensors import SafetensorsDataset
 from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.preview import ROWS, HTMLPreview, TablePreview, TextPreview, preview_parquet, table_preview
+from xmodal_kedro.storage import storage_of
 from xmodal_kedro.storage.text_tables import FALLBACK, decode, read_table
 
 if TYPE_CHECKING:
@@ -69,6 +70,24 @@ class TableDataset(WholeFile, ParquetDataset):
         """The first rows, for Kedro-Viz, from any storage; the parent's method reads local files only."""
         with self._fs.open(str(self._filepath), "rb") as stream:
             return preview_parquet(pq.ParquetFile(stream), nrows)
+
+
+class MovedTableDataset(TableDataset):
+    """A table that an earlier version of the project stored in another place. Saving removes it there."""
+
+    def __init__(self, *, formerly: str, **arguments: Any) -> None:
+        """
+        Args:
+            formerly: path or fsspec URL of the other place.
+            arguments: of `TableDataset`.
+        """
+        super().__init__(**arguments)
+        self._former_fs, self._former_path = storage_of(formerly)
+
+    def save(self, data: Any) -> None:
+        super().save(data)
+        if self._former_fs.isfile(self._former_path):
+            self._former_fs.rm_file(self._former_path)
 
 
 class CsvDataset(WholeFile, CSVDataset):

@@ -4,6 +4,7 @@ Each class is one `params:` input of a pipeline. The text under a field is the r
 """
 
 from .base import Params, TimeLimit
+from .exports import ExportDatasetParams, ExportEventsParams, ExportLabelsParams, ExportMapParams
 from .judging import BenchmarkName, CompareParams, FineTuneParams, Protocol, TransferParams
 from .merging import AgreementParams, MergeParams, ModalityParams
 from .recordings import ClipParams, EmbedParams, IngestParams, NearDuplicateParams
@@ -32,6 +33,10 @@ __all__ = [
     "ClipParams",
     "CompareParams",
     "EmbedParams",
+    "ExportDatasetParams",
+    "ExportEventsParams",
+    "ExportLabelsParams",
+    "ExportMapParams",
     "FineTuneParams",
     "ImageInput",
     "IngestParams",

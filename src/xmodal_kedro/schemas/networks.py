@@ -60,9 +60,40 @@ class RecordingEmbeddings(Table):
 RECORDING_EMBEDDINGS_ARROW = RecordingEmbeddings.arrow_schema()
 
 
+FILE_ARROW = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""A sound or an image in a table, as `datasets` and Embedding Atlas have them."""
+
+
+class MapWindows(Table):
+    """An embedded window to look at and to listen to."""
+
+    uri: Series[str]
+    start_s: Series[float] = pa_checks.Field(ge=0)
+    end_s: Series[float] = pa_checks.Field(gt=0)
+    label: Series[str]
+    """Its most probable tag; `untagged` without tags."""
+    score: Series[float] = pa_checks.Field(ge=0, le=1)
+    """Probability of that tag; 0 without."""
+    tags: Series[str]
+    """All its tags with their probabilities."""
+    embedding: Series[object] = column(pa.list_(pa.float32()))
+    audio: Series[object] = column(FILE_ARROW, nullable=True)
+    """Its sound as FLAC; null if it is not asked for or the recording cannot be read any more."""
+    image: Series[object] = column(FILE_ARROW, nullable=True)
+    """A frame of the recording as JPEG, or the spectrogram as PNG."""
+
+
+MAP_WINDOWS_ARROW = MapWindows.arrow_schema()
+
+
+EMBEDDED_IN_PART, NOT_EMBEDDED, NO_RECORDING = OUTCOMES = ("embedded_in_part", "not_embedded", "no_recording")
+"""What became of a source that is not embedded to its end. A text or an image is no recording."""
+
+
 class UnheardRecordings(Table):
-    """A recording that could not be embedded, or not to its end, and why."""
+    """A source that is not embedded to its end, and why."""
 
     uri: Series[str] = pa_checks.Field(unique=True)
+    outcome: Series[str] = pa_checks.Field(isin=list(OUTCOMES))
     reason: Series[str] = pa_checks.Field(isin=list(REASONS))
     detail: Series[str]

@@ -37,6 +37,13 @@ def test_a_clip_without_picture_label_or_target_has_none() -> None:
     assert [label.counts for label in view("b-1").visual_labels] == [False], "it is below the threshold"
 
 
+def test_a_clip_has_the_name_of_its_recording_or_its_id_where_that_is_gone() -> None:
+    assert (view("a-0").uri, view("b-0").uri) == ("trip/0001.mp4", "<b> & co.mkv")
+    source = world.labelled_clips()
+    without = type(source)(**{**vars(source), "videos": world.videos().iloc[1:]})
+    assert [shown.uri for shown in without.views([(0.5, "a-0", "a"), (0.5, "b-0", "b")])] == ["v-a", "<b> & co.mkv"]
+
+
 def test_labels_beyond_the_best_few_do_not_count_and_very_many_are_not_shown() -> None:
     source = world.labelled_clips()
     many = labels_shard([("a-0", f"class {at}", 0.9 - at / 100) for at in range(9)], clips=2)

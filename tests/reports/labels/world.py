@@ -148,5 +148,9 @@ def dropped() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "modality", "clip_count", "target_count", "reason"])
 
 
+def videos() -> pd.DataFrame:
+    return pd.DataFrame({"video_id": ["v-a", "v-b"], "uri": ["trip/0001.mp4", "<b> & co.mkv"]})
+
+
 def labelled_clips() -> LabelledClips:
-    return LabelledClips(clips(), visual_labels(), audio_labels(), labels(), vocabulary(), PARAMS)
+    return LabelledClips(clips(), visual_labels(), audio_labels(), labels(), vocabulary(), videos(), PARAMS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
@@ -31,3 +31,10 @@ def sound_file(path: str) -> Iterator[np.ndarray]:
     from xmodal_kedro.media import sound_file
 
     return sound_file.sound_of_file(path)
+
+
+def glimpses(path: str, times_s: Sequence[float], short_side_px: int) -> Iterator[bytes]:
+    """See `glimpses.glimpses`."""
+    from xmodal_kedro.media import glimpses
+
+    return glimpses.glimpses(path, times_s, short_side_px)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from functools import partial
 from typing import Any
@@ -46,18 +45,11 @@ def embed_recordings(
 
 
 def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> DataFrame:
-    """Recordings that could not be embedded to their end, and why; logs the counts."""
-    import pandas as pd
+    """Sources that are not embedded to their end, and why; logs the counts."""
+    from xmodal_kedro.inference.unheard import describe_unheard, unheard_recordings
 
-    from xmodal_kedro.inference.recordings import FAILED_KEY
-    from xmodal_kedro.schemas import UnheardRecordings
-
-    failed = [row for shard in recording_embeddings.values() for row in json.loads(shard.metadata[FAILED_KEY])]
-    table = pd.DataFrame(failed, columns=list(UnheardRecordings.to_schema().columns)).astype(str)
-    rows = sum(shard.num_rows for shard in recording_embeddings.values())
-    message = (
-        f"embed: {counted(rows, 'window')} of {counted(len(source_videos), 'recording')}; {len(table)} could not be "
-        "embedded to their end"
-    )
-    logger.info("%s%s", message, f" ({', '.join(sorted(set(table['reason'])))})" if len(table) else "")
-    return table.sort_values("uri", ignore_index=True)
+    table = unheard_recordings(recording_embeddings)
+    windows = sum(shard.num_rows for shard in recording_embeddings.values())
+    found = f"{counted(windows, 'window')} of {counted(len(source_videos), 'source')}"
+    logger.info("embed: %s; %s", found, describe_unheard(table))
+    return table

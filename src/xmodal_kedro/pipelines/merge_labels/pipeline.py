@@ -13,7 +13,14 @@ from .nodes import (
     plan_merge,
     survey_labels,
 )
-from .report_nodes import describe_labels, plot_labels, read_shown_clips, summarise_labels, write_label_report
+from .report_nodes import (
+    describe_labels,
+    list_labels,
+    plot_labels,
+    read_shown_clips,
+    summarise_labels,
+    write_label_report,
+)
 
 LABELS = ("clips", "visual_labels", "audio_labels")
 CLASSES = ("candidate_classes", "label_classes")
@@ -81,9 +88,15 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
             ),
             Node(
                 read_shown_clips,
-                inputs=[*LABELS, "labels", "label_vocabulary", "label_summary", "params:merge_labels"],
+                inputs=[*LABELS, "labels", "label_vocabulary", "videos", "label_summary", "params:merge_labels"],
                 outputs=["shown_clips", "contact_sheet"],
                 name="read_shown_clips",
+            ),
+            Node(
+                list_labels,
+                inputs=[*LABELS, "videos", "params:merge_labels"],
+                outputs="labels_by_recording",
+                name="list_labels",
             ),
             Node(
                 describe_labels,

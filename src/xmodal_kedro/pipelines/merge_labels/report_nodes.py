@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from xmodal_kedro.labels.summary import LabelSummary
@@ -43,6 +44,7 @@ def read_shown_clips(
     audio_labels: Shards,
     labels: Shards,
     label_vocabulary: DataFrame,
+    videos: DataFrame,
     label_summary: LabelSummary,
     merge_labels: MergeParams,
 ) -> tuple[Any, str]:
@@ -50,9 +52,19 @@ def read_shown_clips(
     from xmodal_kedro.reports.labels.clip_views import LabelledClips
     from xmodal_kedro.reports.labels.contact_sheet import ShownClips
 
-    source = LabelledClips(clips, visual_labels, audio_labels, labels, label_vocabulary, merge_labels)
+    source = LabelledClips(clips, visual_labels, audio_labels, labels, label_vocabulary, videos, merge_labels)
     examples = ShownClips(source.views(label_summary["random"]), source.views(label_summary["contradictory"]))
     return examples, examples.sheet()
+
+
+def list_labels(
+    clips: Shards, visual_labels: Shards, audio_labels: Shards, videos: DataFrame, merge_labels: MergeParams
+) -> Any:
+    """A job that writes what was seen and heard where, of all recordings."""
+    from xmodal_kedro.exports.labels_table import labels_by_recording
+
+    teachers = {"visual": visual_labels, "audio": audio_labels}
+    return partial(labels_by_recording, clips, teachers, videos[["video_id", "uri"]], merge_labels)
 
 
 def describe_labels(

@@ -42,6 +42,7 @@ class ClipView:
     """A clip with its labels and targets.
 
     Attributes:
+        uri: name of its recording among the sources.
         frames: JPEGs.
         audio: 16-bit mono PCM, see `pcm`.
         visual_labels, audio_labels: the teachers' best labels, best first.
@@ -51,6 +52,7 @@ class ClipView:
 
     clip_id: str
     video_id: str
+    uri: str
     start_s: float
     end_s: float
     split: str
@@ -64,13 +66,18 @@ class ClipView:
 
 @dataclass(frozen=True)
 class LabelledClips:
-    """The sharded datasets of clips and their labels, and what is needed to read them."""
+    """The sharded datasets of clips and their labels, and what is needed to read them.
+
+    Attributes:
+        videos: `Videos`, which has the names of the recordings.
+    """
 
     clips: Shards
     visual_labels: Shards
     audio_labels: Shards
     labels: Shards
     vocabulary: pd.DataFrame
+    videos: pd.DataFrame
     params: MergeParams
 
     def views(self, picked: Picked) -> list[ClipView]:
@@ -81,7 +88,11 @@ class LabelledClips:
         found: dict[str, dict[str, Any]] = {}
         for key, clip_ids in wanted.items():
             found |= self._read(key, clip_ids)
-        return [ClipView(**found[clip_id], picked_by=value) for value, clip_id, _ in picked]
+        uris = self._uris({clip["video_id"] for clip in found.values()})
+        return [
+            ClipView(**found[clip_id], uri=uris[found[clip_id]["video_id"]], picked_by=value)
+            for value, clip_id, _ in picked
+        ]
 
     def sample(self, count: int, target: str | None = None) -> Picked:
         """An even draw of clips, of those with a class as target if it is named; the same one each time.
@@ -99,6 +110,11 @@ class LabelledClips:
             lots = ((zlib.crc32(clip_id.encode()) / DRAWS, clip_id, key) for clip_id in clip_ids)
             drawn = heapq.nsmallest(count, [*drawn, *lots])
         return drawn
+
+    def _uris(self, video_ids: Collection[str]) -> dict[str, str]:
+        """Names of recordings; the id of one that is no longer among the sources."""
+        rows = self.videos[self.videos["video_id"].isin(list(video_ids))]
+        return {video_id: video_id for video_id in video_ids} | dict(zip(rows["video_id"], rows["uri"], strict=True))
 
     def _read(self, key: str, clip_ids: Collection[str]) -> dict[str, dict[str, Any]]:
         name_of = dict(zip(self.vocabulary["index"], self.vocabulary["name"], strict=True))

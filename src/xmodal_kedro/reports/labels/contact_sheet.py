@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +12,8 @@ import numpy as np
 import torch
 
 from xmodal_kedro.features.log_mel import WINDOW_LENGTH, LogMel
-from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
+from xmodal_kedro.media.wav_file import wav
+from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.reports import html
 from xmodal_kedro.reports.labels.clip_views import ClipView
 
@@ -49,17 +48,6 @@ def clip_files(view: ClipView) -> dict[str, Any]:
         "spectrogram": data_uri(spectrogram(view.audio), "image/png"),
         "audio": data_uri(wav(view.audio), "audio/wav"),
     }
-
-
-def wav(audio: bytes) -> bytes:
-    """A WAV file of 16-bit mono PCM, as loud as it is stored."""
-    stream = io.BytesIO()
-    with wave.open(stream, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(CLIP_SAMPLE_RATE_HZ)
-        file.writeframes(audio)
-    return stream.getvalue()
 
 
 def spectrogram(audio: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -87,8 +87,19 @@ class ScoresOutput(Params):
     network; empty if there is none."""
 
 
+class LargerModel(Params):
+    """A model that takes the place of a card's own on machines with CUDA. All other fields of the card are the same."""
+
+    weights: str
+    """As `weights` of the card."""
+    revision: str = "main"
+    """As `revision` of the card."""
+
+
 class TeacherCard(Params):
     """A pretrained classifier: its files (in the teacher's folder) and how to feed it."""
+
+    ADDED: ClassVar[dict[str, Any]] = {"on_cuda": None}
 
     backend: BackendName
     """`onnx`: any exported classifier. `transformers`: any image- or audio-classification model in that library's
@@ -98,7 +109,11 @@ class TeacherCard(Params):
     """File name of the weights. For `transformers`, the folder that holds `config.json`, `preprocessor_config.json` and
     the safetensors (`.` for the teacher's folder itself), or the hub's id of a model."""
     revision: str = "main"
-    """Branch, tag or commit of a model on the hub. Only a commit never changes."""
+    """Branch, tag or commit of a model on the hub. What a branch or tag is at first use is recorded in `data_root`, and
+    asked for from then on."""
+    on_cuda: LargerModel | None = None
+    """Another model for machines where torch sees CUDA; for `transformers` alone. Which of both labels is recorded at
+    first use, so that a later run on another machine labels with the same."""
     network: str = ""
     """Name of the network for `torchvision`, such as `convnext_base`."""
     labels: str | None = None
@@ -122,6 +137,11 @@ class TeacherCard(Params):
         if missing and not brings_its_own:
             raise ValueError(
                 f"the teacher's {missing[0]} is null, which only the backend transformers allows: set it in its card"
+            )
+        if self.on_cuda is not None and not brings_its_own:
+            raise ValueError(
+                f"the teacher's on_cuda is set, but its backend is {self.backend}: leave it out of the card, or take "
+                "the backend transformers"
             )
         if self.output.embedding and self.backend != "onnx":
             raise ValueError(

@@ -36,6 +36,9 @@ class Progress(tqdm):  # type: ignore[type-arg]
             options |= {"miniters": 1, "leave": False, "delay": LINE_EVERY_S, "disable": False}
         super().__init__(iterable, **options)
 
+    def __bool__(self) -> bool:
+        return True  # tqdm asks for a length, which is not known before a download has begun
+
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Draw the bar, or log a line."""
         if not self._writes_lines:

@@ -86,7 +86,7 @@ def measure(recording: Recording, hours: float, folder: Path) -> tuple[Peaks, in
     make_long(recording, hours * 3600, path)
     size_bytes = path.stat().st_size
     file = FileRef(path.name, str(path), size_bytes, path.stat().st_mtime_ns)
-    use = StreamUse.of(next(probe_file(str(path), IngestParams(audio_only=True))))
+    use = StreamUse.of(next(probe_file(str(path), IngestParams())))
     source = VideoSource("0" * 32, path.name, file, size_bytes, use)
     jobs: ShardJobs = {**EachShard("Clips").validate({"shard-all": partial(clip_shard, (source,), ClipParams())})}
     clips = clips_dataset(folder / "clips")

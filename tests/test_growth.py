@@ -64,7 +64,7 @@ def test_a_file_more_less_or_other_among_a_thousand_touches_few_shards(tmp_path:
         write_recording(sources / f"{number:04d}.wav", number)
 
     def run() -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
-        ingest = IngestParams(audio_only=True, shard_sources=32, timeout_s=LIMIT_S)
+        ingest = IngestParams(shard_sources=32, timeout_s=LIMIT_S)
         clip = ClipParams(shard_mb=3.2, timeout_s=LIMIT_S)
         counts = ingest_and_clip(folder_of(sources), data, ingest, clip, {"backend": "threading", "workers": 1})
         return counts, state(data)

@@ -13,7 +13,8 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.validation.exceptions import ParameterValidationError
 
-from xmodal_kedro.params.places import PLACES
+from xmodal_kedro.params.choices import BENCHMARKS
+from xmodal_kedro.params.places import AUTO, PLACES
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +58,11 @@ class ProjectContext(KedroContext):
             if isinstance(entry, dict)
         ]
         for name, value in (self._runtime_params or {}).items():
-            if name in PLACES and not any(path.startswith(str(value)) for path in paths):
-                logger.warning("--params %s=%s: this env, with this benchmark, reads nothing from there", name, value)
+            if name in PLACES and value != AUTO and not any(path.startswith(str(value)) for path in paths):
+                other = f"; --params transfer_eval.benchmark={name} takes that one" if name in BENCHMARKS else ""
+                logger.warning(
+                    "--params %s=%s: this env, with this benchmark, reads nothing from there%s", name, value, other
+                )
 
     def _refuse_unknown(self) -> None:
         inputs = {name for pipeline in pipelines.values() for name in pipeline.inputs()}

@@ -11,7 +11,7 @@ REASONS: dict[str, str] = {
     "forbidden_format": "the container is not on the safe list: some make readers open other files or the network",
     "forbidden_protocol": "the protocol of its address is not on the safe list",
     "no_audio": "there is no audio stream",
-    "no_picture": "there is no video stream, or it ends before the audio; ingest.audio_only accepts files without one",
+    "no_picture": "there is no video stream, or it ends before the audio, and ingest.without_video is `reject`",
     "unknown_codec": "a needed stream has a codec that this FFmpeg cannot decode",
     "corrupt": "the data is invalid or breaks off",
     "silent": "all of its audio is under clip.silence_dbfs",

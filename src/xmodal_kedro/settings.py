@@ -11,13 +11,14 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 from xmodal_kedro.cli.plugins import defer_mlflow_commands, hide_warnings_of_plugins
 from xmodal_kedro.config import ConfigLoader
 from xmodal_kedro.context import ProjectContext
-from xmodal_kedro.hooks import DefaultPipelineHooks, PreflightHooks, TrackingHooks
+from xmodal_kedro.hooks import BenchmarkHooks, DefaultPipelineHooks, PreflightHooks, TrackingHooks
 from xmodal_kedro.hooks.default_pipeline import SAMPLE_ENV
+from xmodal_kedro.params.places import own_or
 
 defer_mlflow_commands()
 hide_warnings_of_plugins()
 
-HOOKS = (DefaultPipelineHooks(), PreflightHooks(), TrackingHooks())
+HOOKS = (DefaultPipelineHooks(), PreflightHooks(), BenchmarkHooks(), TrackingHooks())
 
 # Tracking extends kedro-mlflow's own hook and takes its place.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
@@ -30,5 +31,6 @@ CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": SAMPLE_ENV,
+    "custom_resolvers": {"own_or": own_or},
     "merge_strategy": {"globals": "soft", "parameters": "soft", "mlflow": "soft"},
 }

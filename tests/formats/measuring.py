@@ -62,9 +62,8 @@ def measure(row: Row) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"file{row.suffix}"
         write(path, row)
-        sound_only = not row.video
         try:
-            (found,) = probe_file(str(path), IngestParams(audio_only=sound_only))
+            (found,) = probe_file(str(path), IngestParams())
         except MediaError as error:
             return Measured({}, f"{error.reason}: {error.detail}")
         try:

@@ -52,7 +52,7 @@ at its time or during its clip. Where the times in a file are not those of the r
 samples, one after the other. Encoders, muxers and decoders are those of PyAV's wheel.
 """
 COLUMNS = ("container", "video", "sound", "device or program", "what is used", "time error", "limits")
-PARTS = {"Video with sound": VIDEOS, "Sound alone (`ingest.audio_only`)": SOUNDS, "Devices and programs": DEVICES}
+PARTS = {"Video with sound": VIDEOS, "Sound alone": SOUNDS, "Devices and programs": DEVICES}
 
 
 def measure_all(rows: Sequence[Row] = ROWS) -> dict[Row, Measured]:

@@ -109,6 +109,6 @@ TEXTS: dict[str, Callable[[Bait], str]] = {
 
 def probe_quickly(path: Path, **params) -> dict:
     started = time.monotonic()
-    row = probe_row(FileRef(path.name, str(path), path.stat().st_size, 0), IngestParams(audio_only=True, **params))
+    row = probe_row(FileRef(path.name, str(path), path.stat().st_size, 0), IngestParams(**params))
     assert time.monotonic() - started < QUICKLY_S
     return row

@@ -21,7 +21,7 @@ VIDEO_ID = "0123456789abcdef" * 2
 
 def clip(path, params: ClipParams = PARAMS, sound_only: bool = False) -> tuple[list[ClipRow], Account]:
     """The clips of a file and its account."""
-    use = StreamUse.of(next(probe_file(str(path), IngestParams(audio_only=sound_only))))
+    use = StreamUse.of(next(probe_file(str(path), IngestParams())))
     *clips, account = clip_file(str(path), VIDEO_ID, params, use._replace(video_track=-1) if sound_only else use)
     assert isinstance(account, Account)
     return clips, account
@@ -245,7 +245,6 @@ def test_a_file_that_gives_no_clip_has_a_reason(tmp_path):
     assert reason_of(tmp_path / "text.mp4") == "not_media"
     assert reason_of(write_media(tmp_path / "short.mp4", duration_s=2.0)) == "too_short"
     assert reason_of(write_media(tmp_path / "silent.mp4", duration_s=4.0, sound=silence)) == "silent"
-    assert reason_of(write_media(tmp_path / "blind.mp4", duration_s=4.0, pictures_s=0)) == "no_picture"
     assert reason_of(write_media(tmp_path / "deaf.mp4", duration_s=4.0, sound=np.empty(0, np.float32))) == "no_audio"
 
 

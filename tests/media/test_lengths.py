@@ -41,7 +41,7 @@ def quiet_start(duration_s: float) -> np.ndarray:
 def test_the_duration_of_sound_is_true_to_50_ms_and_nothing_is_missed(tmp_path, coding):
     path = write_media(tmp_path / f"a{coding.suffix}", coding, 12.0, sound=quiet_start(12.0), pictures_s=0)
 
-    (row,) = probe_file(str(path), IngestParams(audio_only=True))
+    (row,) = probe_file(str(path), IngestParams())
     *clips, account = clip_file(str(path), "0" * 32, ClipParams(coverage="everything"), StreamUse.of(row))
 
     assert row["duration_s"] == pytest.approx(12, abs=0.05)
@@ -62,8 +62,8 @@ def test_a_limit_of_length_holds_where_only_an_estimate_is_stated(tmp_path):
     path = write_media(tmp_path / "a.aac", SOUND[0], 12.0, sound=quiet_start(12.0)[::-1].copy(), pictures_s=0)
 
     with pytest.raises(ValueError, match="too_long"):
-        next(probe_file(str(path), IngestParams(audio_only=True, max_duration_s=11)))
-    next(probe_file(str(path), IngestParams(audio_only=True, max_duration_s=12.1)))
+        next(probe_file(str(path), IngestParams(max_duration_s=11)))
+    next(probe_file(str(path), IngestParams(max_duration_s=12.1)))
 
 
 def test_a_section_cut_by_copying_is_whole(tmp_path):
@@ -95,7 +95,7 @@ def test_a_wav_file_whose_size_was_not_brought_up_to_date_is_read_to_its_end(tmp
     content[at : at + 4] = (size // 4).to_bytes(4, "little")
     path.write_bytes(content)
 
-    (row,) = probe_file(str(path), IngestParams(audio_only=True))
+    (row,) = probe_file(str(path), IngestParams())
 
     assert row["duration_s"] == pytest.approx(8, abs=0.05)
 
@@ -107,4 +107,4 @@ def test_what_follows_the_samples_of_a_wav_file_is_not_sound(tmp_path, rest):
 
     with path.open("rb") as file:
         assert not has_stale_size(file.fileno())
-    assert next(probe_file(str(path), IngestParams(audio_only=True)))["duration_s"] == pytest.approx(4, abs=0.05)
+    assert next(probe_file(str(path), IngestParams()))["duration_s"] == pytest.approx(4, abs=0.05)

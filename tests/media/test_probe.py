@@ -52,16 +52,17 @@ def test_rotation_is_read_from_the_display_matrix(tmp_path):
     }
 
 
-def test_recordings_of_sound_alone_are_used_where_they_are_asked_for(tmp_path):
+def test_recordings_of_sound_alone_are_used_unless_they_are_rejected(tmp_path):
     radio = write_media(tmp_path / "radio.mp4", duration_s=2.0, pictures_s=0)
     film = write_media(tmp_path / "film.mp4", duration_s=2.0)
 
-    row = row_of(radio, audio_only=True)
+    row = row_of(radio)
 
     assert row["reason"] == ""
     assert row.items() >= SOUND_ALONE.items()
     assert (row["audio_codec"], row["channels"]) == ("aac", 1)
-    assert row_of(film, audio_only=True) == row_of(film)
+    assert row_of(film, without_video="reject") == row_of(film)
+    assert reason_of(radio, without_video="reject") == "no_picture"
 
 
 def test_a_cover_is_no_picture(tmp_path):
@@ -77,8 +78,8 @@ def test_a_cover_is_no_picture(tmp_path):
         sound.sample_rate, sound.pts, sound.time_base = RATE_HZ, 0, Fraction(1, RATE_HZ)
         container.mux(audio.encode(sound) + audio.encode(None))
 
-    assert reason_of(path) == "no_picture"
-    assert row_of(path, audio_only=True).items() >= {"reason": "", **SOUND_ALONE}.items()
+    assert reason_of(path, without_video="reject") == "no_picture"
+    assert row_of(path).items() >= {"reason": "", **SOUND_ALONE}.items()
 
 
 def test_remote_files_are_fetched_and_give_the_same_row(tmp_path):

@@ -57,6 +57,22 @@ def test_every_usable_video_ends_in_clips_or_with_a_reason(tmp_path, caplog):
     )
 
 
+def test_a_film_has_frames_and_a_recording_of_sound_beside_it_has_none(tmp_path):
+    write_media(tmp_path / "film.mp4", duration_s=4.0)
+    write_media(tmp_path / "radio.mp4", duration_s=4.0, pictures_s=0)
+    videos, _ = ingest(tmp_path)
+
+    clips, unclipped, cut_short = clip(tmp_path, videos)
+
+    uri_of = dict(zip(videos["video_id"], videos["uri"], strict=True))
+    rows = pd.concat(load().to_pandas() for load in clips.values())
+    frames_of = dict(zip(rows["video_id"].map(uri_of), rows["frames"].map(len), strict=True))
+    assert frames_of["film.mp4"] > 0
+    assert frames_of["radio.mp4"] == 0
+    assert unclipped.empty
+    assert cut_short.empty
+
+
 def test_a_corpus_that_is_clipped_whole_leaves_an_empty_table(tmp_path):
     write_media(tmp_path / "good.mp4", duration_s=4.0)
 

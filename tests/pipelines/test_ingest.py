@@ -45,6 +45,19 @@ def test_every_source_ends_in_exactly_one_table(tmp_path, caplog):
     assert "4 sources = 2 usable + 2 rejected (1 no_audio, 1 not_media)" in caplog.text
 
 
+def test_videos_and_recordings_of_sound_are_used_in_one_run(tmp_path, caplog):
+    caplog.set_level("INFO")
+    write_media(tmp_path / "film.mp4", duration_s=1.0)
+    write_media(tmp_path / "radio.mp4", duration_s=1.5, pictures_s=0)
+
+    videos, rejected = ingest(tmp_path)
+
+    assert list(videos["uri"]) == ["film.mp4", "radio.mp4"]
+    assert list(videos["video_track"] < 0) == [False, True]
+    assert rejected.empty
+    assert "1 of the usable have no video" in caplog.text
+
+
 def test_of_equal_content_the_first_name_is_kept(tmp_path):
     write_media(tmp_path / "b.mp4", duration_s=1.0)
     shutil.copy(tmp_path / "b.mp4", tmp_path / "c.mp4")

@@ -96,9 +96,9 @@ def loudness_card(window_s: float = 0.5) -> AudioTeacherCard:
     return AudioTeacherCard.model_validate(_card("loudness.onnx", "loudness.txt", sound, {}))
 
 
-def write_vit(folder: Path, names: Sequence[str] = COLOURS) -> transformers.ViTForImageClassification:
+def write_vit(folder: Path, names: Sequence[str] = COLOURS, seed: int = 0) -> transformers.ViTForImageClassification:
     """A small vision transformer with random weights, as the library saves it."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = transformers.ViTConfig(
         **SMALL_TRANSFORMER, image_size=32, patch_size=8, id2label=dict(enumerate(names)), initializer_range=0.5
     )

@@ -17,6 +17,7 @@ from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.index import SCHEME, read_stored_index
 from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.listing import by_name, list_folder
+from xmodal_kedro.datasets.note import JsonNote
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, table_preview
 from xmodal_kedro.storage import FileRef, Folder, storage_of
 from xmodal_kedro.wording import counted
@@ -41,6 +42,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         *,
         path: str,
         optional: bool = False,
+        note: str | None = None,
         engine: Mapping[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -48,10 +50,12 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         Args:
             path: folder, or fsspec URL of one.
             optional: whether a missing folder is loaded as an empty one.
+            note: JSON file in which is recorded what is used of the folder, see `Folder.note`.
             engine: fields of `Engine`, for saving.
             metadata: for plugins; not used here.
         """
         self._optional = optional
+        self._note = JsonNote(note) if note else None
         self._engine = Engine(**(engine or {}))
         self._url = path
         self._fs, self._path = storage_of(path)
@@ -63,7 +67,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
             raise DataError(f"no folder at {self._url}")
         if not self._is_whole():
             raise DataError(f"{self._url} is not complete: run the pipeline that makes it again")
-        return Folder(self._url, by_name(self._list()))
+        return Folder(self._url, by_name(self._list()), self._note)
 
     def save(self, data: dict[str, Content]) -> None:
         name = posixpath.basename(self._path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 
@@ -94,7 +95,8 @@ class AudioTrack:
     def _add(self, frame: AudioFrame) -> None:
         if not frame.samples or not frame.sample_rate:
             return
-        self.clock.add(frame.samples / frame.sample_rate, frame.time)
+        has_time = frame.time is not None and math.isfinite(frame.time)  # not if the stream's time base is no number
+        self.clock.add(frame.samples / frame.sample_rate, frame.time if has_time else None)
         if self._downmixer is None or not self._downmixer.takes(frame):
             self._drain()
             self._downmixer = Downmixer(frame, self._rate_hz, self._mix)

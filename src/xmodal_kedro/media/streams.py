@@ -62,16 +62,18 @@ def picture_stream(path: str, container: InputContainer, params: IngestParams) -
     """The video stream to use; None if only the audio of the file is used.
 
     Raises:
-        MediaError: `no_picture` or `unknown_codec`, unless `ingest.audio_only` is set.
+        MediaError: `no_picture` or `unknown_codec`, if `ingest.without_video` is `reject`, or if the file has video but
+            not the stream that `ingest.video_track` names.
     """
+    asked_for = params.video_track is not None and bool(container.streams.video)
     try:
         video = choose_video(path, container, params.video_track)
     except MediaError:
-        if params.audio_only:
-            return None
-        raise
-    if video is None and not params.audio_only:
-        raise MediaError("no_picture", "there is no video stream: set ingest.audio_only to use its sound")
+        if params.without_video == "reject" or asked_for:
+            raise
+        return None
+    if video is None and params.without_video == "reject":
+        raise MediaError("no_picture", "there is no video stream, and ingest.without_video is `reject`")
     return video and prepared_video(container, video.index)
 
 

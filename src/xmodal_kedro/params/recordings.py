@@ -9,6 +9,9 @@ from pydantic import Field, field_validator, model_validator
 
 from .base import Params, TimeLimit
 
+FORMER_NAME = "audio_only"
+"""What `ingest.without_video` was called up to version 0.2."""
+
 
 class IngestParams(TimeLimit):
     """`parameters/ingest.yml`"""
@@ -16,9 +19,10 @@ class IngestParams(TimeLimit):
     NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset({"shard_sources", "shard_gb"})
     ADDED: ClassVar[dict[str, Any]] = {"video_track": None, "audio_track": None}
 
-    audio_only: bool = False
-    """Whether recordings without video are used too, and clips without a frame. They are labelled by the audio teacher
-    alone."""
+    without_video: Literal["use", "reject"] = "use"
+    """`use`: recordings of sound alone are clipped beside those with video, and sound for which a video has no frame is
+    kept; the audio teacher alone labels such clips. `reject`: every clip has a frame. `audio_only`, the former name,
+    counts if it is set: true is `use`, false is `reject`."""
     audio_track: str | None = None
     """Audio streams to use, by their index in the file, such as `1` or `1+2`, which are added. Null chooses: of the
     picture's programme the one flagged as default if it has sound, else the first that has; mono tracks together."""
@@ -39,6 +43,19 @@ class IngestParams(TimeLimit):
     """Max gigabytes of sources of a shard of probes: all of them are read again if one changes. One large file may
     exceed it."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_former_name(cls, fields: object) -> object:
+        if not isinstance(fields, dict) or FORMER_NAME not in fields:
+            return fields
+        audio_only = fields[FORMER_NAME]
+        if not isinstance(audio_only, bool):
+            raise ValueError(
+                f"ingest.audio_only is {audio_only!r}: set ingest.without_video to use or reject in its place"
+            )
+        others = {name: value for name, value in fields.items() if name != FORMER_NAME}
+        return {**others, "without_video": "use" if audio_only else "reject"}
+
     @field_validator("audio_track", mode="before")
     @classmethod
     def _as_text(cls, value: object) -> object:
@@ -49,6 +66,12 @@ class IngestParams(TimeLimit):
                 f"ingest.audio_track ({value!r}) is no index of a stream: set it to a form such as 1 or 1+2"
             )
         return value
+
+    def identity(self) -> dict[str, Any]:
+        """As in `Params`, with `without_video` as stored results have it: under its former name."""
+        identity = super().identity()
+        audio_only = identity.pop("without_video") == "use"
+        return {**identity, FORMER_NAME: audio_only}
 
 
 class ClipParams(TimeLimit):

@@ -118,6 +118,15 @@ BRING_THEIR_INPUT = ("transformers", "contrastive")
 CONTRASTIVE = "contrastive"
 
 
+class LargerModel(Params):
+    """A model that takes the place of a card's own on machines with CUDA. All other fields of the card are the same."""
+
+    weights: str
+    """As `weights` of the card."""
+    revision: str = "main"
+    """As `revision` of the card."""
+
+
 class TeacherCard(Params):
     """A pretrained classifier: its files (in the teacher's folder) and how to feed it."""
 
@@ -130,7 +139,11 @@ class TeacherCard(Params):
     """File name of the weights. For `transformers` and `contrastive`, the folder that holds `config.json`,
     `preprocessor_config.json` and the safetensors (`.` for the teacher's folder itself), or the hub's id of a model."""
     revision: str = "main"
-    """Branch, tag or commit of a model on the hub. Only a commit never changes."""
+    """Branch, tag or commit of a model on the hub. What a branch or tag is at first use is recorded in `data_root`, and
+    asked for from then on."""
+    on_cuda: LargerModel | None = None
+    """Another model for machines where torch sees CUDA; for `transformers` and `contrastive` alone. Which of both labels is recorded at
+    first use, so that a later run on another machine labels with the same."""
     network: str = ""
     """Name of the network for `torchvision`, such as `convnext_base`."""
     labels: str | None = None
@@ -152,7 +165,12 @@ class TeacherCard(Params):
     standard deviations above what the corpus usually has for that class, so that thresholds mean the same for every
     class. `none`: the probability of the class among all classes and background prompts."""
 
-    ADDED: ClassVar[dict[str, Any]] = {"classes": (), "background": (), "calibration": "corpus"}
+    ADDED: ClassVar[dict[str, Any]] = {
+        "on_cuda": None,
+        "classes": (),
+        "background": (),
+        "calibration": "corpus",
+    }
 
     @model_validator(mode="after")
     def _prompts_differ(self) -> Self:
@@ -185,6 +203,11 @@ class TeacherCard(Params):
             raise ValueError(
                 f"the teacher's {missing[0]} is null, which only the backends {' and '.join(BRING_THEIR_INPUT)} allow: "
                 "set it in its card"
+            )
+        if self.on_cuda is not None and not brings_its_own:
+            raise ValueError(
+                f"the teacher's on_cuda is set, but its backend is {self.backend}: leave it out of the card, or take "
+                f"one of the backends {' and '.join(BRING_THEIR_INPUT)}"
             )
         if self.output.embedding and self.backend != "onnx":
             raise ValueError(

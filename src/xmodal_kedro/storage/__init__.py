@@ -4,7 +4,7 @@ A node never accesses storage. It receives these references, and returns callabl
 that needs the bytes. All of them have a small pickle and a fingerprint of the content that they refer to.
 """
 
-from .files import FileRef, Folder, sha256_of
+from .files import FileRef, Folder, Note, sha256_of
 from .shards import PROVISIONAL_KEY, Checkpoints, DataFrame, LoadShard, ShardJob, ShardJobs, Shards
 from .urls import SAFE_PROTOCOLS, WEB_PROTOCOLS, local_path, protocol_of, storage_of
 
@@ -17,6 +17,7 @@ __all__ = [
     "FileRef",
     "Folder",
     "LoadShard",
+    "Note",
     "ShardJob",
     "ShardJobs",
     "Shards",

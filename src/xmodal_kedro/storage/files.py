@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from .urls import local_path, storage_of
 
@@ -164,11 +164,32 @@ def _describe(error: Exception) -> str:
     return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
 
 
+class Note(Protocol):
+    """A record of a few facts, kept from run to run."""
+
+    @property
+    def path(self) -> str:
+        """Where it is stored, for messages."""
+
+    def read(self) -> dict[str, Any] | None:
+        """What is recorded; None if nothing is."""
+
+    def write(self, facts: dict[str, Any]) -> None:
+        """Record JSON-able facts, atomically, in place of the earlier ones."""
+
+
 class Folder(Mapping[str, FileRef]):
     """The files below a folder, by relative name in sorted order."""
 
-    def __init__(self, root: str, files: Mapping[str, FileRef]) -> None:
+    def __init__(self, root: str, files: Mapping[str, FileRef], note: Note | None = None) -> None:
+        """
+        Args:
+            root: path or URL of the folder.
+            files: by name.
+            note: where is recorded what is used of it.
+        """
         self.root = root
+        self.note = note
         self._files = dict(sorted(files.items()))
 
     def __getitem__(self, name: str) -> FileRef:

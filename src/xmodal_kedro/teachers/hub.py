@@ -1,107 +1,165 @@
-"""Models of the Hugging Face hub, from its cache on this machine or from the network."""
+"""Which model of the Hugging Face hub a card means, and its files: from this machine's cache, or from the network."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from xmodal_kedro.storage import FileRef
+from xmodal_kedro.params import TeacherCard, VisualTeacherCard
+from xmodal_kedro.storage import FileRef, Folder, Note
+from xmodal_kedro.teachers.hub_download import download, offer_of
+from xmodal_kedro.teachers.hub_errors import one_line_errors
 
-TIMEOUT_S = 5.0
-"""Timeout of a request to the hub, seconds."""
+logger = logging.getLogger(__name__)
 
 
-def fetch_model(model_id: str, revision: str, patterns: Sequence[str], folder: str) -> dict[str, FileRef]:
+@dataclass(frozen=True)
+class Model:
+    """A model that labels.
+
+    Attributes:
+        name: its id on the hub, or its folder in the teacher's folder.
+        revision: branch, tag or commit that the card names.
+        commit: what the revision was when the model was first used; empty before that, and for a folder.
+        licence: as its page states it; empty if it states none, or was not asked.
+    """
+
+    name: str
+    revision: str
+    commit: str = ""
+    licence: str = ""
+
+
+def choose_model(card: TeacherCard, folder: Folder) -> Model:
+    """The model that labels with this card: the recorded one, or else the one for this machine.
+
+    A record counts as long as the card asks for the same models. Of a card with `on_cuda`, a machine with CUDA takes
+    that model, unless the folder has the other one alone.
+    """
+    recorded = read_record(card, folder.note)
+    if recorded is not None:
+        assert folder.note
+        _say(
+            f"{_modality(card)} teacher: {_described(recorded)}, as {folder.note.path} records it; remove that file to "
+            "choose anew, which makes the labels again if the model differs"
+        )
+        return recorded
+    own = Model(card.weights, card.revision)
+    if card.on_cuda is None:
+        return own
+    larger = Model(card.on_cuda.weights, card.on_cuda.revision)
+    has_cuda = _has_cuda()
+    chosen, other = (larger, own) if has_cuda else (own, larger)
+    if in_folder(other.name, folder) and not in_folder(chosen.name, folder):
+        chosen = other
+    where = "with" if has_cuda else "without"
+    _say(f"{_modality(card)} teacher: {chosen.name}, on a machine {where} CUDA; the other choice is {other.name}")
+    return chosen
+
+
+def in_folder(name: str, folder: Folder) -> dict[str, FileRef]:
+    """The files of a model that lies in the teacher's folder, named relative to it; empty if there is none."""
+    prefix = "" if name == "." else f"{name.rstrip('/')}/"
+    return {path.removeprefix(prefix): file for path, file in folder.items() if path.startswith(prefix)}
+
+
+def fetch_model(model: Model, patterns: Sequence[str], folder: str) -> tuple[Model, dict[str, FileRef]]:
     """The files of a model that match the patterns, by name. A cached model needs no network.
 
     The files are in the hub's cache, whose folder is set by the environment variable `HF_HUB_CACHE`. Workers on other
-    machines need it under the same path.
+    machines need it under the same path. Sizes and licence are logged before a download.
 
     Args:
-        revision: branch, tag or commit.
         folder: where the model was looked for first; named in the error.
+
+    Returns:
+        The model with its commit, and its files.
 
     Raises:
         FileNotFoundError: the hub has no such model or does not answer; names the searched places and the remedy.
     """
-    with _one_line_errors(model_id, revision, patterns, folder):
-        snapshot = Path(_snapshot(model_id, revision, tuple(patterns)))
-    files = [path for path in sorted(snapshot.iterdir()) if path.is_file()]
-    return {path.name: FileRef(path.name, str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+    with one_line_errors(model.name, model.revision, model.commit, patterns, folder):
+        files, commit, licence = _snapshot(model.name, model.commit or model.revision, tuple(patterns))
+    found = Model(model.name, model.revision, commit, licence or model.licence)
+    return found, {file.name: FileRef(file.name, str(file), *_size_and_time(file)) for file in files}
+
+
+def read_record(card: TeacherCard, note: Note | None) -> Model | None:
+    """The model that was recorded for a card; None if there is none, or the card asks for other models by now."""
+    stored = note.read() if note else None
+    if not stored or stored.get("asked_for") != _asked_for(card):
+        return None
+    return Model(**{name: str(stored.get(name, "")) for name in ("name", "revision", "commit", "licence")})
+
+
+def record_model(card: TeacherCard, note: Note | None, model: Model, files: dict[str, FileRef]) -> None:
+    """Record which model labels, so that a later run, or another machine, takes the same."""
+    if note is None or read_record(card, note) == model:
+        return
+    sizes = {name: file.size_bytes for name, file in files.items()}
+    note.write({"asked_for": _asked_for(card), **asdict(model), "size_bytes": sizes})
 
 
 @lru_cache(maxsize=8)
-def _snapshot(model_id: str, revision: str, patterns: tuple[str, ...]) -> str:
+def _snapshot(model_id: str, revision: str, patterns: tuple[str, ...]) -> tuple[list[Path], str, str]:
+    """Files of a model in the cache, its commit, and its licence, if the hub was asked."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from huggingface_hub import HfApi, snapshot_download
+    if cached := _cached(model_id, revision, patterns):
+        return [file for file in sorted(cached.iterdir()) if file.is_file()], cached.name, ""
+    offer = offer_of(model_id, revision, patterns)
+    return download(offer), offer.commit, offer.licence
+
+
+def _cached(model_id: str, revision: str, patterns: tuple[str, ...]) -> Path | None:
+    """Folder of a model in the cache; None if it is not there as a whole."""
+    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    def download(*, local_files_only: bool) -> str:
-        return snapshot_download(
-            model_id,
-            revision=revision,
-            allow_patterns=list(patterns),
-            etag_timeout=TIMEOUT_S,
-            local_files_only=local_files_only,
-        )
-
     try:
-        cached = download(local_files_only=True)
+        cached = snapshot_download(model_id, revision=revision, allow_patterns=list(patterns), local_files_only=True)
     except LocalEntryNotFoundError:
-        cached = ""
-    if cached and _has_weights(Path(cached)):
-        return cached
-    HfApi().model_info(
-        model_id, revision=revision, timeout=TIMEOUT_S
-    )  # the look-up by `snapshot_download` has no timeout
-    return download(local_files_only=False)
+        return None
+    return Path(cached) if _has_weights(Path(cached)) else None
 
 
 def _has_weights(snapshot: Path) -> bool:
-    """Whether a snapshot has all its safetensors files; an interrupted download may leave some out."""
+    """Whether a snapshot has all its safetensors files. They are fetched last."""
     index = snapshot / "model.safetensors.index.json"
     if index.is_file():
         return all((snapshot / name).is_file() for name in json.loads(index.read_bytes())["weight_map"].values())
     return any(snapshot.glob("*.safetensors"))
 
 
-@contextmanager
-def _one_line_errors(model_id: str, revision: str, patterns: Sequence[str], folder: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # the hub's errors and those of its transport share no public base class
-        from huggingface_hub import constants
-
-        include = " ".join(f'--include "{pattern}"' for pattern in patterns)
-        raise FileNotFoundError(
-            f"no model {model_id!r}: {folder} has no such folder, revision {revision!r} is not in the hub's "
-            f"cache ({constants.HF_HUB_CACHE}), and {_reason(error)}: correct weights or revision in the teacher's "
-            f"card, or run `hf download {model_id} --revision {revision} {include} --local-dir {model_id}` where there "
-            f"is network, and put the folder {model_id} into {folder}"
-        ) from error
+def _asked_for(card: TeacherCard) -> dict[str, Any]:
+    return card.model_dump(mode="json", include={"weights", "revision", "on_cuda"})
 
 
-def _reason(error: Exception) -> str:
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+def _modality(card: TeacherCard) -> str:
+    return "visual" if isinstance(card, VisualTeacherCard) else "audio"
 
-    reasons = {
-        GatedRepoError: "its owner restricts who may download it (see `hf auth login`)",
-        RepositoryNotFoundError: "the hub has no such model",
-        RevisionNotFoundError: "the hub has no such revision",
-        HFValidationError: "it is not a valid model id of the hub",
-        OfflineModeIsEnabled: "HF_HUB_OFFLINE forbids requests to the hub",
-    }
-    for kind, reason in reasons.items():
-        if isinstance(error, kind):
-            return reason
-    return f"the download from the hub failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+
+def _described(model: Model) -> str:
+    return f"{model.name} at commit {model.commit}" if model.commit else model.name
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@lru_cache(maxsize=64)
+def _say(text: str) -> None:
+    """Log a line once, though a run asks for its teachers several times."""
+    logger.info("%s", text)

@@ -25,7 +25,7 @@ from xmodal_kedro.teachers.stored_clips import CLIPS_AT_A_TIME, stored_clips
 
 NO_PICTURE = "no_picture"
 BELOW_MIN_SCORE = "below_min_score"
-NOT_IN_LABELS = {"sounds", "ontology", "weights", "revision", "labels"}
+NOT_IN_LABELS = {"sounds", "ontology", "weights", "revision", "on_cuda", "labels"}
 """Fields of a card that labels do not depend on, and names of files, which are fingerprinted by content."""
 IN_LABELS = {"pooling", "top_k", "min_score", "device"}
 """Parameters that labels depend on."""

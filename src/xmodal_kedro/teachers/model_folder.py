@@ -13,7 +13,7 @@ from xmodal_kedro.params import TeacherCard
 from xmodal_kedro.params.teachers import CONTRASTIVE
 from xmodal_kedro.storage import FileRef, Folder
 from xmodal_kedro.teachers.class_list import ClassName, distinct
-from xmodal_kedro.teachers.hub import fetch_model
+from xmodal_kedro.teachers.hub import choose_model, fetch_model, in_folder, record_model
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -38,17 +38,22 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 def model_files(card: TeacherCard, folder: Folder) -> tuple[FileRef, ...]:
     """The files of the card's model, named relative to it: from the teacher's folder, otherwise from the hub.
 
+    Which model, and which commit of it, is recorded in `folder.note` at first use.
+
     Raises:
         FileNotFoundError: naming the model, the places that were searched, and the remedy.
         UserError: naming the file that the model lacks.
     """
     patterns = MODEL_FILES + TOKENIZER_FILES if card.backend == CONTRASTIVE else MODEL_FILES
-    prefix = "" if card.weights == "." else f"{card.weights.rstrip('/')}/"
-    present = {name.removeprefix(prefix): file for name, file in folder.items() if name.startswith(prefix)}
+    model = choose_model(card, folder)
+    asked, card = card, card.model_copy(update={"weights": model.name})
+    present = in_folder(model.name, folder)
     if not present:
-        present = fetch_model(card.weights, card.revision, patterns, folder.root)
+        model, present = fetch_model(model, patterns, folder.root)
     _require_whole(card, present)
-    return tuple(replace(present[name], name=name) for name in sorted(present) if _matches(name, patterns))
+    files = {name: replace(present[name], name=name) for name in sorted(present) if _matches(name, patterns)}
+    record_model(asked, folder.note, model, files)
+    return tuple(files.values())
 
 
 def read_config(files: Iterable[FileRef], card: TeacherCard) -> dict[str, Any]:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 def clip_videos(videos: DataFrame, source_videos: Folder, clip: ClipParams, ingest: IngestParams) -> ShardJobs:
     """Distribute the videos over shards of bounded size by a hash of their content; each job clips one shard.
 
-    With `ingest.audio_only`, clips without a frame are kept.
+    Clips without a frame are kept, unless `ingest.without_video` is `reject`.
 
     Raises:
         UserError: there is no usable video.
@@ -38,7 +38,7 @@ def clip_videos(videos: DataFrame, source_videos: Folder, clip: ClipParams, inge
     weights: dict[str, float] = {}
     for row in videos.to_dict("records"):
         video_id, uri = str(row["video_id"]), str(row["uri"])
-        use = StreamUse.of(row, needs_frames=not ingest.audio_only)
+        use = StreamUse.of(row, needs_frames=ingest.without_video == "reject")
         sources[video_id] = VideoSource(video_id, uri, source_videos.get(uri), int(row["size_bytes"]), use)
         weights[video_id] = estimated_bytes(float(row["duration_s"]), use.video_track < 0, clip)
     return {

@@ -64,4 +64,6 @@ def collect_videos(probes: Shards, source_videos: Folder) -> tuple[DataFrame, Da
             "pipeline again; if that does not help, delete `probes` first"
         )
     logger.info("ingest: %s", balance)
+    if without_video := int((videos["video_track"] < 0).sum()):
+        logger.info("ingest: %d of the usable have no video, and are labelled by their sound alone", without_video)
     return videos, rejected

@@ -1,0 +1,66 @@
+"""How far long work is: a bar on a terminal, and elsewhere a line of the log now and then."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from tqdm.std import tqdm
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+LINE_EVERY_S = 30.0
+"""Time from one line to the next where there is no terminal, seconds."""
+LINE = "{desc}: {percentage:.0f} %, {n_fmt} of {total_fmt} {unit}, {rate_fmt}, {elapsed} so far, {remaining} left"
+BYTES_LINE = "{desc}: {percentage:.0f} %, {n_fmt}B of {total_fmt}B, {rate_fmt}, {elapsed} so far, {remaining} left"
+
+
+class Progress(tqdm):  # type: ignore[type-arg]
+    """A bar of tqdm on standard error, with rate and time left.
+
+    If standard error is no terminal, a line of the log takes its place every `LINE_EVERY_S` seconds. Work that is
+    finished before the first line leaves none.
+    """
+
+    def __init__(self, iterable: Iterable[Any] | None = None, **options: Any) -> None:
+        options.pop("name", None)  # huggingface_hub passes one, which tqdm refuses
+        options["file"] = sys.stderr
+        self._writes_lines = not sys.stderr.isatty()
+        if self._writes_lines:
+            form = BYTES_LINE if options.get("unit") == "B" else LINE
+            options |= {"bar_format": form, "mininterval": LINE_EVERY_S, "maxinterval": 2 * LINE_EVERY_S}
+            options |= {"miniters": 1, "leave": False, "delay": LINE_EVERY_S, "disable": False}
+        super().__init__(iterable, **options)
+
+    def __bool__(self) -> bool:
+        return True  # tqdm asks for a length, which is not known before a download has begun
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Draw the bar, or log a line."""
+        if not self._writes_lines:
+            super().display(msg, pos)
+        elif self.n > self.initial and (self.total is None or self.n < self.total):
+            logger.info("%s", self)
+
+    def clear(self, nolock: bool = False) -> None:
+        """Take the bar off the terminal."""
+        if not self._writes_lines:
+            super().clear(nolock)
+
+
+def watched(items: Iterable[Item], description: str, *, total: int, unit: str) -> Iterator[Item]:
+    """The items, while a bar or lines of the log say how many have been worked on.
+
+    Args:
+        description: what is done.
+        total: number of items.
+        unit: what an item is, in the plural.
+    """
+    with Progress(desc=description, total=total, unit=unit) as bar:
+        for item in items:
+            yield item
+            bar.update()

@@ -1,4 +1,4 @@
-"""`python -m xmodal_kedro`: what `kedro run` is in a checkout, for the installed package."""
+"""`python -m xmodal_kedro`: what `kedro run` is in a checkout, for the installed package; and `tag FILE...`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-from kedro.framework.project import LOGGING, configure_project
-
 LOGGING_FILE = "logging.yml"
+TAG = "tag"
 
 
 def main(*args: str) -> object:
-    """Run pipelines; arguments are those of `kedro run`, by default the command line's."""
+    """Run pipelines, or tag files; arguments are those of `kedro run` or of `tag`, by default the command line's."""
+    given = args or tuple(sys.argv[1:])
+    if given[:1] == (TAG,):
+        from xmodal_kedro.cli.tag import tag
+
+        return tag(given[1:], prog_name=f"python -m xmodal_kedro {TAG}")
+    from kedro.framework.project import configure_project  # which logs to stdout, where tags go
+
     configure_project("xmodal_kedro")
     _log_as_configured(args or sys.argv[1:])
     from xmodal_kedro.cli import run
@@ -32,6 +37,9 @@ def _log_as_configured(args: Sequence[str]) -> None:
     source = parser.parse_known_args(args)[0].conf_source
     text = None if "KEDRO_LOGGING_CONFIG" in os.environ else _logging_text(source)
     if text is not None:
+        import yaml
+        from kedro.framework.project import LOGGING
+
         LOGGING.configure(yaml.safe_load(text))
 
 

@@ -11,8 +11,10 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from scipy.io import wavfile
 from scipy.signal import resample_poly
 
+from tests.media.synthetic import write_media
 from tests.network_files import Trained, sound
 from tests.tones import TONES_HZ
 from xmodal_kedro import load
@@ -88,24 +90,85 @@ def test_a_model_that_mlflow_does_not_have_is_named_with_the_store(tmp_path: Pat
 @pytest.mark.parametrize(
     ("audio", "rate_hz", "said"),
     [
-        (np.zeros((2, 16_000)), 16_000, "has 2 dimensions: mix its channels to one"),
+        (np.zeros((2, 16_000)), 16_000, r"shape \[2, 16000\]: .* transpose"),
+        (np.zeros((4, 100, 2)), 16_000, r"shape \[4, 100, 2\]"),
         (np.zeros(0), 16_000, "is empty: leave it out"),
         (np.full(16_000, np.nan), 16_000, "not finite: replace them"),
         (np.full(16_000, 3_000.0), 16_000, r"is not in \[-1, 1\]: divide integers by their full scale"),
-        (np.ones(16_000, np.int16), 16_000, r"samples of type int16, give floats in \[-1, 1\]: divide it by the full"),
+        (np.ones(16_000, np.int64), 16_000, "samples of type int64, .* divide it by the full"),
+        (np.ones(16_000, np.uint16), 16_000, "samples of type uint16"),
         (np.zeros(16_000, complex), 16_000, "samples of type complex128, .* give its real part"),
         (["a"], 16_000, "is not a row of numbers"),
         (np.zeros(16_000), 0, "the sample rate is 0: give the samples per second"),
         (np.zeros(16_000), 16, "the sample rate is 16: give the samples per second"),
         (np.zeros(16_000), 22_050.5, "the sample rate is 22050.5"),
         (np.zeros(16_000), float("nan"), "the sample rate is nan"),
-        (np.zeros(16_000), None, "the sample rate is None"),
+        (np.zeros(16_000), None, "sound 0 comes without its sample rate"),
         (np.zeros(16_000), "16000", "the sample rate is '16000'"),
     ],
 )
 def test_what_is_no_sound_is_refused_with_a_remedy(network: AudioModel, audio: Any, rate_hz: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         network.embed(audio, rate_hz)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32])
+def test_integers_are_scaled_by_their_full_scale(network: AudioModel, dtype: Any) -> None:
+    bits = 8 * np.dtype(dtype).itemsize
+    stored = np.round(sound(300).astype(np.float64) * (2 ** (bits - 1) - 1))
+    floats = (stored / 2 ** (bits - 1)).astype(np.float32)
+    integers = (stored + 128 * (dtype == np.uint8)).astype(dtype)
+    np.testing.assert_allclose(network.embed(integers, 16_000), network.embed(floats, 16_000), rtol=1e-4, atol=1e-5)
+
+
+def test_channels_are_mixed_as_those_of_files_are(network: AudioModel) -> None:
+    audio = sound(1_000, 2.0)
+    mono = network.embed(audio, 16_000)
+
+    def close(*channels: np.ndarray) -> None:
+        mixed = network.embed(np.stack(channels, axis=1), 16_000)
+        np.testing.assert_allclose(mixed, mono, rtol=1e-4, atol=1e-4)
+
+    close(audio)
+    close(audio, audio)
+    close(audio, audio, audio, audio)
+    close(audio, 0 * audio)  # one microphone was off: the level stays
+    close(audio, -audio)  # out of phase: the mean would be silent
+
+
+def test_a_file_needs_no_rate_and_sounds_as_its_samples(network: AudioModel, tmp_path: Path) -> None:
+    samples = np.round(sound(1_000, 2.0) * 32_000).astype(np.int16)
+    wavfile.write(tmp_path / "a tone.wav", 16_000, samples)
+    for address in (tmp_path / "a tone.wav", str(tmp_path / "a tone.wav"), f"file://{tmp_path}/a tone.wav"):
+        np.testing.assert_allclose(network.embed(address), network.embed(samples, 16_000), rtol=1e-4, atol=1e-5)
+    assert network.tag(str(tmp_path / "a tone.wav"), top=1) == network.tag(samples, 16_000, top=1)
+    both = network.predict([tmp_path / "a tone.wav", samples], 16_000)
+    np.testing.assert_allclose(both.scores[0], both.scores[1], atol=1e-5)
+
+
+def test_a_video_is_tagged_by_its_sound(network: AudioModel, tmp_path: Path) -> None:
+    path = write_media(tmp_path / "clip.mp4", duration_s=3.0)
+    assert len(network.tag(path, top=2)) == 2
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no sound at all", "folder"])
+def test_a_path_that_is_no_sound_is_named_with_the_reason(network: AudioModel, tmp_path: Path, content: Any) -> None:
+    path = tmp_path / "x.wav"
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.wav"):
+        network.tag(path)
+
+
+def test_a_file_that_is_too_long_for_one_sound_is_refused(
+    network: AudioModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xmodal_kedro.inference.files.MAX_FILE_S", 1.0)
+    wavfile.write(tmp_path / "long.wav", 16_000, np.zeros(40_000, np.int16))
+    with pytest.raises(UserError, match=r"long\.wav is longer than 1 s.*tag"):
+        network.embed(tmp_path / "long.wav")
 
 
 @pytest.mark.parametrize("rate_hz", [16_000.0, np.int64(16_000), np.float32(16_000)])

@@ -1,17 +1,18 @@
-"""The project's own commands: `kedro run`, which shows tracebacks only for bugs in the code."""
+"""The project's own commands, which Kedro finds here; they are imported when they are used.
+
+Kedro's framework logs to stdout as it is imported, where `python -m xmodal_kedro tag` prints its results.
+"""
 
 from __future__ import annotations
 
-import click
+from typing import Any
 
-from .plain_run import run
-
-__all__ = ["cli", "run"]
+__all__ = ["cli", "run", "tag"]
 
 
-@click.group(name="xmodal-kedro")
-def cli() -> None:
-    """Commands of this project."""
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from xmodal_kedro.cli import commands
 
-
-cli.add_command(run)
+        return getattr(commands, name)
+    raise AttributeError(name)

@@ -3,8 +3,9 @@
 from xmodal_kedro import load
 
 model = load("data/sample/06_models/vggish_plus")     # or an MLflow URI such as "models:/NAME/1", or a model.onnx
+model.tag("trip/0001.mp4")                     # [("dog", 0.93), ("bark", 0.88), ...]; any file of sound or video
+model.tag(audio, sample_rate)                  # or samples, such as soundfile.read returns them
 model.embed(audio, sample_rate)                # float32 [embedding size]
-model.tag(audio, sample_rate)                  # [("dog", 0.93), ("bark", 0.88), ...]
 model.predict(audios, sample_rate)             # embeddings and scores of many
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -23,13 +24,17 @@ from torch import Tensor
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.inference.batching import equal_lengths
+from xmodal_kedro.inference.files import read_sound
 from xmodal_kedro.inference.onnx_network import ONNX_NAME, OnnxNetwork
 from xmodal_kedro.inference.waveforms import checked_rate, checked_waveform, resampled
 from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
 from xmodal_kedro.models.waveform_network import WaveformNetwork
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
+Sound: TypeAlias = ArrayLike | str | Path
+"""Samples, or the address of a file."""
 BATCH_SIZE = 32
 """Max sounds of one forward pass, where the caller does not say."""
 MLFLOW_URI = re.compile(r"(models|runs|mlflow-artifacts):/", re.ASCII)
@@ -124,12 +129,14 @@ class AudioModel:
             )
         return self.network
 
-    def embed(self, audio: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
+    def embed(self, audio: Sound, sample_rate: int | None = None) -> NDArray[np.float32]:
         """Embed one sound.
 
         Args:
-            audio: mono, float in [-1, 1], [samples].
-            sample_rate: its rate, Hz.
+            audio: samples, or a file. Samples are [samples] or [samples, channels], as floats in [-1, 1] or integers of
+                8, 16 or 32 bits; see `waveforms.checked_waveform`. A file is the path or URL of any sound or video, of
+                up to ten minutes; it is read and mixed down as clips are.
+            sample_rate: rate of the samples, Hz; not needed for a file.
 
         Returns:
             float32 [embedding size].
@@ -139,18 +146,20 @@ class AudioModel:
         """
         return self.predict([audio], sample_rate).embeddings[0]
 
-    def tag(self, audio: ArrayLike, sample_rate: int, top: int = 5) -> list[tuple[str, float]]:
+    def tag(self, audio: Sound, sample_rate: int | None = None, top: int = 5) -> list[tuple[str, float]]:
         """The `top` most probable classes of one sound with their probabilities; arguments and errors as `embed`."""
         scores_C = self.predict([audio], sample_rate).scores[0]
         best = np.argsort(-scores_C, kind="stable")[:top]
         return [(self.card["classes"][at], float(scores_C[at])) for at in best]
 
-    def predict(self, audios: Sequence[ArrayLike], sample_rate: int, batch_size: int | None = BATCH_SIZE) -> Prediction:
+    def predict(
+        self, audios: Sequence[Sound], sample_rate: int | None = None, batch_size: int | None = BATCH_SIZE
+    ) -> Prediction:
         """Embed and score sounds of any lengths; the result for each does not depend on the others.
 
         Args:
             audios: as `embed` takes one.
-            sample_rate: of all of them, Hz.
+            sample_rate: of all that are samples, Hz.
             batch_size: max sounds of one forward pass; None sets no limit.
 
         Raises:
@@ -159,7 +168,7 @@ class AudioModel:
         return self._in_batches(self.network, audios, sample_rate, batch_size)
 
     def over_time(
-        self, audios: Sequence[ArrayLike], sample_rate: int, batch_size: int | None = BATCH_SIZE
+        self, audios: Sequence[Sound], sample_rate: int | None = None, batch_size: int | None = BATCH_SIZE
     ) -> Prediction:
         """As `predict`, with other embeddings: mean and maximum over time of what the network's own is pooled from.
 
@@ -180,15 +189,13 @@ class AudioModel:
     def _in_batches(
         self,
         forward: Callable[[Tensor], tuple[Tensor, Tensor]],
-        audios: Sequence[ArrayLike],
-        sample_rate: int,
+        audios: Sequence[Sound],
+        sample_rate: int | None,
         batch_size: int | None,
     ) -> Prediction:
-        rate_hz = checked_rate(sample_rate)
-        prepared = [
-            resampled(checked_waveform(audio, position), rate_hz, self.sample_rate)
-            for position, audio in enumerate(audios)
-        ] or [np.zeros(1, np.float32)]  # no sounds: the shapes are those of silence
+        prepared = [self._waveform(audio, sample_rate, position) for position, audio in enumerate(audios)] or [
+            np.zeros(1, np.float32)
+        ]  # no sounds: the shapes are those of silence
         embeddings: list[Any] = [None] * len(prepared)
         scores: list[Any] = [None] * len(prepared)
         with torch.inference_mode():
@@ -197,6 +204,16 @@ class AudioModel:
                 for position, embedding_E, scores_C in zip(positions, *results, strict=True):
                     embeddings[position], scores[position] = embedding_E, scores_C
         return Prediction(np.stack(embeddings)[: len(audios)], np.stack(scores)[: len(audios)])
+
+    def _waveform(self, audio: Sound, sample_rate: int | None, position: int) -> NDArray[np.float32]:
+        """One sound as the network takes it."""
+        if isinstance(audio, str | Path):
+            return resampled(read_sound(audio), CLIP_SAMPLE_RATE_HZ, self.sample_rate)
+        if sample_rate is None:
+            raise UserError(
+                f"sound {position} comes without its sample rate: give the samples per second, such as 16000"
+            )
+        return resampled(checked_waveform(audio, position), checked_rate(sample_rate), self.sample_rate)
 
 
 def _downloaded(uri: str) -> Path:

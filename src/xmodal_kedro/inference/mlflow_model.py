@@ -57,6 +57,9 @@ class WaveformModel(PythonModel):
             MlflowException: naming the sound that is no such waveform, and what to do; a server responds with it.
         """
         sounds, index = _sounds(model_input)
+        for position, sound in enumerate(sounds):
+            if isinstance(sound, str | Path):  # a client of a server must not name files of the server
+                raise _refusal(f"sound {position} is not a row of numbers: give one waveform for each sound")
         try:
             predicted = self._model.predict(sounds, (params or {}).get("sample_rate_hz", self._model.sample_rate))
         except ValueError as error:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmodal_kedro.inference.audio_model import AudioModel
+from xmodal_kedro.inference.files import decoded
 from xmodal_kedro.inference.waveforms import from_int16
 from xmodal_kedro.inference.windows import Window, windows
 from xmodal_kedro.media.probe import SourceFile
-from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
-from xmodal_kedro.media.sandbox.tasks import sound_file
+from xmodal_kedro.media.sandbox.isolation import IsolationError
 from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import PASSING, MediaError, describe
@@ -38,14 +37,22 @@ class WindowEmbedder:
     Equal fingerprints mean equal rows.
 
     Args:
-        model: a torch network and its card.
+        model: a network and its card.
         params: `embed`.
     """
 
     def __init__(self, model: AudioModel, params: EmbedParams) -> None:
         self.model, self.params = model, params
-        settings = params.model_dump_json(include={"window_s", "hop_s", "tags", "min_score"})
-        self.fingerprint = f"{model.fingerprint} {settings}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the network and the parameters that rows depend on.
+
+        Raises:
+            UserError: for an ONNX file, whose weights are not digested.
+        """
+        settings = self.params.model_dump_json(include={"window_s", "hop_s", "tags", "min_score"})
+        return f"{self.model.fingerprint} {settings}"
 
     def rows(self, uri: str, found: Sequence[Window]) -> list[dict[str, Any]]:
         """A row of `RecordingEmbeddings` for each of some windows of equal length."""
@@ -88,7 +95,7 @@ def embed_recordings_shard(recordings: tuple[SourceFile, ...], embedder: WindowE
     for recording in recordings:
         uri = recording.file.name
         try:
-            for part in _embedded(recording.file, embedder):
+            for part in embed_file(recording.file, embedder):
                 yield pa.Table.from_pylist(part, schema=RECORDING_EMBEDDINGS_ARROW)
         except MediaError as error:
             failed.append({"uri": uri, "reason": error.reason, "detail": error.detail})
@@ -98,7 +105,7 @@ def embed_recordings_shard(recordings: tuple[SourceFile, ...], embedder: WindowE
     yield RECORDING_EMBEDDINGS_ARROW.empty_table().replace_schema_metadata(metadata)
 
 
-def _embedded(file: FileRef, embedder: WindowEmbedder) -> Iterator[list[dict[str, Any]]]:
+def embed_file(file: FileRef, embedder: WindowEmbedder) -> Iterator[list[dict[str, Any]]]:
     """Rows of one recording, a batch at a time.
 
     Raises:
@@ -106,19 +113,13 @@ def _embedded(file: FileRef, embedder: WindowEmbedder) -> Iterator[list[dict[str
     """
     params = embedder.params
     length, hop = (round(seconds * CLIP_SAMPLE_RATE_HZ) for seconds in (params.window_s, params.hop_s))
-    with ExitStack() as stack:
-        try:
-            path = stack.enter_context(file.fetched())
-        except Exception as error:  # storage drivers have errors of their own
-            raise MediaError("unreadable", describe(error)) from error
-        limit_s = params.limit_s(Path(path).stat().st_size)
-        found = windows(isolated(sound_file, path, timeout_s=limit_s), length, hop)
-        is_empty = True
-        for part in _batches(found, params.batch_size):
-            is_empty = False
-            yield embedder.rows(file.name, part)
-        if is_empty:
-            raise MediaError("corrupt", "nothing in it could be decoded")
+    found = windows(decoded(file, params), length, hop)
+    is_empty = True
+    for part in _batches(found, params.batch_size):
+        is_empty = False
+        yield embedder.rows(file.name, part)
+    if is_empty:
+        raise MediaError("corrupt", "nothing in it could be decoded")
 
 
 def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:

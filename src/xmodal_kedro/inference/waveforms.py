@@ -14,6 +14,8 @@ from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 768_000
 """Of any recorder: a lower number is one of kilohertz. The filter of a resampler grows with the rate."""
+MAX_CHANNELS = 64
+"""Of a recorder. A second axis that is longer is one of samples."""
 MAX_AMPLITUDE = 4.0
 """Lossy decoders overshoot 1 by a little; integers that were never divided exceed it by thousands."""
 
@@ -44,29 +46,64 @@ def resampled(audio_T: NDArray[np.float32], rate_hz: int, wanted_hz: int) -> NDA
 
 
 def checked_waveform(audio: Any, position: int) -> NDArray[np.float32]:
-    """A waveform as float32 [samples].
+    """A waveform as float32 [samples], mono.
+
+    Integers of 8, 16 or 32 bits are divided by their full scale. Channels are mixed down as those of files are: equal
+    sound keeps its level, and of channels that cancel each other the louder one is used.
 
     Args:
-        audio: array or list of floats in [-1, 1], mono.
+        audio: array or list of samples, [samples] or [samples, channels], floats in [-1, 1] or such integers.
         position: by which an error names it.
 
     Raises:
         UserError: if it is no such waveform; says why, and what to do.
     """
-    kind = np.asarray(audio).dtype.kind if hasattr(audio, "dtype") else "f"
-    if kind in "iuc":  # of arrays alone: a list of whole numbers is what JSON makes of 0.0
-        remedy = "give its real part" if kind == "c" else "divide it by the full scale of its integers"
-        raise UserError(f"sound {position} has samples of type {audio.dtype}, give floats in [-1, 1]: {remedy}")
     try:
-        audio_T = np.asarray(audio, np.float32)
+        array = np.asarray(audio)
+        audio_T = _as_floats(array if hasattr(audio, "dtype") else np.asarray(audio, np.float32), position)
     except (TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"sound {position} is not a row of numbers: give one waveform for each sound") from error
-    if audio_T.ndim != 1:
-        raise UserError(f"sound {position} has {audio_T.ndim} dimensions: mix its channels to one, give 1-D waveforms")
-    if len(audio_T) == 0:
+    if not audio_T.size:
         raise UserError(f"sound {position} is empty: leave it out")
     if not np.isfinite(audio_T).all():
         raise UserError(f"sound {position} has samples that are not finite: replace them or leave it out")
     if np.abs(audio_T).max() > MAX_AMPLITUDE:
         raise UserError(f"sound {position} is not in [-1, 1]: divide integers by their full scale")
-    return audio_T
+    return _mono(audio_T, position)
+
+
+def _as_floats(audio: NDArray[Any], position: int) -> NDArray[np.float32]:
+    """Samples as float32, integers by their full scale."""
+    if audio.dtype == np.uint8:  # 8-bit WAV, whose silence is 128
+        return (audio.astype(np.float32) - 128) / np.float32(128)
+    if audio.dtype in (np.int8, np.int16, np.int32):
+        full_scale = float(2 ** (8 * audio.dtype.itemsize - 1))
+        return (audio / full_scale).astype(np.float32)
+    if audio.dtype.kind in "iuc":
+        remedy = "give its real part" if audio.dtype.kind == "c" else "divide it by the full scale of its integers"
+        raise UserError(
+            f"sound {position} has samples of type {audio.dtype}, give floats in [-1, 1], or integers of 8, 16 or 32 "
+            f"bits: {remedy}"
+        )
+    return audio.astype(np.float32)
+
+
+def _mono(audio: NDArray[np.float32], position: int) -> NDArray[np.float32]:
+    """One channel [samples] from [samples] or [samples, channels]."""
+    if audio.ndim == 1:
+        return audio
+    if audio.ndim != 2 or audio.shape[1] > MAX_CHANNELS:
+        turned = ", such as its transpose" if audio.ndim == 2 and audio.shape[0] <= MAX_CHANNELS else ""
+        raise UserError(
+            f"sound {position} has the shape {list(audio.shape)}: give [samples], or [samples, channels] as "
+            f"soundfile.read returns it{turned}"
+        )
+    from xmodal_kedro.media.sound_plan import channel_weights
+
+    channels = audio.shape[1]
+    exact = audio.astype(np.float64)
+    layout = ("FL", "FR") if channels == 2 else ("NONE",) * channels
+    weights_C, _ = channel_weights(layout, exact.T @ exact / len(exact), np.abs(exact).max(0))
+    return np.asarray(exact @ weights_C, np.float32)

@@ -210,7 +210,7 @@ def _mix_of(survey: StreamSurvey, codec: str) -> tuple[ChannelMix, float, str]:
     """
     scale, bad_above, bad = _scale(survey, codec)
     covariance_CC = scale**2 * survey.covariance_CC / max(survey.samples, 1)
-    weights_C, notes = _weights(survey, covariance_CC)
+    weights_C, notes = channel_weights(survey.layout, covariance_CC, survey.loudest_C)
     if scale != 1:
         notes.append(f"scaled by {scale:.3g}")
     if bad:
@@ -219,19 +219,29 @@ def _mix_of(survey: StreamSurvey, codec: str) -> tuple[ChannelMix, float, str]:
     return ChannelMix(tuple((scale * weights_C).tolist()), bad_above), power, ", ".join(notes)
 
 
-def _weights(survey: StreamSurvey, covariance_CC: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def channel_weights(
+    layout: Sequence[str], covariance_CC: np.ndarray, loudest_C: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
     """Weights of the channels, and notes.
 
     They are scaled so that the same sound in any of the channels has the level of the loudest of them.
+
+    Args:
+        layout: names of the channels; `NONE` where the speaker is not known.
+        covariance_CC: mean products of their samples [channels, channels].
+        loudest_C: largest magnitude of each channel's samples [channels].
+
+    Raises:
+        MediaError: `silent`, if only channels have sound that are not used.
     """
-    layout, powers_C = survey.layout, np.diag(covariance_CC)
+    powers_C = np.diag(covariance_CC)
     if len(layout) == 1:
         return np.ones(1), []
     if layout[0].startswith(AMBISONIC):
         return np.eye(len(layout))[0], ["ambisonic: W alone"]
     known = all(name != "NONE" for name in layout)
     weights_C = np.array([SPEAKER_WEIGHTS.get(name, SURROUND) if known else 1.0 for name in layout])
-    audible_C = survey.loudest_C > 0
+    audible_C = loudest_C > 0
     notes = [f"{name} left out" for name, weight in zip(layout, weights_C, strict=True) if not weight]
     if not (weights_C * powers_C).any():
         if (audible_C & (weights_C == 0)).any():

@@ -142,8 +142,8 @@ class TeacherCard(Params):
     """Branch, tag or commit of a model on the hub. What a branch or tag is at first use is recorded in `data_root`, and
     asked for from then on."""
     on_cuda: LargerModel | None = None
-    """Another model for machines where torch sees CUDA; for `transformers` and `contrastive` alone. Which of both labels is recorded at
-    first use, so that a later run on another machine labels with the same."""
+    """Another model for machines where torch sees CUDA; for `transformers` and `contrastive` alone. Which of both
+    labels is recorded at first use, so that a later run on another machine labels with the same."""
     network: str = ""
     """Name of the network for `torchvision`, such as `convnext_base`."""
     labels: str | None = None

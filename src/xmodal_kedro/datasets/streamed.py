@@ -24,7 +24,7 @@ Pieces = Callable[[], Iterable[bytes]]
 
 
 class StreamedCsvDataset(AbstractDataset[Pieces, FileRef]):
-    """A CSV file of any size, in UTF-8. Saving takes a job that gives its bytes in pieces, and loading a reference to it.
+    """A CSV file of any size. Saving takes a job that gives its bytes in pieces, and loading a reference to the file.
 
     A hidden file beside it keeps the job's fingerprint and the file's size. If both are what they would be, nothing is
     written.

@@ -1,4 +1,4 @@
-"""A file that is written in a stream."""
+"""A table that is written in a stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DatasetError
 
 from tests.datasets.saving import runs
-from xmodal_kedro.datasets.streamed import StreamedFileDataset
+from xmodal_kedro.datasets.streamed import StreamedCsvDataset
 from xmodal_kedro.recipes import recipe
 
 
@@ -25,7 +25,7 @@ def pieces(number: int, log: str, fails: bool = False) -> Iterator[bytes]:
 
 
 def test_a_file_is_written_and_not_again_while_its_job_stays_the_same(tmp_path: Path) -> None:
-    log, saved = tmp_path / "log", StreamedFileDataset(filepath=str(tmp_path / "out" / "table.csv"))
+    log, saved = tmp_path / "log", StreamedCsvDataset(filepath=str(tmp_path / "out" / "table.csv"))
     assert not saved.exists()
     for number in (1, 1, 2):
         saved.save(partial(pieces, number, str(log)))
@@ -36,7 +36,7 @@ def test_a_file_is_written_and_not_again_while_its_job_stays_the_same(tmp_path: 
 
 @pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_bytes(b"older and longer")])
 def test_a_file_that_is_gone_or_another_is_written_again(tmp_path: Path, change: object) -> None:
-    log, saved = tmp_path / "log", StreamedFileDataset(filepath=str(tmp_path / "table.csv"))
+    log, saved = tmp_path / "log", StreamedCsvDataset(filepath=str(tmp_path / "table.csv"))
     saved.save(partial(pieces, 1, str(log)))
     change(tmp_path / "table.csv")  # type: ignore[operator]
     saved.save(partial(pieces, 1, str(log)))
@@ -44,11 +44,26 @@ def test_a_file_that_is_gone_or_another_is_written_again(tmp_path: Path, change:
 
 
 def test_a_save_that_fails_leaves_the_earlier_file(tmp_path: Path) -> None:
-    log, saved = tmp_path / "log", StreamedFileDataset(filepath=str(tmp_path / "table.csv"))
+    log, saved = tmp_path / "log", StreamedCsvDataset(filepath=str(tmp_path / "table.csv"))
     saved.save(partial(pieces, 1, str(log)))
     with pytest.raises(DatasetError, match="broken off"):
         saved.save(partial(pieces, 2, str(log), fails=True))
     assert saved.load().read_bytes() == b"number 1"
     assert not list(tmp_path.glob(".partial*"))
     with pytest.raises(DatasetError, match="is missing"):
-        StreamedFileDataset(filepath=str(tmp_path / "none.csv")).load()
+        StreamedCsvDataset(filepath=str(tmp_path / "none.csv")).load()
+
+
+@recipe("rows of test_streamed", version=1)
+def rows(count: int) -> Iterator[bytes]:
+    yield b"uri,score\n"
+    yield from (f'"a, {number}.wav",0.5\n'.encode() for number in range(count))
+
+
+def test_the_first_rows_are_previewed(tmp_path: Path) -> None:
+    saved = StreamedCsvDataset(filepath=str(tmp_path / "table.csv"))
+    for count in (0, 1, 9):
+        saved.save(partial(rows, count))
+        preview = saved.preview(3)
+        assert preview["columns"] == ["uri", "score"]
+        assert preview["data"] == [[f"a, {number}.wav", "0.5"] for number in range(min(count, 3))]

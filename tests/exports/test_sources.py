@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.exports import clips as corpus
 from tests.exports.windows import SHARDS, windows
 from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.exports.annotations import annotation_jobs
 from xmodal_kedro.exports.events import EventRule, Span, find_events
 from xmodal_kedro.exports.sources import ClipTargets, WindowTags
@@ -57,3 +60,9 @@ def test_a_job_is_the_same_as_long_as_what_it_reads_is() -> None:
     other = marks({key: WindowTags(shard) for key, shard in SHARDS.items()}, EventRule(0.5, 0.3))
     assert not set(other.values()) & set(before.values())
     assert fingerprint(annotation_jobs({"a": targets("shard-0")}, EventRule(0, 0), ["raven"])["raven-a"])
+
+
+def test_labels_of_clips_that_are_gone_are_refused() -> None:
+    other = ClipTargets(corpus.clips()["shard-1"], corpus.labels()["shard-0"], corpus.NAMES, URIS)
+    with pytest.raises(UserError, match="clip0"):
+        other.spans()

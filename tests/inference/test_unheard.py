@@ -39,9 +39,9 @@ def test_each_source_ends_as_embedded_in_part_or_not_or_as_no_recording() -> Non
 def test_a_text_among_recordings_is_not_said_to_end_early() -> None:
     said = describe_unheard(unheard_recordings(SHARDS))
     assert said == (
-        "1 no recordings (1 not_media), 2 not embedded (1 corrupt, 1 no_audio), 1 embedded in part (1 corrupt)"
+        "1 not a recording (1 not_media), 2 not embedded (1 corrupt, 1 no_audio), 1 embedded in part (1 corrupt)"
     )
     assert (
         describe_unheard(unheard_recordings({"c": SHARDS["c"]}))
-        == "0 no recordings, 0 not embedded, 0 embedded in part"
+        == "0 not a recording, 0 not embedded, 0 embedded in part"
     )

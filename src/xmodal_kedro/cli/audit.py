@@ -25,7 +25,7 @@ NAMES_ITS_RUN = "names-its-run"
 """Label in `dvc.yaml` of outputs that hold the id of the run that wrote them, so they differ between runs."""
 
 HOLDS_FILE_TIMES = "holds-file-times"
-"""Label of folders whose metadata depends on modification times of the sources: rows and other files are compared."""
+"""Label of folders whose metadata depends on modification times of the source files: only what is in it is compared."""
 
 Lock = Mapping[str, Any]
 """The stages of a `dvc.lock`, by name."""

@@ -64,7 +64,7 @@ class ExportedFilesDataset(AbstractDataset[FileJobs, Folder]):
         self.metadata = metadata
 
     def save(self, data: FileJobs) -> None:
-        name = posixpath.basename(self._path)
+        name = "/".join(self._path.split("/")[-2:])
         planned = {key: fingerprint(job) for key, job in sorted(data.items())}
         was_whole = self._is_whole()
         notes = self._notes()
@@ -78,7 +78,7 @@ class ExportedFilesDataset(AbstractDataset[FileJobs, Folder]):
             tasks = {key: partial(_write_files, self._url, key, planned[key], data[key]) for key in due}
             failures = run_all(tasks, self._engine, name) if tasks else {}
         counts = (counted(len(due) - len(failures), "job"), len(kept), len(failures))
-        logger.info("%s: files of %s written, of %d unchanged, of %d failed, %.1f s", name, *counts, seconds())
+        logger.info("%s: %s written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
         if failures:
             head = f"{name}: {len(failures)} of {len(planned)} jobs failed; the files of the others are kept:"
             raise DataError(f"{head}\n{describe_failures(failures)}")

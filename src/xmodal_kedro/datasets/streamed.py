@@ -1,10 +1,13 @@
-"""One file that is written as its content comes, and not again while that stays the same."""
+"""A table as CSV that is written as its rows come, and not again while they stay the same."""
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import posixpath
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 from kedro.io import AbstractDataset
@@ -12,6 +15,7 @@ from kedro.io import AbstractDataset
 from xmodal_kedro.datasets.atomic import read_json, sweep, whole_file, write_json
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.datasets.preview import ROWS, TablePreview, table_preview
 from xmodal_kedro.storage import FileRef, storage_of
 
 logger = logging.getLogger(__name__)
@@ -19,8 +23,8 @@ logger = logging.getLogger(__name__)
 Pieces = Callable[[], Iterable[bytes]]
 
 
-class StreamedFileDataset(AbstractDataset[Pieces, FileRef]):
-    """A file of any size. Saving takes a job that gives its bytes in pieces, and loading a reference to the file.
+class StreamedCsvDataset(AbstractDataset[Pieces, FileRef]):
+    """A CSV file of any size. Saving takes a job that gives its bytes in pieces, and loading a reference to the file.
 
     A hidden file beside it keeps the job's fingerprint and the file's size. If both are what they would be, nothing is
     written.
@@ -54,6 +58,12 @@ class StreamedFileDataset(AbstractDataset[Pieces, FileRef]):
         if not self._exists():
             raise DataError(f"{self._url} is missing: run the pipeline that makes it first")
         return FileRef(self._name, self._url, int(self._fs.size(self._path)), 0)
+
+    def preview(self, nrows: int = ROWS) -> TablePreview:
+        """The first rows, for Kedro-Viz."""
+        with self._fs.open(self._path, "rb") as stream, io.TextIOWrapper(stream, "utf-8", newline="") as text:
+            header, *rows = islice(csv.reader(text), nrows + 1)
+        return table_preview(header, rows)
 
     def _note(self) -> Any:
         try:

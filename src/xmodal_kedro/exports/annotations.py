@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, groupby
 from operator import attrgetter
@@ -31,7 +31,7 @@ RAVEN_SUFFIX = ".Table.1.selections.txt"
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
-def annotation_jobs(sources: dict[str, SpanSource], rule: EventRule, formats: Iterable[str]) -> FileJobs:
+def annotation_jobs(sources: Mapping[str, SpanSource], rule: EventRule, formats: Iterable[str]) -> FileJobs:
     """Jobs that write annotations: for all recordings together, or for each shard a file a recording.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.storage import LoadShard
 
 SPLITS = ("train", "validation")
@@ -36,6 +37,21 @@ class LabelledClip(NamedTuple):
     licence: str
     audio: bytes
     frame: bytes | None
+
+
+def rows_of_clips(labels: pa.Table, clips: pa.Table) -> pa.Array:
+    """Row of each label's clip in a table of clips.
+
+    Raises:
+        UserError: naming a clip that is not there.
+    """
+    rows = pc.index_in(labels["clip_id"], value_set=clips["clip_id"].combine_chunks())
+    if rows.null_count:
+        missing = labels["clip_id"].filter(pc.is_null(rows))[0].as_py()
+        raise UserError(
+            f"there is no clip {missing}, though it has a label: run the pipelines clip to merge_labels again"
+        )
+    return rows
 
 
 @dataclass(frozen=True)

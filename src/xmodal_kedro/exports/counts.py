@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xmodal_kedro.exports.clips import SPLITS, ClipSource
+from xmodal_kedro.exports.clips import SPLITS, ClipSource, rows_of_clips
 
 
 @dataclass
@@ -60,8 +60,7 @@ def _add(source: ClipSource, splits: dict[str, SplitCounts]) -> Counter[str]:
     """Add the clips of a shard to the counts of their splits; recordings by licence."""
     labels = source.labels(["clip_id", "video_id", "split", "targets"])
     times = source.clips(["clip_id", "start_s", "end_s"])
-    rows = pc.index_in(labels["clip_id"], value_set=times["clip_id"].combine_chunks())
-    seconds = pc.subtract(times["end_s"], times["start_s"]).take(rows).to_numpy()
+    seconds = pc.subtract(times["end_s"], times["start_s"]).take(rows_of_clips(labels, times)).to_numpy()
     is_labelled = pc.greater(pc.list_value_length(labels["targets"]), 0).to_numpy()
     licences: Counter[str] = Counter()
     for name, split in splits.items():

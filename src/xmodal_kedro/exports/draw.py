@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -33,8 +33,8 @@ def share_of(shards: Iterable[LoadShard], seed: int, max_rows: int) -> float:
 
 
 def _largest_share(lots_N: np.ndarray, max_rows: int) -> float:
-    ordered: Sequence[float] = np.sort(lots_N)
+    ordered_N = np.sort(lots_N)
     step = 0
-    while np.searchsorted(ordered, share := 2 ** (-step / STEPS_PER_HALVING)) > max_rows:
+    while np.searchsorted(ordered_N, share := 2 ** (-step / STEPS_PER_HALVING)) > max_rows:
         step += 1
     return float(share)

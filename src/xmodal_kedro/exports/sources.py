@@ -9,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xmodal_kedro.exports.clips import rows_of_clips
 from xmodal_kedro.exports.events import Span, exploded
 from xmodal_kedro.storage import LoadShard
 
@@ -53,11 +54,14 @@ class ClipTargets:
     uris: Mapping[str, str]
 
     def spans(self) -> list[Span]:
-        """A span for each target of each clip; its score is the target's weight."""
+        """A span for each target of each clip; its score is the target's weight.
+
+        Raises:
+            UserError: if a label's clip is not among the clips.
+        """
         clips = self.clips(["clip_id", "start_s", "end_s"])
         labels = self.labels(["clip_id", "video_id", "targets", "weights"])
-        rows = pc.index_in(labels["clip_id"], value_set=clips["clip_id"].combine_chunks())
-        times = clips.take(rows)
+        times = clips.take(rows_of_clips(labels, clips))
         uris = pa.array([self.uris.get(video_id, video_id) for video_id in labels["video_id"].to_pylist()], pa.string())
         columns = {"uri": uris, "start_s": times["start_s"], "end_s": times["end_s"]}
         table, targets = exploded(pa.table({**columns, "targets": labels["targets"]}), "targets")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -21,7 +23,7 @@ def small_spectrogram(audio: bytes, longer_side_px: int) -> bytes:
 
 
 def _shrunk(content: bytes, longer_side_px: int, form: str, options: list[int]) -> bytes:
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    image: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     height, width = image.shape[:2]
     scale = min(1.0, longer_side_px / max(height, width))
     size = (max(round(width * scale), 1), max(round(height * scale), 1))

@@ -16,7 +16,7 @@ from xmodal_kedro.storage import LoadShard, Shards
 NO_MEDIA = ("not_media",)
 """Reasons of files that nobody would call recordings."""
 PHRASES = {
-    NO_RECORDING: "no recordings",
+    NO_RECORDING: "not a recording",
     NOT_EMBEDDED: "not embedded",
     EMBEDDED_IN_PART: "embedded in part",
 }
@@ -34,7 +34,7 @@ def unheard_recordings(shards: Shards) -> pd.DataFrame:
 
 
 def describe_unheard(table: pd.DataFrame) -> str:
-    """Counts by outcome and reason, such as `1 no recordings (1 not_media), 0 not embedded, 0 embedded in part`."""
+    """Counts by outcome and reason, such as `1 not a recording (1 not_media), 0 not embedded, 0 embedded in part`."""
     parts = []
     for outcome, phrase in PHRASES.items():
         reasons = Counter(table.loc[table["outcome"] == outcome, "reason"])

@@ -62,7 +62,7 @@ class ExportDatasetParams(Params):
     frame: bool = False
     """Whether each clip has the middle one of its frames beside the sound."""
     audio: Literal["flac", "wav"] = "flac"
-    """Both hold the same samples. FLAC takes about half the room, and a few milliseconds a clip."""
+    """Both hold the same samples. FLAC takes half to two thirds of the room, and some 4 ms a clip."""
 
 
 class ExportMapParams(TimeLimit):

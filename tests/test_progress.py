@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import sys
 from typing import Any
 
 import pytest
@@ -29,12 +27,11 @@ def clock(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> Clock:
     clock = Clock()
     monkeypatch.setattr(progress.time, "monotonic", clock)
     monkeypatch.setattr("tqdm.std.time", clock)
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
     caplog.set_level("INFO")
     return clock
 
 
-def test_a_line_comes_now_and_then_and_not_with_each_step(clock: Clock, caplog: Any) -> None:
+def test_a_line_comes_now_and_then_and_not_with_each_step(clock: Clock, caplog: Any, capsys: Any) -> None:
     with ProgressBar(desc="clips", total=1000, unit="shards") as bar:
         bar._time = clock
         for _ in range(1000):
@@ -44,7 +41,7 @@ def test_a_line_comes_now_and_then_and_not_with_each_step(clock: Clock, caplog: 
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 3
     assert re.match(r"clips: 30 %, 30\d of 1000 shards, \d+\.\d+shards/s, 00:30 so far, 01:1. left", lines[0])
-    assert sys.stderr.getvalue() == ""
+    assert capsys.readouterr().err == ""
 
 
 def test_bytes_are_told_in_megabytes(clock: Clock, caplog: Any) -> None:

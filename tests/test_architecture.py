@@ -19,7 +19,8 @@ from xmodal_kedro.pipeline_registry import BESIDE, register_pipelines
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
 FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm", "reasons", "recipes", "sharding"} | {
-    "wording"
+    "progress",
+    "wording",
 }
 MAY_IMPORT = {
     "pipelines": {"media", "dedup", "teachers", "labels", "training", "evaluation", "inference", "sample", "reports"}
@@ -39,7 +40,7 @@ MAY_IMPORT = {
     "data": {"features"} | FOUNDATION,
     "models": {"features"} | FOUNDATION,
     "features": FOUNDATION,
-    "datasets": {"errors", "recipes", "storage", "wording"},
+    "datasets": {"errors", "progress", "recipes", "storage", "wording"},
     "cli": {"datasets", "errors", "params", "recipes"},
     "__main__": {"cli"},
     "hear": {"errors", "features", "inference", "models"},
@@ -50,6 +51,7 @@ MAY_IMPORT = {
     "storage": set(),
     "metric_callbacks": set(),
     "pcm": set(),
+    "progress": set(),
     "reasons": set(),
     "recipes": set(),
     "sharding": set(),
@@ -227,7 +229,7 @@ def test_kedro_can_read_the_types_of_every_node() -> None:
                     assert issubclass(hints[argument], params.Params), f"{node.name}: {argument}"
 
 
-@pytest.mark.parametrize("env", ["base", "sample", "onnx", "paper"])
+@pytest.mark.parametrize("env", ["base", "sample", "onnx", "paper", "hub"])
 def test_every_input_and_output_is_in_the_catalog_with_its_layer(env: str) -> None:
     catalog = {name: entry for name, entry in load_config(env)["catalog"].items() if not name.startswith("_")}
     wanted = sum(
@@ -246,7 +248,7 @@ def test_every_table_has_its_validator() -> None:
             assert "validator" in entry, name
 
 
-@pytest.mark.parametrize("env", ["base", "sample", "onnx", "paper"])
+@pytest.mark.parametrize("env", ["base", "sample", "onnx", "paper", "hub"])
 def test_every_parameter_is_an_input_of_some_node(env: str) -> None:
     read = {name.removeprefix("params:") for pipeline in PIPELINES.values() for name in pipeline.inputs()}
     assert set(load_config(env)["parameters"]) <= read

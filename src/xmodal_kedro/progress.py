@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -19,21 +20,26 @@ LINE = "{desc}: {percentage:.0f} %, {n_fmt} of {total_fmt} {unit}, {rate_fmt}, {
 BYTES_LINE = "{desc}: {percentage:.0f} %, {n_fmt}B of {total_fmt}B, {rate_fmt}, {elapsed} so far, {remaining} left"
 
 
-class Progress(tqdm):  # type: ignore[type-arg]
+class ProgressBar(tqdm):  # type: ignore[type-arg]
     """A bar of tqdm on standard error, with rate and time left.
 
     If standard error is no terminal, a line of the log takes its place every `LINE_EVERY_S` seconds. Work that is
     finished before the first line leaves none.
+
+    Attributes:
+        draws: whether there is a terminal to draw the bar on.
     """
 
     def __init__(self, iterable: Iterable[Any] | None = None, **options: Any) -> None:
         options.pop("name", None)  # huggingface_hub passes one, which tqdm refuses
         options["file"] = sys.stderr
-        self._writes_lines = not sys.stderr.isatty()
-        if self._writes_lines:
+        options["disable"] = options.get("disable") is True
+        self.draws = sys.stderr.isatty()
+        self._line_at = time.monotonic()
+        if not self.draws:
             form = BYTES_LINE if options.get("unit") == "B" else LINE
             options |= {"bar_format": form, "mininterval": LINE_EVERY_S, "maxinterval": 2 * LINE_EVERY_S}
-            options |= {"miniters": 1, "leave": False, "delay": LINE_EVERY_S, "disable": False}
+            options |= {"miniters": 1, "leave": False, "delay": LINE_EVERY_S}
         super().__init__(iterable, **options)
 
     def __bool__(self) -> bool:
@@ -41,14 +47,18 @@ class Progress(tqdm):  # type: ignore[type-arg]
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Draw the bar, or log a line."""
-        if not self._writes_lines:
+        if self.draws:
             super().display(msg, pos)
-        elif self.n > self.initial and (self.total is None or self.n < self.total):
-            logger.info("%s", self)
+            return
+        now = time.monotonic()
+        unfinished = self.n > self.initial and (self.total is None or self.n < self.total)
+        if unfinished and now - self._line_at >= LINE_EVERY_S:
+            self._line_at = now
+            logger.info("%s", str(self))
 
     def clear(self, nolock: bool = False) -> None:
         """Take the bar off the terminal."""
-        if not self._writes_lines:
+        if self.draws:
             super().clear(nolock)
 
 
@@ -60,7 +70,7 @@ def watched(items: Iterable[Item], description: str, *, total: int, unit: str) -
         total: number of items.
         unit: what an item is, in the plural.
     """
-    with Progress(desc=description, total=total, unit=unit) as bar:
+    with ProgressBar(desc=description, total=total, unit=unit) as bar:
         for item in items:
             yield item
             bar.update()

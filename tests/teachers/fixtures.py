@@ -108,11 +108,11 @@ def write_vit(folder: Path, names: Sequence[str] = COLOURS, seed: int = 0) -> tr
     return model
 
 
-def write_ast(folder: Path) -> transformers.ASTForAudioClassification:
+def write_ast(folder: Path, names: Sequence[str] = SOUNDS) -> transformers.ASTForAudioClassification:
     """A small audio spectrogram transformer with random weights, as the library saves it."""
     torch.manual_seed(0)
     config = transformers.ASTConfig(
-        **SMALL_TRANSFORMER, max_length=400, num_mel_bins=32, id2label=dict(enumerate(SOUNDS)), initializer_range=0.5
+        **SMALL_TRANSFORMER, max_length=400, num_mel_bins=32, id2label=dict(enumerate(names)), initializer_range=0.5
     )
     model = transformers.ASTForAudioClassification(config).eval()
     model.save_pretrained(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +15,11 @@ from typing import Any, Literal
 
 import joblib
 from joblib.externals.loky import ProcessPoolExecutor
-from tqdm.auto import tqdm
 
 from xmodal_kedro.datasets.attempts import WORKER_DIED, Attempt, Task, attempt
 from xmodal_kedro.datasets.cluster import run_on_cluster
 from xmodal_kedro.errors import UserError
+from xmodal_kedro.progress import ProgressBar
 from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -86,7 +85,7 @@ def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict
     """
     failures: dict[str, str] = {}
     left = dict(tasks)
-    with tqdm(total=len(tasks), desc=description, unit="shard", disable=None, file=sys.stderr) as bar:
+    with ProgressBar(total=len(tasks), desc=description, unit="shards") as bar:
 
         def finished(done: Attempt) -> None:
             del left[done.key]

@@ -16,6 +16,7 @@ from scipy.cluster.hierarchy import DisjointSet
 from xmodal_kedro.dedup.agreement import Agreement, VideoSignature, agreement, read_videos
 from xmodal_kedro.dedup.candidates import find_candidates, video_keys
 from xmodal_kedro.params import NearDuplicateParams
+from xmodal_kedro.progress import watched
 from xmodal_kedro.storage import Shards
 
 SHARDS_HELD = 16
@@ -70,7 +71,7 @@ def matching_pairs(signatures: Shards, params: NearDuplicateParams) -> Iterator[
         return shard(number >> SHARD_SHIFT)[number & ((1 << SHARD_SHIFT) - 1)]
 
     def all_keys() -> Iterator[pa.RecordBatch]:
-        for index in range(len(keys)):
+        for index in watched(range(len(keys)), "near-duplicates", total=len(keys), unit="shards"):
             for place, signature in enumerate(shard(index)):
                 yield video_keys(signature, (index << SHARD_SHIFT) + place, params)
 

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Split
+from xmodal_kedro.progress import watched
 
 MAX_ITERATIONS = 2000
 MAX_INNER_FOLDS = 5
@@ -139,11 +140,12 @@ def predict_splits(
     """
     # One split a thread: these matrices are so small that a linear algebra library with several threads is slower.
     with threadpool_limits(1):
-        probes = joblib.Parallel(n_jobs=-1, prefer="threads")(
+        fitted = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
             joblib.delayed(fit_probe)(
                 embeddings_NE[split.train], truths_N[split.train], groups_N[split.train], strengths
             )
             for split in splits
         )
+        probes = list(watched(fitted, "linear probes", total=len(splits), unit="folds"))
     logger.info("linear probes of the folds chose C = %s", ", ".join(f"{probe[-1].C:g}" for probe in probes))
     return [probe.predict(embeddings_NE[split.test]) for probe, split in zip(probes, splits, strict=True)]

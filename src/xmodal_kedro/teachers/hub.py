@@ -18,6 +18,9 @@ from xmodal_kedro.teachers.hub_errors import one_line_errors
 
 logger = logging.getLogger(__name__)
 
+_RECORDED_NOW: set[str] = set()
+"""Paths of the records that this process wrote: what it chose has been said."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -45,10 +48,11 @@ def choose_model(card: TeacherCard, folder: Folder) -> Model:
     recorded = read_record(card, folder.note)
     if recorded is not None:
         assert folder.note
-        _say(
-            f"{_modality(card)} teacher: {_described(recorded)}, as {folder.note.path} records it; remove that file to "
-            "choose anew, which makes the labels again if the model differs"
-        )
+        if folder.note.path not in _RECORDED_NOW:
+            _say(
+                f"{_modality(card)} teacher: {_described(recorded)}, as {folder.note.path} records it; remove that "
+                "file to choose anew, which makes the labels again if the model differs"
+            )
         return recorded
     own = Model(card.weights, card.revision)
     if card.on_cuda is None:
@@ -102,6 +106,7 @@ def record_model(card: TeacherCard, note: Note | None, model: Model, files: dict
     """Record which model labels, so that a later run, or another machine, takes the same."""
     if note is None or read_record(card, note) == model:
         return
+    _RECORDED_NOW.add(note.path)
     sizes = {name: file.size_bytes for name, file in files.items()}
     note.write({"asked_for": _asked_for(card), **asdict(model), "size_bytes": sizes})
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from xmodal_kedro.progress import Progress
+from xmodal_kedro.progress import ProgressBar
 from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def download(offer: Offer) -> list[Path]:
     from huggingface_hub import hf_hub_download
 
     announce(offer)
-    options: dict[str, Any] = {"revision": offer.commit, "etag_timeout": TIMEOUT_S, "tqdm_class": Progress}
+    options: dict[str, Any] = {"revision": offer.commit, "etag_timeout": TIMEOUT_S, "tqdm_class": ProgressBar}
     files = [Path(hf_hub_download(offer.model_id, name, **options)) for name in offer.sizes_bytes]
     if offer.revision != offer.commit:
         _remember(offer)

@@ -9,12 +9,12 @@ from contextlib import closing, contextmanager
 
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
 from xmodal_kedro import metric_callbacks
 from xmodal_kedro.data.loader import Reader
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.progress import ProgressBar
 from xmodal_kedro.recipes import recipe, recipe_of
 from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.checkpoint import Keeper, Progress, identify
@@ -91,12 +91,12 @@ class _Training:
                 self._train_epoch(bar)
                 row = self._end_epoch()
                 bar.set_postfix(loss=f"{row['train_loss']:.4f}", mAP=f"{row['validation_map']:.3f}")
-                if bar.disable and self.ranks.leads:  # no terminal to draw on
+                if self.ranks.leads and not bar.draws:
                     logger.info("epoch %d/%d: %s", row["epoch"] + 1, self.params.epochs, _describe(row))
             self.keeper.wait()
         return self.progress
 
-    def _train_epoch(self, bar: tqdm) -> None:
+    def _train_epoch(self, bar: ProgressBar) -> None:
         """Take the steps that remain of the epoch."""
         progress = self.progress
         epoch, first = divmod(progress.step, self.steps_per_epoch)
@@ -162,7 +162,7 @@ class _Training:
         loss, mean_ap = self.ranks.from_leader(measured)
         return loss, mean_ap
 
-    def _report(self, bar: tqdm | None) -> None:
+    def _report(self, bar: ProgressBar | None) -> None:
         """Report the steps whose losses have arrived."""
         if not self.book.window:
             return
@@ -198,16 +198,16 @@ class _Training:
     def _learning_rate(self, step: int) -> float:
         return learning_rate(step, self.steps, self.params)
 
-    def _bar(self) -> tqdm:
+    def _bar(self) -> ProgressBar:
         clips = self.data.train.groups.clips
         epochs, step = divmod(self.progress.step, self.steps_per_epoch)
-        return tqdm(
+        return ProgressBar(
             desc=self.params.model,
             total=self.params.epochs * clips,
             initial=epochs * clips + sum(self.data.train.order().sizes[:step]),
-            unit="clip",
+            unit="clips",
             unit_scale=True,
-            disable=None if self.ranks.leads and not self.progress.finished else True,
+            disable=not self.ranks.leads or self.progress.finished,
         )
 
 

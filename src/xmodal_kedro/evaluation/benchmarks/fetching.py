@@ -14,7 +14,7 @@ import pandas as pd
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.benchmarks.esc50 import COMPLETE, FOLDS, METADATA, PAGE
-from xmodal_kedro.progress import Progress, watched
+from xmodal_kedro.progress import ProgressBar, watched
 from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def _download(url: str, folder: Path) -> Path:
 
     pooch.get_logger().setLevel("WARNING")  # it logs a hash, which nobody can compare
     logger.info("fetching ESC-50 from %s, some 600 MB", url)
-    with Progress(desc="ESC-50", total=None, unit="B", unit_scale=True) as bar:
+    with ProgressBar(desc="ESC-50", total=None, unit="B", unit_scale=True) as bar:
         downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT_S)
         return Path(pooch.retrieve(url, known_hash=None, fname="esc50.zip", path=folder, downloader=downloader))
 

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "models": {"features"} | FOUNDATION,
     "features": FOUNDATION,
     "datasets": {"errors", "progress", "recipes", "storage", "wording"},
-    "cli": {"datasets", "errors", "params", "recipes"},
+    "cli": {"datasets", "errors", "inference", "params", "reasons", "recipes"},
     "__main__": {"cli"},
     "hear": {"errors", "features", "inference", "models"},
     "listener": {"inference"},

@@ -24,10 +24,27 @@ from xmodal_kedro.datasets.exported import ExportedFilesDataset
 from xmodal_kedro.datasets.files import MarkdownDataset
 from xmodal_kedro.params import ExportDatasetParams, VisualTeacherCard
 from xmodal_kedro.pipelines.export_dataset import create_pipeline
+from xmodal_kedro.storage import Folder
+
+
+class KnownModel:
+    """What an earlier run recorded of the visual teacher."""
+
+    path = "note"
+
+    def read(self) -> dict[str, Any]:
+        asked_for = {"weights": "org/seen", "revision": "abc", "on_cuda": None}
+        return {"asked_for": asked_for, "name": "org/seen", "revision": "abc", "commit": "0" * 8, "licence": "mit"}
+
+    def write(self, facts: dict[str, Any]) -> None:
+        raise AssertionError("a card records nothing")
+
 
 LABELLED = {"train": [0, 1, 4], "validation": [3]}
 ENGINE = {"backend": "threading", "workers": 1}
 TEACHERS = {
+    "visual_teacher_files": Folder("visual", {}, KnownModel()),
+    "audio_teacher_files": Folder("audio", {}),
     "params:visual_teacher": VisualTeacherCard(backend="transformers", weights="org/seen", revision="abc", labels=None),
     "params:audio_teacher": pitch_card(),
 }
@@ -182,7 +199,7 @@ def test_the_card_counts_clips_classes_and_licences_and_names_the_teachers(expor
         "| `Bark` | 2 | 0 |",
         "| `Child speech, kid speaking` | 0 | 1 |",
         "| `rain` | 3 | 0 |",
-        "| seen | `org/seen` (transformers, revision `abc`) |",
+        "| seen | `org/seen` (transformers, revision `00000000`, licence `mit`) |",
         f"| heard | `{pitch_card().weights}` (onnx) |",
         "| `CC BY 4.0` | 1 |",
         "| unknown | 2 |",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from xmodal_kedro.exports.counts import CorpusCounts
 from xmodal_kedro.exports.huggingface import schema_features
-from xmodal_kedro.params import TeacherCard
 from xmodal_kedro.reports import html
 from xmodal_kedro.reports.model_card import code_span
 from xmodal_kedro.storage import Folder
@@ -26,7 +25,23 @@ LICENCES = {"cc0": "cc0-1.0", "public-domain": "cc0-1.0", "apache-2": "apache-2.
 KNOWN_LICENCE = re.compile(r"cc0-1\.0|cc-by(-nc)?(-sa|-nd)?-[1-4]\.[05]|mit|apache-2\.0|odbl|odc-by|pddl")
 
 
-def describe_dataset(counts: CorpusCounts, files: Folder, visual: TeacherCard, audio: TeacherCard) -> str:
+class Teacher(NamedTuple):
+    """A classifier whose labels were merged.
+
+    Attributes:
+        name: its id on the hub, or its file or folder.
+        backend: the library that runs it.
+        revision: commit, tag or branch of a model of the hub; empty for others.
+        licence: as its page states it; empty if that is not known.
+    """
+
+    name: str
+    backend: str
+    revision: str = ""
+    licence: str = ""
+
+
+def describe_dataset(counts: CorpusCounts, files: Folder, visual: Teacher, audio: Teacher) -> str:
     """The card, in Markdown.
 
     Args:
@@ -81,9 +96,11 @@ def _head(counts: CorpusCounts, files: Folder) -> dict[str, Any]:
     return head
 
 
-def _teacher(card: TeacherCard) -> str:
-    revision = f", revision {code_span(card.revision)}" if card.backend == "transformers" else ""
-    return f"{_cell(card.weights or card.network)} ({card.backend}{revision})"
+def _teacher(teacher: Teacher) -> str:
+    facts = [teacher.backend]
+    facts += [f"revision {_cell(teacher.revision)}"] if teacher.revision else []
+    facts += [f"licence {_cell(teacher.licence)}"] if teacher.licence else []
+    return f"{_cell(teacher.name)} ({', '.join(facts)})"
 
 
 def _cell(text: str) -> str:

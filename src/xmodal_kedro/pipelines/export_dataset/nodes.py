@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from xmodal_kedro.params import AudioTeacherCard, ExportDatasetParams, VisualTeacherCard
+from xmodal_kedro.params import AudioTeacherCard, ExportDatasetParams, TeacherCard, VisualTeacherCard
 from xmodal_kedro.storage import DataFrame, Folder, Shards
 
 
@@ -57,10 +57,24 @@ def describe_clips(
 def write_dataset_card(
     dataset_description: Any,
     huggingface_files: Folder,
+    visual_teacher_files: Folder,
+    audio_teacher_files: Folder,
     visual_teacher: VisualTeacherCard,
     audio_teacher: AudioTeacherCard,
 ) -> str:
     """The card for readers and for the hub, in Markdown with a head in YAML."""
     from xmodal_kedro.exports.card import describe_dataset
 
-    return describe_dataset(dataset_description, huggingface_files, visual_teacher, audio_teacher)
+    visual, audio = _teacher(visual_teacher, visual_teacher_files), _teacher(audio_teacher, audio_teacher_files)
+    return describe_dataset(dataset_description, huggingface_files, visual, audio)
+
+
+def _teacher(card: TeacherCard, files: Folder) -> Any:
+    """The model that labels with a card: the recorded one, or else the one that it names."""
+    from xmodal_kedro.exports.card import Teacher
+    from xmodal_kedro.teachers.hub import in_folder, read_record
+
+    if (model := read_record(card, files.note)) is not None:
+        return Teacher(model.name, card.backend, model.commit or model.revision, model.licence)
+    is_of_hub = card.backend in ("transformers", "contrastive") and not in_folder(card.weights, files)
+    return Teacher(card.weights, card.backend, card.revision if is_of_hub else "")

@@ -242,6 +242,27 @@ def test_every_input_and_output_is_in_the_catalog_with_its_layer(env: str) -> No
     assert all("layer" in entry["metadata"]["kedro-viz"] for entry in catalog.values())
 
 
+def test_a_folder_of_shards_or_files_holds_nothing_else() -> None:
+    catalog = load_config("sample")["catalog"]
+    places = {
+        name: str(entry.get("path") or entry.get("filepath") or "")
+        for name, entry in catalog.items()
+        if not name.startswith("_")
+    }
+    folders = {
+        name: places[name].removesuffix("/embeddings") if name == "recording_embeddings" else places[name]
+        for name in places
+        if catalog[name]["type"].endswith(("ShardedParquetDataset", "ExportedFilesDataset"))
+    }
+    inside = [
+        f"{other} is in the folder of {name}"
+        for name, folder in folders.items()
+        for other, place in places.items()
+        if other != name and place.startswith(f"{folder}/")
+    ]
+    assert not inside
+
+
 def test_every_table_has_its_validator() -> None:
     for name, entry in load_config("sample")["catalog"].items():
         if not name.startswith("_") and entry["type"].endswith(("TableDataset", "ShardedParquetDataset")):

@@ -26,7 +26,7 @@ def windows(recordings: Mapping[str, Sequence[Mapping[str, float]]], length_s: f
     return MemoryShard(pa.Table.from_pylist(rows, schema=RECORDING_EMBEDDINGS_ARROW))
 
 
-NAMES = ("Child speech, kid speaking", 'the "big"\tone\nhere', "rain")
+NAMES = ("Child speech, kid speaking", '"big" the\tone\nhere"', "rain")
 SHARDS = {
     "shard-0": windows(
         {

@@ -89,8 +89,9 @@ def csv_pieces(columns: Sequence[str], parts: Iterable[Iterable[Sequence[Any]]])
 
 
 def on_one_line(text: str) -> str:
-    """A text without tabs and line breaks, which would end a cell."""
-    return _BREAKS.sub(" ", text).strip()
+    """A text without tabs and line breaks, which would end a cell, and double quotes, which some readers take for
+    the beginning of one."""
+    return _BREAKS.sub(" ", text).strip().replace('"', "'")
 
 
 def _events(source: SpanSource, rule: EventRule) -> list[Event]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from itertools import groupby, repeat
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from itertools import groupby, islice, repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ from xmodal_kedro.params import ExportMapParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import PASSING, MediaError, describe
 from xmodal_kedro.recipes import recipe
-from xmodal_kedro.schemas import MAP_WINDOWS_ARROW
+from xmodal_kedro.schemas import MAP_WINDOWS_ARROW, RECORDING_EMBEDDINGS_ARROW
 from xmodal_kedro.storage import PROVISIONAL_KEY, FileRef, LoadShard
 
 logger = logging.getLogger(__name__)
 
 UNTAGGED = "untagged"
 ROWS_AT_A_TIME = 64
+WINDOWS_AT_A_TIME = 1024
+"""Rows that are read at once: 8 MB of embeddings of 2,048 numbers."""
 Row = dict[str, Any]
 
 
@@ -54,30 +56,37 @@ def map_shard(
         IsolationError: if no decoder process can start.
     """
     failed: list[MediaError] = []
-    waiting: list[Row] = []
-    for row in _rows(_drawn(windows, share, params.seed), files, params, failed):
-        waiting.append(row)
-        if len(waiting) == ROWS_AT_A_TIME:
-            yield pa.Table.from_pylist(waiting, schema=MAP_WINDOWS_ARROW)
-            waiting = []
-    last = pa.Table.from_pylist(waiting, schema=MAP_WINDOWS_ARROW)
+    drawn = _drawn(windows, share, params.seed)
+    with closing(_rows(drawn.drop_columns(["embedding"]).to_pylist(), files, params, failed)) as rows:
+        for start in range(0, len(drawn), ROWS_AT_A_TIME):
+            embeddings = drawn["embedding"].slice(start, ROWS_AT_A_TIME)
+            yield _table(list(islice(rows, len(embeddings))), embeddings)
     is_passing = any(error.reason in PASSING for error in failed)
-    yield last.replace_schema_metadata({PROVISIONAL_KEY: "some to be tried again"} if is_passing else None)
+    metadata = {PROVISIONAL_KEY: "some to be tried again"} if is_passing else None
+    yield MAP_WINDOWS_ARROW.empty_table().replace_schema_metadata(metadata)
 
 
-def _drawn(windows: LoadShard, share: float, seed: int) -> list[Row]:
-    """Rows that are drawn, by recording and time; one row group is in memory at a time."""
-    drawn: list[Row] = []
+def _drawn(windows: LoadShard, share: float, seed: int) -> pa.Table:
+    """Windows that are drawn, by recording and time. Embeddings stay as they are stored: as lists of Python's numbers
+    they would take eight times the memory."""
+    tables = [RECORDING_EMBEDDINGS_ARROW.empty_table()]
     with windows.open() as parquet:
-        for group in range(parquet.num_row_groups):
-            table = parquet.read_row_group(group)
-            drawn += table.filter(pa.array([value < share for value in lots(table, seed)], pa.bool_())).to_pylist()
-    return sorted(drawn, key=itemgetter("uri", "start_s"))
+        for batch in parquet.iter_batches(WINDOWS_AT_A_TIME):
+            table = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+            is_drawn = pa.array([value < share for value in lots(table, seed)], pa.bool_())
+            tables.append(table.filter(is_drawn))
+    return pa.concat_tables(tables).sort_by([("uri", "ascending"), ("start_s", "ascending")])
+
+
+def _table(rows: list[Row], embeddings: pa.ChunkedArray) -> pa.Table:
+    at = MAP_WINDOWS_ARROW.get_field_index("embedding")
+    others = pa.Table.from_pylist(rows, schema=MAP_WINDOWS_ARROW.remove(at))
+    return others.add_column(at, MAP_WINDOWS_ARROW.field(at), embeddings)
 
 
 def _rows(
     drawn: Iterable[Row], files: Mapping[str, SourceFile], params: ExportMapParams, failed: list[MediaError]
-) -> Iterator[Row]:
+) -> Generator[Row]:
     for uri, group in groupby(drawn, key=itemgetter("uri")):
         rows = list(group)
         with ExitStack() as stack:
@@ -86,7 +95,7 @@ def _rows(
             pictures = _as_far_as_possible(_pictures(path, rows, params), failed)
             for row, sound, picture in zip(rows, sounds, pictures, strict=False):
                 yield {
-                    **{name: row[name] for name in ("uri", "start_s", "end_s", "embedding")},
+                    **{name: row[name] for name in ("uri", "start_s", "end_s")},
                     **_described(row["tags"]),
                     "audio": {"bytes": flac(sound), "path": "window.flac"} if sound and params.sound else None,
                     "image": _image(picture, sound, params),

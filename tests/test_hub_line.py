@@ -76,7 +76,7 @@ def test_one_command_leads_from_recordings_to_a_network_and_the_next_needs_no_hu
     assert done.returncode == 0, done.stderr + done.stdout
     assert (tmp_path / "out/06_models/vggish_plus/weights.safetensors").is_file()
     assert (tmp_path / "out/08_reporting/label_report.html").is_file()
-    noted = json.loads((tmp_path / "out/04_feature/visual_teacher.json").read_text())
+    noted = json.loads((tmp_path / "out/04_feature/visual_model.json").read_text())
     assert (noted["name"], noted["commit"]) == (card("visual")["weights"], COMMIT)
     assert "licence apache-2.0" in done.stdout
     assert "esc50=auto" in done.stdout

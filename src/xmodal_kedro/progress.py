@@ -20,7 +20,7 @@ LINE = "{desc}: {percentage:.0f} %, {n_fmt} of {total_fmt} {unit}, {rate_fmt}, {
 BYTES_LINE = "{desc}: {percentage:.0f} %, {n_fmt}B of {total_fmt}B, {rate_fmt}, {elapsed} so far, {remaining} left"
 
 
-class ProgressBar(tqdm):  # type: ignore[type-arg]
+class ProgressBar(tqdm):
     """A bar of tqdm on standard error, with rate and time left.
 
     If standard error is no terminal, a line of the log takes its place every `LINE_EVERY_S` seconds. Work that is

@@ -220,7 +220,7 @@ def test_a_gated_model_is_named_with_its_remedy(hub_server: Hub, empty: Path) ->
 def test_what_main_was_is_noted_and_asked_for_from_then_on(
     hub_server: Hub, empty: Path, tmp_path: Path, cache: Path
 ) -> None:
-    note = tmp_path / "out" / "visual_teacher.json"
+    note = tmp_path / "out" / "visual_model.json"
     first = weights_of(noted(empty, note)).sha256
     facts = json.loads(note.read_text())
     assert (facts["name"], facts["revision"], facts["commit"]) == (MODEL, "main", COMMIT)
@@ -237,7 +237,7 @@ def test_what_main_was_is_noted_and_asked_for_from_then_on(
 
 
 def test_another_revision_in_the_card_replaces_the_note(hub_server: Hub, empty: Path, tmp_path: Path) -> None:
-    note = tmp_path / "visual_teacher.json"
+    note = tmp_path / "visual_model.json"
     first = weights_of(noted(empty, note)).sha256
     publish_another(hub_server, tmp_path / "later")
     assert weights_of(noted(empty, note), revision=LATER_COMMIT).sha256 != first
@@ -245,7 +245,7 @@ def test_another_revision_in_the_card_replaces_the_note(hub_server: Hub, empty: 
 
 
 def test_a_commit_that_is_noted_and_gone_is_named(hub_server: Hub, empty: Path, tmp_path: Path, cache: Path) -> None:
-    note = tmp_path / "visual_teacher.json"
+    note = tmp_path / "visual_model.json"
     weights_of(noted(empty, note))
     publish_another(hub_server, tmp_path / "later")
     del hub_server.models[MODEL].commits[COMMIT]
@@ -267,7 +267,7 @@ def larger(hub_server: Hub, tmp_path: Path) -> str:
 def test_the_model_is_chosen_by_the_machine_and_kept_on_another_one(
     hub_server: Hub, empty: Path, tmp_path: Path, larger: str, monkeypatch: pytest.MonkeyPatch, has_cuda: bool
 ) -> None:
-    note = tmp_path / "visual_teacher.json"
+    note = tmp_path / "visual_model.json"
     monkeypatch.setattr(hub, "_has_cuda", lambda: has_cuda)
     chosen = weights_of(noted(empty, note), on_cuda={"weights": larger}).sha256
     assert json.loads(note.read_text())["name"] == (larger if has_cuda else MODEL)

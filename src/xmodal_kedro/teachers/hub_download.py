@@ -59,7 +59,7 @@ def offer_of(model_id: str, revision: str, patterns: Sequence[str]) -> Offer:
         sizes_bytes = {file.path: file.size for file in listed if hasattr(file, "size")}
     wanted = [name for name in sizes_bytes if "/" not in name and any(fnmatchcase(name, p) for p in patterns)]
     wanted.sort(key=lambda name: (name.endswith(".safetensors"), name))
-    stated = (info.card_data or {}).get("license") or ""
+    stated = (info.card_data.get("license") if info.card_data else None) or ""
     licence = stated if isinstance(stated, str) else ", ".join(map(str, stated))
     return Offer(
         model_id,

@@ -78,6 +78,15 @@ def test_a_changed_job_runs_alone_and_its_old_files_go(tmp_path: Path, jobs: Fil
     }
 
 
+def test_folders_that_are_left_empty_go_and_those_with_other_files_stay(tmp_path: Path, log: Path) -> None:
+    saved = dataset(tmp_path / "out")
+    saved.save({"a": partial(write, 1, ("deep/er/one.txt", "kept/two.txt"), str(log))})
+    (tmp_path / "out" / "kept" / "notes.txt").write_text("of a user")
+    saved.save({"a": partial(write, 2, ("three.txt",), str(log))})
+    assert contents(tmp_path / "out") == {"kept/notes.txt": "of a user", "three.txt": "three.txt 2"}
+    assert not (tmp_path / "out" / "deep").exists()
+
+
 def test_a_file_may_move_from_one_job_to_another(tmp_path: Path, log: Path) -> None:
     saved = dataset(tmp_path / "out")
     saved.save({"all": partial(write, 1, ("one.txt", "two.txt"), str(log))})

@@ -7,13 +7,15 @@ import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from fsspec import AbstractFileSystem
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.atomic import sweep, whole_file, write_json
+from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file, write_json
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.executor import Engine, describe_failures, run_all, stopwatch
 from xmodal_kedro.datasets.fingerprint import fingerprint
@@ -144,6 +146,10 @@ class ExportedFilesDataset(AbstractDataset[FileJobs, Folder]):
             path = posixpath.join(self._path, name)
             if self._fs.isfile(path):
                 self._fs.rm_file(path)
+        folders = {str(folder) for name in names for folder in PurePosixPath(name).parents} - {"."}
+        for folder in sorted(folders, key=len, reverse=True) if is_local(self._fs) else ():
+            with suppress(OSError):  # it holds other files, or is gone
+                self._fs.rmdir(posixpath.join(self._path, folder))
 
     def _is_whole(self) -> bool:
         stored = read_stored_index(self._fs, self._index_path, self._url)

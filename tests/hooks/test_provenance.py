@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kedro.io import DataCatalog
 
 from tests.tones import VOCABULARY, tone_shards
-from xmodal_kedro.hooks.provenance import data_tags, dvc_tags, fingerprint_data, git_tags
+from xmodal_kedro.datasets.folder import FolderDataset
+from xmodal_kedro.datasets.note import JsonNote
+from xmodal_kedro.hooks.provenance import data_tags, dvc_tags, fingerprint_data, git_tags, teacher_tags
 
 
 def test_the_hash_of_shards_does_not_depend_on_their_order_but_on_each_of_them() -> None:
@@ -94,3 +97,18 @@ def test_outside_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: py
     assert git_tags(tmp_path) == {}
     monkeypatch.setenv("PATH", "")
     assert git_tags(tmp_path) == {}
+
+
+def test_a_model_of_the_hub_is_tagged_with_its_commit(tmp_path: Path) -> None:
+    noted = {
+        "visual": {"name": "someone/vit", "commit": "0123abcd"},
+        "audio": {"name": "ast", "commit": ""},
+    }
+    entries = {}
+    for modality, facts in noted.items():
+        JsonNote(str(tmp_path / f"{modality}.json")).write(facts)
+        entries[f"{modality}_teacher_files"] = FolderDataset(
+            path=str(tmp_path), note=str(tmp_path / f"{modality}.json")
+        )
+    assert teacher_tags(DataCatalog(entries)) == {"teacher.visual": "someone/vit@0123abcd", "teacher.audio": "ast"}
+    assert teacher_tags(DataCatalog({"visual_teacher_files": FolderDataset(path=str(tmp_path))})) == {}

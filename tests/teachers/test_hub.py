@@ -212,6 +212,12 @@ def test_of_a_broken_download_nothing_is_used_and_the_next_run_goes_on(hub_serve
     assert hub_server.asked.count("config.json") == 0
 
 
+def test_a_commit_that_the_hub_does_not_have_is_named(hub_server: Hub, empty: Path) -> None:
+    message = refusal(empty, revision="f" * 40)
+    assert "the hub has no such revision" in message
+    assert "f" * 40 in message
+
+
 def test_a_gated_model_is_named_with_its_remedy(hub_server: Hub, empty: Path) -> None:
     hub_server.models[MODEL].gated = True
     assert "hf auth login" in refusal(empty)

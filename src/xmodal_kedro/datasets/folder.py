@@ -55,7 +55,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
             metadata: for plugins; not used here.
         """
         self._optional = optional
-        self._note = JsonNote(note) if note else None
+        self.note = JsonNote(note) if note else None
         self._engine = Engine(**(engine or {}))
         self._url = path
         self._fs, self._path = storage_of(path)
@@ -67,7 +67,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
             raise DataError(f"no folder at {self._url}")
         if not self._is_whole():
             raise DataError(f"{self._url} is not complete: run the pipeline that makes it again")
-        return Folder(self._url, by_name(self._list()), self._note)
+        return Folder(self._url, by_name(self._list()), self.note)
 
     def save(self, data: dict[str, Content]) -> None:
         name = posixpath.basename(self._path)

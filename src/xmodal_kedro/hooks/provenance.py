@@ -12,6 +12,7 @@ from typing import Any
 import fsspec
 import pandas as pd
 import yaml
+from kedro.io import DataCatalog
 
 from xmodal_kedro.datasets.atomic import is_local
 from xmodal_kedro.storage import Shards
@@ -36,6 +37,17 @@ def fingerprint_data(data: Shards | pd.DataFrame) -> str:
 def data_tags(inputs: Mapping[str, Any]) -> dict[str, str]:
     """`data.<name>` for each input that is training data."""
     return {f"data.{name}": fingerprint_data(inputs[name]) for name in TRAINING_DATA if name in inputs}
+
+
+def teacher_tags(catalog: DataCatalog) -> dict[str, str]:
+    """`teacher.visual` and `teacher.audio`: model and commit, where it is noted which model of the hub labelled."""
+    tags = {}
+    for modality in ("visual", "audio"):
+        name = f"{modality}_teacher_files"
+        note = getattr(catalog[name], "note", None) if name in catalog else None
+        if facts := note.read() if note else None:
+            tags[f"teacher.{modality}"] = "@".join(filter(None, (facts.get("name"), facts.get("commit"))))
+    return tags
 
 
 def dvc_tags(project: Path, locations: Mapping[str, str]) -> dict[str, str]:

@@ -103,7 +103,7 @@ def _clips(catalog: DataCatalog) -> str:
 
 
 def _teacher(catalog: DataCatalog, modality: str) -> str:
-    note = catalog.load(f"{modality}_teacher_files").note
+    note = getattr(catalog[f"{modality}_teacher_files"], "note", None)
     facts = note.read() if note else None
     if not facts:
         return str(catalog.load(f"params:{modality}_teacher").weights)

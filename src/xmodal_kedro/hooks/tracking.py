@@ -26,7 +26,7 @@ from xmodal_kedro.hooks.command import typed_command
 from xmodal_kedro.hooks.curves import live_curves
 from xmodal_kedro.hooks.default_pipeline import default_env
 from xmodal_kedro.hooks.model import log_model
-from xmodal_kedro.hooks.provenance import RUN_PROVENANCE, TRAINING_DATA, data_tags, dvc_tags, git_tags
+from xmodal_kedro.hooks.provenance import RUN_PROVENANCE, TRAINING_DATA, data_tags, dvc_tags, git_tags, teacher_tags
 from xmodal_kedro.hooks.registry import register_if_best
 from xmodal_kedro.hooks.store import Store
 from xmodal_kedro.hooks.system_metrics import system_metrics
@@ -133,7 +133,7 @@ class Tracking(MlflowHook):
             super().before_node_run(node, catalog, plain, is_async)
             if mlflow.active_run() and WEIGHTS in node.outputs:
                 places = {name: location(catalog[name]) for name in TRAINING_DATA if name in node.inputs}
-                mlflow.set_tags(data_tags(inputs) | dvc_tags(self._project, places))
+                mlflow.set_tags(data_tags(inputs) | dvc_tags(self._project, places) | teacher_tags(catalog))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:

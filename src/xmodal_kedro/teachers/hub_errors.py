@@ -24,15 +24,17 @@ def one_line_errors(model_id: str, revision: str, commit: str, patterns: Sequenc
 
         include = " ".join(f'--include "{pattern}"' for pattern in patterns)
         asked = f"revision {revision!r}" + (f", recorded as commit {commit}," if commit and commit != revision else "")
+        reason, remedy = _reason(error)
         raise FileNotFoundError(
             f"no model {model_id!r}: {folder} has no such folder, {asked} is not in the hub's "
-            f"cache ({constants.HF_HUB_CACHE}), and {_reason(error)}: correct weights or revision in the teacher's "
-            f"card, or run `hf download {model_id} --revision {commit or revision} {include} --local-dir {model_id}` "
-            f"where there is network, and put the folder {model_id} into {folder}"
+            f"cache ({constants.HF_HUB_CACHE}), and {reason}: {remedy}, or run `hf download {model_id} --revision "
+            f"{commit or revision} {include} --local-dir {model_id}` where there is network, and put the folder "
+            f"{model_id} into {folder}"
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> tuple[str, str]:
+    """What was wrong, and what to do."""
     from huggingface_hub.errors import (
         GatedRepoError,
         HFValidationError,
@@ -50,9 +52,7 @@ def _reason(error: Exception) -> str:
     }
     for kind, reason in reasons.items():
         if isinstance(error, kind):
-            return reason
+            return reason, "correct weights or revision in the teacher's card"
     said = " ".join(str(error).split())[:200]
-    return (
-        f"the download from the hub failed ({type(error).__name__}: {said}); where that passes, run again, as files "
-        "that arrived whole are kept"
-    )
+    failed = f"the download from the hub failed ({type(error).__name__}: {said})"
+    return failed, "run again once it answers, as files that arrived whole are kept"

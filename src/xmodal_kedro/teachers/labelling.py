@@ -55,7 +55,8 @@ class LabelTask:
     @property
     def legacy_fingerprint(self) -> str:
         """The same, as version 0.1 computed it."""
-        card = self.card.model_dump(exclude={**dict.fromkeys(NOT_IN_LABELS, True), "output": {"embedding"}})
+        later = {name for name, value in self.card.ADDED.items() if getattr(self.card, name) == value}
+        card = self.card.model_dump(exclude={**dict.fromkeys(NOT_IN_LABELS | later, True), "output": {"embedding"}})
         params = self.params.model_dump(include=IN_LABELS)
         return hashlib.sha256(json.dumps([card, params], sort_keys=True).encode()).hexdigest()
 

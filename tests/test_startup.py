@@ -15,26 +15,38 @@ HEAVY = {
     *("torch", "torchaudio", "torchvision", "transformers", "onnxruntime", "av", "cv2"),
     *("joblib", "dask", "distributed"),
 }
-LIST_AND_TELL = """
+COMMAND_AND_MODULES = """
 import sys
 from kedro.framework.cli.cli import main
-sys.argv = ["kedro", "registry", "list"]
 try:
     main()
 except SystemExit as done:
-    assert not done.code
+    print("exit", done.code)
 print("loaded", *(name for name in sys.modules if "." not in name))
 """
 
 
-def test_listing_the_pipelines_loads_no_heavy_library() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LIST_AND_TELL], cwd=PROJECT, capture_output=True, text=True, check=True
-    )
-    listed, _, loaded = done.stdout.partition("loaded ")
-    assert "- transfer_eval" in listed
+def loaded_by(*arguments: str) -> tuple[str, set[str]]:
+    """Output of a command of Kedro, and the top-level modules that it loaded."""
+    command = [sys.executable, "-c", COMMAND_AND_MODULES, *arguments]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    shown, _, loaded = done.stdout.partition("loaded ")
     assert "kedro" in loaded.split()
-    assert not HEAVY & set(loaded.split())
+    return shown + done.stderr, set(loaded.split())
+
+
+def test_listing_the_pipelines_loads_no_heavy_library() -> None:
+    shown, loaded = loaded_by("registry", "list")
+    assert "- transfer_eval" in shown
+    assert not HEAVY & loaded
+
+
+@pytest.mark.parametrize(("params", "named"), [("nope=1", "nope"), ("train.epochs=-1", "epochs")])
+def test_a_wrong_parameter_is_refused_before_a_heavy_library_is_loaded(params: str, named: str) -> None:
+    shown, loaded = loaded_by("run", "--env", "sample", "--params", params)
+    assert named in shown
+    assert "exit 1" in shown
+    assert not HEAVY & loaded
 
 
 def test_tables_leave_out_what_pandera_has_for_other_libraries_and_hide_it_from_nobody() -> None:

@@ -8,7 +8,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-from xmodal_kedro.cli.plugins import defer_mlflow_commands, hide_warnings_of_plugins
+from xmodal_kedro.cli.plugins import defer_mlflow_commands, hide_warnings_of_plugins, skip_disabled_hooks
 from xmodal_kedro.config import ConfigLoader
 from xmodal_kedro.context import ProjectContext
 from xmodal_kedro.hooks import BenchmarkHooks, DefaultPipelineHooks, PreflightHooks, SummaryHooks, TrackingHooks
@@ -17,6 +17,7 @@ from xmodal_kedro.params.places import own_or
 
 defer_mlflow_commands()
 hide_warnings_of_plugins()
+skip_disabled_hooks()
 
 HOOKS = (DefaultPipelineHooks(), PreflightHooks(), BenchmarkHooks(), TrackingHooks(), SummaryHooks())
 

@@ -1,4 +1,4 @@
-"""Defers the loading of MLflow by a plugin, and hides warnings of plugins that users cannot fix.
+"""Keeps plugins from loading MLflow before it is needed, and hides warnings of plugins that users cannot fix.
 
 Kedro loads the commands of every plugin before any command. Those of kedro-mlflow load MLflow and pandas, which takes
 seconds that `kedro registry list`, `kedro viz` and a mistyped parameter would have to wait.
@@ -9,11 +9,16 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from importlib import import_module
+from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, TextIO
 
 from kedro.framework.cli.utils import LazyGroup
+from kedro.framework.hooks.manager import _PLUGIN_HOOKS
+from kedro.framework.session import session
+from pluggy import PluginManager
 
 PLUGIN = "kedro_mlflow.framework.cli.cli"
 
@@ -38,6 +43,23 @@ class _Deferred(ModuleType):
 def defer_mlflow_commands() -> None:
     """Make `kedro mlflow` load its plugin when it is called. Does nothing if the plugin is loaded already."""
     sys.modules.setdefault(PLUGIN, _Deferred())
+
+
+def skip_disabled_hooks() -> None:
+    """Do not load hooks that `DISABLE_HOOKS_FOR_PLUGINS` disables. Kedro loads them first, and then removes them."""
+    register = session._register_hooks_entry_points
+    if getattr(register, "skips_disabled", False):
+        return
+
+    def register_enabled(hook_manager: PluginManager, disabled_plugins: Iterable[str]) -> None:
+        disabled = set(disabled_plugins)
+        for entry in entry_points(group=_PLUGIN_HOOKS):
+            if entry.dist is not None and entry.dist.name in disabled:
+                hook_manager.set_blocked(entry.name)
+        register(hook_manager, disabled)
+
+    register_enabled.skips_disabled = True  # type: ignore[attr-defined]
+    session._register_hooks_entry_points = register_enabled
 
 
 WARNINGS_OF_PLUGINS = (

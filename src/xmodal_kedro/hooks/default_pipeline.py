@@ -27,7 +27,7 @@ class DefaultPipelineHooks:
     Without a benchmark, neither named nor where it is looked for, the line ends with the trained network.
     """
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         names: tuple[str, ...] = MAIN_LINE
         if (context.env or default_env(context)) == SAMPLE_ENV:
@@ -35,6 +35,7 @@ class DefaultPipelineHooks:
         elif not has_benchmark(context):
             names = tuple(name for name in names if name != JUDGING)
         pipelines["__default__"] = sum((pipelines[name] for name in names), Pipeline([]))
+        _ = context.params  # a wrong parameter ends the run here, before MLflow is loaded
 
 
 def has_benchmark(context: KedroContext) -> bool:

@@ -47,7 +47,7 @@ def defer_mlflow_commands() -> None:
 
 def skip_disabled_hooks() -> None:
     """Do not load hooks that `DISABLE_HOOKS_FOR_PLUGINS` disables. Kedro loads them first, and then removes them."""
-    register = session._register_hooks_entry_points
+    register = session._register_hooks_entry_points  # type: ignore[attr-defined]
     if getattr(register, "skips_disabled", False):
         return
 
@@ -59,7 +59,7 @@ def skip_disabled_hooks() -> None:
         register(hook_manager, disabled)
 
     register_enabled.skips_disabled = True  # type: ignore[attr-defined]
-    session._register_hooks_entry_points = register_enabled
+    session._register_hooks_entry_points = register_enabled  # type: ignore[attr-defined]
 
 
 WARNINGS_OF_PLUGINS = (

@@ -22,7 +22,16 @@ from xmodal_kedro.recipes import recipe_of
 from xmodal_kedro.training.checkpoint import identify
 from xmodal_kedro.training.loop import train
 
-PIPELINE = Pipeline([Node(lambda files: None, inputs="visual_teacher_files", outputs=None, name="label")])
+PIPELINE = Pipeline(
+    [
+        Node(
+            lambda files, card, label: None,
+            inputs=["visual_teacher_files", "params:visual_teacher", "params:visual_label"],
+            outputs=None,
+            name="label",
+        )
+    ]
+)
 
 
 def check(card: TeacherCard, folder: Path) -> None:

@@ -21,7 +21,13 @@ NOT_STORED = {"run_provenance", "training_checkpoints"} | {
     *("source_description", "training_description", "result_description"),
 }
 """What only a run holds."""
-NO_SHARDS = {"teacher_embeddings", "fine_tune_predictions", "target_counts"}
+NO_SHARDS = {
+    "audio_clip_embeddings",
+    "visual_clip_embeddings",
+    "teacher_embeddings",
+    "fine_tune_predictions",
+    "target_counts",
+}
 """What the sample world's parameters ask nothing of."""
 
 

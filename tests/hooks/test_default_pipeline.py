@@ -24,7 +24,7 @@ def judges(tmp_path: Path, env: str = "hub", **params: Any) -> bool:
     given = {"data_root": str(tmp_path), **params}
     arguments: dict[str, Any] = settings.CONFIG_LOADER_ARGS
     loader = settings.CONFIG_LOADER_CLASS(str(PROJECT / "conf"), env=env, runtime_params=given, **arguments)
-    context: Any = SimpleNamespace(env=env, config_loader=loader, _runtime_params=given)
+    context: Any = SimpleNamespace(env=env, config_loader=loader, _runtime_params=given, params={})
     DefaultPipelineHooks().after_context_created(context)
     nodes = {node.name for node in pipelines["__default__"].nodes}
     assert "train.train_model" in nodes

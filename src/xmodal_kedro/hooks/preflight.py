@@ -58,14 +58,18 @@ def _remedy(name: str, dataset: AbstractDataset) -> str:
 
 def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
     """Problems of inputs and parameters that do not fit each other or this machine."""
+    inputs = pipeline.inputs()
+    labels = {modality: f"params:{modality}_label" in inputs for modality in ("visual", "audio")}
     checks: dict[str, Callable[[], None]] = {
-        "visual_teacher_files": partial(_check_teacher, catalog, "visual"),
-        "audio_teacher_files": partial(_check_audio_teacher, catalog, labels="params:audio_label" in pipeline.inputs()),
+        "visual_teacher_files": partial(_check_teacher if labels["visual"] else _no_check, catalog, "visual"),
+        "audio_teacher_files": partial(
+            _check_audio_teacher, catalog, labels["audio"], "params:transfer_eval" in inputs
+        ),
         "benchmark_files": partial(_check_benchmark, catalog),
-        "params:train": partial(_check_train, catalog, labels="params:audio_label" in pipeline.inputs()),
+        "params:train": partial(_check_train, catalog, labels=labels["audio"]),
         "params:transfer_eval": partial(_check_device, catalog, "transfer_eval"),
     }
-    for name in sorted(checks.keys() & pipeline.inputs()):
+    for name in sorted(checks.keys() & inputs):
         try:
             checks[name]()
         except (ValueError, OSError) as error:
@@ -93,11 +97,15 @@ def _check_teacher(catalog: DataCatalog, modality: str) -> None:
         raise FileNotFoundError(f"{error}; or {_remedy(files, catalog[files])}") from error
 
 
-def _check_audio_teacher(catalog: DataCatalog, labels: bool) -> None:
+def _no_check(*_: object) -> None:
+    """A teacher that does not label is described, and not run."""
+
+
+def _check_audio_teacher(catalog: DataCatalog, labels: bool, judges: bool) -> None:
     """Check the audio teacher. If it does not label, only its embedding is used for comparison, if it has one."""
     if labels:
         _check_teacher(catalog, "audio")
-    elif (card := catalog.load("params:audio_teacher")).output.embedding:
+    elif judges and (card := catalog.load("params:audio_teacher")).output.embedding:
         from xmodal_kedro.teachers.opening import check_teacher
 
         check_teacher(card, catalog.load("audio_teacher_files"), catalog.load("params:transfer_eval").device)

@@ -86,7 +86,19 @@ def test_what_cannot_be_tagged_is_named_and_the_others_are_tagged(model: str, tr
     assert "absent.wav" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("--window", "0.1", "x.wav"), ("--format", "xml", "x.wav")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--window", "0.1", "x.wav"),
+        ("--window", "nan", "x.wav"),
+        ("--hop", "inf", "x.wav"),
+        ("--hop", "0", "x.wav"),
+        ("--hop", "1e-9", "x.wav"),  # less than a sample: windows would never end
+        ("--window", "2", "--hop", "3", "x.wav"),
+        ("--format", "xml", "x.wav"),
+    ],
+)
 def test_a_wrong_command_is_refused_before_the_work(model: str, arguments: tuple[str, ...]) -> None:
     assert call(model, *arguments).exit_code == 2
 

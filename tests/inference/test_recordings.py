@@ -159,3 +159,5 @@ def test_a_folder_without_files_is_told(tmp_path: Path, trained: Trained) -> Non
 def test_windows_that_would_leave_sound_out_are_refused() -> None:
     with pytest.raises(ValueError, match=r"embed\.hop_s \(2\.0\) exceeds embed\.window_s \(1\.0\)"):
         EmbedParams.model_validate({"window_s": 1.0, "hop_s": 2.0})
+    with pytest.raises(ValueError, match="hop_s is 1e-05"):  # less than a sample
+        EmbedParams.model_validate({"hop_s": 1e-5})

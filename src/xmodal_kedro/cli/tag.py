@@ -13,11 +13,14 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from xmodal_kedro.errors import OF_THE_OUTSIDE, UserError
+
+if TYPE_CHECKING:
+    from xmodal_kedro.params import EmbedParams
 
 TABLE, JSON, CSV = "table", "json", "csv"
 NO_RECORDINGS = ("not_media", "no_audio")
@@ -80,8 +83,8 @@ PRINTERS: dict[str, type[TablePrinter] | type[JsonPrinter] | type[CsvPrinter]] =
 @click.option("--format", "shape", type=click.Choice([*PRINTERS]), default=TABLE, show_default=True, help="Output.")
 @click.option("--top", type=click.IntRange(0), default=5, show_default=True, help="Max tags of a window.")
 @click.option("--min-score", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Lowest score shown.")
-@click.option("--window", type=click.FloatRange(0.975), default=4.0, show_default=True, help="Window, seconds.")
-@click.option("--hop", type=click.FloatRange(0, min_open=True), help="From window to window, seconds.  [the window]")
+@click.option("--window", type=float, default=4.0, show_default=True, help="Window, seconds; at least 0.975.")
+@click.option("--hop", type=float, help="From window to window, seconds.  [the window]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 def tag(
     files: Sequence[str],
@@ -94,9 +97,15 @@ def tag(
     device: str,
 ) -> None:
     """Print what a trained network hears in FILE..., with times: files, folders, globs or URLs, of sound or video."""
+    from xmodal_kedro.params import EmbedParams
+
+    settings = {"window_s": window, "hop_s": window if hop is None else hop, "tags": top, "min_score": min_score}
     try:
-        settings = {"window_s": window, "hop_s": hop or window, "tags": top, "min_score": min_score, "device": device}
-        problems = list(_tag(files, model, PRINTERS[shape](), settings))
+        params = EmbedParams.model_validate(settings | {"device": device})
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        problems = list(_tag(files, model, PRINTERS[shape](), params))
     except BrokenPipeError:  # such as `| head`
         sys.stderr.close()
         raise SystemExit(1) from None
@@ -109,7 +118,7 @@ def tag(
         raise SystemExit(1)
 
 
-def _tag(addresses: Sequence[str], model: str, printer: Printer, settings: dict[str, Any]) -> Iterator[str]:
+def _tag(addresses: Sequence[str], model: str, printer: Printer, params: EmbedParams) -> Iterator[str]:
     """Print the windows of all files, and yield what went wrong, file by file."""
     listed: list[tuple[Any, bool]] = []
     for address in addresses:
@@ -121,10 +130,9 @@ def _tag(addresses: Sequence[str], model: str, printer: Printer, settings: dict[
         return
     from xmodal_kedro.inference.audio_model import AudioModel
     from xmodal_kedro.inference.recordings import WindowEmbedder, embed_file
-    from xmodal_kedro.params import EmbedParams
     from xmodal_kedro.reasons import MediaError
 
-    embedder = WindowEmbedder(AudioModel.load(model, settings["device"]), EmbedParams.model_validate(settings))
+    embedder = WindowEmbedder(AudioModel.load(model, params.device), params)
     for file, was_named in listed:
         try:
             for rows in embed_file(file, embedder):

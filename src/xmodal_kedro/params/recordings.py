@@ -154,7 +154,7 @@ class EmbedParams(TimeLimit):
 
     window_s: float = Field(4.0, ge=0.975)
     """Length of a window, seconds. The best value is that of `train.clip_s`."""
-    hop_s: float = Field(4.0, gt=0)
+    hop_s: float = Field(4.0, ge=0.001)
     """Hop from one window to the next, seconds. If windows do not fill the recording, one more ends at its end."""
     tags: int = Field(5, ge=0)
     """Max classes reported for a window, the most probable first."""

@@ -168,6 +168,13 @@ def test_a_run_lists_once_until_release(tree: Path) -> None:
     assert list(data.load()) == [*NAMES, "new.mp4"]
 
 
+def test_an_empty_address_does_not_mean_the_current_folder(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    data = SourcesDataset(path=" ")
+    with pytest.raises(DatasetError, match="address is empty"):
+        data.load()
+
+
 @pytest.mark.parametrize("place", ["nowhere", "empty", "tree/*.flac", "nowhere/*.mp4", "nowhere/list.csv"])
 def test_a_source_without_files_is_an_error(tree: Path, place: str) -> None:
     (tree.parent / "empty").mkdir()

@@ -53,6 +53,7 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
             metadata: for plugins; not used here.
         """
         local = local_path(path)
+        self._is_empty = not path.strip()
         self._address = path if local is None else str(Path(local).absolute())
         self._credentials = dict(credentials or {})
         self._listed: dict[str, FileRef] | None = None
@@ -91,6 +92,8 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
         return self._listed
 
     def _find(self) -> list[FileRef]:
+        if self._is_empty:  # of a variable that is not set: the current folder is not meant
+            raise DataError("the address is empty: name a folder, a glob, a manifest, a file, or the URL of one")
         _require_protocols(self._credentials)
         kind = kind_of(self._address, self._options)
         if kind == "directory":

@@ -10,6 +10,7 @@ import yaml
 
 from xmodal_kedro import settings
 from xmodal_kedro.config import ConfigLoader
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import AudioTeacherCard
 
 
@@ -77,3 +78,20 @@ def test_classes_of_the_env_own_are_read_from_their_file() -> None:
     configuration = ConfigLoader(str(Path(__file__).parents[1] / "conf"), env="own", **settings.CONFIG_LOADER_ARGS)
     assert set(configuration["parameters"]["audio_teacher"]["classes"]) == {"dog", "water", "traffic", "rain"}
     AudioTeacherCard.model_validate(configuration["parameters"]["audio_teacher"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"visual_teacher:\n  classes:\n    dog: [a dog]\n    dog: [a hound]\n",
+        b"visual_teacher:\n\tclasses:\n",
+        b"visual_teacher:\n  classes:\n    null: [a dog]\n",
+        "visual_teacher:\n  classes:\n    B\u00e4r: [a bear]\n".encode("latin1"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path: Path, content: bytes) -> None:
+    configuration = loader(tmp_path, "mine", {"base/parameters.yml": {}})
+    (tmp_path / "mine" / "classes.yml").write_bytes(content)
+    with pytest.raises(UserError, match="mine/classes.yml") as caught:
+        configuration["parameters"]
+    assert "\n" not in str(caught.value)

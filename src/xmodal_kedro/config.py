@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kedro.config import OmegaConfigLoader
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from xmodal_kedro.errors import UserError
 
 LOCAL = "local"
 OF_THIS_MACHINE = frozenset({"credentials", "mlflow"})
@@ -14,16 +21,19 @@ PLACES = ("path", "filepath")
 """Fields of a catalog entry with the path of its data."""
 CLASSES_FILE = "classes*"
 """Where a user lists classes and prompts."""
+UNREADABLE = (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError)
+"""Errors of a file that is no YAML, or not in UTF-8; most do not name it."""
 DISCRIMINATOR = "kind"
 """Field that decides which other fields a mapping has, such as `input.kind` of a teacher's card."""
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Base, then the env, then `--params`. It differs from Kedro's own loader in four ways.
+    """Base, then the env, then `--params`. It differs from Kedro's own loader in five ways.
 
     Credentials and `mlflow.yml` of `conf/local` apply in every env, as they belong to the machine. If an env sets
     another `kind` of a mapping, its mapping replaces that of the base, as the fields of the two differ. In paths of
-    datasets, `~` is the user's home. Parameters may also lie in `classes.yml`, beside the folders of an env.
+    datasets, `~` is the user's home. Parameters may also lie in `classes.yml`, beside the folders of an env. A file
+    that cannot be read is named.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -43,6 +53,31 @@ class ConfigLoader(OmegaConfigLoader):
         own = self.load_and_merge_dir_config(folder, self.config_patterns[key], key, set(), key == "credentials")
         merged: dict[str, Any] = self._merge_configs(config, own, key, folder)
         return merged
+
+    def _read_dir_configs(self, conf_path: str, patterns: Iterable[str], *args: Any, **options: Any) -> Any:
+        """As Kedro's.
+
+        Raises:
+            UserError: for a file that is no YAML, or not in UTF-8, in one line.
+        """
+        patterns = list(patterns)
+        try:
+            return super()._read_dir_configs(conf_path, patterns, *args, **options)
+        except UNREADABLE as error:
+            place, reason = self._unreadable_file(conf_path, patterns) or (conf_path, error)
+            said = " ".join(str(reason).replace('in "<file>", ', "in ").split())
+            raise UserError(f"{place} cannot be read ({said}): correct it, and save it as UTF-8") from error
+
+    def _unreadable_file(self, folder: str, patterns: Iterable[str]) -> tuple[str, Exception] | None:
+        for file in (
+            str(file) for pattern in patterns for file in self._fs.glob(f"{Path(folder).as_posix()}/{pattern}")
+        ):
+            if Path(file).suffix in (".yml", ".yaml", ".json"):
+                try:
+                    OmegaConf.load(io.StringIO(self._fs.cat_file(file).decode()))
+                except UNREADABLE as error:
+                    return file, error
+        return None
 
     def _merge_configs(self, config: dict[str, Any], env_config: dict[str, Any], key: str, env_path: str) -> Any:
         if key == "parameters":

@@ -52,3 +52,32 @@ def test_a_network_is_named_for_torchvision_and_for_nothing_else() -> None:
         colour_card(backend="torchvision")
     with pytest.raises(ValueError, match="network is 'resnet18' and its backend onnx: name a network"):
         colour_card(network="resnet18")
+
+
+@pytest.mark.parametrize(
+    ("classes", "named"),
+    [
+        ({True: ["a dog"]}, "True"),  # `yes`
+        ({100000.0: ["a dog"]}, "100000.0"),  # `1e5`
+        ({7: ["a spy"]}, "7"),  # `007`
+        ({" ": ["a dog"]}, "' '"),
+        ({"dog": ["a dog"], "Dog ": ["a hound"]}, "Dog"),
+        ({"dog": [1]}, "dog"),
+        ({"dog": [{"a photo": "of a dog"}]}, "dog"),
+        ({"dog": {"a": "b"}}, "dog"),
+        ({"dog": 5}, "dog"),
+        ({"dog": []}, "dog"),
+        ("dog [a dog]", "NAME: "),
+        (["dog", "cat"], "NAME: "),
+    ],
+)
+def test_classes_that_yaml_reads_as_no_text_are_refused(classes: Any, named: str) -> None:
+    with pytest.raises(ValueError, match=named) as caught:
+        AudioTeacherCard.model_validate({"backend": "contrastive", "weights": "clap", "classes": classes})
+    assert "Input should be" not in str(caught.value)
+
+
+def test_spaces_around_the_name_of_a_class_do_not_count() -> None:
+    card = {"backend": "contrastive", "weights": "clap", "classes": {" M\u00e4h drescher\n": "a harvester"}}
+    (only,) = AudioTeacherCard.model_validate(card).classes
+    assert only.name == "M\u00e4h drescher"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -106,11 +106,35 @@ class PromptedClass(Params):
 
 
 def _prompted_classes(value: Any) -> Any:
-    """Classes from a mapping of names to one prompt or several."""
+    """Classes from a mapping of names to one prompt or several.
+
+    Raises:
+        ValueError: where YAML has read something else than text, such as a truth value from `yes`.
+    """
+    if isinstance(value, str) or (isinstance(value, Sequence) and not all(map(_is_prompted_class, value))):
+        raise ValueError("classes are no mapping: write `NAME: [PROMPT, PROMPT]` for each, with a colon after the name")
     if not isinstance(value, Mapping):
         return value
-    named = {str(name): [prompts] if isinstance(prompts, str) else prompts or [] for name, prompts in value.items()}
+    named: dict[str, Any] = {}
+    for name, prompts in value.items():
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"{name!r} is no name of a class: YAML reads it as no text, so put it into quotes")
+        known = {other.casefold() for other in named}
+        plain = " ".join(name.split())
+        if plain.casefold() in known:
+            raise ValueError(f"two classes are named {plain!r}, but for capitals or spaces: rename one, or join them")
+        prompts = prompts or []
+        several = [prompts] if not isinstance(prompts, Sequence) or isinstance(prompts, str) else prompts
+        if wrong := [prompt for prompt in several if not isinstance(prompt, str)]:
+            raise ValueError(
+                f"the class {plain!r} has the prompt {wrong[0]!r}, which YAML reads as no text: put it into quotes"
+            )
+        named[plain] = several
     return [{"name": name, "prompts": prompts} for name, prompts in named.items()]
+
+
+def _is_prompted_class(value: Any) -> bool:
+    return isinstance(value, PromptedClass) or (isinstance(value, Mapping) and {*value} == {"name", "prompts"})
 
 
 BRING_THEIR_INPUT = ("transformers", "contrastive")
@@ -177,7 +201,7 @@ class TeacherCard(Params):
         if (self.backend == CONTRASTIVE) != bool(self.classes):
             raise ValueError(
                 f"the teacher's backend is {self.backend} and it lists {len(self.classes)} classes with prompts: list "
-                "classes if the backend is contrastive, and only then"
+                "classes (in classes.yml of the env) if the backend is contrastive, and only then"
             )
         users: dict[str, str] = {}
         owned = [(prompt, of.name) for of in self.classes for prompt in of.prompts]

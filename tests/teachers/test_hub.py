@@ -120,6 +120,7 @@ def test_without_network_one_line_says_where_it_was_sought_and_how_to_fetch_it(c
 def test_offline_mode_is_named(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE" in refusal(empty)
+    assert "correct weights" not in refusal(empty)
 
 
 def test_what_the_hub_does_not_have_is_named_after_one_question(hub_server: Hub, empty: Path) -> None:

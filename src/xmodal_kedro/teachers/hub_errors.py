@@ -43,16 +43,20 @@ def _reason(error: Exception) -> tuple[str, str]:
         RevisionNotFoundError,
     )
 
+    in_the_card = "correct weights or revision in the teacher's card"
     reasons = {
-        GatedRepoError: "its owner restricts who may download it (see `hf auth login`)",
-        RepositoryNotFoundError: "the hub has no such model",
-        RevisionNotFoundError: "the hub has no such revision",
-        HFValidationError: "it is not a valid model id of the hub",
-        OfflineModeIsEnabled: "HF_HUB_OFFLINE forbids requests to the hub",
+        GatedRepoError: (
+            "its owner restricts who may download it",
+            "ask for it on its page and run `hf auth login`, name another model under weights in the teacher's card",
+        ),
+        RepositoryNotFoundError: ("the hub has no such model", in_the_card),
+        RevisionNotFoundError: ("the hub has no such revision", in_the_card),
+        HFValidationError: ("it is not a valid model id of the hub", in_the_card),
+        OfflineModeIsEnabled: ("HF_HUB_OFFLINE forbids requests to the hub", "unset it"),
     }
-    for kind, reason in reasons.items():
+    for kind, found in reasons.items():
         if isinstance(error, kind):
-            return reason, "correct weights or revision in the teacher's card"
+            return found
     said = " ".join(str(error).split())[:200]
     failed = f"the download from the hub failed ({type(error).__name__}: {said})"
     return failed, "run again once it answers, as files that arrived whole are kept"

@@ -114,7 +114,7 @@ def _teacher(catalog: DataCatalog, modality: str) -> str:
 
 def _classes(catalog: DataCatalog) -> str:
     names = _column(catalog, "label_vocabulary", "name")
-    shown = ", ".join(names[:TOP_REASONS])
+    shown = "; ".join(names[:TOP_REASONS])  # names have commas
     return f"{len(names):,}: {shown}{' and others' if len(names) > TOP_REASONS else ''}"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+import torch
 from mlflow import MlflowClient
 from scipy.io import wavfile
 from scipy.signal import resample_poly
@@ -98,7 +99,9 @@ def test_a_model_that_mlflow_does_not_have_is_named_with_the_store(tmp_path: Pat
         (np.ones(16_000, np.int64), 16_000, "samples of type int64, .* divide it by the full"),
         (np.ones(16_000, np.uint16), 16_000, "samples of type uint16"),
         (np.zeros(16_000, complex), 16_000, "samples of type complex128, .* give its real part"),
+        (np.zeros(16_000, bool), 16_000, "samples of type bool"),
         (["a"], 16_000, "is not a row of numbers"),
+        (torch.zeros(16_000, requires_grad=True), 16_000, r"tensor\.detach"),
         (np.zeros(16_000), 0, "the sample rate is 0: give the samples per second"),
         (np.zeros(16_000), 16, "the sample rate is 16: give the samples per second"),
         (np.zeros(16_000), 22_050.5, "the sample rate is 22050.5"),
@@ -112,7 +115,7 @@ def test_what_is_no_sound_is_refused_with_a_remedy(network: AudioModel, audio: A
         network.embed(audio, rate_hz)
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, ">i2", ">i4"])
 def test_integers_are_scaled_by_their_full_scale(network: AudioModel, dtype: Any) -> None:
     bits = 8 * np.dtype(dtype).itemsize
     stored = np.round(sound(300).astype(np.float64) * (2 ** (bits - 1) - 1))

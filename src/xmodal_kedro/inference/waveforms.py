@@ -61,10 +61,13 @@ def checked_waveform(audio: Any, position: int) -> NDArray[np.float32]:
     try:
         array = np.asarray(audio)
         audio_T = _as_floats(array if hasattr(audio, "dtype") else np.asarray(audio, np.float32), position)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # the last is of tensors with a gradient
         if isinstance(error, UserError):
             raise
-        raise UserError(f"sound {position} is not a row of numbers: give one waveform for each sound") from error
+        raise UserError(
+            f"sound {position} is not a row of numbers: give one waveform for each sound, a tensor as "
+            "`tensor.detach().cpu().float()`"
+        ) from error
     if not audio_T.size:
         raise UserError(f"sound {position} is empty: leave it out")
     if not np.isfinite(audio_T).all():
@@ -76,12 +79,13 @@ def checked_waveform(audio: Any, position: int) -> NDArray[np.float32]:
 
 def _as_floats(audio: NDArray[Any], position: int) -> NDArray[np.float32]:
     """Samples as float32, integers by their full scale."""
+    audio = audio.astype(audio.dtype.newbyteorder("="), copy=False)
     if audio.dtype == np.uint8:  # 8-bit WAV, whose silence is 128
         return (audio.astype(np.float32) - 128) / np.float32(128)
     if audio.dtype in (np.int8, np.int16, np.int32):
         full_scale = float(2 ** (8 * audio.dtype.itemsize - 1))
         return (audio / full_scale).astype(np.float32)
-    if audio.dtype.kind in "iuc":
+    if audio.dtype.kind in "biuc":
         remedy = "give its real part" if audio.dtype.kind == "c" else "divide it by the full scale of its integers"
         raise UserError(
             f"sound {position} has samples of type {audio.dtype}, give floats in [-1, 1], or integers of 8, 16 or 32 "

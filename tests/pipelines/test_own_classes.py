@@ -13,7 +13,8 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from tests.fakes import folder_of
-from tests.teachers.fixtures import clips_shard, jpeg, teach_colours, tone, write_clap, write_clip
+from tests.teachers.contrastive import teach_colours, write_clap, write_clip
+from tests.teachers.fixtures import clips_shard, jpeg, tone
 from xmodal_kedro.datasets.files import TableDataset
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard, LabelParams, MergeParams, VisualTeacherCard

@@ -13,7 +13,8 @@ import torch
 import transformers
 
 from tests.fakes import folder_of
-from tests.teachers.fixtures import jpeg, seeing_card, tone, write_clap, write_clip, write_siglip, write_vit
+from tests.teachers.contrastive import write_clap, write_clip, write_siglip
+from tests.teachers.fixtures import jpeg, seeing_card, tone, write_vit
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import AudioTeacherCard, TeacherCard, VisualTeacherCard
 from xmodal_kedro.teachers.contrastive_backend import ContrastiveTeacher

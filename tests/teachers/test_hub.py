@@ -27,6 +27,8 @@ MODEL_NAMES = ("config.json", WEIGHTS, "preprocessor_config.json")
 def take_as_hub(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """What the environment variable `HF_ENDPOINT` does for a new process."""
     monkeypatch.setattr(constants, "ENDPOINT", url)
+    # As the project's settings have it: else the first call of a process asks for one more page.
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
 
 
@@ -186,7 +188,7 @@ def test_sizes_commit_and_licence_are_told_before_a_download(hub_server: Hub, em
 
 
 @pytest.mark.parametrize("licence", ["cc-by-nc-4.0", "openrail", "other", None])
-def test_a_licence_that_may_restrict_use_is_told_and_not_decided(
+def test_a_licence_that_may_restrict_use_is_shown_and_not_decided(
     hub_server: Hub, empty: Path, caplog: Any, licence: str | None
 ) -> None:
     hub_server.models[MODEL].licence = licence
@@ -199,6 +201,12 @@ def test_a_licence_that_may_restrict_use_is_told_and_not_decided(
 def test_a_connection_that_breaks_off_is_taken_up_again(hub_server: Hub, empty: Path) -> None:
     hub_server.models[MODEL].cut[WEIGHTS] = [1000]
     check_teacher(seeing_card(weights=MODEL), folder_of(empty))
+    assert hub_server.models[MODEL].cut[WEIGHTS] == []  # it did break off
+    whole = hub_server.models[MODEL].commits[COMMIT] / WEIGHTS
+    (fetched,) = [
+        file for file in teacher_files(seeing_card(weights=MODEL), folder_of(empty)).weights if file.name == WEIGHTS
+    ]
+    assert fetched.read_bytes() == whole.read_bytes()
 
 
 def test_of_a_broken_download_nothing_is_used_and_the_next_run_goes_on(hub_server: Hub, empty: Path) -> None:

@@ -13,8 +13,10 @@ import pyarrow as pa
 import pytest
 
 from tests.fakes import MemoryShard, folder_of, shard_of
-from tests.teachers.fixtures import clips_shard, colour_card, jpeg, teach_colours, tone, write_clap, write_clip
+from tests.teachers.contrastive import teach_colours, write_clap, write_clip
+from tests.teachers.fixtures import clips_shard, colour_card, jpeg, tone
 from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import AudioTeacherCard, LabelParams, TeacherCard, VisualTeacherCard
 from xmodal_kedro.schemas import ClassPrompts, ClipEmbeddings, TeacherLabels
 from xmodal_kedro.storage import Folder
@@ -169,6 +171,14 @@ def test_clips_without_frames_have_no_labels_and_no_calibration(teachers: Folder
     table = labelled(clips, card(), teachers)["s"]
     assert len(table) == 0
     assert json.loads(table.schema.metadata[b"unlabelled"]) == {"below_min_score": 0, "no_picture": 2}
+
+
+def test_clips_without_embeddings_are_named(teachers: Folder) -> None:
+    clips, _ = corpus(20)
+    embeddings = embedded(clips, card(), teachers)
+    prompts = describe_prompts(embeddings, teachers, card(), LabelParams())
+    with pytest.raises(UserError, match="shard-a"):
+        labelling_jobs(clips, {"shard-b": embeddings["shard-b"]}, prompts, card(), LabelParams())
 
 
 def test_few_clips_are_reported(teachers: Folder, caplog: pytest.LogCaptureFixture) -> None:

@@ -47,9 +47,10 @@ def defer_mlflow_commands() -> None:
 
 def skip_disabled_hooks() -> None:
     """Do not load hooks that `DISABLE_HOOKS_FOR_PLUGINS` disables. Kedro loads them first, and then removes them."""
+    # Kedro offers no other place: the function is private, and its name is bound in the module of sessions.
     register = session._register_hooks_entry_points  # type: ignore[attr-defined]
-    if getattr(register, "skips_disabled", False):
-        return
+    if register.__module__ == __name__:
+        return  # the settings were loaded again
 
     def register_enabled(hook_manager: PluginManager, disabled_plugins: Iterable[str]) -> None:
         disabled = set(disabled_plugins)
@@ -58,7 +59,6 @@ def skip_disabled_hooks() -> None:
                 hook_manager.set_blocked(entry.name)
         register(hook_manager, disabled)
 
-    register_enabled.skips_disabled = True  # type: ignore[attr-defined]
     session._register_hooks_entry_points = register_enabled  # type: ignore[attr-defined]
 
 

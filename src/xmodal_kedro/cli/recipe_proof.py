@@ -41,7 +41,7 @@ PROOF_WORLD: dict[str, dict[str, Any]] = {
     "transfer_eval": {"protocols": ["linear_probe", "fine_tune"], "fine_tune": {"epochs": 1}},
     "compare": {"rules": ["visual_only", "union"], "seeds": 1},
 }
-"""Parameters of a sample world that runs in some three minutes on two free cores and covers nearly every recipe."""
+"""Parameters of a sample world that runs in some four minutes on two free cores and covers nearly every recipe."""
 PROOF_RUNS = ((), ("--pipelines=compare,embed",))
 DATA_ROOT = Path("data", "sample")
 EARLIER_ON_CURRENT = Path("data", "earlier_on_current")
@@ -89,7 +89,7 @@ def prove(repository: Path, raised: Collection[str] = ()) -> list[str]:
         subprocess.run(["git", "clone", "--quiet", str(repository), str(before)], check=True)
         subprocess.run(["git", "checkout", "--quiet", base], cwd=before, check=True)
         _copy_working_tree(repository, now)
-        print(f"Running the sample world of {base[:12]} and of the current code: some six minutes on two free cores")
+        print(f"Running the sample world of {base[:12]} and of the current code: some ten minutes on two free cores")
         for project in (before, now):
             run_world(project)
         derived = run_on_results(before, now / DATA_ROOT, raised) if raised else []

@@ -18,7 +18,7 @@ from xmodal_kedro.labels.plan import (
     ClipTargets,
     MergePlan,
     agreed,
-    is_told_by_survey,
+    is_counted_by_survey,
     selected_labels,
     stored_labels,
     supported,
@@ -165,7 +165,7 @@ def survey_jobs(clips: Shards, visual: Shards, audio: Shards, plan: MergePlan) -
 
 def target_jobs(clips: Shards, visual: Shards, audio: Shards, plan: MergePlan) -> ShardJobs:
     """One job for each group of shards: the plan's targets (`count_targets`); none if the survey holds these counts."""
-    return {} if is_told_by_survey(plan.params) else _jobs(count_targets, clips, visual, audio, plan)
+    return {} if is_counted_by_survey(plan.params) else _jobs(count_targets, clips, visual, audio, plan)
 
 
 @recipe("survey_labels", version=1)

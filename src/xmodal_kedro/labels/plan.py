@@ -38,7 +38,7 @@ def used_teachers(visual: Shards, audio: Shards, params: MergeParams) -> dict[st
     return {name: shards for name, shards in teachers.items() if params.rule in ("union", "agreement", f"{name}_only")}
 
 
-def is_told_by_survey(params: MergeParams) -> bool:
+def is_counted_by_survey(params: MergeParams) -> bool:
     """Whether the survey already holds the counts of targets: there is no agreement to learn and no max rate."""
     return params.rule != "agreement" and params.visual.max_rate is None and params.audio.max_rate is None
 

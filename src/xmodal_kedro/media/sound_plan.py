@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -296,8 +296,3 @@ def _last(counts: np.ndarray) -> int:
 
 def _exponent(bin_: int) -> int:
     return bin_ + MIN_EXPONENT
-
-
-def audible(indices: Iterable[int], found: dict[int, StreamSurvey]) -> list[int]:
-    """Those of some streams that have sound."""
-    return [index for index in indices if found[index].is_audible]

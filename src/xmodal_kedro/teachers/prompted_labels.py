@@ -21,6 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import LabelParams, TeacherCard
 from xmodal_kedro.params.teachers import CONTRASTIVE
 from xmodal_kedro.recipes import library_versions, recipe
@@ -175,7 +176,15 @@ def labelling_jobs(
 
     Args:
         class_prompts: `schemas.ClassPrompts`.
+
+    Raises:
+        UserError: naming a shard of clips that is not embedded.
     """
+    if missing := sorted(clips.keys() - embeddings.keys()):
+        raise UserError(
+            f"the shard {missing[0]} of clips has no embeddings for prompts: run the pipeline that labels as a whole, "
+            "without --nodes or --from-nodes"
+        )
     labels = read_prompts(class_prompts, card, params)
     return {key: partial(label_embedded, load, embeddings[key], labels) for key, load in clips.items()}
 

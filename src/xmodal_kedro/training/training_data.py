@@ -83,7 +83,8 @@ def prepare_training_data(
         raise UserError("labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips")
     if not found["validation"].clips:
         raise UserError(
-            "labels hold no labelled clip to validate on: raise merge_labels.validation_fraction, or add videos"
+            "labels hold no labelled clip to validate on: raise merge_labels.validation_fraction, or add "
+            "videos; the label report, which --pipelines=merge_labels writes, shows what was found"
         )
 
     least = 2 * params.devices * params.nodes * params.accumulate

@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xmodal_kedro.cli.recipe_proof import Step, different_results, following_steps, recipes_in
+from xmodal_kedro.cli.recipe_lock import LOCK_NAME
+from xmodal_kedro.cli.recipe_proof import Step, commit_of_lock, different_results, following_steps, git, recipes_in
 from xmodal_kedro.datasets.sharded import RECIPE_KEY
 
 
@@ -52,3 +53,18 @@ def test_rows_of_recipes_are_compared_but_not_of_raised_ones(tmp_path: Path) -> 
     write_shard(tmp_path / "b" / "probes" / "2.parquet", "probe", 7)
     assert different_results(tmp_path / "a", tmp_path / "b", {"clip"}) == ["labels/1.parquet", "probes/2.parquet"]
     assert recipes_in(tmp_path / "a") == {"clip", "label", "probe"}
+
+
+def test_the_proof_begins_where_the_lock_of_the_working_tree_was_written(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    commits = []
+    for content in ("first", "second", "third"):
+        (tmp_path / LOCK_NAME).write_text(content)
+        git(tmp_path, "add", LOCK_NAME)
+        git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", content)
+        commits.append(git(tmp_path, "rev-parse", "HEAD"))
+    assert commit_of_lock(tmp_path) == commits[2]
+    (tmp_path / LOCK_NAME).write_text("second")
+    assert commit_of_lock(tmp_path) == commits[1]
+    (tmp_path / LOCK_NAME).write_text("never committed")
+    assert commit_of_lock(tmp_path) == commits[2]

@@ -85,7 +85,7 @@ def prove(repository: Path, raised: Collection[str] = ()) -> list[str]:
     """
     with tempfile.TemporaryDirectory(prefix="recipes-") as folder:
         before, now = Path(folder, "before"), Path(folder, "now")
-        base = git(repository, "log", "-1", "--format=%H", "--", LOCK_NAME) or git(repository, "rev-parse", "HEAD")
+        base = commit_of_lock(repository)
         subprocess.run(["git", "clone", "--quiet", str(repository), str(before)], check=True)
         subprocess.run(["git", "checkout", "--quiet", base], cwd=before, check=True)
         _copy_working_tree(repository, now)
@@ -221,6 +221,18 @@ def different_results(first: Path, second: Path, raised: Collection[str] = ()) -
 
     both = results(first) & results(second)
     return sorted(str(name) for name in (results(first) ^ results(second)) | {name for name in both if not same(name)})
+
+
+def commit_of_lock(repository: Path) -> str:
+    """The commit that wrote the lock of the working tree, which need not be the last one that wrote a lock.
+
+    Raises:
+        subprocess.CalledProcessError: if that is no repository with a commit.
+    """
+    blob = git(repository, "hash-object", LOCK_NAME)
+    commits = git(repository, "log", "--format=%H", "--", LOCK_NAME).splitlines()
+    wrote = (commit for commit in commits if git(repository, "ls-tree", commit, LOCK_NAME).split()[2:3] == [blob])
+    return next(wrote, commits[0] if commits else git(repository, "rev-parse", "HEAD"))
 
 
 def git(repository: Path, *arguments: str) -> str:

@@ -55,6 +55,17 @@ def test_rows_of_recipes_are_compared_but_not_of_raised_ones(tmp_path: Path) -> 
     assert recipes_in(tmp_path / "a") == {"clip", "label", "probe"}
 
 
+def test_cards_are_compared_but_not_the_fingerprints_of_data_in_them(tmp_path: Path) -> None:
+    cards = {"a": ("1", 0.5), "same": ("2", 0.5), "other": ("1", 0.6)}
+    for world, (fingerprint, value) in cards.items():
+        card = json.dumps({"data_fingerprint": fingerprint, "best": value})
+        table = pa.table({"card": [card]}).replace_schema_metadata({RECIPE_KEY: json.dumps({"recipe": "train"})})
+        (tmp_path / world).mkdir()
+        pq.write_table(table, tmp_path / world / "network.parquet")
+    assert different_results(tmp_path / "a", tmp_path / "same") == []
+    assert different_results(tmp_path / "a", tmp_path / "other") == ["network.parquet"]
+
+
 def test_the_proof_begins_where_the_lock_of_the_working_tree_was_written(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     commits = []

@@ -205,6 +205,18 @@ def test_nodes_do_no_input_or_output() -> None:
     assert not wrong
 
 
+def test_no_thread_of_arrow_holds_a_stream_after_a_table_is_read() -> None:
+    """`read_table` of PyArrow and `read_parquet` of pandas leave the stream to threads, and abort at exit at times."""
+    wrong = []
+    for path, part in sources():
+        for node in ast.walk(ast.parse(path.read_text())) if part != "cli" else ():  # which reads by paths
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                library = getattr(node.func.value, "id", "")
+                found = (library, node.func.attr) in {("pq", "read_table"), ("pd", "read_parquet")}
+                wrong += [f"{path}:{node.lineno} calls {library}.{node.func.attr}"] if found else []
+    assert not wrong
+
+
 def test_the_seven_pipelines_make_the_main_line() -> None:
     whole: Pipeline = sum((PIPELINES[name] for name in MAIN_LINE), Pipeline([]))
     assert {node.name for node in PIPELINES["__default__"].nodes} == {node.name for node in whole.nodes}

@@ -18,6 +18,7 @@ from kedro_datasets_experimental.safetensors import SafetensorsDataset
 
 from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file
 from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.datasets.parquet import read_rows
 from xmodal_kedro.datasets.preview import ROWS, HTMLPreview, TablePreview, TextPreview, preview_parquet, table_preview
 from xmodal_kedro.storage import storage_of
 from xmodal_kedro.storage.text_tables import FALLBACK, decode, read_table
@@ -65,6 +66,12 @@ def _save_in_place(parent: Any, data: Any) -> None:
 
 class TableDataset(WholeFile, ParquetDataset):
     """A pandas table as Parquet."""
+
+    def load(self) -> Any:
+        if self._load_args or not self._fs.exists(str(self._filepath)):
+            return super().load()
+        with self._fs.open(str(self._filepath), "rb") as stream:
+            return read_rows(stream).to_pandas()
 
     def preview(self, nrows: int = ROWS) -> TablePreview:
         """The first rows, for Kedro-Viz, from any storage; the parent's method reads local files only."""

@@ -1,8 +1,8 @@
-"""Parquet files written in a stream, with metadata that is known at the end in the footer."""
+"""Parquet files: written in a stream, with metadata that is known at the end in the footer, and read as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Literal
 
 import pyarrow as pa
@@ -47,6 +47,27 @@ def write_tables(
         for group in _row_groups(_with_first(first, tables), schema, footer, row_group_size):
             writer.write_table(group, row_group_size=row_group_size)
         writer.add_key_value_metadata(dict(complete(footer)))
+
+
+def read_rows(stream: IO[bytes], columns: Sequence[str] | None = None) -> pa.Table:
+    """The table of a file.
+
+    `pyarrow.parquet.read_table` and pandas let Arrow's threads hold the stream. A thread that drops it while Python
+    exits aborts the process (seen with PyArrow 25). Here nothing holds the stream after the return.
+
+    Args:
+        stream: readable and seekable binary stream.
+        columns: names; all if None.
+
+    Raises:
+        pyarrow.ArrowInvalid: if that is no Parquet file.
+    """
+    with pq.ParquetFile(stream, pre_buffer=False) as parquet:
+        return parquet.read(
+            columns=list(columns) if columns is not None else None,
+            use_threads=False,
+            use_pandas_metadata=columns is None,
+        )
 
 
 def read_footer(parquet: pq.ParquetFile) -> Footer:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import fsspec
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 from kedro.utils import load_obj
 
 from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.datasets.parquet import read_rows
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, table_preview
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
 
         try:
             with self._fs.open(path, "rb") as stream:
-                table = pq.read_table(stream).to_pandas()
+                table = read_rows(stream).to_pandas()
             return self._schema.validate(table)
         except (pa.ArrowInvalid, SchemaError, SchemaErrors) as error:
             reason = str(error).splitlines()[0]

@@ -132,9 +132,9 @@ def _judged(catalog: DataCatalog) -> str:
 
 def _column(catalog: DataCatalog, name: str, column: str) -> list[Any]:
     """One column of a small table, which may be in any storage."""
-    import pyarrow.parquet as pq
+    from xmodal_kedro.datasets.parquet import read_rows
 
     fs, path = fsspec.url_to_fs(location(catalog[name]))
     with fs.open(path, "rb") as stream:
-        values: list[Any] = pq.read_table(stream, columns=[column])[column].to_pylist()
+        values: list[Any] = read_rows(stream, [column])[column].to_pylist()
     return values

@@ -14,7 +14,7 @@ from typing import Any
 import mlflow
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog
+from kedro.io import CatalogProtocol, DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks import MlflowHook
@@ -79,6 +79,21 @@ class Tracking(MlflowHook):
         self._project = Path(context.project_path)
         self._default_env = default_env(context)
         mlflow.disable_system_metrics_logging()  # in favour of `system_metrics`
+
+    @hook_impl
+    def after_catalog_created(
+        self,
+        catalog: CatalogProtocol,
+        conf_catalog: dict[str, Any],
+        conf_creds: dict[str, Any],
+        parameters: dict[str, Any],
+        save_version: str,
+        load_versions: dict[str, str],
+    ) -> None:
+        # kedro-mlflow makes every dataset here to name its own, and some load torch, which most runs do not need.
+        entries = (entry for entry in conf_catalog.values() if isinstance(entry, dict))
+        if any(str(entry.get("type", "")).startswith("kedro_mlflow.") for entry in entries):
+            super().after_catalog_created(catalog, conf_catalog, conf_creds, parameters, save_version, load_versions)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:

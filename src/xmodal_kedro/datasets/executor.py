@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import joblib
-from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky import ProcessPoolExecutor, process_executor
 
 from xmodal_kedro.datasets.attempts import WORKER_DIED, Attempt, Task, attempt
 from xmodal_kedro.datasets.cluster import run_on_cluster
@@ -29,6 +29,9 @@ ADDRESS_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 """The environment variable that Dask itself reads."""
 MAX_ORPHAN_S = 0.2
 """Max time that a worker outlives a killed driver, seconds: its writes could collide with those of the next run."""
+MAX_GROWTH_BYTES = int(4e9)
+"""Max memory that a worker gains after its first job; loky replaces one that gains more. Its own limit of 300 MB is less
+than PyTorch takes when a worker loads it: that worker, and all that it has loaded, would be thrown away with a warning."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +137,12 @@ def _attempt_alone(key: str, task: Task) -> Attempt:
 
 def _bound_to_driver() -> dict[str, Any]:
     """Options of a process pool whose workers end with this process, even if it is killed."""
-    return {"initializer": _end_with, "initargs": (os.getpid(),)}
+    return {"initializer": _begin_worker, "initargs": (os.getpid(),)}
 
 
-def _end_with(driver: int) -> None:
+def _begin_worker(driver: int) -> None:
+    process_executor._MAX_MEMORY_LEAK_SIZE = MAX_GROWTH_BYTES
+
     def watch() -> None:
         while os.getppid() == driver:
             time.sleep(MAX_ORPHAN_S)

@@ -14,16 +14,15 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Split
+from xmodal_kedro.evaluation.logistic_path import fit_path
 from xmodal_kedro.progress import watched
 
-MAX_ITERATIONS = 2000
 MAX_INNER_FOLDS = 5
 
 logger = logging.getLogger(__name__)
@@ -56,11 +55,9 @@ def fit_probes(
         strengths: values of C.
     """
     axes = make_pipeline(StandardScaler(), TrainingSubspace()).fit(embeddings_NE)
-    turned_NR = axes.transform(embeddings_NE)
-    return {
-        strength: make_pipeline(axes, LogisticRegression(C=strength, max_iter=MAX_ITERATIONS).fit(turned_NR, truths_N))
-        for strength in strengths
-    }
+    ascending = sorted(strengths)
+    models = fit_path(axes.transform(embeddings_NE), truths_N, ascending)
+    return {strength: make_pipeline(axes, model) for strength, model in zip(ascending, models, strict=True)}
 
 
 def inner_folds(truths_N: NDArray, groups_N: NDArray) -> Iterator[NDArray[np.bool_]]:

@@ -17,7 +17,7 @@ from tests.project import Project
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(tmp_path_factory.mktemp("bad_input") / "project")
+    return Project(tmp_path_factory.mktemp("bad_input") / "project").track_nothing()
 
 
 @pytest.fixture

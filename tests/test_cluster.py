@@ -70,10 +70,9 @@ def client(cluster: Cluster) -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def project(small_run: Project, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose labelling asks for GPUs; the scheduler is named in its configuration."""
-    project = Project(tmp_path_factory.mktemp("clustered") / "project", SMALL_WORLD)
+    project = Project(tmp_path_factory.mktemp("clustered") / "project", SMALL_WORLD).track_nothing()
     with (project.folder / "conf/sample/globals.yml").open("a") as settings:
         settings.write(f"engine: {{scheduler: '{cluster.address}'}}\nlabel_resources: {{GPU: 1}}\n")
-    shutil.copy(small_run.folder / "mlflow.db", project.folder)
     return project
 
 

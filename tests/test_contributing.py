@@ -54,7 +54,7 @@ def follow(project: Project, title: str) -> None:
 def project(made_small_run: Path, tmp_path: Path) -> Project:
     copy = Project.of(tmp_path / "project")
     shutil.copytree(made_small_run, copy.folder)
-    return copy
+    return copy.track_nothing()
 
 
 def data(project: Project) -> Path:

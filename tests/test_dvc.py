@@ -188,6 +188,7 @@ def reproduced(small_run: Project, tmp_path_factory: pytest.TempPathFactory) -> 
     """
     project = Project.of(tmp_path_factory.mktemp("reproduced") / "project")
     shutil.copytree(small_run.folder, project.folder)
+    project.track_nothing()
     plots = [{name: plot | {"y": one_of(plot["y"])}} for name, plot in CURVES.items()]
     read = [path for path in STAGES["summary"]["deps"] if not any(f"/{model}/" in path for model in MODELS[1:])]
     stages = STAGES | {"summary": STAGES["summary"] | {"deps": read}}

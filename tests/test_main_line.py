@@ -181,7 +181,7 @@ def test_a_second_run_makes_no_shard_anew(small_run: Project, data: Path) -> Non
     done = small_run.run(*SAMPLE_RUN, "--to-nodes=merge_labels.merge_shards")
     assert done.returncode == 0, done.stderr
     assert {shard: modified(data / shard) for shard in shards} == before
-    assert done.stdout.count(" 0 shards written") == len(shards)
+    assert done.stdout.count(" 0 shards written") == len(shards) - len(empty)  # which are not worth a line
 
 
 def test_a_run_killed_in_clip_resumes_without_redoing_finished_shards(small_run: Project, tmp_path: Path) -> None:

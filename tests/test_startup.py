@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.io import wavfile
 
-from tests.project import PROJECT
+from tests.project import PROJECT, Project
 
 HEAVY = {
     *("mlflow", "kedro_mlflow", "pandas", "numpy", "pyarrow", "pandera", "duckdb", "scipy", "sklearn", "plotly"),
@@ -26,10 +29,10 @@ print("loaded", *(name for name in sys.modules if "." not in name))
 """
 
 
-def loaded_by(*arguments: str) -> tuple[str, set[str]]:
+def loaded_by(*arguments: str, folder: Path = PROJECT) -> tuple[str, set[str]]:
     """Output of a command of Kedro, and the top-level modules that it loaded."""
     command = [sys.executable, "-c", COMMAND_AND_MODULES, *arguments]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     shown, _, loaded = done.stdout.partition("loaded ")
     assert "kedro" in loaded.split()
     return shown + done.stderr, set(loaded.split())
@@ -47,6 +50,20 @@ def test_a_wrong_parameter_is_refused_before_a_heavy_library_is_loaded(params: s
     assert named in shown
     assert "exit 1" in shown
     assert not HEAVY & loaded
+
+
+def test_a_run_loads_torch_only_for_nodes_that_need_it_and_mlflow_only_if_it_is_tracked(tmp_path: Path) -> None:
+    (tmp_path / "sounds").mkdir()
+    wavfile.write(tmp_path / "sounds" / "tone.wav", 16_000, (np.sin(np.arange(64_000) / 20) / 2).astype(np.float32))
+    project = Project(tmp_path / "project").track_nothing()
+    params = f"source={tmp_path / 'sounds'},data_root={tmp_path / 'data'}"
+    shown, loaded = loaded_by("run", "--env", "onnx", "--pipelines=ingest", "--params", params, folder=project.folder)
+    assert "1 sources = 1 usable" in shown
+    assert not {"mlflow", "kedro_mlflow", "torch", "transformers", "onnxruntime"} & loaded
+    (project.folder / "conf" / "local" / "mlflow.yml").unlink()
+    _, loaded = loaded_by("run", "--env", "onnx", "--pipelines=ingest", "--params", params, folder=project.folder)
+    assert "mlflow" in loaded
+    assert not {"torch", "transformers", "onnxruntime"} & loaded
 
 
 def test_tables_leave_out_what_pandera_has_for_other_libraries_and_hide_it_from_nobody() -> None:

@@ -38,6 +38,7 @@ def edit(project: Project, file: str, pattern: str, replacement: str) -> None:
 def test_edits_that_change_no_result_make_nothing_again(made_small_run: Path, tmp_path: Path) -> None:
     project = Project.of(tmp_path / "project")
     shutil.copytree(made_small_run, project.folder)
+    project.track_nothing()
     edit(
         project,
         "schemas/checking.py",
@@ -58,6 +59,7 @@ def test_a_raised_recipe_version_makes_its_own_shards_again_and_what_follows(
 ) -> None:
     project = Project.of(tmp_path / "project")
     shutil.copytree(made_small_run, project.folder)
+    project.track_nothing()
     edit(project, "labels/merge.py", r'@recipe\("merge_labels", version=(\d+)', '@recipe("merge_labels", version=9')
     log = run(project)
     made = written(log)

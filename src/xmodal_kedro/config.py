@@ -39,6 +39,7 @@ class ConfigLoader(OmegaConfigLoader):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.config_patterns["parameters"] = [*self.config_patterns["parameters"], CLASSES_FILE]
+        self.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])  # as of kedro-mlflow
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         is_set = key in self

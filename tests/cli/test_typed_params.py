@@ -69,7 +69,7 @@ def test_other_parameters_are_what_kedro_makes_of_them() -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(tmp_path_factory.mktemp("typed") / "project")
+    return Project(tmp_path_factory.mktemp("typed") / "project").track_nothing()
 
 
 def test_a_run_reads_and_writes_folders_whose_names_are_numbers(project: Project) -> None:

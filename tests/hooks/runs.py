@@ -12,7 +12,6 @@ from typing import Any
 import mlflow
 import pandas as pd
 import yaml
-from kedro.config import OmegaConfigLoader
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
@@ -23,6 +22,7 @@ from mlflow.tracking import MlflowClient
 from tests.project import PROJECT
 from tests.tones import TONES_HZ, VOCABULARY, tone_params, tone_shards
 from xmodal_kedro import metric_callbacks
+from xmodal_kedro.config import ConfigLoader
 from xmodal_kedro.datasets.files import JsonDataset, WeightsDataset
 from xmodal_kedro.hooks import TrackingHooks
 from xmodal_kedro.models import build
@@ -126,7 +126,7 @@ class Tracked:
         folder = self.folder / "conf" / "base"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "mlflow.yml").write_text(yaml.safe_dump(self.settings))
-        loader = OmegaConfigLoader(str(folder.parent), base_env="base", default_run_env="base")
+        loader = ConfigLoader(str(folder.parent), base_env="base", default_run_env="base")
         return SimpleNamespace(
             config_loader=loader,
             project_path=self.folder,

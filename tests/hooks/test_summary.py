@@ -69,6 +69,8 @@ def test_a_run_is_summed_up_in_one_line_for_each_thing(catalog: DataCatalog, tmp
     assert "rejected_videos.parquet" in lines["files"] and "unclipped_videos.parquet" in lines["files"]
     assert lines["clips"] == "2 clips in 1 shard, from 2.00 hours of recordings"
     assert lines["visual"] == "someone/vit at commit abc, licence mit"
+    (tmp_path / "note.json").write_text(json.dumps({"name": "someone/vit", "commit": "abc", "licence": ""}))
+    assert dict(summary_lines(RUN, pipeline_of(*MADE), catalog))["visual"].endswith("licence not known")
     assert lines["classes"] == "4: Dog; Rain; Sea and others"
     assert lines["network"].startswith(f"{tmp_path / 'net'}, mAP 0.250")
     assert "esc50=auto" in lines["benchmark"]

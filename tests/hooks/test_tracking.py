@@ -105,8 +105,9 @@ def test_a_run_that_goes_on_after_its_training_has_its_model_once(tracked: Track
     assert run.info.status == "FINISHED" and len(models(run)) == 1
 
 
-def test_a_pipeline_with_tracking_turned_off_leaves_nothing(tracked: Tracked, tmp_path: Path) -> None:
-    tracked.settings["tracking"]["disable_tracking"] = {"pipelines": ["train"]}
+@pytest.mark.parametrize("named", ["train", "*"])
+def test_a_pipeline_with_tracking_turned_off_leaves_nothing(tracked: Tracked, tmp_path: Path, named: str) -> None:
+    tracked.settings["tracking"]["disable_tracking"] = {"pipelines": [named]}
     tracked.run(catalog_of(tmp_path))
     assert tracked.runs() == []
     assert not list(tmp_path.rglob(NOTE_NAME))

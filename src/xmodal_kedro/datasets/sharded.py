@@ -140,7 +140,8 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
             failures = run_all(tasks, self._engine, name) if tasks else {}
         sweep(self._fs, self._path)  # partial files of workers that died; invalidates the cached listing
         counts = (counted(len(due) - len(failures), "shard"), len(kept), len(failures))
-        logger.info("%s: %s written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
+        level = logging.INFO if planned or stored else logging.DEBUG  # many steps have no part in a run
+        logger.log(level, "%s: %s written, %d unchanged, %d failed, %.1f s", name, *counts, seconds())
         if failures:
             raise DataError(_describe_failed_shards(name, failures, len(planned)))
         for stale in stored.keys() - planned.keys():

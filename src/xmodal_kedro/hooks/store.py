@@ -118,7 +118,6 @@ class Store:
 
 def _uri(loader: Any) -> str | None:
     """The URI in the configuration; None if there is none."""
-    loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
     try:
         uri: str | None = (loader["mlflow"].get("server") or {}).get("mlflow_tracking_uri")
     except MissingConfigException:

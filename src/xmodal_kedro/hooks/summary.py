@@ -108,8 +108,7 @@ def _teacher(catalog: DataCatalog, modality: str) -> str:
     if not facts:
         return str(catalog.load(f"params:{modality}_teacher").weights)
     commit = f" at commit {facts['commit']}" if facts.get("commit") else ""
-    licence = f", licence {facts['licence']}" if facts.get("licence") else ""
-    return f"{facts['name']}{commit}{licence}"
+    return f"{facts['name']}{commit}, licence {facts.get('licence') or 'not known'}"
 
 
 def _classes(catalog: DataCatalog) -> str:

@@ -154,18 +154,6 @@ def decodable_streams(streams: Sequence[MediaStream]) -> list[MediaStream]:
     return decodable
 
 
-def find_stream(streams: Sequence[MediaStream]) -> MediaStream | None:
-    """The first stream that can be decoded, default ones before others. Cover images do not count.
-
-    Raises:
-        MediaError: `unknown_codec`, if there are streams, but no decoder for any of them.
-    """
-    decodable = decodable_streams(streams)
-    return next(
-        (stream for stream in decodable if stream.disposition & Disposition.default), next(iter(decodable), None)
-    )
-
-
 def prepared_audio(container: InputContainer, index: int) -> AudioStream:
     """An audio stream whose decoder uses one thread, as files are decoded in parallel."""
     stream = cast(AudioStream, container.streams[index])

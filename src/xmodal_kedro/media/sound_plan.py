@@ -6,12 +6,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Disposition
 
 from xmodal_kedro.media.container import decodable_streams, open_media
 from xmodal_kedro.media.downmix import ChannelMix
@@ -128,21 +126,6 @@ def plan_sound(path: str, programme: Sequence[int] = (), wanted: str | None = No
     if len(codecs) > 1 and not found[used[0]].is_audible:
         note = f"audio streams {', '.join(map(str, codecs))} are silent"
     return _planned({index: found[index] for index in used}, codecs, note)
-
-
-def programme_of(container: InputContainer, stream: Stream | None) -> tuple[int, ...]:
-    """Indices of the streams in the first programme that holds a stream; empty if there are no programmes.
-
-    PyAV has programmes only in its description of a file.
-    """
-    if stream is None or container.format.name not in ("mpegts", "wtv"):
-        return ()
-    parts = re.split(r"^\s*Program \d+", str(cast(Any, container).dumps_format()), flags=re.MULTILINE)
-    for part in parts[1:]:
-        indices = tuple(int(index) for index in re.findall(r"Stream #\d+:(\d+)", part.split("No Program")[0]))
-        if stream.index in indices:
-            return indices
-    return ()
 
 
 def _candidates(streams: Sequence[AudioStream], programme: Sequence[int], wanted: str | None) -> list[AudioStream]:

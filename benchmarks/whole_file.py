@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xmodal_kedro.media.container import decode, decodable_streams, open_media, packets
+from xmodal_kedro.media.container import decodable_streams, decode, open_media, packets
 from xmodal_kedro.media.frames import PictureEncoder
 from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.params import ClipParams

@@ -20,7 +20,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.wav_header import has_stale_size
+from xmodal_kedro.media.wav_header import PatchedFile, has_stale_size, header_patch
 from xmodal_kedro.reasons import MediaError, describe
 
 MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
@@ -72,8 +72,12 @@ def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
         return
     descriptor = _open_regular(path)
     try:
-        options = {"fd": str(descriptor), **({"ignore_length": "1"} if has_stale_size(descriptor) else {})}
-        container = _open_container("fd:", options, limits, os.pread(descriptor, 16, 0))
+        options = {"ignore_length": "1"} if has_stale_size(descriptor) else {}
+        if patch := header_patch(descriptor):
+            container = _open_container(PatchedFile(descriptor, patch), options, limits)
+        else:
+            options |= {"fd": str(descriptor)}
+            container = _open_container("fd:", options, limits, os.pread(descriptor, 16, 0))
     finally:
         os.close(descriptor)  # FFmpeg has its own copy
     with container:
@@ -106,7 +110,10 @@ def _open_remote(url: str) -> IO[bytes]:
 
 
 def _open_container(
-    file: str | IO[bytes], input_options: dict[str, str], decoder_options: dict[str, str], start: bytes = b""
+    file: str | IO[bytes] | PatchedFile,
+    input_options: dict[str, str],
+    decoder_options: dict[str, str],
+    start: bytes = b"",
 ) -> InputContainer:
     allowed = {"format_whitelist": ",".join(SAFE_FORMATS), "protocol_whitelist": "fd"}
     try:

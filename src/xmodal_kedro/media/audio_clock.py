@@ -25,6 +25,10 @@ from xmodal_kedro.media.stamps import (
     without_outliers,
 )
 
+UNTIMED_FORMATS = ("avi", "aac", "mp3", "ac3", "eac3", "dts", "amr")
+"""Containers without timestamps. FFmpeg derives them from byte counts, which are wrong if a header is, or from the
+sample rate at the start. Their audio has no gaps."""
+
 TOLERANCE_S, MAX_TOLERANCE_S, TOLERANCE_SHARE = 0.015, 0.04, 0.1
 """A stamp this close to the number of samples agrees with it: less than a lost packet. With long packets, of which few
 can be compared, the limit is this fraction of them, up to the second value."""
@@ -44,6 +48,9 @@ AGREED = 96
 GAP_WITHIN_S, GAP_SHARE = 0.5, 0.1
 """A change forward is a gap if more than half of it comes within so much audio, in steps of more than this fraction of
 a packet. A slower one is drift."""
+
+SHIFTED = 5
+"""Stamps by which a step may be found too early."""
 
 MAX_GAP_S = 3600.0
 """More missing audio than this, in sum, means that the clock was set forward. It is not filled."""
@@ -207,7 +214,8 @@ class AudioClock:
             if change_s > 0:
                 is_abrupt = bool(leaps_s[index] - leaps_s[earlier[index]] > change_s / 2)
             else:
-                is_abrupt = bool(-change_s > ABRUPT_S and steps_s[index] < change_s / 2)
+                before = max(index - SHIFTED, 0)  # the removal of outliers may have moved the step
+                is_abrupt = bool(-change_s > ABRUPT_S and steps_s[before : index + 1].min() < change_s / 2)
             is_lost = is_exact[index] and is_abrupt and change_s > self._tolerance_s
             if not is_lost and abs(change_s) <= max(self._tolerance_s, ALIKE_S) + lateness_s[index]:
                 continue

@@ -11,14 +11,10 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from xmodal_kedro.media.audio_clock import AudioClock
+from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
 from xmodal_kedro.media.audio_editor import AudioEditor
 from xmodal_kedro.media.container import decode
 from xmodal_kedro.media.downmix import SWRESAMPLE, ChannelMix, Downmixer
-
-UNTIMED_FORMATS = ("avi",)
-"""Containers without timestamps. FFmpeg derives them from byte counts, which are wrong if a header is. Their audio has
-no gaps."""
 
 MAX_PADDING_S = 0.1
 """An encoder fills its last frame. Up to this much audio after the end that the header declares is its padding."""

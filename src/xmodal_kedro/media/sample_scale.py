@@ -91,7 +91,7 @@ def scale_of(magnitudes: Magnitudes, codec: str) -> Scale:
         return Scale(1.0, 1.0 if magnitudes.not_finite else None, magnitudes.not_finite)
     peak = _peak(magnitudes, total)
     unit = _unit(magnitudes, peak)
-    bad_above = max(peak, unit)
+    bad_above = max(1.001 * peak, unit)  # it is stored with four digits
     bad = int(counts[magnitudes.largest > bad_above].sum()) + magnitudes.not_finite
     over = max(peak / unit, 1.0)
     return Scale(1 / (unit * over), bad_above if bad else None, bad, -20 * math.log10(over))

@@ -63,14 +63,21 @@ class AudioTrack:
         Raises:
             MediaError: `corrupt`, if the audio cannot be mixed down.
         """
+        if packet.stream is not self._stream:  # of the next of joined files
+            self._flush()
+            self._stream = packet.stream
         for frame in decode(self._stream, packet):
             self._add(frame)
         self._release()
 
-    def finish(self) -> None:
-        """Add what the decoder and the downmixer still hold."""
+    def _flush(self) -> None:
+        """Add what the decoder still holds."""
         for frame in decode(self._stream, None):
             self._add(frame)
+
+    def finish(self) -> None:
+        """Add what the decoder and the downmixer still hold."""
+        self._flush()
         self.clock.finish()
         self._drain()
         self._release()

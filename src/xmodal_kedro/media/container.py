@@ -20,7 +20,8 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.wav_header import PatchedFile, has_stale_size, header_patch
+from xmodal_kedro.media.file_views import PatchedFile, RestOfFile
+from xmodal_kedro.media.wav_header import has_stale_size, header_patch
 from xmodal_kedro.reasons import MediaError, describe
 
 MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
@@ -51,7 +52,7 @@ SIGNATURES = (
 
 
 @contextmanager
-def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
+def open_media(path: str, glance: bool = False, start: int = 0) -> Iterator[InputContainer]:
     """Open a media file for demuxing.
 
     FFmpeg gets an open file, and may open no other by any protocol. It does not get the file's name, which it would
@@ -61,6 +62,7 @@ def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
         path: a local path or an fsspec URL.
         glance: decode no frame while opening, which takes a fifth of the time with H.264. The streams' decoders are not
             affected. Without the frame order, `start_time` of the streams may be wrong and the pixel format unknown.
+        start: the first byte of a local file that is read.
 
     Raises:
         MediaError: `unreadable`, `not_media`, `corrupt`, `forbidden_format` or `too_many_streams`.
@@ -73,7 +75,9 @@ def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
     descriptor = _open_regular(path)
     try:
         options = {"ignore_length": "1"} if has_stale_size(descriptor) else {}
-        if patch := header_patch(descriptor):
+        if start:
+            container = _open_container(RestOfFile(descriptor, start), options, limits)
+        elif patch := header_patch(descriptor):
             container = _open_container(PatchedFile(descriptor, patch), options, limits)
         else:
             options |= {"fd": str(descriptor)}

@@ -16,8 +16,9 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
-from xmodal_kedro.media.container import decode, is_address, open_media, packets
+from xmodal_kedro.media.container import decode, is_address, open_media
 from xmodal_kedro.media.frames import packet_time_s
+from xmodal_kedro.media.joined import JoinedPackets
 from xmodal_kedro.media.recording import align
 from xmodal_kedro.media.video_clock import VideoClock
 
@@ -73,7 +74,7 @@ def length_of(path: str, audio_index: int, video_index: int, enough_s: float = m
         streams = [container.streams[index] for index in (audio_index, video_index) if index >= 0]
         if (indexed_s := _indexed_s(container, streams)) is not None:
             return Length(indexed_s)
-        return _measured(container, streams, enough_s)
+        return _measured(path, container, streams, enough_s)
 
 
 def _indexed_s(container: InputContainer, streams: Sequence[Stream]) -> float | None:
@@ -86,12 +87,12 @@ def _indexed_s(container: InputContainer, streams: Sequence[Stream]) -> float | 
     return max(lead_s + ends_s[0] - starts_s[0], ends_s[-1] - origin_s)
 
 
-def _measured(container: InputContainer, streams: Sequence[Stream], enough_s: float) -> Length:
+def _measured(path: str, container: InputContainer, streams: Sequence[Stream], enough_s: float) -> Length:
     clock, rest_s = AudioClock(container.format.name not in UNTIMED_FORMATS), 0.0
     video = streams[1] if len(streams) > 1 else None
     video_clock = VideoClock(video) if isinstance(video, VideoStream) else None
     first_s, last_s = math.inf, -math.inf
-    for packet in packets(container, *streams):
+    for packet in JoinedPackets(path, container, streams):
         if video is not None and packet.stream_index == video.index:
             assert video_clock
             for shown in video_clock.look_at(packet, clock.jumps):

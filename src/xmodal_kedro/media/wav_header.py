@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from collections.abc import Iterator
@@ -79,35 +78,3 @@ def _chunks(descriptor: int) -> Iterator[tuple[bytes, int, int]]:
         name, size = struct.unpack("<4sI", header)
         yield name, at + 8, size
         at += 8 + size + size % 2
-
-
-class PatchedFile(io.RawIOBase):
-    """A file that is read with some of its bytes exchanged."""
-
-    def __init__(self, descriptor: int, patch: Patch) -> None:
-        self._file = os.fdopen(os.dup(descriptor), "rb", buffering=0)
-        self._patch = patch
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        start = self._file.tell()
-        content = bytearray(self._file.read(size) or b"")
-        for offset, byte in enumerate(self._patch.content):
-            if 0 <= (place := self._patch.at + offset - start) < len(content):
-                content[place] = byte
-        return bytes(content)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()

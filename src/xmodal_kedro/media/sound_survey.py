@@ -47,9 +47,11 @@ class StreamSurvey:
         layout: channel names, such as FL; `NONE` where no speaker is stated; empty if nothing was decoded.
         sample_rate_hz: of the first frame.
         loudest_C: mean square of the loudest block of each channel, full scale 1.0: float64 [channels].
-        magnitudes: of all samples, if they may be anything.
+        scanned: whether samples may be anything.
+        magnitudes: of all samples, if so.
     """
 
+    scanned: bool = False
     layout: tuple[str, ...] = ()
     sample_rate_hz: int = 0
     loudest_C: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -66,24 +68,25 @@ class StreamSurvey:
         """Add a decoded frame. Frames of another layout than the first are left out.
 
         Returns:
-            The mean of its channels, full scale 1.0, without samples that are no numbers: float64 [samples]
+            Its samples, full scale 1.0, without those that are no numbers: float64 [channels, samples]
         """
         layout = tuple(channel.name for channel in frame.layout.channels)
         if not self.layout:
             self.layout, self.sample_rate_hz = layout, frame.sample_rate
             self.loudest_C = np.zeros(len(layout))
         if layout != self.layout or not frame.samples:
-            return np.zeros(frame.samples)
+            return np.zeros((1, frame.samples))
         audio_CT = full_scale_samples_of(frame)
-        if frame.format.name in ("flt", "fltp", "dbl", "dblp", "s32", "s32p"):
+        peak = 0
+        if self.scanned:
             self.magnitudes.add(audio_CT)
             audio_CT = np.where(np.abs(audio_CT) < MAX_MEASURED, audio_CT, 0.0)
+            peak = math.frexp(np.abs(audio_CT).max())[1]
         products_CC = audio_CT @ audio_CT.T
-        peak = math.frexp(np.abs(audio_CT).max())[1]
         self._products[peak] = self._products.get(peak, 0.0) + products_CC
         self._samples[peak] += frame.samples
         self.loudest_C = np.maximum(self.loudest_C, np.diag(products_CC) / frame.samples)
-        return np.asarray(audio_CT.mean(axis=0))
+        return audio_CT
 
     def covariance(self, up_to: float | None) -> np.ndarray:
         """Mean products of the channels' samples in frames without larger ones: float64 [channels, channels].
@@ -158,16 +161,16 @@ def survey_sound(path: str, indices: tuple[int, ...], together: bool = False) ->
         MediaError: if the file cannot be opened; `corrupt`, if nothing could be decoded.
     """
     with open_media(path, glance=True) as container:
-        scan = any(container.streams[index].codec_context.name in PCM_TO_SCAN for index in indices)
+        scanned = {index: container.streams[index].codec_context.name in PCM_TO_SCAN for index in indices}
         lasts_s = declared_duration_s(container)
 
     def look(until_s: float) -> SoundSurvey:
-        found = {index: StreamSurvey() for index in indices}
+        found = {index: StreamSurvey(scanned[index]) for index in indices}
         survey = SoundSurvey(found, JointSurvey(indices) if together and len(indices) > 1 else None)
         _survey(path, survey, until_s, lasts_s)
         return survey
 
-    whole = scan or lasts_s <= WHOLE_S
+    whole = any(scanned.values()) or lasts_s <= WHOLE_S
     survey = look(math.inf if whole else FIRST_S)
     if not survey.is_audible and not whole:
         survey = look(math.inf)
@@ -196,10 +199,10 @@ def _decode_on(container: InputContainer, streams: dict[int, AudioStream], surve
         index = packet.stream_index
         for frame in decode(streams[index], packet):
             if frame.sample_rate:
-                mean_T = survey.streams[index].add(frame)
+                audio_CT = survey.streams[index].add(frame)
                 decoded_s[index] += frame.samples / frame.sample_rate
                 if survey.joint:
-                    survey.joint.add(index, mean_T, frame.sample_rate)
+                    survey.joint.add(index, audio_CT.mean(axis=0), frame.sample_rate)
         if min(decoded_s.values()) >= for_s or max(decoded_s.values()) >= for_s + FIRST_S:
             break
     for stream in streams.values():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xmodal_kedro.media.container import decode, find_stream, open_media, packets
+from xmodal_kedro.media.container import decodable_streams, decode, open_media, packets
 from xmodal_kedro.media.frames import PictureEncoder
 from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.params import ClipParams
@@ -47,8 +47,7 @@ def read_frames(path: Path, params: ClipParams) -> list[Frame]:
     """
     frames: list[Frame] = []
     with open_media(str(path)) as container:
-        video = find_stream(container.streams.video)
-        assert video is not None, f"{path} gave clips with pictures"
+        video = decodable_streams(container.streams.video)[0]
         encoder = PictureEncoder(video, params.frame_short_side_px, params.jpeg_quality)
         for packet in (*packets(container, video), None):
             frames += [
@@ -66,8 +65,7 @@ def read_sound(path: Path) -> Sound:
         MediaError: `corrupt`, if none can be decoded.
     """
     with open_media(str(path)) as container:
-        audio = find_stream(container.streams.audio)
-        assert audio is not None, f"{path} gave clips with sound"
+        audio = decodable_streams(container.streams.audio)[0]
         for packet in packets(container, audio):
             for frame in decode(audio, packet):
                 return Sound(frame.time or 0.0, read_audio(str(path)))

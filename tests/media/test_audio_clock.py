@@ -135,6 +135,31 @@ def test_sound_that_is_sent_twice_is_left_out():
     assert edit.at_s == pytest.approx(400 * FRAME_S)
 
 
+@pytest.mark.parametrize("frame_s", [0.02, FRAME_S, 0.064])
+@pytest.mark.parametrize("digits", [3, 9])
+def test_each_packet_that_was_lost_is_silence_where_it_was(frame_s, digits):
+    kept = [number for number in range(1200) if number % 20 != 7 and number % 97 != 11]
+    _, edits = followed([round(frame_s * number, digits) for number in kept], frame_s)
+
+    at_s = np.arange(len(kept)) * frame_s
+    corrected_s = at_s + sum(edit.change_s * (at_s >= edit.at_s - 1e-9) for edit in edits)
+    assert not any(edit.is_drift for edit in edits)
+    assert np.abs(corrected_s - np.array(kept) * frame_s).max() < 0.002
+
+
+@pytest.mark.parametrize("rate", [-0.09, -0.03, 0.03, 0.09])
+def test_sound_of_another_rate_than_declared_is_kept_in_step_without_holes(rate):
+    stamps_s = np.arange(0, 240, FRAME_S) * (1 + rate)
+    clock, edits = followed(stamps_s.tolist())
+
+    assert clock.jumps == []
+    assert all(edit.is_drift for edit in edits)
+    assert clock.start_s == pytest.approx(0, abs=0.1)
+    at_s = np.arange(len(stamps_s)) * FRAME_S
+    corrected_s = (clock.start_s or 0) + at_s + sum(edit.change_s * (at_s >= edit.at_s) for edit in edits)
+    assert np.percentile(np.abs(corrected_s - stamps_s), 98) < 0.04
+
+
 @pytest.mark.parametrize("rate", [-2e-3, -1e-4, 1e-4, 1e-3, 5e-3])
 def test_drift_is_kept_within_40_ms_by_small_steps(rate):
     hour = np.arange(0, 3600 if abs(rate) < 1e-3 else 120, FRAME_S)

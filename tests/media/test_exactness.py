@@ -14,7 +14,7 @@ from tests.media.synthetic import CODINGS, Coding, Frames, write_media
 from tests.media.test_flash_beep import MP4, TIMED, trim_start, write_clock
 from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
-from xmodal_kedro.media.container import find_stream
+from xmodal_kedro.media.container import decodable_streams
 from xmodal_kedro.media.sound_plan import plan_sound
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.reasons import MediaError
@@ -34,7 +34,7 @@ def plain_sound(path: Path) -> np.ndarray:
     """The usual way, with time kept: decode all, resample every unbroken run of audio, and put it at its time on a
     clock that starts with the first stream: int16 [samples]."""
     with av.open(str(path), metadata_errors="ignore") as container:
-        video, audio = find_stream(container.streams.video), find_stream(container.streams.audio)
+        video, audio = decodable_streams(container.streams.video)[0], decodable_streams(container.streams.audio)[0]
         begins_s = [] if video.start_time is None else [float(video.start_time * video.time_base)]
         frames = list(frames_of(container, audio))
         has_timestamps = container.format.name != "avi"
@@ -218,7 +218,7 @@ def upright_frames(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, list[
     """All frames of a file, scaled, and their times on the clock of clips."""
     times_s, frames = [], []
     with av.open(str(path), metadata_errors="ignore") as container:
-        video, audio = find_stream(container.streams.video), find_stream(container.streams.audio)
+        video, audio = decodable_streams(container.streams.video)[0], decodable_streams(container.streams.audio)[0]
         starts_s = [float(stream.start_time * stream.time_base) for stream in (video, audio) if stream.start_time]
         for frame in frames_of(container, video):
             upright = np.rot90(frame.to_ndarray(format="gray"), round(frame.rotation / 90) % 4)

@@ -114,7 +114,7 @@ def stream_of(index: int, flags: Disposition) -> Any:
 
 
 def container_of(*streams: Any) -> Any:
-    return SimpleNamespace(streams=SimpleNamespace(video=streams))
+    return SimpleNamespace(streams=SimpleNamespace(video=streams, audio=()), format=SimpleNamespace(name="mov,mp4"))
 
 
 def test_clips_and_metadata_are_of_the_chosen_stream(tmp_path):

@@ -8,31 +8,30 @@ that samples cannot show: that audio is missing, that a sound card runs fast or 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Extreme = Callable[[NDArray[np.float64]], np.float64]
+from xmodal_kedro.media.stamps import (
+    ABRUPT_S,
+    ALIKE_S,
+    LATE_S,
+    Stamps,
+    are_exact,
+    first_offset_s,
+    lateness,
+    stalled,
+    without_outliers,
+)
 
-TOLERANCE_S, MAX_TOLERANCE_S, TOLERANCE_SHARE = 0.025, 0.04, 0.1
-"""A stamp this close to the number of samples agrees with it. With long packets, of which there are few to compare, the
-limit is this fraction of them, up to the second value."""
+UNTIMED_FORMATS = ("avi", "aac", "mp3", "ac3", "eac3", "dts", "amr")
+"""Containers without timestamps. FFmpeg derives them from byte counts, which are wrong if a header is, or from the
+sample rate at the start. Their audio has no gaps."""
 
-LATE_S = 1.0
-"""A stamp is late by the time that its packet waited. Among the stamps of so much audio, one is taken to be on time:
-lateness that lasts longer is a change."""
-
-EARLY_S = 0.05
-"""Half of a window of audio in which stamps that the other ones outnumber are wrong."""
-
-FIRST_S = 4.0
-"""The earliest of late stamps is looked for in so much audio."""
-
-WRONG_S = 0.25
-"""A stamp that differs from the ones around it by more is wrong rather than late."""
+TOLERANCE_S, MAX_TOLERANCE_S, TOLERANCE_SHARE = 0.015, 0.04, 0.1
+"""A stamp this close to the number of samples agrees with it: less than a lost packet. With long packets, of which few
+can be compared, the limit is this fraction of them, up to the second value."""
 
 STEADY_S = 2.0
 """An examination ends when stamps have agreed with each other for so long."""
@@ -46,14 +45,12 @@ KEPT_S = 4.0
 AGREED = 96
 """Stamps that agreed and are kept to compare others with: about `2 * LATE_S` of the shortest usual packets."""
 
-STALL_S, STALL_RATE = 2.0, 0.1
-"""Stamps that advance by less than this rate over so much audio stand still: they say nothing."""
+GAP_WITHIN_S, GAP_SHARE = 0.5, 0.1
+"""A change forward is a gap if more than half of it comes within so much audio, in steps of more than this fraction of
+a packet. A slower one is drift."""
 
-ABRUPT_S = 0.1
-"""A repetition is a change back by more than this at one packet. Smaller and slower ones are drift."""
-
-GAP_WITHIN_S = 0.5
-"""A change forward is a gap if more than half of it comes within so much audio. A slower one is drift."""
+SHIFTED = 5
+"""Stamps by which a step may be found too early."""
 
 MAX_GAP_S = 3600.0
 """More missing audio than this, in sum, means that the clock was set forward. It is not filled."""
@@ -61,7 +58,7 @@ MAX_GAP_S = 3600.0
 MAX_REPEATED_S = 1.0
 """More audio than this, in sum, for times that already have audio means that the clock was set back. It is all kept."""
 
-MAX_DRIFT_S, MAX_DRIFT_RATE = 5.0, 0.02
+MAX_DRIFT_S, MAX_DRIFT_RATE = 5.0, 0.1
 """Drift that removes more audio than so many seconds and this fraction of the audio means that stamps are useless."""
 
 
@@ -89,15 +86,6 @@ class Jump(NamedTuple):
 
     before_s: float
     after_s: float
-
-
-@dataclass
-class _Stamps:
-    """Stamps under examination: their place in decoded audio, their offset from it, and the packets' durations."""
-
-    at_s: NDArray[np.float64]
-    offset_s: NDArray[np.float64]
-    duration_s: NDArray[np.float64]
 
 
 class AudioClock:
@@ -187,21 +175,21 @@ class AudioClock:
     def _examine(self, until_s: float) -> None:
         """Decide what the stamps before `until_s` of decoded audio mean, and keep the others."""
         from_s = self._examined[0][0]
-        stamps = _Stamps(*np.array([*self._agreed, *self._examined]).T)
+        stamps = Stamps(*np.array([*self._agreed, *self._examined]).T)
         self._examined = [frame for frame in self._examined if frame[0] >= until_s]
-        moving = ~_stalled(stamps)
+        moving = ~stalled(stamps)
         if self.start_s is None and not moving.any():
             self.start_s = self._offset_s = float(stamps.offset_s[0])
-        stamps = _Stamps(stamps.at_s[moving], stamps.offset_s[moving], stamps.duration_s[moving])
+        stamps = Stamps(stamps.at_s[moving], stamps.offset_s[moving], stamps.duration_s[moving])
         if len(stamps.at_s) and stamps.at_s[-1] >= from_s:
-            steady_s = _without_outliers(stamps)
+            steady_s = without_outliers(stamps)
             if self.start_s is None:
-                self.start_s = self._offset_s = _first_offset_s(stamps, steady_s)
+                self.start_s = self._offset_s = first_offset_s(stamps, steady_s)
                 self._bias_s = max(float(steady_s[0]) - self.start_s, 0.0)
             decided = (stamps.at_s >= from_s) & (stamps.at_s < until_s)
-            lateness_s = _lateness(stamps, steady_s)
+            lateness_s = lateness(stamps, steady_s)
             steady_s -= np.minimum(self._bias_s, lateness_s)
-            self._follow(np.flatnonzero(decided), stamps.at_s, steady_s, self._tolerance_s + lateness_s)
+            self._follow(np.flatnonzero(decided), stamps, steady_s, lateness_s)
             agreed = zip(stamps.at_s[decided], steady_s[decided], stamps.duration_s[decided], strict=True)
             self._agreed.extend((float(at_s), float(offset_s), float(lasts_s)) for at_s, offset_s, lasts_s in agreed)
         if self.start_s is not None:
@@ -210,21 +198,27 @@ class AudioClock:
     def _follow(
         self,
         indices: NDArray[np.intp],
-        at_s: NDArray[np.float64],
+        stamps: Stamps,
         offset_s: NDArray[np.float64],
-        tolerance_s: NDArray[np.float64],
+        lateness_s: NDArray[np.float64],
     ) -> None:
-        """Correct the clock at some stamps if it differs by more than a tolerance from offsets without outliers."""
-        earlier = np.searchsorted(at_s, at_s - GAP_WITHIN_S)
+        """Correct the clock at some stamps if it differs from offsets without outliers by more than they are late."""
+        at_s = stamps.at_s
+        earlier = np.minimum(np.searchsorted(at_s, at_s - GAP_WITHIN_S), np.maximum(np.arange(len(at_s)) - 1, 0))
+        steps_s = np.diff(offset_s, prepend=offset_s[0])
+        leaps_s = np.cumsum(np.where(steps_s > GAP_SHARE * stamps.duration_s, steps_s, 0.0))
+        is_exact = are_exact(stamps, offset_s)
         for index in indices.tolist():
             time_s, now_s = float(at_s[index]), float(offset_s[index])
             change_s = now_s - self._offset_s
-            if abs(change_s) <= tolerance_s[index]:
-                continue
             if change_s > 0:
-                is_abrupt = bool(now_s - offset_s[min(earlier[index], max(index - 1, 0))] > change_s / 2)
+                is_abrupt = bool(leaps_s[index] - leaps_s[earlier[index]] > change_s / 2)
             else:
-                is_abrupt = bool(-change_s > ABRUPT_S and now_s - offset_s[max(index - 1, 0)] < change_s / 2)
+                before = max(index - SHIFTED, 0)  # the removal of outliers may have moved the step
+                is_abrupt = bool(-change_s > ABRUPT_S and steps_s[before : index + 1].min() < change_s / 2)
+            is_lost = is_exact[index] and is_abrupt and change_s > self._tolerance_s
+            if not is_lost and abs(change_s) <= max(self._tolerance_s, ALIKE_S) + lateness_s[index]:
+                continue
             if self._may_edit(change_s, is_abrupt, time_s):
                 self._edits.append(Edit(time_s, change_s, not is_abrupt))
             else:
@@ -246,81 +240,3 @@ class AudioClock:
                 return False
             self._removed_drift_s -= change_s
         return True
-
-
-def _stalled(stamps: _Stamps) -> NDArray[np.bool_]:
-    """Which stamps stand still: bool [stamps]."""
-    times_s = stamps.at_s + stamps.offset_s
-    stalled = np.zeros(len(times_s), bool)
-    steps_s = np.diff(times_s)
-    last = np.minimum(np.searchsorted(stamps.at_s, stamps.at_s + STALL_S), len(times_s) - 1)
-    for first, end in enumerate(last):
-        audio_s = stamps.at_s[end] - stamps.at_s[first]
-        advance_s = times_s[end] - times_s[first]
-        if audio_s >= STALL_S / 2 and advance_s < STALL_RATE * audio_s and steps_s[first:end].min() > -TOLERANCE_S:
-            stalled[first : end + 1] = True
-    return stalled
-
-
-def _without_outliers(stamps: _Stamps) -> NDArray[np.float64]:
-    """Offsets without single wrong stamps, and without stamps that are late for less than `LATE_S`: [stamps].
-
-    A median removes the former, a morphological opening the latter. Both leave steps where they are: see Serra, Image
-    Analysis and Mathematical Morphology (1982).
-    """
-    at_s, offset_s = stamps.at_s, stamps.offset_s
-    usual_s = float(np.median(stamps.duration_s))
-    calm_s = _median(offset_s, int(EARLY_S / usual_s) if usual_s else 2)
-    steady_s = _behind(np.max, at_s, _ahead(np.min, at_s, calm_s))
-    if not _is_end_level(at_s, offset_s, stamps.duration_s[-1]):
-        first = int(np.searchsorted(at_s, at_s[-1] + stamps.duration_s[-1] - LATE_S))
-        steady_s[first:] = steady_s[max(first - 1, 0)]
-    return steady_s
-
-
-def _first_offset_s(stamps: _Stamps, steady_s: NDArray[np.float64]) -> float:
-    """Offset at the start: that of the first stamp if it agrees with the others, else of the earliest one near them."""
-    if abs(stamps.offset_s[0] - steady_s[0]) <= TOLERANCE_S and np.ptp(stamps.offset_s) <= 2 * TOLERANCE_S:
-        return float(stamps.offset_s[0])
-    near = (np.abs(stamps.offset_s - steady_s[0]) <= WRONG_S) & (stamps.at_s < stamps.at_s[0] + FIRST_S)
-    return float(stamps.offset_s[near].min(initial=steady_s[0]))
-
-
-def _lateness(stamps: _Stamps, steady_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Max distance of the stamps from the steady offset within `LATE_S` before and after, seconds: [stamps]."""
-    distance_s = np.minimum(np.abs(stamps.offset_s - steady_s), LATE_S)
-    usual_s = _median(distance_s, 2)  # not that of single wrong stamps
-    return np.maximum(_ahead(np.max, stamps.at_s, usual_s), _behind(np.max, stamps.at_s, usual_s))
-
-
-def _is_end_level(at_s: NDArray[np.float64], offset_s: NDArray[np.float64], duration_s: float) -> bool:
-    """Whether the stamps of the last `LATE_S` show whether they are late.
-
-    Lateness ends with a stamp that is on time, which may come only after the end. So stamps after a step count if they
-    agree with each other, and are not a single short frame.
-    """
-    steps = np.flatnonzero(np.abs(np.diff(offset_s)) > TOLERANCE_S) + 1
-    late = steps[at_s[steps] > at_s[-1] + duration_s - LATE_S]
-    if not len(late):
-        return True
-    lasts_s = at_s[-1] + duration_s - at_s[late[0]]
-    return bool(np.ptp(offset_s[late[0] :]) <= TOLERANCE_S and lasts_s >= ABRUPT_S)
-
-
-def _median(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
-    """Median over at most two values on each side: [values]."""
-    half = min(half, 2, (len(values) - 1) // 2)
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, half, "reflect"), 2 * half + 1)
-    return np.asarray(np.median(windows, axis=1), np.float64)
-
-
-def _ahead(extreme: Extreme, at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Min or max of the values from each time to less than `LATE_S` after it: [values]."""
-    ends = np.searchsorted(at_s, at_s + LATE_S - 1e-9)
-    return np.array([extreme(values[first : max(end, first + 1)]) for first, end in enumerate(ends)])
-
-
-def _behind(extreme: Extreme, at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Min or max of the values from less than `LATE_S` before each time to it: [values]."""
-    firsts = np.searchsorted(at_s, at_s - LATE_S + 1e-9)
-    return np.array([extreme(values[min(first, at) : at + 1]) for at, first in enumerate(firsts)])

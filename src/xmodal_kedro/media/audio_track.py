@@ -11,14 +11,10 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from xmodal_kedro.media.audio_clock import AudioClock
+from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
 from xmodal_kedro.media.audio_editor import AudioEditor
 from xmodal_kedro.media.container import decode
 from xmodal_kedro.media.downmix import SWRESAMPLE, ChannelMix, Downmixer
-
-UNTIMED_FORMATS = ("avi",)
-"""Containers without timestamps. FFmpeg derives them from byte counts, which are wrong if a header is. Their audio has
-no gaps."""
 
 MAX_PADDING_S = 0.1
 """An encoder fills its last frame. Up to this much audio after the end that the header declares is its padding."""
@@ -67,14 +63,21 @@ class AudioTrack:
         Raises:
             MediaError: `corrupt`, if the audio cannot be mixed down.
         """
+        if packet.stream is not self._stream:  # of the next of joined files
+            self._flush()
+            self._stream = packet.stream
         for frame in decode(self._stream, packet):
             self._add(frame)
         self._release()
 
-    def finish(self) -> None:
-        """Add what the decoder and the downmixer still hold."""
+    def _flush(self) -> None:
+        """Add what the decoder still holds."""
         for frame in decode(self._stream, None):
             self._add(frame)
+
+    def finish(self) -> None:
+        """Add what the decoder and the downmixer still hold."""
+        self._flush()
         self.clock.finish()
         self._drain()
         self._release()

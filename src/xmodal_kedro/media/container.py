@@ -20,7 +20,8 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.wav_header import has_stale_size
+from xmodal_kedro.media.file_views import PatchedFile, RestOfFile
+from xmodal_kedro.media.wav_header import has_stale_size, header_patch
 from xmodal_kedro.reasons import MediaError, describe
 
 MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
@@ -51,7 +52,7 @@ SIGNATURES = (
 
 
 @contextmanager
-def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
+def open_media(path: str, glance: bool = False, start: int = 0) -> Iterator[InputContainer]:
     """Open a media file for demuxing.
 
     FFmpeg gets an open file, and may open no other by any protocol. It does not get the file's name, which it would
@@ -61,6 +62,7 @@ def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
         path: a local path or an fsspec URL.
         glance: decode no frame while opening, which takes a fifth of the time with H.264. The streams' decoders are not
             affected. Without the frame order, `start_time` of the streams may be wrong and the pixel format unknown.
+        start: the first byte of a local file that is read.
 
     Raises:
         MediaError: `unreadable`, `not_media`, `corrupt`, `forbidden_format` or `too_many_streams`.
@@ -72,8 +74,14 @@ def open_media(path: str, glance: bool = False) -> Iterator[InputContainer]:
         return
     descriptor = _open_regular(path)
     try:
-        options = {"fd": str(descriptor), **({"ignore_length": "1"} if has_stale_size(descriptor) else {})}
-        container = _open_container("fd:", options, limits, os.pread(descriptor, 16, 0))
+        options = {"ignore_length": "1"} if has_stale_size(descriptor) else {}
+        if start:
+            container = _open_container(RestOfFile(descriptor, start), options, limits)
+        elif patch := header_patch(descriptor):
+            container = _open_container(PatchedFile(descriptor, patch), options, limits)
+        else:
+            options |= {"fd": str(descriptor)}
+            container = _open_container("fd:", options, limits, os.pread(descriptor, 16, 0))
     finally:
         os.close(descriptor)  # FFmpeg has its own copy
     with container:
@@ -106,7 +114,10 @@ def _open_remote(url: str) -> IO[bytes]:
 
 
 def _open_container(
-    file: str | IO[bytes], input_options: dict[str, str], decoder_options: dict[str, str], start: bytes = b""
+    file: str | IO[bytes] | PatchedFile,
+    input_options: dict[str, str],
+    decoder_options: dict[str, str],
+    start: bytes = b"",
 ) -> InputContainer:
     allowed = {"format_whitelist": ",".join(SAFE_FORMATS), "protocol_whitelist": "fd"}
     try:
@@ -152,18 +163,6 @@ def decodable_streams(streams: Sequence[MediaStream]) -> list[MediaStream]:
     if real and not decodable:
         raise MediaError("unknown_codec", f"no decoder for its {real[0].type} stream")
     return decodable
-
-
-def find_stream(streams: Sequence[MediaStream]) -> MediaStream | None:
-    """The first stream that can be decoded, default ones before others. Cover images do not count.
-
-    Raises:
-        MediaError: `unknown_codec`, if there are streams, but no decoder for any of them.
-    """
-    decodable = decodable_streams(streams)
-    return next(
-        (stream for stream in decodable if stream.disposition & Disposition.default), next(iter(decodable), None)
-    )
 
 
 def prepared_audio(container: InputContainer, index: int) -> AudioStream:

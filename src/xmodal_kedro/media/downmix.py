@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,15 @@ PIECE_S = 1
 frame, and changes no sample."""
 
 
+FRONT, CENTRE, SURROUND = 0.5, math.sqrt(0.5), 0.5 * math.sqrt(0.5)
+SPEAKER_WEIGHTS = {"FL": FRONT, "FR": FRONT, "FC": CENTRE, "LFE": 0.0, "LFE2": 0.0}
+
+
+def speaker_weight(name: str) -> float:
+    """Weight of a speaker in a mono mix: that of stereo by ITU-R BS.775-4, table 2, and then the mean."""
+    return SPEAKER_WEIGHTS.get(name, SURROUND)
+
+
 @dataclass(frozen=True)
 class ChannelMix:
     """How the channels of a stream become one.
@@ -36,6 +46,10 @@ class ChannelMix:
     def __str__(self) -> str:
         terms = [f"{weight:.4g}*c{at}" for at, weight in enumerate(self.weights or ()) if weight]
         return " + ".join(terms) + (f" [{self.bad_above:.4g}]" if self.bad_above is not None else "")
+
+    def times(self, factor: float) -> ChannelMix:
+        """The mix at another level."""
+        return ChannelMix(tuple(float(factor * weight) for weight in self.weights or ()), self.bad_above)
 
     @classmethod
     def parse(cls, text: str, channels: int) -> ChannelMix:
@@ -58,8 +72,9 @@ MAX_FLOAT_CHANNELS = 64
 class Downmixer:
     """Turns frames of one format, layout and rate into 16-bit mono of another rate.
 
-    Without weights it does as `av.AudioResampler`. A layout for which libswresample has no weights, or whose number of
-    channels is not that of the weights, is averaged over its channels.
+    Without weights it does as `av.AudioResampler`. A layout for which libswresample has no weights is averaged over its
+    channels. One whose number of channels is not that of the weights has those of its speakers, as when a broadcast
+    goes from stereo to 5.1.
 
     Args:
         frame: the first frame, which sets the format, layout and rate.
@@ -75,7 +90,8 @@ class Downmixer:
         channels = frame.layout.nb_channels
         mixdowns = ["anull", _pan([1 / channels] * channels)]
         if mix.weights is not None and not _is_usual(mix.weights, frame.layout.name):
-            mixdowns = [_pan(mix.weights)] if len(mix.weights) == channels else mixdowns[channels > 2 :]
+            same = len(mix.weights) == channels
+            mixdowns = [_pan(mix.weights)] if same else [_pan(_speaker_weights(frame)), *mixdowns][channels < 3 :]
         for mixdown in mixdowns:
             try:
                 self._connect(frame, mixdown, sample_rate_hz)
@@ -134,6 +150,12 @@ class Downmixer:
 def _is_usual(weights: Sequence[float], layout: str) -> bool:
     """Whether libswresample mixes with these weights by itself."""
     return tuple(weights) == (1.0,) or (tuple(weights) == (0.5, 0.5) and layout == "stereo")
+
+
+def _speaker_weights(frame: AudioFrame) -> list[float]:
+    """Weights of a layout of which nothing else is known: those of its speakers, or the mean."""
+    names = [channel.name for channel in frame.layout.channels]
+    return [1 / len(names)] * len(names) if "NONE" in names else [speaker_weight(name) for name in names]
 
 
 def _pan(weights: Sequence[float]) -> str:

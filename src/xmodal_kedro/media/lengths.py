@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +15,34 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.audio_clock import AudioClock
-from xmodal_kedro.media.container import decode, is_address, open_media, packets
+from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
+from xmodal_kedro.media.container import decode, is_address, open_media
 from xmodal_kedro.media.frames import packet_time_s
+from xmodal_kedro.media.joined import JoinedPackets
 from xmodal_kedro.media.recording import align
 from xmodal_kedro.media.video_clock import VideoClock
 
 ESTIMATING_FORMATS = (
-    *("aac", "ac3", "eac3", "dts", "amr", "loas", "mpegts", "mpeg", "dv", "ogg"),
+    *("aac", "ac3", "eac3", "dts", "amr", "loas", "mpegts", "mpeg", "dv", "ogg", "nut"),
     *("ivf", "h264", "hevc", "mpegvideo", "m4v", "h263", "mjpeg", "gif", "obu"),
 )
 """Formats without a duration. FFmpeg estimates one, by bit rate or by timestamps at the end."""
 
+WRAPPED = 1 << 31
+"""FFmpeg's reader of Ogg may give the last packet a duration that went below zero, modulo 2**32."""
+
+AAC_FRAME_SAMPLES = 1024
+ADTS_RATES_KHZ = (96, 88.2, 64, 48, 44.1, 32, 24, 22.05, 16, 12, 11.025, 8, 7.35)
+"""ISO/IEC 14496-3, table 1.18."""
+
+COUNTING_FROM_ZERO = ("asf",)
+"""Formats whose streams have a duration from zero of the file's clock rather than from their own start."""
+
 FRAME_COUNT_MARKERS = (b"Xing", b"Info", b"VBRI")
 """In its first frame an MP3 file may hold the number of its frames; else FFmpeg estimates its duration."""
 
-HEAD_BYTES = 4096
+HEAD_BYTES, JOINED_SHARE = 4096, 16
+"""Where that is looked for. A file that is longer than it says by one part in so many is several."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ def length_of(path: str, audio_index: int, video_index: int, enough_s: float = m
         streams = [container.streams[index] for index in (audio_index, video_index) if index >= 0]
         if (indexed_s := _indexed_s(container, streams)) is not None:
             return Length(indexed_s)
-        return _measured(container, streams, enough_s)
+        return _measured(path, container, streams, enough_s)
 
 
 def _indexed_s(container: InputContainer, streams: Sequence[Stream]) -> float | None:
@@ -74,12 +87,12 @@ def _indexed_s(container: InputContainer, streams: Sequence[Stream]) -> float | 
     return max(lead_s + ends_s[0] - starts_s[0], ends_s[-1] - origin_s)
 
 
-def _measured(container: InputContainer, streams: Sequence[Stream], enough_s: float) -> Length:
-    clock, rest_s = AudioClock(container.format.name != "avi"), 0.0
+def _measured(path: str, container: InputContainer, streams: Sequence[Stream], enough_s: float) -> Length:
+    clock, rest_s = AudioClock(container.format.name not in UNTIMED_FORMATS), 0.0
     video = streams[1] if len(streams) > 1 else None
     video_clock = VideoClock(video) if isinstance(video, VideoStream) else None
     first_s, last_s = math.inf, -math.inf
-    for packet in packets(container, *streams):
+    for packet in JoinedPackets(path, container, streams):
         if video is not None and packet.stream_index == video.index:
             assert video_clock
             for shown in video_clock.look_at(packet, clock.jumps):
@@ -103,7 +116,9 @@ def _measured(container: InputContainer, streams: Sequence[Stream], enough_s: fl
 def _duration_s(packet: Packet) -> float:
     """Duration of a packet, seconds. Where none is stated, audio is decoded: some of its frames vary."""
     stream = packet.stream
-    if packet.duration:
+    if stream.container.format.name == "aac" and (seconds := _adts_duration_s(packet)):
+        return seconds
+    if packet.duration and packet.duration < WRAPPED:
         return float(packet.duration * packet.time_base)
     if isinstance(stream, VideoStream):
         return float(1 / stream.average_rate) if stream.average_rate else 0.0
@@ -114,6 +129,15 @@ def _duration_s(packet: Packet) -> float:
     if context.name.startswith("pcm_") and context.format and context.channels:
         return float(packet.size / (_pcm_bytes(context.name) * context.channels * context.sample_rate))
     return sum(frame.samples / frame.sample_rate for frame in decode(stream, packet) if frame.sample_rate)
+
+
+def _adts_duration_s(packet: Packet) -> float:
+    """Duration of a frame of AAC by its own header, as the sample rate may change; 0 if it has none, seconds."""
+    header = bytes(memoryview(packet)[:4])
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
+        return 0.0
+    index = header[2] >> 2 & 0xF
+    return AAC_FRAME_SAMPLES / (1000 * ADTS_RATES_KHZ[index]) if index < len(ADTS_RATES_KHZ) else 0.0
 
 
 def _pcm_bytes(codec: str) -> int:
@@ -164,12 +188,13 @@ def _stated_end_s(stream: Stream) -> float | None:
             return float(stream.frames / stream.average_rate)
         return 0.0
     if stream.duration and stream.time_base:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+        start = 0 if stream.container.format.name in COUNTING_FROM_ZERO else stream.start_time or 0
+        return float((start + stream.duration) * stream.time_base)
     return None
 
 
 def _counts_frames(path: str) -> bool:
-    """Whether an MP3 file holds the number of its frames."""
+    """Whether an MP3 file holds the number of its frames, and not that of the first of several joined files."""
     if is_address(path):
         return False
     with Path(path).open("rb") as file:
@@ -179,4 +204,21 @@ def _counts_frames(path: str) -> bool:
             tag_bytes = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
         file.seek(tag_bytes)
         start = file.read(HEAD_BYTES)
-    return any(marker in start for marker in FRAME_COUNT_MARKERS)
+        actual = file.seek(0, os.SEEK_END) - tag_bytes
+    found = [(start.find(marker), marker) for marker in FRAME_COUNT_MARKERS if marker in start]
+    if not found:
+        return False
+    at, marker = min(found)
+    stated = _stated_bytes(start[at : at + 16], marker)
+    return not stated or actual <= stated + stated / JOINED_SHARE
+
+
+def _stated_bytes(tag: bytes, marker: bytes) -> int:
+    """Bytes of an MP3 file by the tag in its first frame; 0 if it does not say."""
+    if len(tag) < 16:
+        return 0
+    if marker == b"VBRI":
+        return int.from_bytes(tag[10:14], "big")
+    flags = int.from_bytes(tag[4:8], "big")
+    place = 12 if flags & 1 else 8
+    return int.from_bytes(tag[place : place + 4], "big") if flags & 2 else 0

@@ -11,8 +11,9 @@ from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import MAX_GAP_S
 from xmodal_kedro.media.cmaf import Shifts, read_shifts
-from xmodal_kedro.media.container import is_address, packets
+from xmodal_kedro.media.container import is_address
 from xmodal_kedro.media.frames import packet_time_s
+from xmodal_kedro.media.joined import JoinedPackets
 from xmodal_kedro.media.sound_plan import SoundPlan
 from xmodal_kedro.media.sound_reader import SoundReader
 from xmodal_kedro.media.video_clock import VideoClock, decoding_time_s, move
@@ -49,7 +50,7 @@ class RecordingReader:
         self.origin_s: float | None = None
         self.end_s = 0.0
         self.broke_off = ""
-        self._container = container
+        self._path, self._container = path, container
         self._rate_hz = sample_rate_hz
         self._lead_samples = 0
         self._video = video
@@ -61,7 +62,7 @@ class RecordingReader:
         streams = [*self.sound.streams, *([self._video] if self._video else [])]
         ticks_s = {stream.index: float(stream.time_base or 1) for stream in streams}
         late_s = {stream.index: self._shifts.sound_s(stream.id) for stream in self.sound.streams}
-        reading = packets(self._container, *streams)
+        reading = JoinedPackets(self._path, self._container, streams)
         for packet in reading:
             if packet.pts is not None:
                 end_s = (packet.pts + (packet.duration or 0)) * ticks_s[packet.stream_index]

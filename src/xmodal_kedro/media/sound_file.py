@@ -8,8 +8,9 @@ import numpy as np
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.media.container import open_media
+from xmodal_kedro.media.programmes import programme_of
 from xmodal_kedro.media.recording import RecordingReader
-from xmodal_kedro.media.sound_plan import plan_sound, programme_of
+from xmodal_kedro.media.sound_plan import plan_sound
 from xmodal_kedro.media.video_stream import choose_video
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError

@@ -6,31 +6,23 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import NamedTuple
 
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Disposition
 
 from xmodal_kedro.media.container import decodable_streams, open_media
-from xmodal_kedro.media.downmix import ChannelMix
-from xmodal_kedro.media.sound_survey import (
-    MIN_EXPONENT,
-    PCM_TO_SCAN,
-    StreamSurvey,
-    require_sound,
-    survey_sound,
-)
+from xmodal_kedro.media.downmix import ChannelMix, speaker_weight
+from xmodal_kedro.media.sample_scale import PCM_TO_SCAN, Scale, scale_of
+from xmodal_kedro.media.sound_survey import SoundSurvey, StreamSurvey, survey_sound
 from xmodal_kedro.reasons import MediaError
-
-FRONT, CENTRE, SURROUND = 0.5, math.sqrt(0.5), 0.5 * math.sqrt(0.5)
-SPEAKER_WEIGHTS = {"FL": FRONT, "FR": FRONT, "FC": CENTRE, "LFE": 0.0, "LFE2": 0.0}
-"""Weights relative to each other of the channels of a mono mix: those of stereo by ITU-R BS.775-4, table 2, and then
-the mean. Channels that are not named have `SURROUND`."""
 
 AMBISONIC = "AMBI"
 """Channels of this name are spherical harmonics. The first, W, is the sound from all directions."""
+
+AUDIO_STREAM = "stream "
+"""Name of a mono track of a recorder, before its index."""
 
 CANCELS = 0.35
 """Channels cancel each other if their mix has less than this fraction of the power that it would have if they were
@@ -49,12 +41,6 @@ BESIDE = (
     | Disposition.dependent
 )
 """Streams of these kinds are used only if there is no other."""
-
-BEYOND_DB_BINS, BEYOND_SHARE = 10, 0.999
-"""A sample is bad if its exponent is more than this (60 dB) above that of this fraction of the samples."""
-
-INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)
-"""Floats up to these are integers that were never scaled."""
 
 
 @dataclass(frozen=True)
@@ -119,30 +105,15 @@ def plan_sound(path: str, programme: Sequence[int] = (), wanted: str | None = No
         is_one_recording = wanted is not None or _are_mono_tracks_of_one(candidates)
         codecs = {stream.index: stream.codec_context.name for stream in candidates}
         has_default = [stream.index for stream in candidates if stream.disposition & Disposition.default]
-    found = survey_sound(path, tuple(codecs))
-    require_sound(found)
+    survey = survey_sound(path, tuple(codecs), is_one_recording)
+    found = survey.streams
     used = [index for index, survey in found.items() if survey.is_audible] or [next(iter(found))]
     if not is_one_recording:
         used = [next((index for index in has_default if index in used), used[0])]
     note = ""
     if len(codecs) > 1 and not found[used[0]].is_audible:
         note = f"audio streams {', '.join(map(str, codecs))} are silent"
-    return _planned({index: found[index] for index in used}, codecs, note)
-
-
-def programme_of(container: InputContainer, stream: Stream | None) -> tuple[int, ...]:
-    """Indices of the streams in the first programme that holds a stream; empty if there are no programmes.
-
-    PyAV has programmes only in its description of a file.
-    """
-    if stream is None or container.format.name not in ("mpegts", "wtv"):
-        return ()
-    parts = re.split(r"^\s*Program \d+", str(cast(Any, container).dumps_format()), flags=re.MULTILINE)
-    for part in parts[1:]:
-        indices = tuple(int(index) for index in re.findall(r"Stream #\d+:(\d+)", part.split("No Program")[0]))
-        if stream.index in indices:
-            return indices
-    return ()
+    return _planned(survey, used, codecs, note)
 
 
 def _candidates(streams: Sequence[AudioStream], programme: Sequence[int], wanted: str | None) -> list[AudioStream]:
@@ -177,46 +148,63 @@ def _flags(stream: AudioStream) -> Disposition:
     return stream.disposition & ~Disposition.default if camera_format else stream.disposition
 
 
-def _planned(found: dict[int, StreamSurvey], codecs: dict[int, str], note: str) -> SoundPlan:
-    first = next(iter(found.values()))
-    plans = [_mix_of(survey, codecs[index]) for index, survey in found.items()]
-    powers = [power for _, power, _ in plans]
-    loudness = np.sqrt(np.array(powers) / (max(powers) or 1.0))
-    share = 1 / (loudness.sum() or 1.0)
-    mixes = tuple(
-        ChannelMix(tuple(share * weight for weight in mix.weights or ()), mix.bad_above) for mix, _, _ in plans
-    )
-    if len(plans) == 1:
-        mixes = (plans[0][0],)
-    loudest = max(float(np.diag(survey.covariance_CC).max()) / max(survey.samples, 1) for survey in found.values())
-    mixed = sum(share**2 * power for power in powers)
-    scale = _scale(first, codecs[next(iter(found))])[0] ** 2
+def _planned(survey: SoundSurvey, used: Sequence[int], codecs: dict[int, str], note: str) -> SoundPlan:
+    """The plan for some of the streams, given the codec of each."""
+    found = {index: survey.streams[index] for index in used}
+    scales = [scale_of(stream.magnitudes, codecs[index]) for index, stream in found.items()]
+    plans = [_mix_of(*each) for each in zip(found.values(), scales, strict=True)]
+    shares_S, notes = np.ones(1), [note]
+    power = plans[0].power
+    if len(used) > 1:
+        assert survey.joint
+        places = [list(survey.streams).index(index) for index in used]
+        factors_S = np.array([scale.factor for scale in scales])
+        covariance_SS = survey.joint.covariance_SS[np.ix_(places, places)] * np.outer(factors_S, factors_S)
+        for at, plan in enumerate(plans):
+            covariance_SS[at, at] = plan.power
+        names = [f"{AUDIO_STREAM}{index}" for index in used]
+        shares_S, more = channel_weights(names, covariance_SS, np.ones(len(used)))
+        notes += more
+        power = float(shares_S @ covariance_SS @ shares_S)
+    kept = np.flatnonzero(shares_S).tolist()
+    notes += [plans[at].note for at in kept]
+    loudest = max(plan.loudest for plan in plans)
+    first = found[used[kept[0]]]
     return SoundPlan(
-        tuple(found),
-        mixes,
+        tuple(used[at] for at in kept),
+        tuple(plans[at].mix.times(float(shares_S[at])) for at in kept),
         first.sample_rate_hz,
         len(first.layout),
-        round(10 * math.log10(mixed / (loudest * scale)), 1) if mixed and loudest else 0.0,
-        sum(_scale(survey, codecs[index])[2] for index, survey in found.items()),
-        "; ".join(dict.fromkeys(filter(None, [note, *(said for _, _, said in plans)]))),
+        round(10 * math.log10(power / loudest) + scales[kept[0]].level_change_db, 1) if power and loudest else 0.0,
+        sum(scales[at].bad for at in kept),
+        "; ".join(dict.fromkeys(filter(None, notes))),
     )
 
 
-def _mix_of(survey: StreamSurvey, codec: str) -> tuple[ChannelMix, float, str]:
-    """How the channels of a stream are mixed, the mean square of the result, and a note.
+class _StreamMix(NamedTuple):
+    """How the channels of a stream are mixed, the mean squares of the result and of the loudest, and a note."""
+
+    mix: ChannelMix
+    power: float
+    loudest: float
+    note: str
+
+
+def _mix_of(survey: StreamSurvey, scale: Scale) -> _StreamMix:
+    """How the channels of a stream are mixed.
 
     Raises:
         MediaError: `silent`, if only channels have sound that are not used.
     """
-    scale, bad_above, bad = _scale(survey, codec)
-    covariance_CC = scale**2 * survey.covariance_CC / max(survey.samples, 1)
+    covariance_CC = scale.factor**2 * survey.covariance(scale.bad_above)
     weights_C, notes = channel_weights(survey.layout, covariance_CC, survey.loudest_C)
-    if scale != 1:
-        notes.append(f"scaled by {scale:.3g}")
-    if bad:
-        notes.append(f"{bad} samples are no sound")
+    if scale.factor != 1:
+        notes.append(f"scaled by {scale.factor:.3g}")
+    if scale.bad:
+        notes.append(f"{scale.bad} samples are no sound")
     power = float(weights_C @ covariance_CC @ weights_C)
-    return ChannelMix(tuple((scale * weights_C).tolist()), bad_above), power, ", ".join(notes)
+    mix = ChannelMix(tuple((scale.factor * weights_C).tolist()), scale.bad_above)
+    return _StreamMix(mix, power, float(np.diag(covariance_CC).max()), ", ".join(notes))
 
 
 def channel_weights(
@@ -239,8 +227,8 @@ def channel_weights(
         return np.ones(1), []
     if layout[0].startswith(AMBISONIC):
         return np.eye(len(layout))[0], ["ambisonic: W alone"]
-    known = all(name != "NONE" for name in layout)
-    weights_C = np.array([SPEAKER_WEIGHTS.get(name, SURROUND) if known else 1.0 for name in layout])
+    known = all(name != "NONE" and not name.startswith(AUDIO_STREAM) for name in layout)
+    weights_C = np.array([speaker_weight(name) if known else 1.0 for name in layout])
     audible_C = loudest_C > 0
     notes = [f"{name} left out" for name, weight in zip(layout, weights_C, strict=True) if not weight]
     if not (weights_C * powers_C).any():
@@ -262,37 +250,3 @@ def channel_weights(
 
 def _name(layout: Sequence[str], at: int) -> str:
     return layout[at] if layout[at] != "NONE" else f"c{at}"
-
-
-def _scale(survey: StreamSurvey, codec: str) -> tuple[float, float | None, int]:
-    """Factor that brings samples to full scale, magnitude above which they are bad, and the number of bad ones."""
-    if codec not in PCM_TO_SCAN:
-        return 1.0, None, 0
-    counts = survey.exponents
-    total = int(counts.sum())
-    if not total:
-        return 1.0, (1.0 if survey.not_finite else None), survey.not_finite
-    usual = int(np.searchsorted(np.cumsum(counts), BEYOND_SHARE * total))
-    last = min(usual + BEYOND_DB_BINS, len(counts) - 1)
-    beyond = int(counts[last + 1 :].sum())
-    top = _exponent(_last(counts[: last + 1]))
-    if beyond and _exponent(_last(counts)) <= 2:  # within twice full scale twice over: a bang in a quiet place
-        beyond, last, top = 0, len(counts) - 1, _exponent(_last(counts))
-    bad = survey.not_finite + beyond
-    peak = 2.0**top
-    bad_above = peak if bad else None
-    if codec.startswith("pcm_s32"):
-        return (256.0 if peak <= 2.0**-8 and survey.low_bits and peak > 2.0**-24 else 1.0), None, 0
-    if peak <= 1.0:
-        return 1.0, bad_above, bad
-    integer = next((full for full in INTEGER_SCALES if full / 4 < peak <= full), None)
-    return 1 / (integer or peak), bad_above, bad
-
-
-def _last(counts: np.ndarray) -> int:
-    """The last bin that is not empty."""
-    return int(np.flatnonzero(counts)[-1])
-
-
-def _exponent(bin_: int) -> int:
-    return bin_ + MIN_EXPONENT

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -12,6 +16,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from xmodal_kedro.media.container import declared_duration_s, decode, open_media, packets, prepared_audio
+from xmodal_kedro.media.sample_scale import PCM_TO_SCAN, Magnitudes
 from xmodal_kedro.media.samples import full_scale_samples_of
 from xmodal_kedro.reasons import MediaError
 
@@ -27,11 +32,11 @@ WHOLE_S = 60.0
 AUDIBLE_DBFS = -70.0
 """A channel whose loudest block is below this is silent."""
 
-PCM_TO_SCAN = ("pcm_f16le", "pcm_f24le", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_s32le", "pcm_s32be")
-"""Codecs whose samples may exceed full scale, be no numbers, or fill only a part of their bits. All are read."""
+MAX_MEASURED = 2.0**40
+"""Larger samples are no sound in any unit."""
 
-MIN_EXPONENT, MAX_EXPONENT = -160, 160
-"""Range of the exponents that are counted."""
+MAX_APART_S = 5.0
+"""Streams that are further apart in a file are not compared there."""
 
 
 @dataclass
@@ -41,59 +46,107 @@ class StreamSurvey:
     Attributes:
         layout: channel names, such as FL; `NONE` where no speaker is stated; empty if nothing was decoded.
         sample_rate_hz: of the first frame.
-        covariance_CC: mean products of the channels' samples, full scale 1.0: float64 [channels, channels].
-        loudest_C: mean square of the loudest block of each channel: float64 [channels].
-        samples: number of samples of each channel that were looked at.
-        exponents: number of samples by binary exponent of their magnitude, from `MIN_EXPONENT`.
-        not_finite: number of samples that are no finite numbers.
-        low_bits: whether some sample of 32 bits uses its lowest 8 bits.
+        loudest_C: mean square of the loudest block of each channel, full scale 1.0: float64 [channels].
+        scanned: whether samples may be anything.
+        magnitudes: of all samples, if so.
     """
 
+    scanned: bool = False
     layout: tuple[str, ...] = ()
     sample_rate_hz: int = 0
-    covariance_CC: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     loudest_C: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    samples: int = 0
-    exponents: np.ndarray = field(default_factory=lambda: np.zeros(MAX_EXPONENT - MIN_EXPONENT + 1, np.int64))
-    not_finite: int = 0
-    low_bits: bool = False
+    magnitudes: Magnitudes = field(default_factory=Magnitudes)
+    _products: dict[int, np.ndarray] = field(default_factory=dict)
+    _samples: Counter[int] = field(default_factory=Counter)
 
     @property
     def is_audible(self) -> bool:
         """Whether any channel has sound."""
         return bool((self.loudest_C > 10 ** (AUDIBLE_DBFS / 10)).any())
 
-    def add(self, frame: AudioFrame) -> None:
-        """Add a decoded frame. Frames of another layout than the first are left out."""
-        if not frame.samples:
-            return
+    def add(self, frame: AudioFrame) -> np.ndarray:
+        """Add a decoded frame. Frames of another layout than the first are left out.
+
+        Returns:
+            Its samples, full scale 1.0, without those that are no numbers: float64 [channels, samples]
+        """
         layout = tuple(channel.name for channel in frame.layout.channels)
         if not self.layout:
             self.layout, self.sample_rate_hz = layout, frame.sample_rate
-            self.covariance_CC = np.zeros((len(layout), len(layout)))
             self.loudest_C = np.zeros(len(layout))
-        if layout != self.layout:
-            return
+        if layout != self.layout or not frame.samples:
+            return np.zeros((1, frame.samples))
         audio_CT = full_scale_samples_of(frame)
-        if frame.format.name in ("flt", "fltp", "dbl", "dblp", "s32", "s32p"):
-            self._count_exponents(audio_CT)
-            if frame.format.name.startswith("s32"):
-                self.low_bits |= bool((np.rint(audio_CT * 2.0**31).astype(np.int64) & 0xFF).any())
-        audio_CT = np.where(np.abs(audio_CT) < 2.0**40, audio_CT, 0.0)
+        peak = 0
+        if self.scanned:
+            self.magnitudes.add(audio_CT)
+            audio_CT = np.where(np.abs(audio_CT) < MAX_MEASURED, audio_CT, 0.0)
+            peak = math.frexp(np.abs(audio_CT).max())[1]
         products_CC = audio_CT @ audio_CT.T
-        self.covariance_CC += products_CC
-        self.samples += frame.samples
+        self._products[peak] = self._products.get(peak, 0.0) + products_CC
+        self._samples[peak] += frame.samples
         self.loudest_C = np.maximum(self.loudest_C, np.diag(products_CC) / frame.samples)
+        return audio_CT
 
-    def _count_exponents(self, audio_CT: np.ndarray) -> None:
-        finite = np.isfinite(audio_CT)
-        self.not_finite += int(audio_CT.size - np.count_nonzero(finite))
-        exponents = np.frexp(audio_CT[finite & (audio_CT != 0)])[1]
-        counted = np.clip(exponents, MIN_EXPONENT, MAX_EXPONENT) - MIN_EXPONENT
-        self.exponents += np.bincount(counted, minlength=len(self.exponents))
+    def covariance(self, up_to: float | None) -> np.ndarray:
+        """Mean products of the channels' samples in frames without larger ones: float64 [channels, channels].
+
+        Args:
+            up_to: a magnitude; None for all frames.
+        """
+        counted = [peak for peak in self._products if up_to is None or 2.0 ** (peak - 1) <= up_to]
+        total_CC = sum((self._products[peak] for peak in counted), np.zeros((len(self.layout),) * 2))
+        return np.asarray(total_CC / max(sum(self._samples[peak] for peak in counted), 1))
 
 
-def survey_sound(path: str, indices: tuple[int, ...]) -> dict[int, StreamSurvey]:
+class JointSurvey:
+    """How alike streams are that are decoded side by side, as the channels of one recorder may be streams each.
+
+    Attributes:
+        covariance_SS: mean products of the means of their channels: float64 [streams, streams].
+    """
+
+    def __init__(self, indices: Sequence[int]) -> None:
+        self.covariance_SS = np.zeros((len(indices), len(indices)))
+        self._samples = 0
+        self._waiting: dict[int, list[np.ndarray]] = {index: [] for index in indices}
+
+    def add(self, index: int, audio_T: np.ndarray, rate_hz: int) -> None:
+        """Add samples of a stream: float64 [samples]."""
+        self._waiting[index].append(audio_T)
+        counts = [sum(map(len, parts)) for parts in self._waiting.values()]
+        if min(counts) >= rate_hz / 10:
+            heads = [np.concatenate(parts) for parts in self._waiting.values()]
+            audio_ST = np.stack([head[: min(counts)] for head in heads])
+            self._waiting = {index: [head[min(counts) :]] for index, head in zip(self._waiting, heads, strict=True)}
+            self._samples += min(counts)
+            self.covariance_SS += (audio_ST @ audio_ST.T - min(counts) * self.covariance_SS) / self._samples
+        elif max(counts) > MAX_APART_S * rate_hz:
+            self.forget()
+
+    def forget(self) -> None:
+        """Drop what waits for other streams."""
+        self._waiting = {index: [] for index in self._waiting}
+
+
+class SoundSurvey(NamedTuple):
+    """What was found in some audio streams of a file.
+
+    Attributes:
+        streams: by their indices.
+        joint: of those that are to be added; its streams are in the same order.
+    """
+
+    streams: dict[int, StreamSurvey]
+    joint: JointSurvey | None
+
+    @property
+    def is_audible(self) -> bool:
+        """Whether any stream has sound."""
+        return any(survey.is_audible for survey in self.streams.values())
+
+
+def survey_sound(path: str, indices: tuple[int, ...], together: bool = False) -> SoundSurvey:
     """Decode parts of audio streams and measure their channels.
 
     A file of up to `WHOLE_S`, one whose codec may hold samples beyond full scale, and one without any sound in the
@@ -102,55 +155,57 @@ def survey_sound(path: str, indices: tuple[int, ...]) -> dict[int, StreamSurvey]
     Args:
         path: a local path or an fsspec URL.
         indices: indices of the streams.
+        together: whether they are to be compared with each other.
 
     Raises:
-        MediaError: if the file cannot be opened.
+        MediaError: if the file cannot be opened; `corrupt`, if nothing could be decoded.
     """
     with open_media(path, glance=True) as container:
-        scan = any(container.streams[index].codec_context.name in PCM_TO_SCAN for index in indices)
+        scanned = {index: container.streams[index].codec_context.name in PCM_TO_SCAN for index in indices}
         lasts_s = declared_duration_s(container)
-    found = _survey(path, indices, np.inf if scan or lasts_s <= WHOLE_S else FIRST_S, lasts_s)
-    if not any(survey.is_audible for survey in found.values()) and not scan and lasts_s > WHOLE_S:
-        return _survey(path, indices, np.inf, lasts_s)
-    return found
+
+    def look(until_s: float) -> SoundSurvey:
+        found = {index: StreamSurvey(scanned[index]) for index in indices}
+        survey = SoundSurvey(found, JointSurvey(indices) if together and len(indices) > 1 else None)
+        _survey(path, survey, until_s, lasts_s)
+        return survey
+
+    whole = any(scanned.values()) or lasts_s <= WHOLE_S
+    survey = look(math.inf if whole else FIRST_S)
+    if not survey.is_audible and not whole:
+        survey = look(math.inf)
+    if not any(stream.layout for stream in survey.streams.values()):
+        raise MediaError("corrupt", "no sound could be decoded")
+    return survey
 
 
-def _survey(path: str, indices: tuple[int, ...], until_s: float, lasts_s: float) -> dict[int, StreamSurvey]:
-    found = {index: StreamSurvey() for index in indices}
+def _survey(path: str, survey: SoundSurvey, until_s: float, lasts_s: float) -> None:
     with open_media(path, glance=True) as container:
-        streams = {index: prepared_audio(container, index) for index in indices}
-        _decode_on(container, streams, found, until_s)
-        if np.isfinite(until_s):
+        streams = {index: prepared_audio(container, index) for index in survey.streams}
+        _decode_on(container, streams, survey, until_s)
+        if math.isfinite(until_s):
             for place in range(1, PLACES + 1):
                 try:
                     container.seek(round(av.time_base * lasts_s * place / (PLACES + 1)))
                 except FFmpegError:  # a format without an index
                     break
-                _decode_on(container, streams, found, PLACE_S)
-    return found
+                _decode_on(container, streams, survey, PLACE_S)
 
 
-def _decode_on(
-    container: InputContainer, streams: dict[int, AudioStream], found: dict[int, StreamSurvey], for_s: float
-) -> None:
+def _decode_on(container: InputContainer, streams: dict[int, AudioStream], survey: SoundSurvey, for_s: float) -> None:
     """Decode from where the file is read next until each stream has given so many seconds."""
     decoded_s = dict.fromkeys(streams, 0.0)
     for packet in packets(container, *streams.values()):
-        for frame in decode(streams[packet.stream_index], packet):
+        index = packet.stream_index
+        for frame in decode(streams[index], packet):
             if frame.sample_rate:
-                found[packet.stream_index].add(frame)
-                decoded_s[packet.stream_index] += frame.samples / frame.sample_rate
+                audio_CT = survey.streams[index].add(frame)
+                decoded_s[index] += frame.samples / frame.sample_rate
+                if survey.joint:
+                    survey.joint.add(index, audio_CT.mean(axis=0), frame.sample_rate)
         if min(decoded_s.values()) >= for_s or max(decoded_s.values()) >= for_s + FIRST_S:
             break
     for stream in streams.values():
         stream.codec_context.flush_buffers()
-
-
-def require_sound(found: dict[int, StreamSurvey]) -> None:
-    """Check that something could be decoded.
-
-    Raises:
-        MediaError: `corrupt`, if not.
-    """
-    if not any(survey.layout for survey in found.values()):
-        raise MediaError("corrupt", "no sound could be decoded")
+    if survey.joint:
+        survey.joint.forget()

@@ -11,7 +11,8 @@ from av.video.stream import VideoStream
 from xmodal_kedro.media.container import decode, open_media, packets, prepared_audio, prepared_video
 from xmodal_kedro.media.frames import Turn
 from xmodal_kedro.media.lengths import length_of
-from xmodal_kedro.media.sound_plan import SoundPlan, plan_sound, programme_of
+from xmodal_kedro.media.programmes import programme_of
+from xmodal_kedro.media.sound_plan import SoundPlan, plan_sound
 from xmodal_kedro.media.video_stream import choose_video
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import MediaError

@@ -12,6 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.container import MAX_PIXELS, open_media, packets
+from xmodal_kedro.media.programmes import holding, programmes_of
 from xmodal_kedro.reasons import MediaError
 
 BESIDE_THE_PICTURE = Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
@@ -57,12 +58,19 @@ def choose_video(path: str, container: InputContainer, index: int | None = None)
     decodable = [stream for stream in streams if cast(object, stream.codec_context) is not None]
     if not decodable:
         raise MediaError("unknown_codec", f"no decoder for its {streams[0].type} stream")
-    pictures = _moving(path, decodable) if len(decodable) > 1 else decodable
+    heard = _with_sound(container, decodable) if len(decodable) > 1 else decodable
+    pictures = _moving(path, heard) if len(heard) > 1 else heard
     chosen = next((stream for stream in pictures if stream.disposition & Disposition.default), pictures[0])
     context = chosen.codec_context
     context.thread_count = 1
     context.options = {"max_pixels": str(max(MAX_PIXELS, chosen.width * chosen.height))}
     return chosen
+
+
+def _with_sound(container: InputContainer, streams: Sequence[VideoStream]) -> Sequence[VideoStream]:
+    """Those that are in a programme with sound; all if none is."""
+    indices = {index for each in holding(programmes_of(container), container.streams.audio) for index in each}
+    return [stream for stream in streams if stream.index in indices] or streams
 
 
 def _moving(path: str, streams: Sequence[VideoStream]) -> Sequence[VideoStream]:

@@ -1,0 +1,133 @@
+"""Offsets of timestamps from the number of samples: which are late, wrong or exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Extreme = Callable[[NDArray[np.float64]], np.float64]
+
+LATE_S = 1.0
+"""A stamp is late by the time that its packet waited. Among the stamps of so much audio, one is taken to be on time:
+lateness that lasts longer is a change."""
+
+EARLY_S = 0.05
+"""Half of a window of audio in which stamps that the other ones outnumber are wrong."""
+
+FIRST_S = 4.0
+"""The earliest of late stamps is looked for in so much audio."""
+
+MIN_RATE = 0.005
+"""Stamps that run slower than the audio by more than this seem early after the start."""
+
+WRONG_S = 0.25
+"""A stamp that differs from the ones around it by more is wrong rather than late."""
+
+STALL_S, STALL_RATE = 2.0, 0.1
+"""Stamps that advance by less than this rate over so much audio stand still: they say nothing."""
+
+ABRUPT_S = 0.1
+"""A repetition is a change back by more than this at one packet. Smaller and slower ones are drift."""
+
+ALIKE_S, EXACT_S = 0.025, 0.002
+"""Stamps that differ by less than the first are no sign of lateness, and drift waits until it is as large. A smaller
+step is a gap if the stamps around it vary by less than the second: those of some phones go to and fro."""
+
+
+@dataclass
+class Stamps:
+    """Stamps under examination: their place in decoded audio, their offset from it, and the packets' durations."""
+
+    at_s: NDArray[np.float64]
+    offset_s: NDArray[np.float64]
+    duration_s: NDArray[np.float64]
+
+
+def stalled(stamps: Stamps) -> NDArray[np.bool_]:
+    """Which stamps stand still: bool [stamps]."""
+    times_s = stamps.at_s + stamps.offset_s
+    stalled = np.zeros(len(times_s), bool)
+    steps_s = np.diff(times_s)
+    last = np.minimum(np.searchsorted(stamps.at_s, stamps.at_s + STALL_S), len(times_s) - 1)
+    for first, end in enumerate(last):
+        audio_s = stamps.at_s[end] - stamps.at_s[first]
+        advance_s = times_s[end] - times_s[first]
+        if audio_s >= STALL_S / 2 and advance_s < STALL_RATE * audio_s and steps_s[first:end].min() > -ALIKE_S:
+            stalled[first : end + 1] = True
+    return stalled
+
+
+def without_outliers(stamps: Stamps) -> NDArray[np.float64]:
+    """Offsets without single wrong stamps, and without stamps that are late for less than `LATE_S`: [stamps].
+
+    A median removes the former, a morphological opening the latter. Both leave steps where they are: see Serra, Image
+    Analysis and Mathematical Morphology (1982).
+    """
+    at_s, offset_s = stamps.at_s, stamps.offset_s
+    usual_s = float(np.median(stamps.duration_s))
+    calm_s = _median(offset_s, int(EARLY_S / usual_s) if usual_s else 2)
+    steady_s = _behind(np.max, at_s, _ahead(np.min, at_s, calm_s))
+    if not _is_end_level(at_s, offset_s, stamps.duration_s[-1]):
+        first = int(np.searchsorted(at_s, at_s[-1] + stamps.duration_s[-1] - LATE_S))
+        steady_s[first:] = steady_s[max(first - 1, 0)]
+    return steady_s
+
+
+def first_offset_s(stamps: Stamps, steady_s: NDArray[np.float64]) -> float:
+    """Offset at the start: that of the first stamp if it agrees with the others, else of the earliest one near them."""
+    if abs(stamps.offset_s[0] - steady_s[0]) <= ALIKE_S and np.ptp(stamps.offset_s) <= 2 * ALIKE_S:
+        return float(stamps.offset_s[0])
+    since_s = stamps.at_s - stamps.at_s[0]
+    rate = (steady_s[-1] - steady_s[0]) / since_s[-1] if since_s[-1] > FIRST_S else 0.0
+    offset_s = stamps.offset_s - since_s * min(rate + MIN_RATE, 0.0)
+    near = (np.abs(offset_s - steady_s[0]) <= WRONG_S) & (since_s < FIRST_S)
+    return float(offset_s[near].min(initial=steady_s[0]))
+
+
+def lateness(stamps: Stamps, steady_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Max distance of the stamps from the steady offset within `LATE_S` before and after, seconds: [stamps]."""
+    distance_s = np.minimum(np.abs(stamps.offset_s - steady_s), LATE_S)
+    usual_s = _median(distance_s, 2)  # not that of single wrong stamps
+    return np.maximum(_ahead(np.max, stamps.at_s, usual_s), _behind(np.max, stamps.at_s, usual_s))
+
+
+def are_exact(stamps: Stamps, steady_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether the stamps within `LATE_S` before and after each agree with the steady offset exactly: [stamps]."""
+    distance_s = np.abs(stamps.offset_s - steady_s)
+    return (_ahead(np.max, stamps.at_s, distance_s) < EXACT_S) & (_behind(np.max, stamps.at_s, distance_s) < EXACT_S)
+
+
+def _is_end_level(at_s: NDArray[np.float64], offset_s: NDArray[np.float64], duration_s: float) -> bool:
+    """Whether the stamps of the last `LATE_S` show whether they are late.
+
+    Lateness ends with a stamp that is on time, which may come only after the end. So stamps after a step count if they
+    agree with each other, and are not a single short frame.
+    """
+    steps = np.flatnonzero(np.abs(np.diff(offset_s)) > ALIKE_S) + 1
+    late = steps[at_s[steps] > at_s[-1] + duration_s - LATE_S]
+    if not len(late):
+        return True
+    lasts_s = at_s[-1] + duration_s - at_s[late[0]]
+    return bool(np.ptp(offset_s[late[0] :]) <= ALIKE_S and lasts_s >= ABRUPT_S)
+
+
+def _median(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
+    """Median over at most two values on each side: [values]."""
+    half = min(half, 2, (len(values) - 1) // 2)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, half, "reflect"), 2 * half + 1)
+    return np.asarray(np.median(windows, axis=1), np.float64)
+
+
+def _ahead(extreme: Extreme, at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Min or max of the values from each time to less than `LATE_S` after it: [values]."""
+    ends = np.searchsorted(at_s, at_s + LATE_S - 1e-9)
+    return np.array([extreme(values[first : max(end, first + 1)]) for first, end in enumerate(ends)])
+
+
+def _behind(extreme: Extreme, at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Min or max of the values from less than `LATE_S` before each time to it: [values]."""
+    firsts = np.searchsorted(at_s, at_s - LATE_S + 1e-9)
+    return np.array([extreme(values[min(first, at) : at + 1]) for at, first in enumerate(firsts)])

@@ -90,4 +90,4 @@ def test_of_a_world_that_version_0_1_stored_only_what_other_rules_concern_is_mad
     # Sources are probed and clipped by other rules since, which concerns what is made of the clips.
     assert made["videos"][0] == 0
     for recipe in ("probe", "clip"):
-        assert re.search(rf"stored shards are made again: .*{recipe} 1\b.*{recipe} 2", log), log
+        assert re.search(rf"stored shards are made again: .*{recipe} 1\b.*{recipe} [^1]", log), log

@@ -31,7 +31,7 @@ MAX_ORPHAN_S = 0.2
 """Max time that a worker outlives a killed driver, seconds: its writes could collide with those of the next run."""
 MAX_GROWTH_BYTES = int(4e9)
 """Max memory that a worker gains after its first job; loky replaces one that gains more. Its own limit of 300 MB is
-less than PyTorch takes: a worker that loads it would be thrown away, with all that it has loaded, and with a warning."""
+less than PyTorch takes: a worker that loads it would be thrown away with all that it has loaded, and a warning."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,12 @@ def data(small_run: Project) -> Path:
     return small_run.folder / "data" / "sample"
 
 
+@pytest.fixture(scope="module")
+def untracked(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project without a run, for what has nothing to do with tracking."""
+    return Project(tmp_path_factory.mktemp("untracked") / "project", SMALL_WORLD).track_nothing()
+
+
 @pytest.fixture
 def first_log(small_run: Project) -> str:
     return (small_run.folder / "first_run.log").read_text()
@@ -87,7 +93,7 @@ def remux(source: Path, target: Path) -> None:
 
 
 def test_no_recording_is_on_both_sides_of_the_split_though_it_is_in_two_files(
-    small_run: Project, data: Path, tmp_path: Path
+    untracked: Project, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(data / "01_raw", out / "01_raw")
@@ -96,7 +102,7 @@ def test_no_recording_is_on_both_sides_of_the_split_though_it_is_in_two_files(
     copy_of = {str(name): str(name.with_name(f"copy_of_{name.stem}.mkv")) for name in originals}
     for name, copy in copy_of.items():
         remux(folder / name, folder / copy)
-    done = small_run.run(
+    done = untracked.run(
         *SAMPLE_RUN,
         "--pipelines=ingest,clip,visual_label,audio_label,merge_labels",
         f"--params=data_root={out},merge_labels.validation_fraction=0.5",
@@ -162,7 +168,7 @@ def test_one_pipeline_runs_alone_and_another_model_lies_beside_the_first(small_r
     assert {name: modified(data)[name] for name in before} == before
 
 
-def test_a_second_run_makes_no_shard_anew(small_run: Project, data: Path) -> None:
+def test_a_second_run_makes_no_shard_anew(untracked: Project, data: Path) -> None:
     shards = (
         "02_intermediate/probes",
         "03_primary/clips",
@@ -178,19 +184,21 @@ def test_a_second_run_makes_no_shard_anew(small_run: Project, data: Path) -> Non
     empty = {*shards[3:5], "05_model_input/target_counts"}  # other teachers, other rules
     before = {shard: modified(data / shard) for shard in shards}
     assert all(found for shard, found in before.items() if shard not in empty)
-    done = small_run.run(*SAMPLE_RUN, "--to-nodes=merge_labels.merge_shards")
+    done = untracked.run(*SAMPLE_RUN, "--to-nodes=merge_labels.merge_shards", f"--params=data_root={data}")
     assert done.returncode == 0, done.stderr
     assert {shard: modified(data / shard) for shard in shards} == before
     assert done.stdout.count(" 0 shards written") == len(shards) - len(empty)  # which are not worth a line
 
 
-def test_a_run_killed_in_clip_resumes_without_redoing_finished_shards(small_run: Project, tmp_path: Path) -> None:
-    videos = small_run.folder / "data/sample/01_raw/videos"
+def test_a_run_killed_in_clip_resumes_without_redoing_finished_shards(
+    untracked: Project, data: Path, tmp_path: Path
+) -> None:
+    videos = data / "01_raw" / "videos"
     # Every video gets a shard of its own.
     params = f"data_root={tmp_path / 'out'},source={videos},clip.shard_mb=0.001"
     command = ["kedro", "run", "--env", "onnx", "--pipelines=ingest,clip", f"--params={params}"]
     folder = tmp_path / "out" / "03_primary" / "clips"
-    with small_run.popen(*command) as process:
+    with untracked.popen(*command) as process:
         deadline = time.monotonic() + 120
         while len(list(folder.glob("*.parquet"))) < 2 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -198,7 +206,7 @@ def test_a_run_killed_in_clip_resumes_without_redoing_finished_shards(small_run:
         process.communicate()
     finished = modified(folder)
     assert finished
-    done = small_run.run(*command)
+    done = untracked.run(*command)
     assert done.returncode == 0, done.stderr
     resumed = modified(folder)
     assert finished.keys() < resumed.keys()

@@ -208,7 +208,14 @@ class AudioClock:
         steps_s = np.diff(offset_s, prepend=offset_s[0])
         leaps_s = np.cumsum(np.where(steps_s > GAP_SHARE * stamps.duration_s, steps_s, 0.0))
         is_exact = are_exact(stamps, offset_s)
-        for index in indices.tolist():
+        allowed_s = max(self._tolerance_s, ALIKE_S) + lateness_s
+        index = -1
+        while True:
+            changes_s = offset_s - self._offset_s
+            may_count = (np.abs(changes_s) > allowed_s) | (is_exact & (changes_s > self._tolerance_s))
+            index = next(iter(indices[(indices > index) & may_count[indices]].tolist()), -1)
+            if index < 0:
+                return
             time_s, now_s = float(at_s[index]), float(offset_s[index])
             change_s = now_s - self._offset_s
             if change_s > 0:
@@ -217,7 +224,7 @@ class AudioClock:
                 before = max(index - SHIFTED, 0)  # the removal of outliers may have moved the step
                 is_abrupt = bool(-change_s > ABRUPT_S and steps_s[before : index + 1].min() < change_s / 2)
             is_lost = is_exact[index] and is_abrupt and change_s > self._tolerance_s
-            if not is_lost and abs(change_s) <= max(self._tolerance_s, ALIKE_S) + lateness_s[index]:
+            if not is_lost and abs(change_s) <= allowed_s[index]:
                 continue
             if self._may_edit(change_s, is_abrupt, time_s):
                 self._edits.append(Edit(time_s, change_s, not is_abrupt))

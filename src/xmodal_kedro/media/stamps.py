@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-Extreme = Callable[[NDArray[np.float64]], np.float64]
 
 LATE_S = 1.0
 """A stamp is late by the time that its packet waited. Among the stamps of so much audio, one is taken to be on time:
@@ -48,16 +45,15 @@ class Stamps:
 
 def stalled(stamps: Stamps) -> NDArray[np.bool_]:
     """Which stamps stand still: bool [stamps]."""
-    times_s = stamps.at_s + stamps.offset_s
-    stalled = np.zeros(len(times_s), bool)
-    steps_s = np.diff(times_s)
-    last = np.minimum(np.searchsorted(stamps.at_s, stamps.at_s + STALL_S), len(times_s) - 1)
-    for first, end in enumerate(last):
-        audio_s = stamps.at_s[end] - stamps.at_s[first]
-        advance_s = times_s[end] - times_s[first]
-        if audio_s >= STALL_S / 2 and advance_s < STALL_RATE * audio_s and steps_s[first:end].min() > -ALIKE_S:
-            stalled[first : end + 1] = True
-    return stalled
+    times_s, places = stamps.at_s + stamps.offset_s, np.arange(len(stamps.at_s))
+    last = np.minimum(np.searchsorted(stamps.at_s, stamps.at_s + STALL_S), len(places) - 1)
+    audio_s, advance_s = stamps.at_s[last] - stamps.at_s, times_s[last] - times_s
+    slow = np.flatnonzero((audio_s >= STALL_S / 2) & (advance_s < STALL_RATE * audio_s))
+    goes_on = _within(np.minimum, np.diff(times_s), slow, last[slow]) > -ALIKE_S
+    found = np.zeros(len(places), bool)
+    for first in slow[goes_on].tolist():
+        found[first : last[first] + 1] = True
+    return found
 
 
 def without_outliers(stamps: Stamps) -> NDArray[np.float64]:
@@ -69,7 +65,7 @@ def without_outliers(stamps: Stamps) -> NDArray[np.float64]:
     at_s, offset_s = stamps.at_s, stamps.offset_s
     usual_s = float(np.median(stamps.duration_s))
     calm_s = _median(offset_s, int(EARLY_S / usual_s) if usual_s else 2)
-    steady_s = _behind(np.max, at_s, _ahead(np.min, at_s, calm_s))
+    steady_s = _behind(np.maximum, at_s, _ahead(np.minimum, at_s, calm_s))
     if not _is_end_level(at_s, offset_s, stamps.duration_s[-1]):
         first = int(np.searchsorted(at_s, at_s[-1] + stamps.duration_s[-1] - LATE_S))
         steady_s[first:] = steady_s[max(first - 1, 0)]
@@ -91,13 +87,15 @@ def lateness(stamps: Stamps, steady_s: NDArray[np.float64]) -> NDArray[np.float6
     """Max distance of the stamps from the steady offset within `LATE_S` before and after, seconds: [stamps]."""
     distance_s = np.minimum(np.abs(stamps.offset_s - steady_s), LATE_S)
     usual_s = _median(distance_s, 2)  # not that of single wrong stamps
-    return np.maximum(_ahead(np.max, stamps.at_s, usual_s), _behind(np.max, stamps.at_s, usual_s))
+    return np.maximum(_ahead(np.maximum, stamps.at_s, usual_s), _behind(np.maximum, stamps.at_s, usual_s))
 
 
 def are_exact(stamps: Stamps, steady_s: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether the stamps within `LATE_S` before and after each agree with the steady offset exactly: [stamps]."""
     distance_s = np.abs(stamps.offset_s - steady_s)
-    return (_ahead(np.max, stamps.at_s, distance_s) < EXACT_S) & (_behind(np.max, stamps.at_s, distance_s) < EXACT_S)
+    return (_ahead(np.maximum, stamps.at_s, distance_s) < EXACT_S) & (
+        _behind(np.maximum, stamps.at_s, distance_s) < EXACT_S
+    )
 
 
 def _is_end_level(at_s: NDArray[np.float64], offset_s: NDArray[np.float64], duration_s: float) -> bool:
@@ -121,13 +119,28 @@ def _median(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
     return np.asarray(np.median(windows, axis=1), np.float64)
 
 
-def _ahead(extreme: Extreme, at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ahead(extreme: np.ufunc, at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Min or max of the values from each time to less than `LATE_S` after it: [values]."""
-    ends = np.searchsorted(at_s, at_s + LATE_S - 1e-9)
-    return np.array([extreme(values[first : max(end, first + 1)]) for first, end in enumerate(ends)])
+    places = np.arange(len(at_s))
+    return _within(extreme, values, places, np.maximum(np.searchsorted(at_s, at_s + LATE_S - 1e-9), places + 1))
 
 
-def _behind(extreme: Extreme, at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _behind(extreme: np.ufunc, at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Min or max of the values from less than `LATE_S` before each time to it: [values]."""
-    firsts = np.searchsorted(at_s, at_s - LATE_S + 1e-9)
-    return np.array([extreme(values[min(first, at) : at + 1]) for at, first in enumerate(firsts)])
+    places = np.arange(len(at_s))
+    return _within(extreme, values, np.minimum(np.searchsorted(at_s, at_s - LATE_S + 1e-9), places), places + 1)
+
+
+def _within(
+    extreme: np.ufunc, values: NDArray[np.float64], firsts: NDArray[np.intp], ends: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Min or max of the values from each first to before its end, which is later: [firsts].
+
+    A sparse table: two overlapping windows, of a power of two each, cover any other one.
+    """
+    lengths, found, of_width, width = ends - firsts, np.empty(len(firsts)), values, 1
+    while width <= lengths.max(initial=0):
+        fits = (lengths >= width) & (lengths < 2 * width)
+        found[fits] = extreme(of_width[firsts[fits]], of_width[ends[fits] - width])
+        of_width, width = extreme(of_width[:-width], of_width[width:]), 2 * width
+    return found

@@ -2,8 +2,8 @@
 
 python benchmarks/against.py COMMIT [--videos FOLDER] [--evaluated DATA_ROOT] [--world] [--rounds N]
 
-Each figure is processor time, the median of the rounds. `clip` and `probe` count the work alone, the others a whole
-command with its imports. `--world` makes the sample world with both commits first, which takes minutes.
+Each figure is processor time, the median of the rounds. Clips and probes count the work alone, the others a
+whole command with its imports. `--world` makes the sample world with both commits first, which takes minutes.
 """
 
 from __future__ import annotations
@@ -28,19 +28,27 @@ PROJECT = Path(__file__).resolve().parents[1]
 CLIP = """
 import sys, time
 from pathlib import Path
+from xmodal_kedro.media.streams import probe_file
+from xmodal_kedro.params import ClipParams, IngestParams
 try:
+    from xmodal_kedro.media.clip_rows import StreamUse
     from xmodal_kedro.media.clipper import clip_file
-except ImportError:  # version 0.1
+except ImportError:  # version 0.1, which needs no row of `videos`
     from xmodal_kedro.media.clips import clip_file
-from xmodal_kedro.params import ClipParams
-spent = time.process_time()
+    StreamUse = None
+spent = {"probe": 0.0, "clip": 0.0}
 for path in sorted(Path(sys.argv[1]).rglob("*.*")):
     try:
-        for _ in clip_file(str(path), path.name, ClipParams()):
+        start = time.process_time()
+        row = next(probe_file(str(path), IngestParams()))
+        spent["probe"] += time.process_time() - start
+        start = time.process_time()
+        for _ in clip_file(str(path), path.name, ClipParams(), *([StreamUse.of(row)] if StreamUse else [])):
             pass
+        spent["clip"] += time.process_time() - start
     except Exception:
-        pass  # the same files are refused by both
-print(time.process_time() - spent)
+        pass  # a file that cannot be used, or that is too short for a clip
+print(spent[sys.argv[2]])
 """
 PROBE = """
 import sys, time
@@ -111,7 +119,8 @@ def waits(arguments: argparse.Namespace, folder: Path) -> list[Wait]:
     """What is measured with these options."""
     found = [Wait("a refused command (--params nope=1)", command_seconds("run", "--env=sample", "--params=nope=1"))]
     if arguments.videos:
-        found.append(Wait("clip, in one process", printed_seconds(CLIP, str(arguments.videos.resolve()))))
+        folder_of = str(arguments.videos.resolve())
+        found += [Wait(f"{step}, in one process", printed_seconds(CLIP, folder_of, step)) for step in ("probe", "clip")]
     if arguments.evaluated:
         for name, vectors in stored_embeddings(arguments.evaluated, folder).items():
             found.append(Wait(f"probes of {name} on ESC-50", printed_seconds(PROBE, vectors)))

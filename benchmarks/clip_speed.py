@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -19,12 +20,15 @@ import av
 from machine import cpu_s, describe_machine, table
 from ways_to_clip import Way, audio_only, other_ways
 
+from xmodal_kedro.media.clip_rows import StreamUse
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.media.sandbox.isolation import isolated
-from xmodal_kedro.params import ClipParams
+from xmodal_kedro.media.streams import probe_file
+from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.reasons import MediaError
 
 IN_PROCESS = "this project"
+PROBING = "this project, probing before that"
 IN_PRODUCTION = "this project, worker and its decoder process"
 YARDSTICK = "PyAV, every frame"
 PARAMS = ClipParams()
@@ -46,15 +50,28 @@ class Sample:
     spent_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
+@cache
+def use_of(path: Path) -> StreamUse:
+    """The streams to use, which probing has found before a file is clipped."""
+    return StreamUse.of(next(probe_file(str(path), IngestParams())))
+
+
+def probe(path: Path) -> None:
+    """This project's probing, which decides what is clipped."""
+    for _ in probe_file(str(path), IngestParams()):
+        pass
+
+
 def clip_in_process(path: Path) -> None:
     """This project's clipper, called directly."""
-    for _ in clip_file(str(path), path.name, PARAMS):
+    for _ in clip_file(str(path), path.name, PARAMS, use_of(path)):
         pass
 
 
 def clip_in_production(path: Path) -> None:
     """The clipper as in a run: in the worker's decoder process, which sends the clips to the worker."""
-    for _ in isolated(clip_file, str(path), path.name, PARAMS, timeout_s=PARAMS.limit_s(path.stat().st_size)):
+    limit_s = PARAMS.limit_s(path.stat().st_size)
+    for _ in isolated(clip_file, str(path), path.name, PARAMS, use_of(path), timeout_s=limit_s):
         pass
 
 
@@ -150,7 +167,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args(arguments)
-    ways: dict[str, Way] = {IN_PROCESS: clip_in_process, IN_PRODUCTION: clip_in_production, **other_ways()}
+    own: dict[str, Way] = {IN_PROCESS: clip_in_process, PROBING: probe, IN_PRODUCTION: clip_in_production}
+    ways: dict[str, Way] = {**own, **other_ways()}
     samples, left_out = choose(options.folder, ways)
     if not samples:
         parser.error(f"no file in {options.folder} can be compared: {left_out}")

@@ -35,6 +35,7 @@ from xmodal_kedro.params import AudioTeacherCard, MergeParams, VisualTeacherCard
 from xmodal_kedro.pipelines.audio_label.nodes import list_audio_classes
 from xmodal_kedro.pipelines.merge_labels.pipeline import create_pipeline
 from xmodal_kedro.pipelines.visual_label.nodes import list_visual_classes
+from xmodal_kedro.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).parents[1] / "conf"
 SIZES = "150000,1500000,15000000"
@@ -61,7 +62,8 @@ times."""
 
 def catalog_entries(folder: Path, workers: int) -> dict[str, Any]:
     """The datasets of merging in the catalog of `conf/base`, in another folder and with `workers` workers."""
-    config = OmegaConfigLoader(str(CONF), base_env="base", default_run_env="base", runtime_params={"data_root": folder})
+    usual: dict[str, Any] = {**CONFIG_LOADER_ARGS, "default_run_env": "base"}
+    config = OmegaConfigLoader(str(CONF), runtime_params={"data_root": folder}, **usual)
     used = create_pipeline().to_nodes(LAST_NODE).datasets()
     entries = {name: entry for name, entry in config["catalog"].items() if name in used}
     for entry in entries.values():

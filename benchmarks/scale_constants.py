@@ -222,7 +222,5 @@ def shipped_clip_params(env: str = "paper") -> ClipParams:
 
 def loader(env: str, places: dict[str, str]) -> OmegaConfigLoader:
     """The configuration that a run in an env has."""
-    strategy: Any = CONFIG_LOADER_ARGS["merge_strategy"]
-    return OmegaConfigLoader(
-        str(CONF), base_env="base", default_run_env=env, merge_strategy=strategy, runtime_params=places
-    )
+    usual: dict[str, Any] = dict(CONFIG_LOADER_ARGS)
+    return OmegaConfigLoader(str(CONF), env=env, runtime_params=places, **usual)

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -24,30 +23,38 @@ import pandas as pd
 from machine import describe_machine, table
 
 PROJECT = Path(__file__).resolve().parents[1]
+KEDRO = str(Path(sys.executable).with_name("kedro"))
+
+Measure = Callable[[Path], float]
+"""Takes the folder of a checkout, and returns processor seconds."""
 
 CLIP = """
 import sys, time
 from pathlib import Path
 from xmodal_kedro.media.streams import probe_file
 from xmodal_kedro.params import ClipParams, IngestParams
+from xmodal_kedro.reasons import MediaError
 try:
     from xmodal_kedro.media.clip_rows import StreamUse
     from xmodal_kedro.media.clipper import clip_file
 except ImportError:  # version 0.1, which needs no row of `videos`
     from xmodal_kedro.media.clips import clip_file
     StreamUse = None
-spent = {"probe": 0.0, "clip": 0.0}
+spent, clips, files = {"probe": 0.0, "clip": 0.0}, 0, 0
 for path in sorted(Path(sys.argv[1]).rglob("*.*")):
+    step, start = "probe", time.process_time()
     try:
-        start = time.process_time()
         row = next(probe_file(str(path), IngestParams()))
-        spent["probe"] += time.process_time() - start
-        start = time.process_time()
+        spent[step] += time.process_time() - start
+        step, start = "clip", time.process_time()
         for _ in clip_file(str(path), path.name, ClipParams(), *([StreamUse.of(row)] if StreamUse else [])):
-            pass
-        spent["clip"] += time.process_time() - start
-    except Exception:
-        pass  # a file that cannot be used, or that is too short for a clip
+            clips += 1
+        files += 1
+    except MediaError:  # it cannot be used, or is too short for a clip; any other error ends this
+        pass
+    if step == "clip":
+        spent[step] += time.process_time() - start
+print(f"{clips} clips and accounts of {files} files", file=sys.stderr)
 print(spent[sys.argv[2]])
 """
 PROBE = """
@@ -71,61 +78,55 @@ print(time.process_time() - spent)
 """
 
 
-@dataclass(frozen=True)
-class Wait:
-    """Something that a user waits for.
-
-    Attributes:
-        measure: takes the folder of a checkout, and returns processor seconds.
-    """
-
-    name: str
-    measure: Callable[[Path], float]
-
-
 def run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a checkout, with its code."""
     environment = os.environ | {"PYTHONPATH": str(tree / "src"), "COLUMNS": "200"}
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
 
 
-def printed_seconds(code: str, *arguments: str) -> Callable[[Path], float]:
-    """Measure by what a program prints in its last line; what it says beside that is passed on."""
+def printed_seconds(code: str, *arguments: str) -> Measure:
+    """Measure by what a program prints last. What it has worked on, its last line of errors, is passed on."""
 
     def measure(tree: Path) -> float:
         done = run(tree, sys.executable, "-c", code, *arguments)
         if done.returncode:
             raise SystemExit(done.stderr)
-        if done.stderr.startswith("accuracy"):
-            print(f"{tree.name}: {done.stderr.strip()}")
+        print(f"{tree.name}: {done.stderr.splitlines()[-1]}")
         return float(done.stdout.splitlines()[-1])
 
     return measure
 
 
-def command_seconds(*command: str) -> Callable[[Path], float]:
-    """Measure the processor time of a command of Kedro and of all its processes."""
+def kedro_seconds(*command: str, refused_for: str = "") -> Measure:
+    """Measure the processor time of a command of Kedro and of all its processes.
+
+    Args:
+        refused_for: a word in the error with which it has to end; empty if it has to succeed.
+    """
 
     def measure(tree: Path) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run(tree, str(Path(sys.executable).with_name("kedro")), *command)
+        done = run(tree, KEDRO, *command)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if bool(done.returncode) != bool(refused_for) or refused_for not in done.stderr:
+            raise SystemExit(f"{tree.name}: kedro {' '.join(command)} ended otherwise than expected: {done.stderr}")
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     return measure
 
 
-def waits(arguments: argparse.Namespace, folder: Path) -> list[Wait]:
-    """What is measured with these options."""
-    found = [Wait("a refused command (--params nope=1)", command_seconds("run", "--env=sample", "--params=nope=1"))]
+def waits(arguments: argparse.Namespace, folder: Path) -> dict[str, Measure]:
+    """What is measured with these options, by name."""
+    refused = kedro_seconds("run", "--env=sample", "--params=nope=1", refused_for="nope")
+    found = {"a refused command (--params nope=1)": refused}
     if arguments.videos:
-        folder_of = str(arguments.videos.resolve())
-        found += [Wait(f"{step}, in one process", printed_seconds(CLIP, folder_of, step)) for step in ("probe", "clip")]
+        videos = str(arguments.videos.resolve())
+        found |= {f"{step}, in one process": printed_seconds(CLIP, videos, step) for step in ("probe", "clip")}
     if arguments.evaluated:
-        for name, vectors in stored_embeddings(arguments.evaluated, folder).items():
-            found.append(Wait(f"probes of {name} on ESC-50", printed_seconds(PROBE, vectors)))
+        stored = stored_embeddings(arguments.evaluated, folder)
+        found |= {f"probes of {name} on ESC-50": printed_seconds(PROBE, file) for name, file in stored.items()}
     if arguments.world:
-        found.append(Wait("the second kedro run --env sample", command_seconds("run", "--env=sample")))
+        found["the second kedro run --env sample"] = kedro_seconds("run", "--env=sample")
     return found
 
 
@@ -175,17 +176,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             trees[name] = folder / name
             subprocess.run(["git", "clone", "--quiet", str(PROJECT), str(trees[name])], check=True)
             subprocess.run(["git", "checkout", "--quiet", commit], cwd=trees[name], check=True)
-            if (
-                arguments.world
-                and run(trees[name], str(Path(sys.executable).with_name("kedro")), "run", "--env=sample").returncode
-            ):
-                raise SystemExit(f"{commit}: the sample world does not run here")
+            if arguments.world:
+                kedro_seconds("run", "--env=sample")(trees[name])
         found = waits(arguments, folder)
-        spent: dict[str, dict[str, list[float]]] = {wait.name: {name: [] for name in trees} for wait in found}
+        spent: dict[str, dict[str, list[float]]] = {wait: {name: [] for name in trees} for wait in found}
         for _ in range(arguments.rounds):
-            for wait in found:
+            for wait, measure in found.items():
                 for name, tree in trees.items():
-                    spent[wait.name][name].append(wait.measure(tree))
+                    spent[wait][name].append(measure(tree))
         print(describe_machine())
         print(report(spent, ("before", "now")))
 

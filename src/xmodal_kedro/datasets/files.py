@@ -65,7 +65,7 @@ def _save_in_place(parent: Any, data: Any) -> None:
 
 
 class TableDataset(WholeFile, ParquetDataset):
-    """A pandas table as Parquet."""
+    """A pandas table as Parquet, read as `parquet.read_rows` says why unless the catalog has `load_args`."""
 
     def load(self) -> Any:
         if self._load_args or not self._fs.exists(str(self._filepath)):

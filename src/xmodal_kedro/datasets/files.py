@@ -97,6 +97,29 @@ class MovedTableDataset(TableDataset):
             self._former_fs.rm_file(self._former_path)
 
 
+class OptionalTableDataset(TableDataset):
+    """A table that need not be there: a missing file is loaded as no rows of its columns."""
+
+    def __init__(self, *, columns: list[str], **arguments: Any) -> None:
+        """
+        Args:
+            columns: of the table.
+            arguments: of `TableDataset`.
+        """
+        super().__init__(**arguments)
+        self._columns = columns
+
+    def load(self) -> Any:
+        if self._fs.exists(str(self._filepath)):
+            return super().load()
+        import pandas as pd
+
+        return pd.DataFrame(columns=self._columns)
+
+    def _exists(self) -> bool:
+        return True
+
+
 class CsvDataset(WholeFile, CSVDataset):
     """A pandas table as CSV."""
 

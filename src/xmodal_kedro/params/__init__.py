@@ -8,6 +8,7 @@ from .exports import ExportDatasetParams, ExportEventsParams, ExportLabelsParams
 from .judging import BenchmarkName, CompareParams, FineTuneParams, Protocol, TransferParams
 from .merging import AgreementParams, MergeParams, ModalityParams
 from .recordings import ClipParams, EmbedParams, IngestParams, NearDuplicateParams
+from .reviewing import ReviewParams
 from .sample import SampleParams
 from .teachers import (
     AudioInput,
@@ -49,6 +50,7 @@ __all__ = [
     "NearDuplicateParams",
     "Params",
     "Protocol",
+    "ReviewParams",
     "SampleParams",
     "ScoresOutput",
     "SpecAugmentParams",

@@ -133,7 +133,7 @@ def measure(
     found = {}
     for name in models:
         folder = data_root / "06_models" / name
-        trained, card = read_model(folder / WEIGHTS_NAME, folder / CARD_NAME)
+        trained, card, _ = read_model(folder / WEIGHTS_NAME, folder / CARD_NAME)
         backbones = {"pretrained": trained, "untrained": random_network(card, seed)}
         found[name] = {
             kind: accuracies(NetworkEmbedding(AudioModel.of(backbone, card, device)), held_out, strengths)

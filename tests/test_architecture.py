@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "evaluation": {"media", "dedup", "teachers", "labels", "training", "inference", "features", "data", "models"}
     | FOUNDATION,
     "sample": {"media", "teachers", "features"} | FOUNDATION,
-    "inference": {"media", "features", "models"} | FOUNDATION,
+    "inference": {"media", "features", "models", "teachers"} | FOUNDATION,
     "training": {"features", "data", "models"} | FOUNDATION,
     "labels": {"teachers"} | FOUNDATION,
     "teachers": {"features", "models"} | FOUNDATION,

@@ -229,3 +229,24 @@ class WeightsDataset(WholeFile, _AnywhereSafetensors):
         tensors = [(name, tensor) for name, tensor in header.items() if name != "__metadata__"][:nrows]
         rows = [[name, " x ".join(map(str, tensor["shape"])), tensor["dtype"]] for name, tensor in tensors]
         return table_preview(["tensor", "shape", "type"], rows)
+
+
+class OptionalWeightsDataset(WeightsDataset):
+    """Named tensors, of which there may be none: then there is no file."""
+
+    def load(self) -> Any:
+        return super().load() if self._fs.exists(str(self._filepath)) else {}
+
+    def save(self, data: Any) -> None:
+        if data:
+            super().save(data)
+        elif self._fs.exists(str(self._filepath)):
+            self._fs.rm_file(str(self._filepath))
+
+    def _exists(self) -> bool:
+        return True
+
+    def preview(self, nrows: int | None = None) -> TablePreview:
+        """As of `WeightsDataset`; no rows without a file."""
+        exists = self._fs.exists(str(self._filepath))
+        return super().preview(nrows) if exists else table_preview(["tensor", "shape", "type"], [])

@@ -152,7 +152,7 @@ def fine_tune_split(
     }
     categories = sorted(division.train["category"].unique())
     held_out_N = hold_out(division.train["category"].to_numpy(), division.train["group"].to_numpy(), params, seed)
-    tuner = _Tuner(
+    tuner = Tuner(
         start, categories, audio, start.train_params(params, seed), choose_device(device, "transfer_eval.device")
     )
     model = tuner.fit(division.train[~held_out_N], division.train[held_out_N])
@@ -181,7 +181,7 @@ def hold_out(categories_N: NDArray, groups_N: NDArray, params: FineTuneParams, s
     return np.isin(np.arange(len(groups_N)), held_out)
 
 
-class _Tuner:
+class Tuner:
     """One fine-tuning, on audio that is all in memory: benchmarks have some thousand short sounds.
 
     Args:

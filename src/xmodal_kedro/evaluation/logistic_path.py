@@ -24,7 +24,10 @@ MAX_ITERATIONS = 2000
 
 
 def fit_path(
-    vectors_NE: NDArray[np.floating], truths_N: NDArray, strengths: Sequence[float]
+    vectors_NE: NDArray[np.floating],
+    truths_N: NDArray,
+    strengths: Sequence[float],
+    weights_N: NDArray[np.floating] | None = None,
 ) -> list[LogisticRegression]:
     """A fitted model for each strength C: minimal sum of cross-entropies, times C, plus half the squared weights.
 
@@ -34,9 +37,10 @@ def fit_path(
         vectors_NE: standardised, at best with no more dimensions than clips [clips, size].
         truths_N: class names of these clips, at least two of them.
         strengths: values of C, in ascending order.
+        weights_N: of the clips; None for 1 each.
     """
     classes, truths_N = np.unique(truths_N, return_inverse=True)
-    path = _Path(vectors_NE, np.eye(len(classes), dtype=np.float32)[truths_N])
+    path = _Path(vectors_NE, np.eye(len(classes), dtype=np.float32)[truths_N], weights_N)
     return [_as_scikit_learn(classes, strength, *path.solve(strength)) for strength in strengths]
 
 
@@ -46,7 +50,13 @@ class _Path:
     Products are taken in float32, which is what they cost; the sums that decide when to stop are float64.
     """
 
-    def __init__(self, vectors_NE: NDArray[np.floating], targets_NK: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        vectors_NE: NDArray[np.floating],
+        targets_NK: NDArray[np.float32],
+        weights_N: NDArray[np.floating] | None = None,
+    ) -> None:
+        self.weights_N1 = None if weights_N is None else weights_N.astype(np.float32)[:, None]
         variances_E, self.axes_EE = scipy.linalg.eigh(vectors_NE.T @ vectors_NE, check_finite=False)
         self.variances_E = np.maximum(variances_E, 0)
         self.turned_NE = (vectors_NE @ self.axes_EE).astype(np.float32)
@@ -72,6 +82,8 @@ class _Path:
             weights_EK, intercepts_K = unscaled(scaled)
             probabilities_NK, loss = self._softmax(weights_EK, intercepts_K)
             errors_NK = probabilities_NK - self.targets_NK
+            if self.weights_N1 is not None:
+                errors_NK *= self.weights_N1
             slopes_EK = strength * (self.turned_NE.T @ errors_NK).astype(np.float64) + self.penalty * weights_EK
             slopes_K = strength * errors_NK.sum(0, dtype=np.float64)
             value = strength * loss + self.penalty / 2 * float(np.vdot(weights_EK, weights_EK))
@@ -99,7 +111,10 @@ class _Path:
         exponents_NK = np.exp(logits_NK, out=logits_NK)
         sums_N = exponents_NK.sum(1)
         exponents_NK /= sums_N[:, None]
-        return exponents_NK, float((np.log(sums_N) - true_N).sum(dtype=np.float64))
+        losses_N = np.log(sums_N) - true_N
+        if self.weights_N1 is not None:
+            losses_N = losses_N * self.weights_N1[:, 0]
+        return exponents_NK, float(losses_N.sum(dtype=np.float64))
 
 
 def _as_scikit_learn(

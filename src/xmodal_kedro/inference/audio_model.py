@@ -14,12 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.features.log_mel import LogMel
@@ -28,10 +28,14 @@ from xmodal_kedro.inference.files import read_sound
 from xmodal_kedro.inference.onnx_network import ONNX_NAME, OnnxNetwork
 from xmodal_kedro.inference.waveforms import checked_rate, checked_waveform, resampled
 from xmodal_kedro.models.backbone import Backbone
+from xmodal_kedro.models.classifier import TEACHER
 from xmodal_kedro.models.device import choose_device
-from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
-from xmodal_kedro.models.waveform_network import WaveformNetwork
+from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_card, read_model
+from xmodal_kedro.models.waveform_network import WaveformNetwork, mean_and_max
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from xmodal_kedro.inference.teacher_network import TeacherNetwork
 
 Sound: TypeAlias = ArrayLike | str | Path
 """Samples, or the address of a file."""
@@ -68,22 +72,27 @@ class AudioModel:
         device: where the network runs.
     """
 
-    def __init__(self, network: WaveformNetwork | OnnxNetwork, card: Mapping[str, Any], device: torch.device) -> None:
+    def __init__(
+        self, network: WaveformNetwork | OnnxNetwork | TeacherNetwork, card: Mapping[str, Any], device: torch.device
+    ) -> None:
         self.network, self.card, self.device = network, card, device
 
     @classmethod
-    def of(cls, backbone: Backbone, card: Mapping[str, Any], device: torch.device) -> Self:
-        """From a backbone in evaluation mode, which is moved to the device."""
+    def of(
+        cls, backbone: Backbone, card: Mapping[str, Any], device: torch.device, head: nn.Linear | None = None
+    ) -> Self:
+        """From a backbone, and the head of a classifier on it, in evaluation mode; both are moved to the device."""
         log_mel = LogMel(card["front_end"]["log_offset"])
-        return cls(WaveformNetwork(backbone, log_mel, card.get("exclusive", False)).to(device), card, device)
+        exclusive, temperature = card.get("exclusive", False), card.get("temperature", 1.0)
+        return cls(WaveformNetwork(backbone, log_mel, exclusive, head, temperature).to(device), card, device)
 
     @classmethod
     def load(cls, source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Self:
         """Load a trained network.
 
         Args:
-            source: the network's folder under `06_models`; its safetensors file with `card.json` beside it; a
-                `model.onnx` of the pipeline `export`, or a folder that holds nothing else; or an MLflow URI:
+            source: the folder under `06_models` of a network, or of a classifier of the pipeline `adapt`; its weights
+                with `card.json` beside them; a `model.onnx`, or a folder that holds nothing else; or an MLflow URI:
                 `models:/NAME@ALIAS` or `models:/NAME/VERSION` of its registry, or the tag `model.uri` of a run.
             device: `auto` takes CUDA where there is one.
 
@@ -96,9 +105,13 @@ class AudioModel:
         if path.suffix == ".onnx" or ((path / ONNX_NAME).is_file() and not (path / WEIGHTS_NAME).is_file()):
             onnx = OnnxNetwork(path if path.suffix == ".onnx" else path / ONNX_NAME, device)
             return cls(onnx, onnx.card, torch.device("cpu"))  # where onnxruntime takes its input from
-        weights_file = path / WEIGHTS_NAME if path.is_dir() else path
-        backbone, card = read_model(weights_file, weights_file.with_name(CARD_NAME))
-        return cls.of(backbone, card, choose_device(device, "device"))
+        folder = path if path.is_dir() else path.parent
+        if (folder / CARD_NAME).is_file() and (card := read_card(folder / CARD_NAME)).get("representation") == TEACHER:
+            from xmodal_kedro.inference.teacher_network import TeacherNetwork  # brings onnxruntime and OpenCV
+
+            return cls(TeacherNetwork(folder, card, device), card, torch.device("cpu"))  # as of an ONNX file
+        stored = read_model(path / WEIGHTS_NAME if path.is_dir() else path, folder / CARD_NAME)
+        return cls.of(stored.backbone, stored.card, choose_device(device, "device"), stored.head)
 
     @property
     def classes(self) -> list[str]:
@@ -113,6 +126,8 @@ class AudioModel:
     @property
     def fingerprint(self) -> str:
         """Of the weights and the front end; not of an ONNX file."""
+        if not isinstance(self.network, WaveformNetwork | OnnxNetwork):
+            return self.network.fingerprint
         return f"{self.torch_network.weights_digest()} {self.card['front_end']['log_offset']}"
 
     @property
@@ -122,9 +137,9 @@ class AudioModel:
         Raises:
             UserError: for an ONNX file, which holds embeddings and scores alone.
         """
-        if isinstance(self.network, OnnxNetwork):
+        if not isinstance(self.network, WaveformNetwork):
             raise UserError(
-                f"{self.network.file} gives embeddings and scores, not features over time: load a folder that holds "
+                f"{self.network.source} gives embeddings and scores, not features over time: load a folder that holds "
                 f"{WEIGHTS_NAME} and {CARD_NAME}"
             )
         return self.network
@@ -182,7 +197,7 @@ class AudioModel:
         def forward(audio_BT: Tensor) -> tuple[Tensor, Tensor]:
             features_BSE = network.over_time(audio_BT)
             _, scores_BC = network.conclude(features_BSE)
-            return torch.cat([features_BSE.mean(1), features_BSE.amax(1)], dim=1), scores_BC
+            return mean_and_max(features_BSE), scores_BC
 
         return self._in_batches(forward, audios, sample_rate, batch_size)
 

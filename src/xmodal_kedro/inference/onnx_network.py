@@ -23,7 +23,7 @@ class OnnxNetwork:
         device: `auto` takes CUDA where the installed onnxruntime offers it.
 
     Attributes:
-        file: its path.
+        source: its path.
         card: classes, sample rate and weights digest of the file's metadata, under the names of a model card.
 
     Raises:
@@ -40,7 +40,7 @@ class OnnxNetwork:
         if device == "cuda" and CUDA not in offered:
             raise UserError(f"device is cuda, but this onnxruntime offers {offered}: install onnxruntime-gpu")
         on_cuda = device != "cpu" and CUDA in offered
-        self.file = file
+        self.source = str(file)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         providers = [CUDA, "CPUExecutionProvider"] if on_cuda else ["CPUExecutionProvider"]

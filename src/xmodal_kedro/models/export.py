@@ -57,8 +57,8 @@ class ConvolvedLogMel(nn.Module):
         return torch.log(magnitude_BFN @ self.get_buffer("weights") + self.log_offset)
 
 
-def export_onnx(backbone: Backbone, card: Mapping[str, Any]) -> bytes:
-    """Write a network as ONNX.
+def export_onnx(backbone: Backbone, card: Mapping[str, Any], head: nn.Linear | None = None) -> bytes:
+    """Write a network as ONNX, with the head of a classifier on it inside.
 
     The file takes `audio`, float32 [sounds, samples] in [-1, 1] at the rate of its metadata's `sample_rate_hz`, at
     least 0.975 s of it, and gives `embedding` [sounds, size] and `scores` [sounds, classes], probabilities of the
@@ -66,7 +66,8 @@ def export_onnx(backbone: Backbone, card: Mapping[str, Any]) -> bytes:
 
     Args:
         backbone: in evaluation mode, on the CPU.
-        card: of it.
+        card: of it, or of the classifier.
+        head: of the classifier, on the CPU; None for the network's own classes.
 
     Raises:
         UserError: naming the package to install.
@@ -76,13 +77,14 @@ def export_onnx(backbone: Backbone, card: Mapping[str, Any]) -> bytes:
     except ImportError as error:
         raise UserError("export needs the package onnx: pip install 'xmodal-kedro[onnx]'") from error
     sink: Any = io.BytesIO()
-    exclusive = card.get("exclusive", False)
+    front_end = ConvolvedLogMel(card["front_end"]["log_offset"])
+    network = WaveformNetwork(backbone, front_end, card.get("exclusive", False), head, card.get("temperature", 1.0))
     with warnings.catch_warnings():
         # The newer exporter wants two more packages for the same file.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         torch.onnx.export(
-            WaveformNetwork(backbone, ConvolvedLogMel(card["front_end"]["log_offset"]), exclusive).eval(),
+            network.eval(),
             (torch.zeros(2, TRACED_SAMPLES),),
             sink,
             input_names=["audio"],

@@ -3,6 +3,7 @@
 Each class is one `params:` input of a pipeline. The text under a field is the reference a user reads.
 """
 
+from .adapting import AdaptParams
 from .base import Params, TimeLimit
 from .exports import ExportDatasetParams, ExportEventsParams, ExportLabelsParams, ExportMapParams
 from .judging import BenchmarkName, CompareParams, FineTuneParams, Protocol, TransferParams
@@ -27,6 +28,7 @@ from .teachers import (
 from .training import SpecAugmentParams, TrainParams, VGGishPlusParams
 
 __all__ = [
+    "AdaptParams",
     "AgreementParams",
     "AudioInput",
     "AudioLabelParams",

@@ -4,6 +4,15 @@ Every table has a Pandera model, named in the catalog under `validator:`. A shar
 one that is stored; its model is named through `shard_checks.EachShard`, which checks each shard where it is made.
 """
 
+from .adapting import (
+    ADAPT_TRAININGS_ARROW,
+    AdaptClasses,
+    AdaptCurve,
+    AdaptPredictions,
+    AdaptResults,
+    AdaptTrainings,
+    ConfirmedClips,
+)
 from .base import Table
 from .checking import ClipTruth, LabelQuality, LabelReliability, Truth
 from .judging import (
@@ -90,6 +99,7 @@ from .teachers import (
 )
 
 __all__ = [
+    "ADAPT_TRAININGS_ARROW",
     "ANSWERS",
     "BENCHMARK_EMBEDDINGS_ARROW",
     "BENCHMARK_SOUNDS_ARROW",
@@ -113,6 +123,11 @@ __all__ = [
     "TEACHER_EMBEDDINGS_ARROW",
     "TEACHER_LABELS_ARROW",
     "UNLABELLED_REASONS",
+    "AdaptClasses",
+    "AdaptCurve",
+    "AdaptPredictions",
+    "AdaptResults",
+    "AdaptTrainings",
     "BenchmarkEmbeddings",
     "BenchmarkSounds",
     "CandidateClasses",
@@ -124,6 +139,7 @@ __all__ = [
     "ClipEmbeddings",
     "ClipTruth",
     "Clips",
+    "ConfirmedClips",
     "ConfusionPairs",
     "CutShortVideos",
     "DroppedClasses",

@@ -18,15 +18,18 @@ FEW_CLASSES = 20
 
 
 def confusion_matrix(predictions: pd.DataFrame) -> go.Figure:
-    """Clips by true class (rows) and by the class that the pretrained network predicted (columns), over all folds.
+    """Clips by true class (rows) and by the class that the pretrained network predicted (columns), over all folds."""
+    pretrained = pretrained_predictions(predictions)
+    return confusion_of(pretrained["truth"], pretrained["predicted"])
+
+
+def confusion_of(truth: pd.Series, predicted: pd.Series) -> go.Figure:
+    """Clips by true class (rows) and by predicted class (columns).
 
     Colour is the share of the row, so that classes of different size compare.
     """
-    pretrained = pretrained_predictions(predictions)
-    classes = sorted(pretrained["truth"].unique())
-    counts = pd.crosstab(pretrained["truth"], pretrained["predicted"]).reindex(
-        index=classes, columns=classes, fill_value=0
-    )
+    classes = sorted(truth.unique())
+    counts = pd.crosstab(truth, predicted).reindex(index=classes, columns=classes, fill_value=0)
     few = len(classes) <= FEW_CLASSES
     names = [name.replace("_", " ") for name in classes]
     figure = go.Figure(

@@ -22,13 +22,14 @@ from xmodal_kedro.cli.audit import HOLDS_FILE_TIMES, NAMES_ITS_RUN
 from xmodal_kedro.params import TrainParams
 
 UNTRACKED = {
+    *("confirmed_clips",),  # is there only after a review
     "probes",  # depends on this machine's modification times
     "run_provenance",  # is of the run, and kept in its report alone
     # are held in memory from node to node
     *("shown_clips", "label_description", "class_meaning", "dataset_description"),
     *("source_description", "training_description", "result_description"),
     "training_checkpoints",  # is input and output of one stage
-    *("merge_plan", "compare_plans", "class_meaning"),  # are in memory, of one run
+    *("merge_plan", "compare_plans", "class_meaning", "adapt_targets", "adapt_choice"),  # are in memory, of one run
     *("benchmark_sounds", "benchmark_signatures", "reference_embeddings"),  # are the same for all of the matrix
 }
 DESCRIBED: dict[str, Any] = yaml.safe_load((PROJECT / "dvc.yaml").read_text())

@@ -15,6 +15,7 @@ BESIDE = (
     "compare",
     "summary",
     "export",
+    "export_classifier",
     "embed",
     "export_events",
     "export_labels",

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
+from tests.models.test_classifier import Classifier
 from tests.network_files import Trained, sound
 from xmodal_kedro import load
-from xmodal_kedro.hooks.model import log_model
-from xmodal_kedro.hooks.registry import REGISTERED, register_if_best
+from xmodal_kedro.hooks.model import log_classifier, log_model
+from xmodal_kedro.hooks.registry import REGISTERED, Judged, register_classifier, register_if_best
+
+FILES = {"weights": "weights.safetensors", "head": "head.safetensors", "card": "card.json"}
 
 
 @pytest.fixture
@@ -34,9 +37,8 @@ def trained(folder: Path, model: str) -> Trained:
     return made
 
 
-def judged(accuracy: float, benchmark: str = "esc10") -> dict[str, float]:
-    metrics = {"pretrained.accuracy": accuracy, "pretrained.accuracy_std": 0.99, "random.accuracy": 0.98}
-    return {f"{benchmark}.linear_probe.{name}": value for name, value in metrics.items()}
+def judged(accuracy: float, benchmark: str = "esc10") -> Judged:
+    return Judged(benchmark, "accuracy", accuracy)
 
 
 def best(benchmark: str = "esc10") -> Any:
@@ -65,8 +67,34 @@ def test_one_that_is_as_good_does_not_take_the_place(store: Path) -> None:
     assert best().version == first
 
 
-def test_weights_that_no_run_has_logged_and_runs_without_a_probe_change_nothing(store: Path) -> None:
+def test_weights_that_no_run_has_logged_change_nothing(store: Path) -> None:
     (store / "unlogged").mkdir()
     register_if_best(Trained(store / "unlogged").card, judged(0.8))
-    register_if_best(trained(store, "mobilenet_v2").card, {"esc10.zero_shot.pretrained.accuracy": 0.9})
     assert not MlflowClient().search_registered_models()
+
+
+def test_a_classifier_is_registered_under_its_name_and_loads_from_there(store: Path) -> None:
+    (store / "kitchen").mkdir()
+    made = Classifier(store / "kitchen")
+    places = {part: str(store / "kitchen" / name) for part, name in FILES.items()}
+    for _ in range(2):  # the same again is no new version
+        with mlflow.start_run():
+            uri = log_classifier(made.card, places)
+        assert uri is not None
+        register_classifier(made.card, uri)
+    assert [version.version for version in MlflowClient().search_model_versions("name = 'kitchen'")] == [1]
+    audio = sound(300)
+    expected = load(store / "kitchen", "cpu").predict([audio], 16_000)
+    loaded = load("models:/kitchen/1", "cpu")
+    np.testing.assert_allclose(loaded.predict([audio], 16_000).scores, expected.scores, atol=1e-6)
+    served = mlflow.pyfunc.load_model("models:/kitchen/1").predict([audio])
+    np.testing.assert_allclose(
+        [served["scores"][0][name] for name in made.card["classes"]], expected.scores[0], atol=1e-6
+    )
+    made.card["temperature"] = 2.0
+    made.write()
+    with mlflow.start_run():
+        uri = log_classifier(made.card, places)
+    assert uri is not None
+    register_classifier(made.card, uri)
+    assert len(MlflowClient().search_model_versions("name = 'kitchen'")) == 2

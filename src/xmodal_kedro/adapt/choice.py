@@ -42,7 +42,7 @@ class Choice:
     Attributes:
         representation: name of it.
         targets: of the clips.
-        held_out: how it tells held-out clips.
+        held_out: how it classifies held-out clips.
         vectors: embeddings of the clips, which its head is fitted on; without columns for a fine-tuned network.
         classes: `schemas.AdaptClasses`.
     """
@@ -57,7 +57,7 @@ class Choice:
 def evaluate_all(
     targets: Targets, embeddings: Shards, trainings: Shards, params: AdaptParams
 ) -> tuple[Choice, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, float]]:
-    """Tell each clip by what the other folds teach, with each representation, and choose one.
+    """Classify each clip by what the other folds teach, with each representation, and choose one.
 
     Returns:
         The choice; `schemas.AdaptResults`, `AdaptPredictions`, `AdaptClasses` and `AdaptCurve`; and metrics by name.

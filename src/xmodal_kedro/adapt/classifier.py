@@ -37,7 +37,7 @@ def describe_classifier(
 
     Args:
         targets: what it learnt from.
-        held_out: how it tells held-out clips.
+        held_out: how it classifies held-out clips.
         classes: `schemas.AdaptClasses`.
         params: `adapt`.
         made_of: `on_network`, `on_teacher` or `fine_tuned`.

@@ -1,4 +1,4 @@
-"""How well heads on each representation tell clips that they were not fitted on, and which one is used."""
+"""How well heads on each representation classify clips that they were not fitted on, and which one is used."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ACCURACY, MEAN_AP = "accuracy", "mean_average_precision"
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out clips as one representation tells them.
+    """Held-out clips as one representation classifies them.
 
     Attributes:
         logits: of each clip by what the other folds teach [clips, classes].
@@ -63,7 +63,7 @@ class HeldOut:
 
 
 def evaluate(vectors: Mapping[str, NDArray[np.floating]], targets: Targets, params: AdaptParams) -> dict[str, HeldOut]:
-    """Held-out clips as each representation tells them.
+    """Held-out clips as each representation classifies them.
 
     Args:
         vectors: by representation, of the clips of `targets` [clips, size].
@@ -105,7 +105,7 @@ def average_precisions(scores_NC: NDArray[np.floating], is_heard_NC: NDArray) ->
     for at, (scores_N, is_heard_N) in enumerate(zip(scores_NC.T, is_heard_NC.T, strict=True)):
         known_N = ~np.isnan(is_heard_N)
         if (is_heard_N[known_N] == 1).any():
-            found[at] = average_precision_score(is_heard_N[known_N], scores_N[known_N])
+            found[at] = min(1.0, average_precision_score(is_heard_N[known_N], scores_N[known_N]))  # 1 + 2e-16 occurs
     return found
 
 

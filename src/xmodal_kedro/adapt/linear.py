@@ -66,7 +66,7 @@ def fit_head(vectors_NE: NDArray[np.floating], targets: Targets, params: AdaptPa
 def held_out_logits(vectors_NE: NDArray[np.floating], targets: Targets, params: AdaptParams) -> NDArray[np.float64]:
     """Logits of each clip by a head that is fitted on the other folds, strength included, float64 [clips, classes].
 
-    A class of which the other folds have no clip, or nothing else, cannot be told there: its logit is very low.
+    A class of which the other folds have no clip, or nothing else, cannot be predicted there: its logit is very low.
     """
     logits_NC = np.full((len(targets.clips), len(targets.classes)), UNKNOWN_LOGIT)
     for fold in np.unique(targets.folds):

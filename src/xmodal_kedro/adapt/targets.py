@@ -136,22 +136,18 @@ def _are_exclusive(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: Adap
 def _usable(
     classes: Sequence[str], of_table: set[str], is_heard_NC: NDArray[np.float64], groups_N: NDArray
 ) -> list[str]:
-    kept, left_out = [], []
-    for name, is_heard_N in zip(classes, is_heard_NC.T, strict=True):
-        heard, silent = (len(np.unique(groups_N[is_heard_N == value])) for value in (1, 0))
-        if heard >= MIN_GROUPS and silent >= MIN_GROUPS:
-            kept.append(name)
-            if (clips := int((is_heard_N == 1).sum())) < FEW_CLIPS:
-                logger.warning("%s has %s: %d or more are better", name, counted(clips, "clip"), FEW_CLIPS)
-        elif name in of_table:
-            clips = int((is_heard_N == 1).sum())
-            what = f"{counted(clips, 'clip')} of {counted(heard, 'recording')}" if heard < MIN_GROUPS else "all clips"
-            raise UserError(
-                f"the class {name} has {what}: at least {MIN_GROUPS} recordings with it and {MIN_GROUPS} without it "
-                "are needed, as one of each is held out; add some, or take the class out"
-            )
-        else:
-            left_out.append(f"{name} ({heard} right, {silent} wrong)")
+    groups = {
+        name: tuple(len(np.unique(groups_N[is_heard_N == value])) for value in (1, 0))
+        for name, is_heard_N in zip(classes, is_heard_NC.T, strict=True)
+    }
+    clips = dict(zip(classes, (is_heard_NC == 1).sum(0).tolist(), strict=True))
+    for name in sorted(of_table, key=lambda name: groups[name]):
+        _require_groups(name, clips[name], *groups[name])
+    kept = [name for name in classes if min(groups[name]) >= MIN_GROUPS]
+    for name in kept:
+        if clips[name] < FEW_CLIPS:
+            logger.warning("%s has %s: %d or more are better", name, counted(clips[name], "clip"), FEW_CLIPS)
+    left_out = [f"{name} ({of[0]} right, {of[1]} wrong)" for name, of in groups.items() if name not in kept]
     if left_out:
         logger.warning(
             "%s left out, as %d recordings with it and %d without it are needed: %s",
@@ -163,6 +159,24 @@ def _usable(
     if len(kept) == 1 and kept[0] == NONE_OF_THESE:
         raise UserError("the labelled clips name no class: write labels")
     return kept
+
+
+def _require_groups(name: str, clips: int, heard: int, silent: int) -> None:
+    """Check a class of the table.
+
+    Args:
+        heard: recordings in which it is heard.
+        silent: recordings in which it is not.
+    """
+    if min(heard, silent) >= MIN_GROUPS:
+        return
+    found = f"{counted(clips, 'clip')} of {counted(heard, 'recording')}"
+    if heard >= MIN_GROUPS:
+        found = f"{found}, and {counted(silent, 'recording')} without it"
+    raise UserError(
+        f"the class {name} has {found}: at least {MIN_GROUPS} recordings with it and {MIN_GROUPS} without it are "
+        "needed, as one of each is held out; add some, or take the class out"
+    )
 
 
 def _folds(

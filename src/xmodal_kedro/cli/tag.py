@@ -83,6 +83,7 @@ PRINTERS: dict[str, type[TablePrinter] | type[JsonPrinter] | type[CsvPrinter]] =
 @click.option("--format", "shape", type=click.Choice([*PRINTERS]), default=TABLE, show_default=True, help="Output.")
 @click.option("--top", type=click.IntRange(0), default=5, show_default=True, help="Max tags of a window.")
 @click.option("--min-score", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Lowest score shown.")
+@click.option("--sure", is_flag=True, help="Only classes at or above their own thresholds, which keep a precision.")
 @click.option("--window", type=float, default=4.0, show_default=True, help="Window, seconds; at least 0.975.")
 @click.option("--hop", type=float, help="From window to window, seconds.  [the window]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -92,6 +93,7 @@ def tag(
     shape: str,
     top: int,
     min_score: float,
+    sure: bool,
     window: float,
     hop: float | None,
     device: str,
@@ -100,6 +102,7 @@ def tag(
     from xmodal_kedro.params import EmbedParams
 
     settings = {"window_s": window, "hop_s": window if hop is None else hop, "tags": top, "min_score": min_score}
+    settings["sure"] = sure
     try:
         params = EmbedParams.model_validate(settings | {"device": device})
     except ValueError as error:

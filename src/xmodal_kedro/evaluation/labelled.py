@@ -13,7 +13,7 @@ import pandas as pd
 
 from xmodal_kedro.evaluation.benchmarks.metadata import AUDIO_SUFFIXES, BenchmarkFolder
 from xmodal_kedro.storage import Folder
-from xmodal_kedro.wording import counted
+from xmodal_kedro.wording import counted, warn_once
 
 logger = logging.getLogger(__name__)
 
@@ -72,12 +72,8 @@ def _from_folders(folder: Folder) -> pd.DataFrame:
     if not inside:
         raise source.wrong(TABLE, "is missing, and there is no folder of recordings that is named by their class")
     if loose := sorted(set(recordings) - set(inside)):
-        logger.warning(
-            "%s: %s in no folder of a class, such as %s: not used",
-            folder.root,
-            counted(len(loose), "file is", "files are"),
-            loose[0],
-        )
+        what = counted(len(loose), "file is", "files are")
+        warn_once(logger, f"{folder.root}: {what} in no folder of a class, such as {loose[0]}: not used")
     labels = [_names(unicodedata.normalize("NFC", name.partition("/")[0])) for name in inside]
     return pd.DataFrame(
         {
@@ -137,7 +133,7 @@ def _joined(source: BenchmarkFolder, name: str, rows: pd.DataFrame) -> pd.DataFr
                 raise source.wrong(name, f"has {file} with the {column}s {first!r} and {second!r}")
         labels = tuple(sorted({label for names in same["labels"] for label in names}))
         whole = start_s == 0 and end_s == math.inf
-        clip = file if whole else f"{file}{SEPARATOR}{start_s:g}-{end_s:g}"
+        clip = file if whole else f"{file}{SEPARATOR}{start_s:g}-{'end' if end_s == math.inf else f'{end_s:g}'}"
         clips.append((clip, file, start_s, end_s, labels, same["group"].iloc[0], int(same["fold"].iloc[0])))
     table = pd.DataFrame(clips, columns=list(CLIP_COLUMNS))
     folds_of = table.groupby("group")["fold"].unique()

@@ -14,13 +14,49 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Map
 
-from xmodal_kedro.hooks.catalog import local_file
+from xmodal_kedro.features import log_mel
+from xmodal_kedro.hooks.catalog import local_copy, local_file
 
 CODE = Path(__file__).parents[1] / "inference" / "mlflow_model.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "scipy", "torch", "torchvision")
 """Packages that the model's code imports. This package is missing, as it is on no index: install it first."""
 DIGEST_TAG = "model.weights_digest"
 URI_TAG = "model.uri"
+CLASSIFIER_TAG = "classifier.uri"
+
+
+def log_classifier(card: Mapping[str, Any], places: Mapping[str, str]) -> str | None:
+    """Log a classifier of one's own. Does nothing without a run.
+
+    Args:
+        card: of the classifier.
+        places: paths or URLs of its files by artifact, `card` among them, and of its teacher's folder, if it has one.
+
+    Returns:
+        The model's URI.
+    """
+    if mlflow.active_run() is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        logged = mlflow.pyfunc.log_model(
+            name=card["classifier"],
+            python_model=str(CODE),
+            artifacts={name: local_copy(place, folder) for name, place in places.items()},
+            signature=_signature(card),
+            input_example=_example(),
+            pip_requirements=[*_requirements(), f"onnxruntime=={version('onnxruntime')}"],
+            metadata={"weights_digest": card["weights_digest"], "head_digest": card.get("head_digest", "")},
+        )
+    mlflow.set_tags({CLASSIFIER_TAG: logged.model_uri})
+    return str(logged.model_uri)
+
+
+def _requirements() -> list[str]:
+    return [f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS]
+
+
+def _example() -> pd.DataFrame:
+    return pd.DataFrame({"audio": [[0.0] * log_mel.HOP_LENGTH]})
 
 
 def log_model(card: Mapping[str, Any], weights: str, card_file: str) -> None:
@@ -40,8 +76,8 @@ def log_model(card: Mapping[str, Any], weights: str, card_file: str) -> None:
             python_model=str(CODE),
             artifacts={"weights": local_file(weights, folder), "card": local_file(card_file, folder)},
             signature=_signature(card),
-            input_example=pd.DataFrame({"audio": [[0.0] * card["front_end"]["hop_length"]]}),
-            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
+            input_example=_example(),
+            pip_requirements=_requirements(),
             metadata={"weights_digest": card["weights_digest"]},
         )
     mlflow.set_tags({URI_TAG: logged.model_uri, DIGEST_TAG: card["weights_digest"]})

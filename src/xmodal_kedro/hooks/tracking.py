@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import mlflow
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -25,9 +26,9 @@ from xmodal_kedro.hooks.catalog import local_file, location
 from xmodal_kedro.hooks.command import typed_command
 from xmodal_kedro.hooks.curves import live_curves
 from xmodal_kedro.hooks.default_pipeline import default_env
-from xmodal_kedro.hooks.model import log_model
+from xmodal_kedro.hooks.model import log_classifier, log_model
 from xmodal_kedro.hooks.provenance import RUN_PROVENANCE, TRAINING_DATA, data_tags, dvc_tags, git_tags, teacher_tags
-from xmodal_kedro.hooks.registry import register_if_best
+from xmodal_kedro.hooks.registry import Judged, register_classifier, register_if_best
 from xmodal_kedro.hooks.store import Store
 from xmodal_kedro.hooks.system_metrics import system_metrics
 from xmodal_kedro.hooks.unfinished import WEIGHTS, UnfinishedRun, describe_work
@@ -37,6 +38,10 @@ logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # it logs at INFO w
 
 CARD = "model_card"
 JUDGED = "transfer_metrics"
+BENCHMARK = "benchmark_files"
+CLASSIFIER = "classifier_card"
+TEACHER = "teacher"
+"""Representation of a classifier that has no network of its own."""
 
 
 class Tracking(MlflowHook):
@@ -59,9 +64,19 @@ class Tracking(MlflowHook):
         "compare_results",
         "compare_report",
         "summary_report",
+        CLASSIFIER,
+        "adapt_classes",
+        "adapt_report",
     )
-    METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics", "compare_metrics")
-    REPORTS = ("label_report", "label_check_report", "transfer_report", "compare_report", "summary_report")
+    METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics", "compare_metrics", "adapt_metrics")
+    REPORTS = (
+        "label_report",
+        "label_check_report",
+        "transfer_report",
+        "compare_report",
+        "summary_report",
+        "adapt_report",
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,8 +180,29 @@ class Tracking(MlflowHook):
             mlflow.log_metrics(data)
         if dataset_name in (WEIGHTS, CARD):
             self._log_model(dataset_name, data)
-        if dataset_name == JUDGED:
-            register_if_best(self._catalog.load(CARD), data)
+        if dataset_name == JUDGED and (judged := self._judged(data)):
+            register_if_best(self._catalog.load(CARD), judged)
+        if dataset_name == CLASSIFIER:
+            self._log_classifier(data)
+
+    def _judged(self, metrics: Mapping[str, float]) -> Judged | None:
+        """The result of the linear probe by the benchmark's own measure; None if there was no probe."""
+        from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE, benchmark_key, read_benchmark
+
+        name = self._catalog.load("params:transfer_eval").benchmark
+        measure = CATALOGUE[name].measure
+        value = metrics.get(f"{name}.linear_probe.pretrained.{measure}")
+        if value is None:
+            return None
+        return Judged(benchmark_key(name, read_benchmark(self._catalog.load(BENCHMARK), name)), measure, value)
+
+    def _log_classifier(self, card: Mapping[str, Any]) -> None:
+        """Log a classifier of one's own, whose card is saved last, and register it."""
+        parts = ("head", "teacher", "card") if card["representation"] == TEACHER else ("weights", "head", "card")
+        places = {part: location(self._catalog[f"classifier_{part}"]) for part in parts}
+        found = {part: place for part, place in places.items() if fsspec.url_to_fs(place)[0].exists(place)}
+        if uri := log_classifier(card, found):
+            register_classifier(card, uri)
 
     def _log_model(self, dataset_name: str, data: Any) -> None:
         """Log the model once both its parts are in storage."""

@@ -11,6 +11,7 @@ model.predict(audios, sample_rate)             # embeddings and scores of many
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -119,6 +120,21 @@ class AudioModel:
         return list(self.card["classes"])
 
     @property
+    def thresholds(self) -> NDArray[np.float32]:
+        """The lowest score of each class that keeps the precision of the card; infinite if none does [classes].
+
+        Raises:
+            UserError: if the card has none: a classifier of the pipeline `adapt` has them.
+        """
+        kept = self.card.get("thresholds")
+        if not kept:
+            raise UserError(
+                "this network's card has no thresholds that keep a precision: make a classifier of your own with the "
+                "pipeline adapt, or set a lowest score"
+            )
+        return np.array([math.inf if kept[name] is None else kept[name] for name in self.classes], np.float32)
+
+    @property
     def sample_rate(self) -> int:
         """Rate of the network's input, Hz; audio of other rates is resampled to it."""
         return int(self.card["front_end"]["sample_rate_hz"])
@@ -161,10 +177,17 @@ class AudioModel:
         """
         return self.predict([audio], sample_rate).embeddings[0]
 
-    def tag(self, audio: Sound, sample_rate: int | None = None, top: int = 5) -> list[tuple[str, float]]:
-        """The `top` most probable classes of one sound with their probabilities; arguments and errors as `embed`."""
+    def tag(
+        self, audio: Sound, sample_rate: int | None = None, top: int = 5, sure: bool = False
+    ) -> list[tuple[str, float]]:
+        """The `top` most probable classes of one sound with their probabilities; arguments and errors as `embed`.
+
+        Args:
+            sure: return only classes at or above their `thresholds`.
+        """
+        lowest_C = self.thresholds if sure else np.zeros(len(self.classes), np.float32)
         scores_C = self.predict([audio], sample_rate).scores[0]
-        best = np.argsort(-scores_C, kind="stable")[:top]
+        best = [at for at in np.argsort(-scores_C, kind="stable") if scores_C[at] >= lowest_C[at]][:top]
         return [(self.card["classes"][at], float(scores_C[at])) for at in best]
 
     def predict(

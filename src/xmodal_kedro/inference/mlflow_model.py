@@ -32,12 +32,12 @@ class WaveformModel(PythonModel):
     """Embeds and scores sounds of any length; each counts as one clip, pooled over time as in training."""
 
     def load_context(self, context: Any) -> None:
-        """Build the network from `weights.safetensors` and `card.json`, on CUDA where there is one.
+        """Build the network, or the classifier of one's own, from the files beside its card, on CUDA if there is one.
 
         Raises:
             UserError: if they do not belong together.
         """
-        self._model = AudioModel.load(Path(context.artifacts["weights"]))
+        self._model = AudioModel.load(Path(context.artifacts["card"]).parent)
 
     # MLflow checks its inputs by some type hints of `model_input`; by this one it checks nothing.
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:

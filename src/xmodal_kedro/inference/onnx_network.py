@@ -51,6 +51,7 @@ class OnnxNetwork:
                 "classes": json.loads(stated["classes"]),
                 "front_end": {"sample_rate_hz": int(stated["sample_rate_hz"])},
                 "weights_digest": stated["weights_digest"],
+                "thresholds": json.loads(stated.get("thresholds", "null")),
             }
         except Exception as error:  # onnxruntime's own exceptions share no public base class
             raise UserError(

@@ -39,10 +39,16 @@ class WindowEmbedder:
     Args:
         model: a network and its card.
         params: `embed`.
+
+    Raises:
+        UserError: if `embed.sure` is set, and the model's card has no thresholds.
     """
 
     def __init__(self, model: AudioModel, params: EmbedParams) -> None:
         self.model, self.params = model, params
+        self._lowest_C = np.full(len(model.classes), params.min_score, np.float32)
+        if params.sure:
+            self._lowest_C = np.maximum(self._lowest_C, model.thresholds)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -52,7 +58,8 @@ class WindowEmbedder:
             UserError: for an ONNX file, whose weights are not digested.
         """
         settings = self.params.model_dump_json(include={"window_s", "hop_s", "tags", "min_score"})
-        return f"{self.model.fingerprint} {settings}"
+        limits = f" {self._lowest_C.tolist()}" if self.params.sure else ""
+        return f"{self.model.fingerprint} {settings}{limits}"
 
     def rows(self, uri: str, found: Sequence[Window]) -> list[dict[str, Any]]:
         """A row of `RecordingEmbeddings` for each of some windows of equal length."""
@@ -74,7 +81,7 @@ class WindowEmbedder:
         return [
             {"name": self.model.classes[at], "score": float(scores_C[at])}
             for at in best
-            if scores_C[at] >= self.params.min_score
+            if scores_C[at] >= self._lowest_C[at]
         ]
 
 

@@ -103,5 +103,7 @@ def export_onnx(backbone: Backbone, card: Mapping[str, Any], head: nn.Linear | N
         "sample_rate_hz": str(card["front_end"]["sample_rate_hz"]),
         "weights_digest": card["weights_digest"],
     }
+    if "thresholds" in card:
+        metadata["thresholds"] = json.dumps(card["thresholds"])
     onnx.helper.set_model_props(model, metadata)
     return bytes(model.SerializeToString())

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .base import Params
+from .choices import BACKBONES
 from .judging import FineTuneParams
 
 
@@ -45,6 +46,14 @@ class AdaptParams(Params):
     """Seed of folds, of learning curves and of fine-tuning."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` uses CUDA if it is available."""
+
+    @model_validator(mode="after")
+    def _name_is_free(self) -> AdaptParams:
+        if self.name in BACKBONES or self.name == "xmodal":
+            raise ValueError(
+                f"adapt.name is {self.name}, which is that of a network, whose files it would replace: choose another"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fine_tuning_is_of_the_network(self) -> AdaptParams:

@@ -160,6 +160,9 @@ class EmbedParams(TimeLimit):
     """Max classes reported for a window, the most probable first."""
     min_score: float = Field(0.1, ge=0, le=1)
     """Min probability of a reported class."""
+    sure: bool = False
+    """Whether only classes at or above their own thresholds are reported, which keep a precision: the card of a
+    classifier of your own has them."""
     batch_size: int = Field(32, ge=1)
     """Windows embedded together."""
     shard_files: int = Field(256, ge=1)

@@ -45,7 +45,7 @@ class AdaptPredictions(Table):
 
 
 class AdaptClasses(Table):
-    """A class of the classifier, and how well it is told on held-out clips."""
+    """A class of the classifier, and how well it is recognised on held-out clips."""
 
     name: Series[str] = pa_checks.Field(unique=True)
     clips: Series[int] = pa_checks.Field(ge=0)

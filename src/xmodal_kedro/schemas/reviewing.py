@@ -9,7 +9,7 @@ from pandera.typing.pandas import Series
 from .base import Table, column
 
 ANSWERS = ("right", "wrong", "unsure", "also")
-"""Of a reviewer: the class is heard, it is not, it cannot be told, and a class that was not asked about is heard."""
+"""Of a reviewer: the class is heard, it is not, it is not clear, and a class that was not asked about is heard."""
 DRAWS = ("suspicious", "score", "contradictory", "nearest", "diverse")
 """Why a clip is asked about."""
 

@@ -17,7 +17,7 @@ from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Size, Split
 from xmodal_kedro.storage import FileRef, Folder
 from xmodal_kedro.storage.file_names import FileNames, escaped
 from xmodal_kedro.storage.text_tables import FALLBACK, decode, find_column, read_table
-from xmodal_kedro.wording import counted
+from xmodal_kedro.wording import counted, warn_once
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class BenchmarkFolder:
         except ValueError as error:
             raise self.wrong(name, str(error)) from error
         if encoding == FALLBACK:
-            logger.warning("%s is not UTF-8 and is read as Windows-1252: store it as UTF-8", self.place(name))
+            warn_once(logger, f"{self.place(name)} is not UTF-8 and is read as Windows-1252: store it as UTF-8")
         if not text.strip():
             raise self.wrong(name, "is empty")
         return text
@@ -175,14 +175,9 @@ class BenchmarkFolder:
             )
         extra = [file for file in self.folder if file.lower().endswith(AUDIO_SUFFIXES) and file not in known]
         if extra:
-            logger.warning(
-                "%s: %s not used, since %s does not list %s, such as %s",
-                self.folder.root,
-                counted(len(extra), "sound is", "sounds are"),
-                name,
-                "it" if len(extra) == 1 else "them",
-                ", ".join(extra[:_NAMED]),
-            )
+            what, them = counted(len(extra), "sound is", "sounds are"), "it" if len(extra) == 1 else "them"
+            some = ", ".join(extra[:_NAMED])
+            warn_once(logger, f"{self.folder.root}: {what} not used, since {name} does not list {them}, such as {some}")
         return tuple(self.folder[found[file][0]] for file in files)
 
     def divided(self, noun: str, sources: Sequence[str] | pd.Series, splits: Sequence[Split]) -> tuple[str, ...]:
@@ -196,11 +191,10 @@ class BenchmarkFolder:
         of_clip = np.asarray(sources, dtype=object)
         found = sorted({name for split in splits for name in {*of_clip[split.train]} & {*of_clip[split.test]}})
         if found:
-            logger.warning(
-                "%s: by its official division %s both trained and tested on: %s",
-                self.folder.root,
-                counted(len(found), f"{noun} is", f"{noun}s are"),
-                ", ".join(found[:_NAMED_DIVIDED]) + (", ..." if len(found) > _NAMED_DIVIDED else ""),
+            what = counted(len(found), f"{noun} is", f"{noun}s are")
+            names = ", ".join(found[:_NAMED_DIVIDED]) + (", ..." if len(found) > _NAMED_DIVIDED else "")
+            warn_once(
+                logger, f"{self.folder.root}: by its official division {what} both trained and tested on: {names}"
             )
         return tuple(found)
 
@@ -244,7 +238,7 @@ class BenchmarkFolder:
         alike = pd.Series(categories).groupby([_plain(category) for category in categories], sort=False).agg(list)
         for names in alike[alike.map(len) > 1]:
             shown = " and ".join(map(escaped, names))
-            logger.warning("%s: %s are taken for different classes", self.place(name), shown)
+            warn_once(logger, f"{self.place(name)}: {shown} are taken for different classes")
 
     def _check_split(self, name: str, split: Split, clips: pd.DataFrame) -> None:
         both = clips["file"].iloc[np.intersect1d(split.train, split.test)].to_list()

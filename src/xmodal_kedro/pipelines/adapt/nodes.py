@@ -73,7 +73,7 @@ def fine_tune_network(
 def evaluate_heads(
     adapt_targets: Any, adapt_embeddings: Shards, adapt_trainings: Shards, adapt: AdaptParams
 ) -> tuple[Any, DataFrame, DataFrame, DataFrame, DataFrame, dict[str, float]]:
-    """Tell each clip by what the other folds teach, with each representation, and choose the one that is used.
+    """Classify each clip by what the other folds teach, with each representation, and choose the one that is used.
 
     Returns:
         What the classifier is made of; values by fold; predictions; classes with thresholds; the learning curve; and

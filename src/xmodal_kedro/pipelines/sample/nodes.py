@@ -45,6 +45,13 @@ def draw_benchmark(sample: SampleParams) -> Files:
     return dict(benchmark_files(sample))
 
 
+def draw_labelled(sample: SampleParams) -> Files:
+    """Labelled sounds of a user, in folders that are named by their class."""
+    from xmodal_kedro.sample.benchmark import labelled_files
+
+    return dict(labelled_files(sample.seed))
+
+
 def _teacher(
     card: VisualTeacherCard | AudioTeacherCard, classes: tuple[str, ...], weights: Callable[[], bytes]
 ) -> Files:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import draw_benchmark, draw_videos, train_audio_teacher, train_visual_teacher
+from .nodes import draw_benchmark, draw_labelled, draw_videos, train_audio_teacher, train_visual_teacher
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """params -> source_videos, truth, visual_teacher_files, audio_teacher_files, benchmark_files"""
+    """params -> source_videos, truth, visual_teacher_files, audio_teacher_files, benchmark_files, labelled_files"""
     return Pipeline(
         [
             Node(draw_videos, inputs="params:sample", outputs=["source_videos", "truth"], name="draw_videos"),
@@ -25,5 +25,6 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                 name="train_audio_teacher",
             ),
             Node(draw_benchmark, inputs="params:sample", outputs="benchmark_files", name="draw_benchmark"),
+            Node(draw_labelled, inputs="params:sample", outputs="labelled_files", name="draw_labelled"),
         ]
     )

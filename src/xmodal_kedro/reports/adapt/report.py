@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from xmodal_kedro.adapt.calibration import clips_needed
 from xmodal_kedro.reports import html
 from xmodal_kedro.reports.adapt.plots import best_predictions
+from xmodal_kedro.reports.model_card import MEASURES
 
 MAX_MISTAKES = 40
 NAMES = {
@@ -20,7 +21,6 @@ NAMES = {
     "log_mel": "log-mel statistics",
     "fine_tuned": "the network trained further",
 }
-MEASURES = {"accuracy": "accuracy", "mean_average_precision": "mean average precision"}
 CLEAR = 0.02
 """Difference of two representations from which the report speaks of it."""
 
@@ -84,30 +84,30 @@ class AdaptReport:
         network, used = means["network"], self.card["representation"]
         if means["log_mel"] > network + CLEAR:
             said.append(
-                "Log-mel statistics, which know nothing, tell these classes better than the trained network does: it "
-                "learnt too little for them. Train it on more recordings, of the kind that your classes are of, and for "
-                "more epochs."
+                "Log-mel statistics, which know nothing, distinguish these classes better than the trained network does: "
+                "it learnt too little for them. Train it on more recordings, of the kind that your classes are of, and "
+                "for more epochs."
             )
         if means.get("teacher", 0.0) > network + CLEAR and used == "network":
             said.append(
-                "The audio teacher's embedding tells these classes better than the trained network's: set "
+                "The audio teacher's embedding distinguishes these classes better than the trained network's: set "
                 "representation: auto or teacher in parameters/adapt.yml."
             )
         elif used == "teacher":
             said.append(
-                "The classifier is made on the audio teacher's embedding, which tells these classes better than the "
-                "trained network's. It needs the teacher's files, which lie beside it. A network that learns from the "
+                "The classifier is made on the audio teacher's embedding, which distinguishes these classes better than "
+                "the trained network's. It needs the teacher's files, which lie beside it. A network that learns from the "
                 "teacher's embedding too (train.embedding_weight) comes nearer to it."
             )
         return said
 
     def _mistakes(self) -> list[dict[str, Any]]:
-        """Held-out clips that are told wrong, the surest first: a label of theirs may be wrong."""
+        """Held-out clips that are classified wrong, the surest first: a label of theirs may be wrong."""
         if self.card["exclusive"]:
             best = best_predictions(self.predictions)
             wrong = best[best["truth"] != best["predicted"]].sort_values("score", ascending=False, kind="stable")
             return [
-                {"clip": row["clip"], "labelled": row["truth"], "told": row["predicted"], "score": row["score"]}
+                {"clip": row["clip"], "labelled": row["truth"], "predicted": row["predicted"], "score": row["score"]}
                 for row in wrong.head(MAX_MISTAKES).to_dict("records")
             ]
         known = self.predictions[self.predictions["is_heard"].notna()]
@@ -119,7 +119,7 @@ class AdaptReport:
             {
                 "clip": row["clip"],
                 "labelled": row["name"] if row["is_heard"] else f"not {row['name']}",
-                "told": f"not {row['name']}" if row["is_heard"] else row["name"],
+                "predicted": f"not {row['name']}" if row["is_heard"] else row["name"],
                 "score": row["score"],
             }
             for row in wrong.head(MAX_MISTAKES).to_dict("records")

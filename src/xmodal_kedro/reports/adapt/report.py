@@ -84,9 +84,9 @@ class AdaptReport:
         network, used = means["network"], self.card["representation"]
         if means["log_mel"] > network + CLEAR:
             said.append(
-                "Log-mel statistics, which know nothing, distinguish these classes better than the trained network does: "
-                "it learnt too little for them. Train it on more recordings, of the kind that your classes are of, and "
-                "for more epochs."
+                "Log-mel statistics, which know nothing, distinguish these classes better than the trained network: it "
+                "learnt too little for them. Train it on more recordings of the kind that your classes are of, and for "
+                "more epochs."
             )
         if means.get("teacher", 0.0) > network + CLEAR and used == "network":
             said.append(
@@ -95,9 +95,9 @@ class AdaptReport:
             )
         elif used == "teacher":
             said.append(
-                "The classifier is made on the audio teacher's embedding, which distinguishes these classes better than "
-                "the trained network's. It needs the teacher's files, which lie beside it. A network that learns from the "
-                "teacher's embedding too (train.embedding_weight) comes nearer to it."
+                "The classifier is made on the audio teacher's embedding, which distinguishes these classes better "
+                "than the trained network's. It needs the teacher's files, which lie beside it. A network that learns "
+                "from that embedding too (train.embedding_weight) comes nearer to it."
             )
         return said
 

@@ -3,10 +3,10 @@
     python benchmarks/adapt_esc50.py --esc50 FOLDER --teachers FOLDER --model OUT/06_models/vggish_plus [--draws N]
         [--kept FILE.npz]
 
-Each draw takes 3, 5 or 10 classes and 8, 16 or 32 clips of each, makes a classifier as `adapt` does, and tests it on all
-other clips of these classes; clips of one recording are never on both sides. Beside it stand scikit-learn's logistic
-regression on YAMNet's embedding and on log-mel statistics. Prints accuracy, calibration error, and how often a threshold
-for a precision of 0.9 keeps it on the clips that are tested. `--kept` holds the embeddings from run to run.
+Each draw takes 3, 5 or 10 classes and 8, 16 or 32 clips of each, makes a classifier as `adapt` does, and tests it on
+all other clips of these classes; clips of one recording are never on both sides. Beside it stand scikit-learn's
+logistic regression on YAMNet's embedding and on log-mel statistics. Prints accuracy, calibration error, and how often a
+threshold for a precision of 0.9 keeps it on the clips that are tested. `--kept` holds the embeddings from run to run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from xmodal_kedro.adapt.evaluate import LOG_MEL, choose_representation, classes_
 from xmodal_kedro.adapt.linear import fit_head
 from xmodal_kedro.adapt.targets import make_targets
 from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
-from xmodal_kedro.evaluation.representations import LogMelStatistics, NetworkEmbedding, TeacherEmbedding
+from xmodal_kedro.evaluation.representations import LogMelStatistics, NetworkEmbedding, Representation, TeacherEmbedding
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.models.classifier import NETWORK, TEACHER
@@ -76,7 +76,7 @@ def read_corpus(esc50: Path, teachers: Path, model: Path, kept: Path | None) -> 
     if kept is not None and kept.exists():
         return Corpus(clips, dict(np.load(kept)))
     card = AudioTeacherCard.model_validate(YAMNET)
-    representations = {
+    representations: dict[str, Representation] = {
         NETWORK: NetworkEmbedding(AudioModel.load(model, "cpu")),
         TEACHER: TeacherEmbedding(card, teacher_files(card, folder_of(teachers)), "cpu"),
         LOG_MEL: LogMelStatistics(),
@@ -88,14 +88,14 @@ def read_corpus(esc50: Path, teachers: Path, model: Path, kept: Path | None) -> 
             rows[name].append(represent(audio).embeddings)
     vectors = {name: np.concatenate(parts).astype(np.float64) for name, parts in rows.items()}
     if kept is not None:
-        np.savez(kept, **vectors)
+        np.savez(kept, **vectors)  # type: ignore[arg-type]
     return Corpus(clips, vectors)
 
 
 def draw(
     corpus: Corpus, size: int, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of clips to learn from, `size` of each of `count` classes in whole recordings, and of those to test on."""
+    """Positions of clips to learn from, `size` of each of `count` classes, and to test on, of other recordings."""
     names = rng.choice(np.unique(corpus.clips["category"]), count, replace=False)
     train: list[int] = []
     test: list[int] = []

@@ -1,4 +1,4 @@
-"""`python -m xmodal_kedro`: what `kedro run` is in a checkout, for the installed package; and `tag FILE...`."""
+"""`python -m xmodal_kedro`: what `kedro run` is in a checkout, for the installed package; `tag` and `similar`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 LOGGING_FILE = "logging.yml"
-TAG = "tag"
+TAG, SIMILAR = "tag", "similar"
 
 
 def main(*args: str) -> object:
-    """Run pipelines, or tag files; arguments are those of `kedro run` or of `tag`, by default the command line's."""
+    """Run pipelines, tag files or search; arguments are those of `kedro run`, or of `tag` or `similar` after its name.
+
+    By default they are the command line's.
+    """
     given = args or tuple(sys.argv[1:])
     if given[:1] == (TAG,):
         from xmodal_kedro.cli.tag import tag
 
         return tag(given[1:], prog_name=f"python -m xmodal_kedro {TAG}")
+    if given[:1] == (SIMILAR,):
+        from xmodal_kedro.cli.similar import similar
+
+        return similar(given[1:], prog_name=f"python -m xmodal_kedro {SIMILAR}")
     from kedro.framework.project import configure_project  # which logs to stdout, where tags go
 
     configure_project("xmodal_kedro")

@@ -7,6 +7,7 @@ model.tag("trip/0001.mp4")                     # [("dog", 0.93), ("bark", 0.88),
 model.tag(audio, sample_rate)                  # or samples, such as soundfile.read returns them
 model.embed(audio, sample_rate)                # float32 [embedding size]
 model.predict(audios, sample_rate)             # embeddings and scores of many
+model.similar("tap.wav", within="data/07_model_output/vggish_plus/recordings")  # where else it is heard
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from xmodal_kedro.models.waveform_network import WaveformNetwork, mean_and_max
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
+    from xmodal_kedro.inference.similar import Match
     from xmodal_kedro.inference.teacher_network import TeacherNetwork
 
 Sound: TypeAlias = ArrayLike | str | Path
@@ -189,6 +191,31 @@ class AudioModel:
         scores_C = self.predict([audio], sample_rate).scores[0]
         best = [at for at in np.argsort(-scores_C, kind="stable") if scores_C[at] >= lowest_C[at]][:top]
         return [(self.card["classes"][at], float(scores_C[at])) for at in best]
+
+    def similar(
+        self,
+        example: Sound,
+        within: str | Path,
+        sample_rate: int | None = None,
+        count: int = 20,
+        per_recording: int | None = None,
+    ) -> list[Match]:
+        """The windows of embedded recordings that are nearest to an example, the nearest first.
+
+        Args:
+            example: as `embed` takes it.
+            within: a folder `recordings` that the pipeline `embed` made with this network, such as
+                `data/07_model_output/vggish_plus/recordings`.
+            sample_rate: of samples, Hz.
+            count: how many windows.
+            per_recording: max of one recording; None sets no limit.
+
+        Raises:
+            UserError: as `embed`, and if there are no embeddings, or they are of another network.
+        """
+        from xmodal_kedro.inference.similar import open_index
+
+        return open_index(within).nearest(self.embed(example, sample_rate), count, per_recording)
 
     def predict(
         self, audios: Sequence[Sound], sample_rate: int | None = None, batch_size: int | None = BATCH_SIZE

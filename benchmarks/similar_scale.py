@@ -2,9 +2,9 @@
 
     python benchmarks/similar_scale.py [--windows N] [--size N] [--folder FOLDER]
 
-Embeddings are drawn from a normal distribution, since the search compares all of them whatever they are. They were checked
-against real ones: `--within RECORDINGS` measures the same on what the pipeline `embed` made. Beside it stands the limit:
-reading the matrix once, from memory, with NumPy's sum.
+Embeddings are drawn from a normal distribution, since the search compares all of them whatever they are. They were
+checked against real ones: `--within RECORDINGS` measures the same on what the pipeline `embed` made. Beside it stands
+the limit: reading the matrix once, from memory, with NumPy's sum.
 """
 
 from __future__ import annotations

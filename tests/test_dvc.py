@@ -22,7 +22,7 @@ from xmodal_kedro.cli.audit import HOLDS_FILE_TIMES, NAMES_ITS_RUN
 from xmodal_kedro.params import TrainParams
 
 UNTRACKED = {
-    *("confirmed_clips",),  # is there only after a review
+    *("confirmed_clips", "example_files"),  # are there only where a person put them
     "probes",  # depends on this machine's modification times
     "run_provenance",  # is of the run, and kept in its report alone
     # are held in memory from node to node

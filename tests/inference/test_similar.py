@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,9 @@ def test_an_example_finds_its_like_through_api_and_command_line(tmp_path: Path) 
     assert (first.uri, first.start_s) == ("1.wav", 4.0)
     shutil.rmtree(tmp_path / INDEX)
 
-    soundfile.write(tmp_path / "tap.wav", sound(pitches[5], seed=5), 16_000, "FLOAT")
+    with wave.open(str(tmp_path / "tap.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(np.rint(sound(pitches[5], seed=5) * 32_768).clip(-32_768, 32_767).astype("<i2").tobytes())
     arguments = [str(tmp_path / "tap.wav"), "--model", str(tmp_path / "network"), "--within", str(tmp_path)]
     done = CliRunner().invoke(similar, [*arguments, "--label", "tap", "--count", "2"])
     assert done.exit_code == 0, done.output

@@ -13,7 +13,9 @@ import pytest
 
 from tests.pipelines.test_summary import summary
 from tests.reports import test_compare, test_label_check
+from tests.reports.adapt.test_report import report as adapt_report
 from tests.reports.labels.test_report import report as label_report
+from tests.reports.test_embed import report as embed_report
 from tests.reports.transfer.test_report import render
 
 CHROMIUM = next(
@@ -28,6 +30,8 @@ PAGES: dict[str, tuple[Callable[[], str], set[str]]] = {
     "label_check": (lambda: test_label_check.report(["Dog", "Cat"]).render(), {"calibration"}),
     "compare": (lambda: test_compare.report().render(), {"rules"}),
     "summary": (summary, {"network-gains"}),
+    "adapt": (lambda: adapt_report().render(), {"confusion", "learning-curve", "calibration"}),
+    "embed": (lambda: embed_report().render(), set()),
 }
 """By report: a page, and the ids of its figures."""
 PROBE = """<script>

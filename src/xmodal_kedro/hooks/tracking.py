@@ -64,6 +64,7 @@ class Tracking(MlflowHook):
         "compare_results",
         "compare_report",
         "summary_report",
+        "embed_report",
         CLASSIFIER,
         "adapt_classes",
         "adapt_report",
@@ -76,6 +77,7 @@ class Tracking(MlflowHook):
         "compare_report",
         "summary_report",
         "adapt_report",
+        "embed_report",
     )
 
     def __init__(self) -> None:

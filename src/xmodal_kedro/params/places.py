@@ -6,7 +6,7 @@ from .choices import BENCHMARKS
 
 AUTO = "auto"
 """In place of a benchmark's folder: where it is looked for by itself, fetched there if need be."""
-PLACES = frozenset({"source", "teachers", "truth", "answers", "labelled", "data_root", *BENCHMARKS})
+PLACES = frozenset({"source", "teachers", "truth", "answers", "labelled", "examples", "data_root", *BENCHMARKS})
 """Run parameters that are paths, which the catalog reads. A benchmark's folder is set under its name."""
 
 

@@ -44,6 +44,34 @@ def embed_recordings(
     }
 
 
+def report_recordings(
+    recording_embeddings: Shards,
+    unheard_recordings: DataFrame,
+    example_files: Folder,
+    source_videos: Folder,
+    model_weights: dict[str, Any],
+    model_card: dict[str, Any],
+    embed: EmbedParams,
+) -> str:
+    """What is heard how often, and the windows that are most like examples, as one self-contained HTML page."""
+    from xmodal_kedro.inference.audio_model import AudioModel
+    from xmodal_kedro.inference.examples import find_like
+    from xmodal_kedro.models.card import restore_backbone
+    from xmodal_kedro.models.device import choose_device
+    from xmodal_kedro.reports.embed import EmbedReport, count_tags
+
+    backbone, device = restore_backbone(model_card, model_weights), choose_device(embed.device, "embed.device")
+    model = AudioModel.of(backbone, model_card, device)
+    return EmbedReport(
+        model_card["model"],
+        sum(shard.num_rows for shard in recording_embeddings.values()),
+        len(source_videos),
+        count_tags(recording_embeddings),
+        unheard_recordings,
+        find_like(example_files, recording_embeddings, source_videos, model, embed),
+    ).render()
+
+
 def gather_unheard(recording_embeddings: Shards, source_videos: Folder) -> DataFrame:
     """Sources that are not embedded to their end, and why; logs the counts."""
     from xmodal_kedro.inference.unheard import describe_unheard, unheard_recordings

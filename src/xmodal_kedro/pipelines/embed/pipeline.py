@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import embed_recordings, gather_unheard
+from .nodes import embed_recordings, gather_unheard, report_recordings
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """source_videos, weights -> recording_embeddings, unheard_recordings"""
+    """source_videos, weights -> recording_embeddings, unheard_recordings, embed_report"""
     return Pipeline(
         [
             Node(
@@ -22,6 +22,20 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                 inputs=["recording_embeddings", "source_videos"],
                 outputs="unheard_recordings",
                 name="gather_unheard",
+            ),
+            Node(
+                report_recordings,
+                inputs=[
+                    "recording_embeddings",
+                    "unheard_recordings",
+                    "example_files",
+                    "source_videos",
+                    "model_weights",
+                    "model_card",
+                    "params:embed",
+                ],
+                outputs="embed_report",
+                name="report_recordings",
             ),
         ]
     )

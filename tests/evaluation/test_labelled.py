@@ -75,7 +75,7 @@ def test_a_listed_file_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_table_and_classes_is_refused_and_an_empty_one_has_no_clips(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="folder of recordings that is named by their class"):
+    with pytest.raises(FileNotFoundError, match="a folder for each class"):
         read_labelled(folder(tmp_path, None, "a.wav"))
     (tmp_path / "empty").mkdir()
     assert len(read_any(folder_of(tmp_path / "empty"))) == 0

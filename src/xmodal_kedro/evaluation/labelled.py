@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -11,19 +10,14 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from xmodal_kedro.evaluation.benchmarks.metadata import AUDIO_SUFFIXES, BenchmarkFolder
+from xmodal_kedro.evaluation.benchmarks.csv_folds import folders_of_classes
+from xmodal_kedro.evaluation.benchmarks.metadata import BenchmarkFolder
 from xmodal_kedro.storage import Folder
-from xmodal_kedro.wording import counted, warn_once
-
-logger = logging.getLogger(__name__)
 
 PAGE = "docs/own-classifier.md"
 TABLE = "clips.csv"
 SEPARATOR = "|"
 """Between several labels of a clip, and between the parts of a clip's name."""
-VIDEO_SUFFIXES = (".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
-SUFFIXES = (*AUDIO_SUFFIXES, ".aifc", ".amr", ".au", ".caf", ".mp2", ".oga", ".opus", ".w64", *VIDEO_SUFFIXES)
-"""By which a file in a folder of a class is taken for one of its recordings."""
 COLUMNS = ("file", "label", "start_s", "end_s", "fold", "group")
 CLIP_COLUMNS = ("clip", "file", "start_s", "end_s", "labels", "group", "fold")
 NOTHING = ("none", "nothing", "-")
@@ -42,8 +36,8 @@ def read_labelled(folder: Folder) -> pd.DataFrame:
         end of the file; `labels`, a sorted tuple of names; `group`; `fold`, from 1 on, or 0 without that column.
 
     Raises:
-        FileNotFoundError: if a listed file is not there.
-        UserError: naming the table and the row or column that is wrong, or that there is neither a table nor a folder.
+        FileNotFoundError: if a listed file is not there, or there is neither a table nor a folder of a class.
+        UserError: naming the table and the row or column that is wrong.
     """
     name = _table_name(folder)
     return _from_folders(folder) if name is None else _from_table(folder, name)
@@ -66,26 +60,11 @@ def _source(folder: Folder) -> BenchmarkFolder:
 
 
 def _from_folders(folder: Folder) -> pd.DataFrame:
-    source = _source(folder)
-    recordings = [name for name in folder if PurePosixPath(name).suffix.lower() in SUFFIXES]
-    inside = [name for name in recordings if "/" in name]
-    if not inside:
-        raise source.wrong(TABLE, "is missing, and there is no folder of recordings that is named by their class")
-    if loose := sorted(set(recordings) - set(inside)):
-        what = counted(len(loose), "file is", "files are")
-        warn_once(logger, f"{folder.root}: {what} in no folder of a class, such as {loose[0]}: not used")
-    labels = [_names(unicodedata.normalize("NFC", name.partition("/")[0])) for name in inside]
-    return pd.DataFrame(
-        {
-            "clip": inside,
-            "file": inside,
-            "start_s": 0.0,
-            "end_s": math.inf,
-            "labels": labels,
-            "group": inside,
-            "fold": 0,
-        }
-    )
+    table = folders_of_classes(_source(folder))
+    files = table["file"]
+    labels = table["label"].map(_names)
+    times = {"start_s": 0.0, "end_s": math.inf}
+    return pd.DataFrame({"clip": files, "file": files, **times, "labels": labels, "group": files, "fold": 0})
 
 
 def _from_table(folder: Folder, name: str) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,9 @@ def test_metadata_that_cannot_be_read_is_one_error_that_names_it_and_the_page(
 ) -> None:
     LAYOUTS[name](tmp_path)
     spoil(tmp_path / METADATA[name])
+    if name == "csv" and not (tmp_path / METADATA[name]).exists():
+        for folder in ("dogs", "cats"):  # folders that are named by a class do without a table
+            shutil.rmtree(tmp_path / folder)
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
         read_benchmark(folder_of(tmp_path), name)
     assert METADATA[name] in str(caught.value)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -159,3 +160,24 @@ def test_a_class_in_one_fold_alone_is_named_with_its_numbers(tmp_path: Path) -> 
     write_csv(tmp_path)
     with pytest.raises(UserError, match=r"no clip of owl .*all 2 of owl are in that fold, and at least 1"):
         rewritten(tmp_path, lambda text: text.replace("dog,1", "owl,1"))
+
+
+def test_folders_that_are_named_by_their_class_need_no_table(tmp_path: Path) -> None:
+    write_csv(tmp_path)
+    (tmp_path / METADATA).unlink()
+    benchmark = read_benchmark(folder_of(tmp_path))
+    assert benchmark.clips["category"].value_counts().to_dict() == {"cats": 6, "dogs": 6}
+    assert len(benchmark.splits) == 5
+    tested = np.concatenate([split.test for split in benchmark.splits])
+    assert sorted(tested.tolist()) == list(range(12))
+
+
+def test_without_folds_whole_groups_are_divided(tmp_path: Path) -> None:
+    write_csv(tmp_path)
+    rows = [line.split(",") for line in (tmp_path / METADATA).read_text().splitlines()]
+    (tmp_path / METADATA).write_text("\n".join(f"{file},{label},{group}" for file, label, _, group in rows))
+    benchmark = read_benchmark(folder_of(tmp_path))
+    assert len(benchmark.splits) == 3  # groups of a class
+    for split in benchmark.splits:
+        groups = benchmark.clips["group"].to_numpy()
+        assert not set(groups[split.train]) & set(groups[split.test])

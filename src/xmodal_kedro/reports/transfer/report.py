@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from xmodal_kedro.evaluation.benchmarks.catalogue import CATALOGUE
 from xmodal_kedro.evaluation.benchmarks.published import PUBLISHED
 from xmodal_kedro.evaluation.predictions import PROTOCOLS, main_predictions
-from xmodal_kedro.evaluation.representations import RANDOM, REPRESENTATIONS, SCRATCH
+from xmodal_kedro.evaluation.representations import LOG_MEL, PRETRAINED, RANDOM, REPRESENTATIONS, SCRATCH, TEACHER
 from xmodal_kedro.evaluation.statistics import coverage
 from xmodal_kedro.media.outcomes import count_outcomes
 from xmodal_kedro.reasons import REASONS
@@ -22,6 +22,22 @@ from xmodal_kedro.storage import Shards
 
 Section = dict[str, Any]
 """What a part of the template shows, by the names that it uses."""
+ADVICE = (
+    (
+        LOG_MEL,
+        "Log-mel statistics, which have learnt nothing, are",
+        "The network has learnt too little for these sounds: train it on more recordings of the kind that the classes "
+        "are of, and for more epochs.",
+    ),
+    (
+        TEACHER,
+        "The audio teacher's own embedding is",
+        "A classifier of these sounds is better made on that: the pipeline adapt does so with representation: auto. "
+        "The network comes nearer to it with more recordings, and with train.embedding_weight, by which it learns that "
+        "embedding too.",
+    ),
+)
+"""What the network is compared with, how the report begins where that is ahead, and what to do."""
 MAX_GROUPS = 10
 """Groups of near-duplicates that are shown, the largest."""
 
@@ -170,8 +186,30 @@ def describe_results(
         "untrained": next(
             ((name, ahead[protocol, name]) for name in (RANDOM, SCRATCH) if (protocol, name) in ahead), None
         ),
+        "advice": advice(means, ahead, protocol, entry.measure),
+        "own": entry.size is None,
         "folds": by_fold.to_dict("index"),
         "one_class": main.drop_duplicates("file")["truth"].value_counts(normalize=True).max(),
         "leak_check": leak_check,
         "plots": plots,
     }
+
+
+def advice(
+    means: Mapping[Any, Mapping[Any, float]], gains: Mapping[Any, Mapping[Any, float]], protocol: str, measure: str
+) -> list[str]:
+    """What to do where the network is behind something that cost no training, in sentences; none where it is not.
+
+    Args:
+        means: mean over folds by protocol, representation and measure.
+        gains: `gain` and `p_value` of the network by protocol and what it is compared with.
+        protocol, measure: that stand for the others.
+    """
+    said = []
+    for other, what, remedy in ADVICE:
+        gain = gains.get((protocol, other))
+        if gain is None or gain["gain"] >= 0 or (protocol, PRETRAINED, measure) not in means:
+            continue
+        behind = f"{-100 * gain['gain']:.1f} points ahead of the trained network (p = {html.p_value(gain['p_value'])})"
+        said.append(f"{what} {behind.replace('p = <', 'p <')}. {remedy}")
+    return said

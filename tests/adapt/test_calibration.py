@@ -38,6 +38,15 @@ def test_the_temperature_of_independent_classes_takes_what_is_known() -> None:
     assert fit_temperature(2 * logits, is_heard, exclusive=False) == pytest.approx(2, rel=0.1)
 
 
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_few_clips_that_are_all_right_are_not_certain(exclusive: bool) -> None:
+    is_heard = np.eye(3)[np.arange(60) % 3]
+    logits = 30 * is_heard - 30 * (1 - is_heard)
+    best = scores_of(logits, fit_temperature(logits, is_heard, exclusive), exclusive)[is_heard == 1]
+    answers = 60 if exclusive else 180
+    assert best == pytest.approx((answers + 1) / (answers + 2), abs=2e-3)
+
+
 def test_calibrated_scores_have_a_small_error_and_sure_ones_a_large_one() -> None:
     logits, is_heard = drawn(4000, 4)
     assert calibration_error(scores_of(logits, 1.0, True), is_heard, True) < 0.03

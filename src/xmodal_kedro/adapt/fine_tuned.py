@@ -114,7 +114,8 @@ def fine_tune(labelled: Labelled, start: Start, params: AdaptParams) -> pa.Table
     )
     model = tuner.fit(labelled.clips[~held_out_N], labelled.clips[held_out_N])
     if not labelled.tested:
-        weights = {name: tensor.cpu() for name, tensor in model.torch_network.backbone.state_dict().items()}
+        stored = model.torch_network.backbone.state_dict()
+        weights = {name: tensor.cpu().contiguous() for name, tensor in stored.items()}
         row = {"clip": "", "logits": [], "weights": safetensors.torch.save(weights)}
         return pa.Table.from_pylist([row], schema=ADAPT_TRAININGS_ARROW)
     audios = [from_int16(tuner.audio[clip]) for clip in labelled.tested]

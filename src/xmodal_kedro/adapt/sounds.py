@@ -149,7 +149,7 @@ def decoded_clips(clips: pd.DataFrame, sounds: Shards) -> pd.DataFrame:
     lost = [f"{clip} ({failed.get(clip, 'no sound')})" for clip in clips["clip"] if clip not in present]
     more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
     said = f"{'; '.join(lost[:_NAMED])}{more}"
-    if len(lost) == len(clips):
+    if lost and len(lost) == len(clips):
         raise UserError(f"no labelled clip can be decoded: {said}: replace the files")
     if lost:
         logger.warning("%s left out: %s", counted(len(lost), "labelled clip is", "labelled clips are"), said)

@@ -19,6 +19,7 @@ from xmodal_kedro.evaluation.statistics import all_gains, fold_values
 from xmodal_kedro.media.outcomes import plot_outcomes
 from xmodal_kedro.pipelines.transfer_eval import reporting
 from xmodal_kedro.reports.transfer.plots import class_gains, confusion_matrix, gain_intervals
+from xmodal_kedro.reports.transfer.report import advice
 
 
 def predictions(clips_per_fold: int) -> pd.DataFrame:
@@ -269,3 +270,14 @@ def test_the_markup_is_balanced() -> None:
 def test_gains_carry_their_sign_unless_they_round_to_nothing(gain: float, shown: str) -> None:
     page = render(transfer_gains=report_inputs()["transfer_gains"].assign(gain=gain))
     assert f"<dt>Gain</dt><dd>{shown}<small>" in page
+
+
+def test_what_is_ahead_of_the_network_is_said_with_what_to_do() -> None:
+    means = {("linear_probe", "pretrained", "accuracy"): {"mean": 0.8}}
+    behind = {"gain": -0.123, "p_value": 0.0004}
+    gains = {("linear_probe", "log_mel"): behind, ("linear_probe", "teacher"): behind | {"p_value": 0.04}}
+    log_mel, teacher = advice(means, gains, "linear_probe", "accuracy")
+    assert "12.3 points ahead" in log_mel and "p < 0.001" in log_mel and "more recordings" in log_mel
+    assert "p = 0.040" in teacher and "representation: auto" in teacher
+    ahead = {("linear_probe", "log_mel"): {"gain": 0.1, "p_value": 0.01}}
+    assert advice(means, ahead, "linear_probe", "accuracy") == []

@@ -63,7 +63,8 @@ def test_a_notebook_is_stored_valid_and_without_outputs(path: Path) -> None:
 
 
 def test_all_notebooks_run(executed: dict[str, list[Any]]) -> None:
-    assert executed.keys() == {"look_at_labels", "compare_models", "listen"} == {path.stem for path in NOTEBOOKS}
+    names = {"look_at_labels", "compare_models", "listen", "own_classifier"}
+    assert executed.keys() == names == {path.stem for path in NOTEBOOKS}
 
 
 def test_labels_are_shown_in_plots_and_clips_to_see_and_hear(executed: dict[str, list[Any]]) -> None:
@@ -88,3 +89,12 @@ def test_a_sound_is_shown_with_its_tags_and_its_neighbours(executed: dict[str, l
     assert (spectrogram[0]["type"], tags[0]["type"]) == ("heatmap", "bar")
     assert pages(cells).count("<article") == 7
     assert pages(cells).count("alike</h2>") == 6
+
+
+def test_a_classifier_is_made_and_used(executed: dict[str, list[Any]]) -> None:
+    cells = executed["own_classifier"]
+    confusion, curve = plots(cells)
+    assert (confusion[0]["type"], curve[0]["type"]) == ("heatmap", "scatter")
+    assert all(name in pages(cells) for name in ("crickets", "door_wood_knock", "water_drops"))
+    *_, tagged = shown(cells)
+    assert "crickets" in tagged["text/plain"]

@@ -24,6 +24,7 @@ SECTIONS: dict[str, type[params.Params]] = {
     "train": params.TrainParams,
     "transfer_eval": params.TransferParams,
     "embed": params.EmbedParams,
+    "adapt": params.AdaptParams,
     "compare": params.CompareParams,
     "export_events": params.ExportEventsParams,
     "export_labels": params.ExportLabelsParams,

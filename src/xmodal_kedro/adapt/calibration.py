@@ -8,22 +8,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit, softmax
 from scipy.stats import norm
 
 from xmodal_kedro.adapt.linear import cross_entropies
 
 TEMPERATURES = (0.05, 20.0)
 """Limits of what logits are divided by."""
+PRIOR = 40.0
+"""Penalty on the square of the temperature's logarithm, in cross-entropy: a normal prior with a standard deviation of
+0.11. On ESC-50 with 24 to 320 clips, no temperature was as good as any that was fitted freely."""
 CALIBRATION_BINS = 10
 
 
 def fit_temperature(logits_NC: NDArray[np.floating], is_heard_NC: NDArray, exclusive: bool) -> float:
     """The temperature of the lowest cross-entropy: Guo et al., "On calibration of modern neural networks" (2017).
 
-    Of n answers, what is right counts as right with the probability (n + 1) / (n + 2), and the rest as wrong, after
-    Platt, "Probabilistic outputs for support vector machines" (1999): else a few clips that are all right would make
-    every score 0 or 1.
+    A prior keeps it near 1 for few clips, where the strength of the regression, which is chosen by the same measure,
+    has calibrated scores already. Without it, a few clips that are all right would make every score 0 or 1.
 
     Args:
         logits_NC: of clips that the classifier was not fitted on [clips, classes].
@@ -31,24 +33,13 @@ def fit_temperature(logits_NC: NDArray[np.floating], is_heard_NC: NDArray, exclu
         exclusive: whether scores are a softmax.
     """
 
-    known = len(logits_NC) if exclusive else int((~np.isnan(is_heard_NC)).sum())
-    doubt = 1 / (known + 2)
-
     def loss(log_temperature: float) -> float:
         scaled_NC = logits_NC / math.exp(log_temperature)
-        right = cross_entropies(scaled_NC, is_heard_NC, exclusive).sum()
-        return float((1 - doubt) * right + doubt * _wrong_cross_entropy(scaled_NC, is_heard_NC, exclusive))
+        prior = PRIOR * log_temperature**2
+        return float(cross_entropies(scaled_NC, is_heard_NC, exclusive).sum()) + prior
 
     bounds = tuple(math.log(limit) for limit in TEMPERATURES)
     return math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x)
-
-
-def _wrong_cross_entropy(logits_NC: NDArray[np.floating], is_heard_NC: NDArray, exclusive: bool) -> float:
-    """If all answers were wrong: the other classes of a clip evenly, or the opposite of every known one."""
-    if not exclusive:
-        return float(cross_entropies(logits_NC, 1 - is_heard_NC, exclusive).sum())
-    others_NC = (1 - is_heard_NC) / max(1, is_heard_NC.shape[1] - 1)
-    return float((logsumexp(logits_NC, axis=1) - (others_NC * logits_NC).sum(1)).sum())
 
 
 def scores_of(logits_NC: NDArray[np.floating], temperature: float, exclusive: bool) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from xmodal_kedro.adapt.calibration import (
     keep_precision,
     scores_of,
 )
-from xmodal_kedro.adapt.linear import held_out_logits
+from xmodal_kedro.adapt.linear import fit_head, held_out_logits
 from xmodal_kedro.adapt.targets import Targets
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.classifier import FINE_TUNED, NETWORK, TEACHER
@@ -36,27 +36,33 @@ class HeldOut:
     """Held-out clips as one representation classifies them.
 
     Attributes:
-        logits: of each clip by what the other folds teach [clips, classes].
-        scores: probabilities from these, calibrated on the other folds [clips, classes].
-        temperature: of all logits together, for the classifier in use.
-        error_before, error_after: calibration error without a temperature, and of `scores`.
+        scores: probabilities of each clip by what the other folds teach, strengths and calibration included [clips,
+            classes].
+        in_use: the same with the strengths of the head that is fitted on all clips, and its temperature: these are on
+            the scale of the classifier in use, which its thresholds are for [clips, classes].
+        temperature: of the classifier in use.
+        error_before, error_after: calibration error of `scores` without a temperature, and with it.
     """
 
-    logits: NDArray[np.float64]
     scores: NDArray[np.float64]
+    in_use: NDArray[np.float64]
     temperature: float
     error_before: float
     error_after: float
 
     @classmethod
-    def of(cls, logits_NC: NDArray[np.float64], targets: Targets) -> HeldOut:
-        """From logits of held-out clips."""
+    def of(
+        cls, logits_NC: NDArray[np.float64], targets: Targets, in_use_NC: NDArray[np.float64] | None = None
+    ) -> HeldOut:
+        """From logits of held-out clips, and those with the strengths in use if they are others."""
         is_heard_NC, exclusive = targets.is_heard, targets.exclusive
         scores_NC = held_out_scores(logits_NC, is_heard_NC, targets.folds, exclusive)
+        scale_NC = logits_NC if in_use_NC is None else in_use_NC
+        temperature = fit_temperature(scale_NC, is_heard_NC, exclusive)
         return cls(
-            logits_NC,
             scores_NC,
-            fit_temperature(logits_NC, is_heard_NC, exclusive),
+            scores_of(scale_NC, temperature, exclusive),
+            temperature,
             calibration_error(scores_of(logits_NC, 1.0, exclusive), is_heard_NC, exclusive),
             calibration_error(scores_NC, is_heard_NC, exclusive),
         )
@@ -68,9 +74,12 @@ def evaluate(vectors: Mapping[str, NDArray[np.floating]], targets: Targets, para
     Args:
         vectors: by representation, of the clips of `targets` [clips, size].
     """
-    return {
-        name: HeldOut.of(held_out_logits(vectors_NE, targets, params), targets) for name, vectors_NE in vectors.items()
-    }
+    found = {}
+    for name, vectors_NE in vectors.items():
+        strengths = fit_head(vectors_NE, targets, params).strengths
+        in_use_NC = held_out_logits(vectors_NE, targets, params, strengths)
+        found[name] = HeldOut.of(held_out_logits(vectors_NE, targets, params), targets, in_use_NC)
+    return found
 
 
 def measure(targets: Targets) -> str:
@@ -159,7 +168,7 @@ def classes_table(held_out: HeldOut, targets: Targets, params: AdaptParams) -> p
     for at, (name, clips) in enumerate(targets.counts().items()):
         is_heard_N = targets.is_heard[:, at]
         known_N = ~np.isnan(is_heard_N)
-        kept = keep_precision(held_out.scores[known_N, at], is_heard_N[known_N], params.precision, params.confidence)
+        kept = keep_precision(held_out.in_use[known_N, at], is_heard_N[known_N], params.precision, params.confidence)
         stated = (kept.score, kept.precision, kept.low, kept.recall) if kept else (np.nan,) * 4
         rows.append((name, clips, float(precisions_C[at]), *stated))
     columns = ["name", "clips", "average_precision", "threshold", "precision", "low", "recall"]

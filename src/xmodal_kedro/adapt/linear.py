@@ -29,10 +29,12 @@ class LinearHead:
     Attributes:
         weight: float64 [classes, size].
         bias: float64 [classes].
+        strengths: inverse strength C of each class; all are one where classes exclude each other.
     """
 
     weight: NDArray[np.float64]
     bias: NDArray[np.float64]
+    strengths: tuple[float, ...]
 
     def __call__(self, vectors_NE: NDArray[np.floating]) -> NDArray[np.float64]:
         """Logits, float64 [clips, classes]."""
@@ -40,7 +42,12 @@ class LinearHead:
         return logits_NC
 
 
-def fit_head(vectors_NE: NDArray[np.floating], targets: Targets, params: AdaptParams) -> LinearHead:
+def fit_head(
+    vectors_NE: NDArray[np.floating],
+    targets: Targets,
+    params: AdaptParams,
+    strengths: Sequence[float] | None = None,
+) -> LinearHead:
     """Fit a head: multinomial where classes exclude each other, else a binary one for each class on the clips in which
     it is known. The strength is chosen by the cross-entropy on held-out groups of these clips.
 
@@ -48,23 +55,39 @@ def fit_head(vectors_NE: NDArray[np.floating], targets: Targets, params: AdaptPa
         vectors_NE: embeddings of the clips of `targets` [clips, size].
         targets: two classes at least if they are exclusive, each with clips in two groups.
         params: `adapt`.
+        strengths: of each class, if they are not to be chosen.
     """
     with threadpool_limits(1), warnings.catch_warnings():
         # Classes of fewer clips than folds: such folds lack them, and are scored by what they have.
         warnings.filterwarnings("ignore", "The least populated class")
         if targets.exclusive:
-            return _fit(vectors_NE, targets.truths, targets.groups, params, len(targets.classes))
+            own = params if strengths is None else _with_strength(params, strengths[0])
+            return _fit(vectors_NE, targets.truths, targets.groups, own, len(targets.classes))
         heads = []
-        for is_heard_N in targets.is_heard.T:
+        for at, is_heard_N in enumerate(targets.is_heard.T):
             known_N = ~np.isnan(is_heard_N)
-            heads.append(_fit(vectors_NE[known_N], is_heard_N[known_N].astype(int), targets.groups[known_N], params, 1))
+            own = params if strengths is None else _with_strength(params, strengths[at])
+            heads.append(_fit(vectors_NE[known_N], is_heard_N[known_N].astype(int), targets.groups[known_N], own, 1))
         return LinearHead(
-            np.concatenate([head.weight for head in heads]), np.concatenate([head.bias for head in heads])
+            np.concatenate([head.weight for head in heads]),
+            np.concatenate([head.bias for head in heads]),
+            tuple(head.strengths[0] for head in heads),
         )
 
 
-def held_out_logits(vectors_NE: NDArray[np.floating], targets: Targets, params: AdaptParams) -> NDArray[np.float64]:
-    """Logits of each clip by a head that is fitted on the other folds, strength included, float64 [clips, classes].
+def _with_strength(params: AdaptParams, strength: float) -> AdaptParams:
+    return params.model_copy(update={"regularisation": (strength,)})
+
+
+def held_out_logits(
+    vectors_NE: NDArray[np.floating],
+    targets: Targets,
+    params: AdaptParams,
+    strengths: Sequence[float] | None = None,
+) -> NDArray[np.float64]:
+    """Logits of each clip by a head that is fitted on the other folds, float64 [clips, classes].
+
+    The strength is chosen on the other folds too, unless `strengths` has that of each class.
 
     A class of which the other folds have no clip, or nothing else, cannot be predicted there: its logit is very low.
     """
@@ -84,7 +107,8 @@ def held_out_logits(vectors_NE: NDArray[np.floating], targets: Targets, params: 
             train.folds,
             train.exclusive,
         )
-        head = fit_head(vectors_NE[train_N], known, params)
+        given = None if strengths is None else [strengths[int(at)] for at in columns]
+        head = fit_head(vectors_NE[train_N], known, params, given)
         logits_NC[np.ix_(~train_N, columns)] = head(vectors_NE[~train_N])
     return logits_NC
 
@@ -154,10 +178,11 @@ def _unfolded(axes: Pipeline, model: object, rows: int) -> LinearHead:
         )
     weight_KE = coefficients if subspace.basis_ES_ is None else coefficients @ subspace.basis_ES_.T
     weight_KE = weight_KE / scaler.scale_
+    strengths = (model.C,) * rows  # type: ignore[attr-defined]
     bias_K = intercepts - weight_KE @ scaler.mean_
     if rows == 1 or len(weight_KE) == rows:
-        return LinearHead(weight_KE, bias_K)
-    whole = LinearHead(np.zeros((rows, weight_KE.shape[1])), np.full(rows, UNKNOWN_LOGIT))
+        return LinearHead(weight_KE, bias_K, strengths)
+    whole = LinearHead(np.zeros((rows, weight_KE.shape[1])), np.full(rows, UNKNOWN_LOGIT), strengths)
     present = model.classes_  # type: ignore[attr-defined]
     whole.weight[present], whole.bias[present] = weight_KE, bias_K
     return whole

@@ -15,7 +15,8 @@ def samples_of(frame: AudioFrame) -> np.ndarray:
     """The samples in the frame's own type: [channels, samples]. They share memory with the frame."""
     dtype, channels, count = np.dtype(DTYPES[frame.format.packed.name]), frame.layout.nb_channels, frame.samples
     if frame.format.is_planar:
-        return np.stack([np.frombuffer(memoryview(plane), dtype, count) for plane in frame.planes])
+        planes = frame.planes[:channels]  # of eight channels, PyAV gives a ninth plane, which is none
+        return np.stack([np.frombuffer(memoryview(plane), dtype, count) for plane in planes])
     return np.frombuffer(memoryview(frame.planes[0]), dtype, channels * count).reshape(count, channels).T
 
 
@@ -35,7 +36,7 @@ def with_samples(frame: AudioFrame, audio_CT: np.ndarray) -> AudioFrame:
     if frame.time_base:
         new.time_base = frame.time_base
     planes = list(audio_CT) if frame.format.is_planar else [audio_CT.T]
-    for plane, samples in zip(new.planes, planes, strict=True):
+    for plane, samples in zip(new.planes[: len(planes)], planes, strict=True):
         data = np.ascontiguousarray(samples).tobytes()
         plane.update(data.ljust(plane.buffer_size, b"\0"))
     return new

@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from xmodal_kedro.media.container import declared_duration_s, decode, open_media, packets, prepared_audio
 from xmodal_kedro.media.sample_scale import PCM_TO_SCAN, Magnitudes
 from xmodal_kedro.media.samples import full_scale_samples_of
+from xmodal_kedro.media.stretches import stretch_samples
 from xmodal_kedro.reasons import MediaError
 
 FIRST_S = 20.0
@@ -35,6 +36,9 @@ AUDIBLE_DBFS = -70.0
 MAX_MEASURED = 2.0**40
 """Larger samples are no sound in any unit."""
 
+MAX_STRETCHES = 1000
+"""Stretches of a stream that are kept: four minutes."""
+
 MAX_APART_S = 5.0
 """Streams that are further apart in a file are not compared there."""
 
@@ -49,6 +53,8 @@ class StreamSurvey:
         loudest_C: mean square of the loudest block of each channel, full scale 1.0: float64 [channels].
         scanned: whether samples may be anything.
         magnitudes: of all samples, if so.
+        stretches: mean products of the channels' samples in stretches one after the other, of the first
+            `MAX_STRETCHES`: float64 [channels, channels] each.
     """
 
     scanned: bool = False
@@ -56,8 +62,10 @@ class StreamSurvey:
     sample_rate_hz: int = 0
     loudest_C: np.ndarray = field(default_factory=lambda: np.zeros(0))
     magnitudes: Magnitudes = field(default_factory=Magnitudes)
+    stretches: list[np.ndarray] = field(default_factory=list)
     _products: dict[int, np.ndarray] = field(default_factory=dict)
     _samples: Counter[int] = field(default_factory=Counter)
+    _stretch: tuple[int, np.ndarray | float] = (0, 0.0)
 
     @property
     def is_audible(self) -> bool:
@@ -86,7 +94,15 @@ class StreamSurvey:
         self._products[peak] = self._products.get(peak, 0.0) + products_CC
         self._samples[peak] += frame.samples
         self.loudest_C = np.maximum(self.loudest_C, np.diag(products_CC) / frame.samples)
+        self._add_to_stretch(products_CC, frame.samples)
         return audio_CT
+
+    def _add_to_stretch(self, products_CC: np.ndarray, count: int) -> None:
+        samples, total_CC = self._stretch[0] + count, self._stretch[1] + products_CC
+        self._stretch = samples, total_CC
+        if samples >= stretch_samples(self.sample_rate_hz) and len(self.stretches) < MAX_STRETCHES:
+            self.stretches.append(total_CC / samples)
+            self._stretch = 0, 0.0
 
     def covariance(self, up_to: float | None) -> np.ndarray:
         """Mean products of the channels' samples in frames without larger ones: float64 [channels, channels].

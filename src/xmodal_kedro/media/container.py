@@ -40,6 +40,9 @@ hosts, are not among them. `mov` follows references to other files only with an 
 MAX_PIXELS = 33_177_600
 """Frames larger than both this (8K) and the size in their stream's header are not decoded, anywhere in the stream."""
 
+WITH_CHECKSUMS = ("flac",)
+"""Codecs whose every packet has a checksum. FFmpeg decodes damaged ones to noise unless it is asked to look at it."""
+
 SIGNATURES = (
     *((4, kind) for kind in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp", b"moof")),
     *(
@@ -169,6 +172,8 @@ def prepared_audio(container: InputContainer, index: int) -> AudioStream:
     """An audio stream whose decoder uses one thread, as files are decoded in parallel."""
     stream = cast(AudioStream, container.streams[index])
     stream.codec_context.thread_count = 1
+    if stream.codec_context.name in WITH_CHECKSUMS:
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
     return stream
 
 
@@ -222,3 +227,11 @@ def decode(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequence
         return stream.codec_context.decode(packet)
     except FFmpegError:
         return []
+
+
+def decode_or_none(stream: AudioStream, packet: Packet[AudioStream]) -> list[AudioFrame] | None:
+    """Frames of one packet; None if it cannot be decoded."""
+    try:
+        return stream.codec_context.decode(packet)
+    except FFmpegError:
+        return None

@@ -40,3 +40,13 @@ def with_samples(frame: AudioFrame, audio_CT: np.ndarray) -> AudioFrame:
         data = np.ascontiguousarray(samples).tobytes()
         plane.update(data.ljust(plane.buffer_size, b"\0"))
     return new
+
+
+def silent_frame(like: AudioFrame, samples: int) -> AudioFrame:
+    """A frame of silence, of the same format, layout and rate as another, without a time."""
+    frame = AudioFrame(like.format.name, like.layout, samples)
+    frame.sample_rate = like.sample_rate
+    silence = b"\x80" if like.format.packed.name == "u8" else b"\0"
+    for plane in frame.planes[: like.layout.nb_channels if like.format.is_planar else 1]:
+        plane.update(silence * plane.buffer_size)
+    return frame

@@ -60,6 +60,16 @@ class SoundReader:
         """Points where the clock was set."""
         return (self._only or next(iter(self._tracks.values()))).clock.jumps
 
+    @property
+    def undecoded_s(self) -> float:
+        """Duration of packets that could not be decoded, of the stream with most of them, seconds."""
+        return max(track.undecoded_s for track in self._tracks.values())
+
+    @property
+    def ends_undecoded(self) -> bool:
+        """Whether the last packet of a stream could not be decoded."""
+        return any(track.ends_undecoded for track in self._tracks.values())
+
     def look_at(self, packet: Packet[AudioStream]) -> None:
         """Add the audio of one packet of `streams`.
 

@@ -15,7 +15,7 @@ from av.stream import Disposition
 from xmodal_kedro.media.channel_weights import AMBISONIC, AUDIO_STREAM, channel_weights
 from xmodal_kedro.media.container import decodable_streams, open_media
 from xmodal_kedro.media.downmix import ChannelMix
-from xmodal_kedro.media.sample_scale import PCM_TO_SCAN, Scale, scale_of
+from xmodal_kedro.media.sample_scale import Scale, scanned_as
 from xmodal_kedro.media.sound_survey import SoundSurvey, StreamSurvey, survey_sound
 from xmodal_kedro.media.stretches import StretchWeights
 from xmodal_kedro.reasons import MediaError
@@ -92,17 +92,17 @@ def plan_sound(path: str, programme: Sequence[int] = (), wanted: str | None = No
             context = candidates[0].codec_context
             return SoundPlan((candidates[0].index,), (ChannelMix((1.0,)),), context.sample_rate, 1)
         is_one_recording = wanted is not None or _are_mono_tracks_of_one(candidates)
-        codecs = {stream.index: stream.codec_context.name for stream in candidates}
+        indices = tuple(stream.index for stream in candidates)
         has_default = [stream.index for stream in candidates if stream.disposition & Disposition.default]
-    survey = survey_sound(path, tuple(codecs), is_one_recording)
+    survey = survey_sound(path, indices, is_one_recording)
     found = survey.streams
     used = [index for index, survey in found.items() if survey.is_audible] or [next(iter(found))]
     if not is_one_recording:
         used = [next((index for index in has_default if index in used), used[0])]
     note = ""
-    if len(codecs) > 1 and not found[used[0]].is_audible:
-        note = f"audio streams {', '.join(map(str, codecs))} are silent"
-    return _planned(survey, used, codecs, note)
+    if len(indices) > 1 and not found[used[0]].is_audible:
+        note = f"audio streams {', '.join(map(str, indices))} are silent"
+    return _planned(survey, used, note)
 
 
 def _candidates(streams: Sequence[AudioStream], programme: Sequence[int], wanted: str | None) -> list[AudioStream]:
@@ -119,7 +119,7 @@ def _candidates(streams: Sequence[AudioStream], programme: Sequence[int], wanted
 def _is_plain_mono(stream: AudioStream) -> bool:
     """Whether nothing has to be decoded to know how a stream is mixed."""
     context = stream.codec_context
-    return context.channels == 1 and bool(context.sample_rate) and context.name not in PCM_TO_SCAN
+    return context.channels == 1 and bool(context.sample_rate) and not scanned_as(context.name, context.extradata)
 
 
 def _are_mono_tracks_of_one(streams: Sequence[AudioStream]) -> bool:
@@ -137,10 +137,10 @@ def _flags(stream: AudioStream) -> Disposition:
     return stream.disposition & ~Disposition.default if camera_format else stream.disposition
 
 
-def _planned(survey: SoundSurvey, used: Sequence[int], codecs: dict[int, str], note: str) -> SoundPlan:
-    """The plan for some of the streams, given the codec of each."""
+def _planned(survey: SoundSurvey, used: Sequence[int], note: str) -> SoundPlan:
+    """The plan for some of the streams."""
     found = {index: survey.streams[index] for index in used}
-    scales = [scale_of(stream.magnitudes, codecs[index]) for index, stream in found.items()]
+    scales = [stream.scale for stream in found.values()]
     plans = [_mix_of(*each) for each in zip(found.values(), scales, strict=True)]
     shares_S, notes = np.ones(1), [note]
     power = plans[0].power
@@ -188,7 +188,7 @@ def _mix_of(survey: StreamSurvey, scale: Scale) -> _StreamMix:
     covariance_CC = scale.factor**2 * survey.covariance(scale.bad_above)
     weights_C, notes = channel_weights(survey.layout, covariance_CC, survey.loudest_C)
     if scale.factor != 1:
-        notes.append(f"scaled by {scale.factor:.3g}")
+        notes.append(f"scaled by {scale.factor:.5g}")
     if scale.bad:
         notes.append(f"{scale.bad} samples are no sound")
     power, loudest = float(weights_C @ covariance_CC @ weights_C), float(np.diag(covariance_CC).max())

@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from xmodal_kedro.media.container import declared_duration_s, decode, open_media, packets, prepared_audio
-from xmodal_kedro.media.sample_scale import PCM_TO_SCAN, Magnitudes
+from xmodal_kedro.media.sample_scale import Magnitudes, Scale, scale_of, scanned_as
 from xmodal_kedro.media.samples import full_scale_samples_of
 from xmodal_kedro.media.stretches import stretch_samples
 from xmodal_kedro.reasons import MediaError
@@ -51,13 +51,13 @@ class StreamSurvey:
         layout: channel names, such as FL; `NONE` where no speaker is stated; empty if nothing was decoded.
         sample_rate_hz: of the first frame.
         loudest_C: mean square of the loudest block of each channel, full scale 1.0: float64 [channels].
-        scanned: whether samples may be anything.
-        magnitudes: of all samples, if so.
+        scanned_as: codec by which samples are judged that may be anything; empty if they need no judging.
+        magnitudes: of all samples, if they do.
         stretches: mean products of the channels' samples in stretches one after the other, of the first
             `MAX_STRETCHES`: float64 [channels, channels] each.
     """
 
-    scanned: bool = False
+    scanned_as: str = ""
     layout: tuple[str, ...] = ()
     sample_rate_hz: int = 0
     loudest_C: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -68,9 +68,14 @@ class StreamSurvey:
     _stretch: tuple[int, np.ndarray | float] = (0, 0.0)
 
     @property
+    def scale(self) -> Scale:
+        """How samples become sound."""
+        return scale_of(self.magnitudes, self.scanned_as)
+
+    @property
     def is_audible(self) -> bool:
         """Whether any channel has sound."""
-        return bool((self.loudest_C > 10 ** (AUDIBLE_DBFS / 10)).any())
+        return bool((self.scale.factor**2 * self.loudest_C > 10 ** (AUDIBLE_DBFS / 10)).any())
 
     def add(self, frame: AudioFrame) -> np.ndarray:
         """Add a decoded frame. Frames of another layout than the first are left out.
@@ -86,7 +91,7 @@ class StreamSurvey:
             return np.zeros((1, frame.samples))
         audio_CT = full_scale_samples_of(frame)
         peak = 0
-        if self.scanned:
+        if self.scanned_as:
             self.magnitudes.add(audio_CT)
             audio_CT = np.where(np.abs(audio_CT) < MAX_MEASURED, audio_CT, 0.0)
             peak = math.frexp(np.abs(audio_CT).max())[1]
@@ -177,7 +182,8 @@ def survey_sound(path: str, indices: tuple[int, ...], together: bool = False) ->
         MediaError: if the file cannot be opened; `corrupt`, if nothing could be decoded.
     """
     with open_media(path, glance=True) as container:
-        scanned = {index: container.streams[index].codec_context.name in PCM_TO_SCAN for index in indices}
+        contexts = {index: prepared_audio(container, index).codec_context for index in indices}
+        scanned = {index: scanned_as(context.name, context.extradata) for index, context in contexts.items()}
         lasts_s = declared_duration_s(container)
 
     def look(until_s: float) -> SoundSurvey:

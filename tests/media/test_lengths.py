@@ -106,5 +106,5 @@ def test_what_follows_the_samples_of_a_wav_file_is_not_sound(tmp_path, rest):
     path.write_bytes(path.read_bytes() + rest)
 
     with path.open("rb") as file:
-        assert not has_stale_size(file.fileno())
+        assert not has_stale_size(file)
     assert next(probe_file(str(path), IngestParams()))["duration_s"] == pytest.approx(4, abs=0.05)

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
@@ -16,7 +15,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
-from xmodal_kedro.media.container import decode, is_address, open_media
+from xmodal_kedro.media.container import decode, open_file, open_media
 from xmodal_kedro.media.frames import packet_time_s
 from xmodal_kedro.media.joined import JoinedPackets
 from xmodal_kedro.media.recording import align
@@ -195,9 +194,7 @@ def _stated_end_s(stream: Stream) -> float | None:
 
 def _counts_frames(path: str) -> bool:
     """Whether an MP3 file holds the number of its frames, and not that of the first of several joined files."""
-    if is_address(path):
-        return False
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         head = file.read(10)
         tag_bytes = 0
         if head[:3] == b"ID3":

@@ -13,11 +13,12 @@ from av.audio.stream import AudioStream
 from av.stream import Disposition
 
 from xmodal_kedro.media.channel_weights import AMBISONIC, AUDIO_STREAM, channel_weights
-from xmodal_kedro.media.container import decodable_streams, open_media
+from xmodal_kedro.media.container import decodable_streams, open_file, open_media
 from xmodal_kedro.media.downmix import ChannelMix
 from xmodal_kedro.media.sample_scale import Scale, scanned_as
 from xmodal_kedro.media.sound_survey import SoundSurvey, StreamSurvey, survey_sound
 from xmodal_kedro.media.stretches import StretchWeights
+from xmodal_kedro.media.wav_header import is_b_format
 from xmodal_kedro.reasons import MediaError
 
 BESIDE = (
@@ -94,8 +95,11 @@ def plan_sound(path: str, programme: Sequence[int] = (), wanted: str | None = No
         is_one_recording = wanted is not None or _are_mono_tracks_of_one(candidates)
         indices = tuple(stream.index for stream in candidates)
         has_default = [stream.index for stream in candidates if stream.disposition & Disposition.default]
+        is_wav = container.format.name == "wav"
     survey = survey_sound(path, indices, is_one_recording)
     found = survey.streams
+    if is_wav:
+        _name_b_format(path, found[indices[0]])
     used = [index for index, survey in found.items() if survey.is_audible] or [next(iter(found))]
     if not is_one_recording:
         used = [next((index for index in has_default if index in used), used[0])]
@@ -103,6 +107,13 @@ def plan_sound(path: str, programme: Sequence[int] = (), wanted: str | None = No
     if len(indices) > 1 and not found[used[0]].is_audible:
         note = f"audio streams {', '.join(map(str, indices))} are silent"
     return _planned(survey, used, note)
+
+
+def _name_b_format(path: str, survey: StreamSurvey) -> None:
+    """Name the channels of Ambisonic WAV, whose speakers are not known to FFmpeg."""
+    with open_file(path) as file:
+        if is_b_format(file):
+            survey.layout = tuple(f"{AMBISONIC}{at}" for at in range(len(survey.layout)))
 
 
 def _candidates(streams: Sequence[AudioStream], programme: Sequence[int], wanted: str | None) -> list[AudioStream]:

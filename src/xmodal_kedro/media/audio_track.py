@@ -43,6 +43,12 @@ class AudioTrack:
     """One audio stream while it is decoded: mono samples, in which gaps are filled with silence and repeated audio is
     left out, so that sample `n` is presented `n / sample_rate_hz` seconds after the first.
 
+    Args:
+        stream: of an open file.
+        sample_rate_hz: of the samples.
+        mix: how the stream's channels become one.
+        beside_s: stamp of the first picture; None if there is none.
+
     Attributes:
         clock: what the stream's timestamps mean.
         sample_count: samples so far, including those taken.
@@ -50,8 +56,10 @@ class AudioTrack:
         ends_undecoded: whether the last packet could not be decoded.
     """
 
-    def __init__(self, stream: AudioStream, sample_rate_hz: int, mix: ChannelMix = SWRESAMPLE) -> None:
-        self.clock = AudioClock(stream.container.format.name not in UNTIMED_FORMATS)
+    def __init__(
+        self, stream: AudioStream, sample_rate_hz: int, mix: ChannelMix = SWRESAMPLE, beside_s: float | None = None
+    ) -> None:
+        self.clock = AudioClock(stream.container.format.name not in UNTIMED_FORMATS, beside_s)
         self.sample_count = 0
         self.undecoded_s = 0.0
         self.ends_undecoded = False

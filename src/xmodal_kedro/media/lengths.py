@@ -18,7 +18,7 @@ from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
 from xmodal_kedro.media.container import decode, open_file, open_media
 from xmodal_kedro.media.frames import packet_time_s
 from xmodal_kedro.media.joined import JoinedPackets
-from xmodal_kedro.media.recording import align
+from xmodal_kedro.media.recording import align, stated_start_s
 from xmodal_kedro.media.video_clock import VideoClock
 
 ESTIMATING_FORMATS = (
@@ -87,8 +87,8 @@ def _indexed_s(container: InputContainer, streams: Sequence[Stream]) -> float | 
 
 
 def _measured(path: str, container: InputContainer, streams: Sequence[Stream], enough_s: float) -> Length:
-    clock, rest_s = AudioClock(container.format.name not in UNTIMED_FORMATS), 0.0
-    video = streams[1] if len(streams) > 1 else None
+    video, rest_s = streams[1] if len(streams) > 1 else None, 0.0
+    clock = AudioClock(container.format.name not in UNTIMED_FORMATS, stated_start_s(video))
     video_clock = VideoClock(video) if isinstance(video, VideoStream) else None
     first_s, last_s = math.inf, -math.inf
     for packet in JoinedPackets(path, container, streams):

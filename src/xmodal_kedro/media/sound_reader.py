@@ -23,16 +23,19 @@ class SoundReader:
         container: an open file.
         plan: the streams to use, and how.
         sample_rate_hz: of the result.
+        beside_s: stamp of the first picture; None if there is none.
 
     Attributes:
         streams: the streams whose packets are to be given to `look_at`.
     """
 
-    def __init__(self, container: InputContainer, plan: SoundPlan, sample_rate_hz: int) -> None:
+    def __init__(
+        self, container: InputContainer, plan: SoundPlan, sample_rate_hz: int, beside_s: float | None = None
+    ) -> None:
         self.streams = [prepared_audio(container, index) for index in plan.tracks]
         self._rate_hz = sample_rate_hz
         self._tracks = {
-            stream.index: AudioTrack(stream, sample_rate_hz, mix)
+            stream.index: AudioTrack(stream, sample_rate_hz, mix, beside_s)
             for stream, mix in zip(self.streams, plan.mixes, strict=True)
         }
         self._waiting = [np.empty(0, np.int16) for _ in self._tracks]

@@ -26,7 +26,7 @@ MIN_RATE = 0.005
 MAX_EARLY_S = 0.012
 """Sound that begins with no picture is taken to begin so much after the earliest stamp at most: half a packet."""
 
-EVEN_S = 0.16
+EVEN_S = 0.1
 """Stamps that vary by more are late: a network or a burst, and no clock that is read with an error."""
 
 WRONG_S = 0.25

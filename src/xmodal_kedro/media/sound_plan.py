@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 from av.stream import Disposition
 
 from xmodal_kedro.media.channel_weights import AMBISONIC, AUDIO_STREAM, channel_weights
-from xmodal_kedro.media.container import decodable_streams, open_file, open_media
+from xmodal_kedro.media.container import declared_duration_s, decodable_streams, open_file, open_media
 from xmodal_kedro.media.downmix import ChannelMix
 from xmodal_kedro.media.sample_scale import Scale, scanned_as
 from xmodal_kedro.media.sound_survey import SoundSurvey, StreamSurvey, survey_sound
@@ -31,6 +31,10 @@ BESIDE = (
     | Disposition.dependent
 )
 """Streams of these kinds are used only if there is no other."""
+
+
+MAX_SHARE = 0.5
+"""Where more of the sound is mixed otherwise, the mix of the file is not scaled."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +97,22 @@ def plan_sound(path: str, programme: Sequence[int] = (), wanted: str | None = No
             context = candidates[0].codec_context
             return SoundPlan((candidates[0].index,), (ChannelMix((1.0,)),), context.sample_rate, 1)
         is_one_recording = wanted is not None or _are_mono_tracks_of_one(candidates)
-        indices = tuple(stream.index for stream in candidates)
+        scanned = {
+            stream.index: scanned_as(stream.codec_context.name, stream.codec_context.extradata) for stream in candidates
+        }
+        lasts_s = declared_duration_s(container)
         has_default = [stream.index for stream in candidates if stream.disposition & Disposition.default]
         is_wav = container.format.name == "wav"
-    survey = survey_sound(path, indices, is_one_recording)
+    survey = survey_sound(path, scanned, lasts_s, is_one_recording)
     found = survey.streams
     if is_wav:
-        _name_b_format(path, found[indices[0]])
+        _name_b_format(path, next(iter(found.values())))
     used = [index for index, survey in found.items() if survey.is_audible] or [next(iter(found))]
     if not is_one_recording:
         used = [next((index for index in has_default if index in used), used[0])]
     note = ""
-    if len(indices) > 1 and not found[used[0]].is_audible:
-        note = f"audio streams {', '.join(map(str, indices))} are silent"
+    if len(scanned) > 1 and not found[used[0]].is_audible:
+        note = f"audio streams {', '.join(map(str, scanned))} are silent"
     return _planned(survey, used, note)
 
 
@@ -207,6 +214,8 @@ def _mix_of(survey: StreamSurvey, scale: Scale) -> _StreamMix:
     if not is_fixed and not scale.bad:
         weights = StretchWeights(survey.layout, scale.factor * weights_C, scale.factor)
         otherwise = _mixed_otherwise(weights, survey.stretches)
+        if otherwise.share > MAX_SHARE:  # what is measured over all of it is true of little
+            weights_C = weights_C / max(float(weights_C.sum()), 1.0)
         if otherwise.share:
             notes.append(
                 f"mixed otherwise in {max(otherwise.share, 0.01):.0%} of the sound, where that would lose some"

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.error import ArgumentError
 
 from xmodal_kedro.media.channel_weights import speaker_weight
 from xmodal_kedro.media.filters import FilterChain
-from xmodal_kedro.media.samples import samples_of, with_samples
-from xmodal_kedro.media.stretches import StretchMixer, StretchWeights
+from xmodal_kedro.media.samples import float_samples_of, samples_of, with_samples
+from xmodal_kedro.media.stretches import StretchMixer, StretchWeights, stretch_samples
 from xmodal_kedro.reasons import MediaError
 
 PIECE_S = 1
@@ -89,14 +90,11 @@ class Downmixer:
         self._format, self._layout, self._rate_hz = frame.format.name, frame.layout, frame.sample_rate
         self._waiting = self._mixed = 0
         self._bad_above = mix.bad_above if frame.format.name.startswith(("flt", "dbl")) else None
-        self._mixer, self._front = _stretch_mixer(frame, mix), None
-        try:
-            if self._mixer is not None:
-                self._front = FilterChain(frame, ["aformat=sample_fmts=fltp"], PIECE_S * frame.sample_rate)
-                self._chain = _to_mono(self._mono_frame(np.zeros(1, np.float32)), "anull", sample_rate_hz)
-                return
-        except ArgumentError:
-            self._mixer = None
+        self._mixer = _stretch_mixer(frame, mix)
+        self._fifo = AudioFifo()  # of what is not mixed yet, if there is a mixer
+        if self._mixer is not None:
+            self._chain = _to_mono(self._mono_frame(np.zeros(1, np.float32)), "anull", sample_rate_hz)
+            return
         for mixdown in _mixdowns(frame, mix):
             try:
                 self._chain = _to_mono(frame, mixdown, sample_rate_hz)
@@ -110,10 +108,14 @@ class Downmixer:
         return frame.sample_rate == self._rate_hz and frame.format.name == self._format and frame.layout == self._layout
 
     def mix(self, frame: AudioFrame) -> Iterator[bytes]:
-        """Add a frame and return the pieces of int16 samples that are complete."""
+        """Add a frame and return the pieces of int16 samples that are complete. It may lose its time."""
         if self._bad_above is not None:
             frame = repaired(frame, self._bad_above)
-        (self._front or self._chain).push(frame)
+        if self._mixer is None:
+            self._chain.push(frame)
+        else:
+            frame.pts = None  # the samples are counted
+            self._fifo.write(frame)
         self._waiting += frame.samples
         if self._waiting < PIECE_S * self._rate_hz:
             return iter(())
@@ -122,16 +124,15 @@ class Downmixer:
 
     def finish(self) -> Iterator[bytes]:
         """The remaining pieces."""
-        if self._front is not None:
-            self._front.push(None)
-            yield from self._ready()
+        yield from self._ready()
+        if self._mixer is not None and (rest := self._fifo.read(partial=True)):
+            self._chain.push(self._mono_frame(self._mixer.mix(float_samples_of(rest))))
         self._chain.push(None)
         yield from self._ready()
 
     def _ready(self) -> Iterator[bytes]:
-        if self._front is not None and self._mixer is not None:
-            for piece in self._front.pull():
-                self._chain.push(self._mono_frame(self._mixer.mix(samples_of(piece))))
+        while self._mixer is not None and (piece := self._fifo.read(stretch_samples(self._rate_hz))):
+            self._chain.push(self._mono_frame(self._mixer.mix(float_samples_of(piece))))
         for mixed in self._chain.pull():
             yield bytes(memoryview(mixed.planes[0])[: 2 * mixed.samples])
 
@@ -166,7 +167,10 @@ def _mixdowns(frame: AudioFrame, mix: ChannelMix) -> list[str]:
 
 def _to_mono(frame: AudioFrame, mixdown: str, sample_rate_hz: int) -> FilterChain:
     """Filters to 16-bit mono of another rate."""
-    filters = [mixdown, f"aformat=sample_rates={sample_rate_hz}:sample_fmts=s16:channel_layouts=mono"]
+    filters = [
+        *([mixdown] if mixdown != "anull" else []),
+        f"aformat=sample_rates={sample_rate_hz}:sample_fmts=s16:channel_layouts=mono",
+    ]
     if mixdown != "anull" and frame.layout.nb_channels <= MAX_FLOAT_CHANNELS:
         filters.insert(0, "aformat=sample_fmts=fltp")  # 16-bit weights would be rounded
     return FilterChain(frame, filters, PIECE_S * sample_rate_hz)

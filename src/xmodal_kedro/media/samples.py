@@ -22,11 +22,21 @@ def samples_of(frame: AudioFrame) -> np.ndarray:
 
 def full_scale_samples_of(frame: AudioFrame) -> np.ndarray:
     """The samples, full scale 1.0: float64 [channels, samples]."""
-    audio_CT = samples_of(frame)
+    return _scaled(samples_of(frame), np.dtype(np.float64))
+
+
+def float_samples_of(frame: AudioFrame) -> np.ndarray:
+    """The samples, full scale 1.0: float32 [channels, samples]."""
+    return _scaled(samples_of(frame), np.dtype(np.float32))
+
+
+def _scaled(audio_CT: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    scaled_CT = audio_CT.astype(dtype, copy=False)
     if audio_CT.dtype.kind == "f":
-        return audio_CT.astype(np.float64)
-    offset = 128.0 if audio_CT.dtype == np.uint8 else 0.0
-    return (audio_CT.astype(np.float64) - offset) / 2.0 ** (8 * audio_CT.dtype.itemsize - 1)
+        return scaled_CT
+    if audio_CT.dtype == np.uint8:
+        scaled_CT = scaled_CT - dtype.type(128)
+    return scaled_CT * dtype.type(2.0 ** (1 - 8 * audio_CT.dtype.itemsize))
 
 
 def with_samples(frame: AudioFrame, audio_CT: np.ndarray) -> AudioFrame:

@@ -19,6 +19,9 @@ FADE_S = 0.02
 RIGHT_DB = 2.0
 """The mix of the file stays where its level differs from that of a mix for the stretch by less than this."""
 
+EACH = 4
+"""Of so many samples one is measured: levels and correlations do not depend on the pitch that it is taken for."""
+
 QUIET_DBFS = -80.0
 """Quieter stretches, whose channels may be noise of a codec, keep the mix of the one before."""
 
@@ -99,7 +102,8 @@ class StretchMixer:
             count = part_CT.shape[1]
             before_C = self._now_C
             if count > self._length // 4:  # less of it, at the end, says little
-                chosen_C = self._weights.of((part_CT @ part_CT.T).astype(np.float64) / count)
+                some_CT = part_CT[:, ::EACH]
+                chosen_C = self._weights.of((some_CT @ some_CT.T).astype(np.float64) / some_CT.shape[1])
                 self._now_C = before_C if chosen_C is None else chosen_C
             mixed_T[start : start + count] = self._now_C.astype(np.float32) @ part_CT
             if self._now_C is not before_C and self._has_begun:

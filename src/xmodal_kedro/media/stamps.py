@@ -106,8 +106,11 @@ def first_offset_s(stamps: Stamps, steady_s: NDArray[np.float64], beside_s: floa
     spread_s = float(np.ptp(apart_s[near])) if near.any() else 0.0
     latest_s = earliest_s + spread_s
     if beside_s is not None and earliest_s - ALIKE_S <= beside_s <= latest_s + ALIKE_S:
-        return min(max(beside_s, earliest_s), latest_s)
-    return earliest_s + (min(spread_s / 6, MAX_EARLY_S) if spread_s <= EVEN_S else 0.0)
+        start_s = min(max(beside_s, earliest_s), latest_s)
+    else:
+        start_s = earliest_s + (min(spread_s / 6, MAX_EARLY_S) if spread_s <= EVEN_S else 0.0)
+    first_s = float(stamps.offset_s[0])
+    return first_s if abs(first_s - start_s) <= 2 * EXACT_S else start_s
 
 
 def local_median(at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

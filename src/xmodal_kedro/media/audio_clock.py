@@ -64,8 +64,9 @@ MAX_GAP_S = 3600.0
 MAX_REPEATED_S = 1.0
 """More audio than this, in sum, for times that already have audio means that the clock was set back. It is all kept."""
 
-MIN_STEP_S, MAX_STEP_S = 0.02, 0.1
-"""Drift among jittered stamps is corrected when it is as large as the first, long before it is as large as the second.
+MIN_STEP_S, MIN_STEP_SHARE, MAX_STEP_S = 0.015, 0.25, 0.1
+"""Drift among jittered stamps is corrected when it is as large as the first and this share of a packet, for of longer
+ones there are fewer; long before it is as large as the last.
 """
 
 MAX_DRIFT_S, MAX_DRIFT_RATE = 5.0, 0.1
@@ -248,12 +249,13 @@ class AudioClock:
         leaps_s = np.cumsum(np.where(steps_s > GAP_SHARE * stamps.duration_s, steps_s, 0.0))
         is_exact = are_exact(stamps, offset_s)
         allowed_s = max(self._tolerance_s, ALIKE_S) + lateness_s
+        least_s = MIN_STEP_S + MIN_STEP_SHARE * float(np.median(stamps.duration_s))
         index = -1
         while True:
             changes_s = offset_s - self._offset_s
             drifted_s = common(drift[0] - self._offset_s, drift[1] - self._offset_s)
             may_count = (np.abs(changes_s) > allowed_s) | (is_exact & (changes_s > self._tolerance_s))
-            may_count |= np.abs(drifted_s) > MIN_STEP_S
+            may_count |= np.abs(drifted_s) > least_s
             index = next(iter(indices[(indices > index) & may_count[indices]].tolist()), -1)
             if index < 0:
                 return
@@ -269,7 +271,7 @@ class AudioClock:
             if not is_lost and (abs(change_s) <= allowed_s[index] or is_slow):
                 change_s, is_abrupt = float(drifted_s[index]), False
                 now_s = self._offset_s + change_s
-                if not MIN_STEP_S < abs(change_s) < MAX_STEP_S:
+                if not least_s < abs(change_s) < MAX_STEP_S:
                     continue
             if self._may_edit(change_s, is_abrupt, time_s):
                 self._edits.append(Edit(time_s, change_s, not is_abrupt))

@@ -20,7 +20,8 @@ def followed(
     stamps_s: Iterable[float | None], frame_s: float = FRAME_S, beside_s: float | None = None
 ) -> tuple[AudioClock, list[Edit]]:
     """A clock after all stamps, and its edits."""
-    clock = AudioClock(beside_s=beside_s)
+    clock = AudioClock()
+    clock.beside_s = beside_s
     for stamp_s in stamps_s:
         clock.add(frame_s, stamp_s)
         assert clock.settled_s <= clock.length_s

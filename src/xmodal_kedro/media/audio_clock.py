@@ -107,20 +107,21 @@ class AudioClock:
 
     Args:
         timed: whether stamps are believed beyond the first.
-        beside_s: stamp of the first picture; None if there is none.
 
     Attributes:
+        beside_s: stamp of the first picture, as far as is known; None if there is none.
         start_s: stamp of the first sample; None before it is known.
         length_s: audio so far, seconds.
         settled_s: edits before this time, seconds of decoded audio, are all known.
         jumps: points where the clock was set, in order.
     """
 
-    def __init__(self, timed: bool = True, beside_s: float | None = None) -> None:
+    def __init__(self, timed: bool = True) -> None:
+        self.beside_s: float | None = None
         self.start_s: float | None = None
         self.length_s = self.settled_s = 0.0
         self.jumps: list[Jump] = []
-        self._timed, self._beside_s = timed, beside_s
+        self._timed = timed
         self._tolerance_s = TOLERANCE_S
         self._offset_s = 0.0  # stamp minus decoded time, as corrected so far
         self._bias_s = 0.0  # what the earliest of jittered stamps are later than the sound
@@ -197,7 +198,7 @@ class AudioClock:
         if len(stamps.at_s) and stamps.at_s[-1] >= from_s:
             steady_s = without_outliers(stamps)
             if self.start_s is None:
-                self.start_s = self._offset_s = first_offset_s(stamps, steady_s, self._beside_s)
+                self.start_s = self._offset_s = first_offset_s(stamps, steady_s, self.beside_s)
                 self._bias_s = float(steady_s[0]) - self.start_s
             decided = (stamps.at_s >= from_s) & (stamps.at_s < until_s)
             lateness_s = lateness(stamps, steady_s)

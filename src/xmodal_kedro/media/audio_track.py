@@ -47,7 +47,6 @@ class AudioTrack:
         stream: of an open file.
         sample_rate_hz: of the samples.
         mix: how the stream's channels become one.
-        beside_s: stamp of the first picture; None if there is none.
 
     Attributes:
         clock: what the stream's timestamps mean.
@@ -56,10 +55,8 @@ class AudioTrack:
         ends_undecoded: whether the last packet could not be decoded.
     """
 
-    def __init__(
-        self, stream: AudioStream, sample_rate_hz: int, mix: ChannelMix = SWRESAMPLE, beside_s: float | None = None
-    ) -> None:
-        self.clock = AudioClock(stream.container.format.name not in UNTIMED_FORMATS, beside_s)
+    def __init__(self, stream: AudioStream, sample_rate_hz: int, mix: ChannelMix = SWRESAMPLE) -> None:
+        self.clock = AudioClock(stream.container.format.name not in UNTIMED_FORMATS)
         self.sample_count = 0
         self.undecoded_s = 0.0
         self.ends_undecoded = False

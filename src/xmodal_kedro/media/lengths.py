@@ -18,7 +18,7 @@ from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
 from xmodal_kedro.media.container import decode, open_file, open_media
 from xmodal_kedro.media.frames import packet_time_s
 from xmodal_kedro.media.joined import JoinedPackets
-from xmodal_kedro.media.recording import align, stated_start_s
+from xmodal_kedro.media.recording import align
 from xmodal_kedro.media.video_clock import VideoClock
 
 ESTIMATING_FORMATS = (
@@ -88,7 +88,7 @@ def _indexed_s(container: InputContainer, streams: Sequence[Stream]) -> float | 
 
 def _measured(path: str, container: InputContainer, streams: Sequence[Stream], enough_s: float) -> Length:
     video, rest_s = streams[1] if len(streams) > 1 else None, 0.0
-    clock = AudioClock(container.format.name not in UNTIMED_FORMATS, stated_start_s(video))
+    clock = AudioClock(container.format.name not in UNTIMED_FORMATS)
     video_clock = VideoClock(video) if isinstance(video, VideoStream) else None
     first_s, last_s = math.inf, -math.inf
     for packet in JoinedPackets(path, container, streams):
@@ -97,6 +97,7 @@ def _measured(path: str, container: InputContainer, streams: Sequence[Stream], e
             for shown in video_clock.look_at(packet, clock.jumps):
                 first_s = min(first_s, packet_time_s(shown))
                 last_s = max(last_s, packet_time_s(shown) + _duration_s(shown))
+            clock.beside_s = first_s if math.isfinite(first_s) else None
         else:
             stamp_s = None if packet.pts is None else float(packet.pts * packet.time_base)
             clock.add(max(_duration_s(packet) - _skipped_s(packet), 0.0), stamp_s)

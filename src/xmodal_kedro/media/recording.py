@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Stream
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import MAX_GAP_S
@@ -45,7 +44,7 @@ class RecordingReader:
         self, path: str, container: InputContainer, plan: SoundPlan, video: VideoStream | None, sample_rate_hz: int
     ) -> None:
         self._shifts = read_shifts(path) if "mov" in container.format.name else Shifts({})
-        self.sound = SoundReader(container, plan, sample_rate_hz, stated_start_s(video))
+        self.sound = SoundReader(container, plan, sample_rate_hz)
         self.origin_s: float | None = None
         self.end_s = 0.0
         self.broke_off = ""
@@ -102,19 +101,13 @@ class RecordingReader:
                 if not shown.is_discard:  # by an edit list, the first packets may be decoded but not shown
                     time_s = packet_time_s(shown)
                     self._seen_from_s = time_s if self._seen_from_s is None else min(self._seen_from_s, time_s)
+            self.sound.begin_beside(self._seen_from_s)
         return placed
 
     def _set_origin(self) -> None:
         if self.origin_s is None and self.sound.start_s is not None:
             lead_s, self.origin_s = align(self.sound.start_s, self._seen_from_s)
             self._lead_samples = round(lead_s * self._rate_hz)
-
-
-def stated_start_s(stream: Stream | None) -> float | None:
-    """When a stream begins by its header or its first packets, on the file's clock, seconds; None if unknown."""
-    if stream is None or stream.start_time is None or not stream.time_base:
-        return None
-    return float(stream.start_time * stream.time_base)
 
 
 def align(sound_start_s: float, seen_from_s: float | None) -> tuple[float, float]:

@@ -23,19 +23,16 @@ class SoundReader:
         container: an open file.
         plan: the streams to use, and how.
         sample_rate_hz: of the result.
-        beside_s: stamp of the first picture; None if there is none.
 
     Attributes:
         streams: the streams whose packets are to be given to `look_at`.
     """
 
-    def __init__(
-        self, container: InputContainer, plan: SoundPlan, sample_rate_hz: int, beside_s: float | None = None
-    ) -> None:
+    def __init__(self, container: InputContainer, plan: SoundPlan, sample_rate_hz: int) -> None:
         self.streams = [prepared_audio(container, index) for index in plan.tracks]
         self._rate_hz = sample_rate_hz
         self._tracks = {
-            stream.index: AudioTrack(stream, sample_rate_hz, mix, beside_s)
+            stream.index: AudioTrack(stream, sample_rate_hz, mix)
             for stream, mix in zip(self.streams, plan.mixes, strict=True)
         }
         self._waiting = [np.empty(0, np.int16) for _ in self._tracks]
@@ -72,6 +69,11 @@ class SoundReader:
     def ends_undecoded(self) -> bool:
         """Whether the last packet of a stream could not be decoded."""
         return any(track.ends_undecoded for track in self._tracks.values())
+
+    def begin_beside(self, picture_s: float | None) -> None:
+        """Take the sound to begin with the first picture, at this stamp, if its own stamps do not say when."""
+        for track in self._tracks.values():
+            track.clock.beside_s = picture_s
 
     def look_at(self, packet: Packet[AudioStream]) -> None:
         """Add the audio of one packet of `streams`.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.media.test_sound_plan import RATE_HZ, noise, write_channels
+from tests.media.test_sound_plan import RATE_HZ, noise, write_channels, write_tracks
 from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.media.sound_plan import plan_sound
 
@@ -109,3 +109,10 @@ def test_eight_planar_channels_are_read(tmp_path):
     path = write_channels(tmp_path / "a.mka", "7.1", [noise(seed=seed) for seed in range(8)], "aac", "flt")
 
     assert len(plan_sound(str(path)).mixes[0].weights or ()) == 8
+
+
+@pytest.mark.parametrize("gains", [[[1, 1], [1, -1]], [[1, 0], [0, 1]]], ids=["phase", "sides"])
+def test_mono_tracks_of_one_recorder_are_mixed_anew_too(tmp_path, gains):
+    tracks = [("mono", [track]) for track in in_turn(noise(2 * HALF_S), gains)]
+
+    assert levels_db(write_tracks(tmp_path / "a.mov", tracks)) == pytest.approx(-20.5, abs=1.2)

@@ -18,6 +18,7 @@ from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
 from xmodal_kedro.media.container import decode, open_file, open_media
 from xmodal_kedro.media.frames import packet_time_s
 from xmodal_kedro.media.joined import JoinedPackets
+from xmodal_kedro.media.matroska import is_whole
 from xmodal_kedro.media.recording import align
 from xmodal_kedro.media.video_clock import VideoClock
 
@@ -168,6 +169,10 @@ def lost_end_s(path: str, container: InputContainer, streams: Sequence[Stream], 
     """
     if container.format.name in ESTIMATING_FORMATS or (container.format.name == "mp3" and not _counts_frames(path)):
         return 0.0
+    if "matroska" in container.format.name:
+        with open_file(path) as file:
+            if is_whole(file):  # what writers copied of another file's durations means nothing
+                return 0.0
     stated_s = [stated for stream in streams if (stated := _stated_end_s(stream)) is not None]
     if len(stated_s) < len(streams) and container.duration:
         start_s = 0.0 if "matroska" in container.format.name else (container.start_time or 0) / av.time_base

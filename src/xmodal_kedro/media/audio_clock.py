@@ -64,10 +64,9 @@ MAX_GAP_S = 3600.0
 MAX_REPEATED_S = 1.0
 """More audio than this, in sum, for times that already have audio means that the clock was set back. It is all kept."""
 
-MIN_STEP_S, MIN_STEP_SHARE, MAX_STEP_S = 0.015, 0.25, 0.1
-"""Drift among jittered stamps is corrected when it is as large as the first and this share of a packet, for of longer
-ones there are fewer; long before it is as large as the last.
-"""
+MIN_STEP_S, MIN_STEP_SHARE, MAX_STEP_S = 0.02, 0.25, 0.1
+"""Drift among jittered stamps is corrected when it is as large as the first, or, of long packets, of which there are
+fewer, as this share of one and the tolerance; long before it is as large as the last."""
 
 MAX_DRIFT_S, MAX_DRIFT_RATE = 5.0, 0.1
 """Drift that removes more audio than so many seconds and this fraction of the audio means that stamps are useless."""
@@ -250,7 +249,7 @@ class AudioClock:
         leaps_s = np.cumsum(np.where(steps_s > GAP_SHARE * stamps.duration_s, steps_s, 0.0))
         is_exact = are_exact(stamps, offset_s)
         allowed_s = max(self._tolerance_s, ALIKE_S) + lateness_s
-        least_s = MIN_STEP_S + MIN_STEP_SHARE * float(np.median(stamps.duration_s))
+        least_s = max(MIN_STEP_S, TOLERANCE_S + MIN_STEP_SHARE * float(np.median(stamps.duration_s)))
         index = -1
         while True:
             changes_s = offset_s - self._offset_s

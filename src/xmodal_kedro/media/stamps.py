@@ -24,7 +24,8 @@ MIN_RATE = 0.005
 """Stamps that run slower than the audio by more than this seem early after the start."""
 
 MAX_EARLY_S = 0.012
-"""Sound that begins with no picture is taken to begin so much after the earliest stamp at most: half a packet."""
+"""Sound that begins with no picture is taken to begin so much after the earliest stamp at most: half a packet. A first
+stamp that differs by less from what is found is believed."""
 
 EVEN_S = 0.1
 """Stamps that vary by more are late: a network or a burst, and no clock that is read with an error."""
@@ -110,7 +111,7 @@ def first_offset_s(stamps: Stamps, steady_s: NDArray[np.float64], beside_s: floa
     else:
         start_s = earliest_s + (min(spread_s / 6, MAX_EARLY_S) if spread_s <= EVEN_S else 0.0)
     first_s = float(stamps.offset_s[0])
-    return first_s if abs(first_s - start_s) <= 2 * EXACT_S else start_s
+    return first_s if abs(first_s - start_s) <= MAX_EARLY_S else start_s
 
 
 def local_median(at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,9 +16,12 @@ FRAME_S = 1024 / 48_000
 TIMES_S = [index * FRAME_S for index in range(1400)]  # 30 s
 
 
-def followed(stamps_s: Iterable[float | None], frame_s: float = FRAME_S) -> tuple[AudioClock, list[Edit]]:
+def followed(
+    stamps_s: Iterable[float | None], frame_s: float = FRAME_S, beside_s: float | None = None
+) -> tuple[AudioClock, list[Edit]]:
     """A clock after all stamps, and its edits."""
     clock = AudioClock()
+    clock.beside_s = beside_s
     for stamp_s in stamps_s:
         clock.add(frame_s, stamp_s)
         assert clock.settled_s <= clock.length_s
@@ -169,6 +172,52 @@ def test_drift_is_kept_within_40_ms_by_small_steps(rate):
     assert all(edit.is_drift and abs(edit.change_s) < 0.04 for edit in edits)
     corrected_s = hour + sum(edit.change_s * (hour >= edit.at_s) for edit in edits)
     assert np.abs(corrected_s - hour * (1 + rate)).max() < 0.04
+
+
+def errors_s(stamps_s: np.ndarray, true_s: np.ndarray, frame_s: float) -> np.ndarray:
+    """How late sound lies whose stamps are wrong, beside pictures that begin at zero."""
+    clock, edits = followed(stamps_s.tolist(), frame_s, beside_s=0.0)
+    assert clock.jumps == []
+    assert all(edit.is_drift and abs(edit.change_s) < 0.06 for edit in edits)
+    at_s = np.arange(len(true_s)) * frame_s
+    return (clock.start_s or 0.0) + at_s + sum(edit.change_s * (at_s >= edit.at_s) for edit in edits) - true_s
+
+
+@pytest.mark.parametrize("frame_s", [0.02, FRAME_S, 0.064])
+@pytest.mark.parametrize("together", [2, 3, 5, 9])
+def test_equal_stamps_are_those_of_the_first_packet_where_pictures_begin_then(frame_s, together):
+    if together * frame_s > 0.25:
+        return
+    true_s = np.arange(0, 60, frame_s)
+    stamps_s = true_s[np.arange(len(true_s)) // together * together]
+
+    assert np.abs(errors_s(stamps_s, true_s, frame_s)).max() < 0.03
+
+
+@pytest.mark.parametrize("frame_s", [0.02, FRAME_S])
+@pytest.mark.parametrize("spread_s", [0.005, 0.01, 0.02, 0.03])
+def test_stamps_that_are_early_as_often_as_late_displace_nothing(frame_s, spread_s):
+    true_s = np.arange(0, 60, frame_s)
+    stamps_s = true_s + np.random.default_rng(5).normal(0, spread_s, len(true_s))
+
+    assert np.abs(errors_s(stamps_s, true_s, frame_s)).max() < 0.03
+
+
+@pytest.mark.parametrize("frame_s", [0.02, FRAME_S])
+@pytest.mark.parametrize("late_s", [0.03, 0.1])
+@pytest.mark.parametrize("rate", [-2e-3, -1e-3, -1e-4, 0.0, 1e-4, 1e-3, 2e-3])
+def test_drift_among_late_stamps_is_kept_within_40_ms(frame_s, late_s, rate):
+    true_s = np.arange(0, 120, frame_s) * (1 + rate)
+    stamps_s = true_s + np.random.default_rng(6).uniform(0, late_s, len(true_s))
+
+    assert np.abs(errors_s(stamps_s, true_s, frame_s)).max() < 0.04
+
+
+def test_a_network_that_becomes_slower_is_no_drift():
+    true_s = np.arange(0, 120, FRAME_S)
+    late_s = np.random.default_rng(7).uniform(0, 0.03, len(true_s)) * np.where(true_s > 50, 4, 1)
+
+    assert np.abs(errors_s(true_s + late_s, true_s, FRAME_S)).max() < 0.04
 
 
 def test_stamps_that_come_late_count_back_to_the_start():

@@ -106,5 +106,16 @@ def test_what_follows_the_samples_of_a_wav_file_is_not_sound(tmp_path, rest):
     path.write_bytes(path.read_bytes() + rest)
 
     with path.open("rb") as file:
-        assert not has_stale_size(file.fileno())
+        assert not has_stale_size(file)
     assert next(probe_file(str(path), IngestParams()))["duration_s"] == pytest.approx(4, abs=0.05)
+
+
+@pytest.mark.parametrize(("share", "is_cut"), [(1.0, False), (0.6, True)])
+def test_durations_copied_from_another_matroska_file_mean_nothing(tmp_path, share, is_cut):
+    path = write_media(tmp_path / "a.mkv", Coding(".mkv", "", "aac"), 9.0, pictures_s=0)
+    content = path.read_bytes().replace(b"00:00:09", b"00:00:39")
+    path.write_bytes(content[: round(share * len(content))])
+
+    (*_, account) = clip_file(str(path), "0" * 32, ClipParams(coverage="everything"))
+
+    assert (account.cut_short is not None) == is_cut

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.media.flac import write_flac
 from tests.media.test_sound_plan import noise
 from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.media.sound_plan import SoundPlan, plan_sound
@@ -122,3 +123,41 @@ def test_24_bits_in_either_end_of_32_have_their_level(tmp_path, sound, plain, sh
 
     assert level_db(audio, plain) == pytest.approx(0, abs=0.01)
     assert np.corrcoef(audio, plain)[0, 1] > 0.9999
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.05])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_16_bits_in_the_low_end_of_32_have_their_level(tmp_path, sound, plain, gain, channels, suffix):
+    samples = np.rint(np.repeat(sound[:, None], channels, axis=1) * gain * 2**15).astype("<i4")
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".flac":
+        path.write_bytes(write_flac(samples, RATE_HZ, 32))
+    else:
+        write_wav(path, samples, PCM)
+
+    plan, audio = heard(path)
+
+    assert level_db(audio, plain) == pytest.approx(20 * np.log10(gain), abs=0.05)
+    assert "scaled by 65536" in plan.channel_use
+
+
+def test_24_bits_in_the_low_end_of_32_of_flac_have_their_level(tmp_path, sound, plain):
+    (tmp_path / "a.flac").write_bytes(write_flac(np.rint(sound[:, None] * 2**23).astype("i4"), RATE_HZ, 32))
+
+    plan, audio = heard(tmp_path / "a.flac")
+
+    assert level_db(audio, plain) == pytest.approx(0, abs=0.05)
+    assert "scaled by 256" in plan.channel_use
+
+
+@pytest.mark.parametrize("bits", [16, 24, 32])
+def test_flac_that_fills_its_bits_is_not_scaled(tmp_path, sound, plain, bits):
+    (tmp_path / "a.flac").write_bytes(
+        write_flac(np.rint(sound[:, None] * 2.0 ** (bits - 1)).astype("i4"), RATE_HZ, bits)
+    )
+
+    plan, audio = heard(tmp_path / "a.flac")
+
+    assert level_db(audio, plain) == pytest.approx(0, abs=0.05)
+    assert plan.channel_use == "1*c0"

@@ -31,6 +31,8 @@ ENCODINGS = {
     "x264-bit-rate": Encoding("libx264", ".mkv", gop_size=50, bit_rate=200_000),
     "x265": Encoding("libx265", ".mp4", gop_size=50, options={"x265-params": "log-level=none"}),
     "vp9": Encoding("libvpx-vp9", ".webm", gop_size=50, options={"deadline": "realtime", "cpu-used": "8"}),
+    "vp8": Encoding("libvpx", ".webm", gop_size=50, options={"deadline": "realtime", "cpu-used": "8"}),
+    "vp8-bit-rate": Encoding("libvpx", ".webm", gop_size=128, bit_rate=2_000_000),
     "mpeg4": Encoding("mpeg4", ".avi", gop_size=50, bit_rate=800_000),
     "mpeg2": Encoding("mpeg2video", ".mpg", gop_size=15, bit_rate=2_000_000),
     "mjpeg": Encoding("mjpeg", ".avi", "yuvj420p", options={"qmin": "3", "qmax": "3"}),
@@ -93,8 +95,8 @@ def test_one_image_is_still(tmp_path, encoding):
     ("encoding", "scene"),
     [
         *((encoding, "mouth") for encoding in ENCODINGS),
-        *((encoding, "noise") for encoding in ("x264", "x264-long", "mpeg2", "mjpeg", "keyframes")),
-        *((encoding, "slides") for encoding in ("x264", "x264-poor", "vp9", "mjpeg")),
+        *((encoding, "noise") for encoding in ("x264", "x264-long", "mpeg2", "mjpeg", "keyframes", "vp8-bit-rate")),
+        *((encoding, "slides") for encoding in ("x264", "x264-poor", "vp9", "vp8-bit-rate", "mjpeg")),
     ],
 )
 def test_what_moves_is_not_still(tmp_path, encoding, scene):

@@ -104,7 +104,7 @@ def _mono(audio: NDArray[np.float32], position: int) -> NDArray[np.float32]:
             f"sound {position} has the shape {list(audio.shape)}: give [samples], or [samples, channels] as "
             f"soundfile.read returns it{turned}"
         )
-    from xmodal_kedro.media.sound_plan import channel_weights
+    from xmodal_kedro.media.channel_weights import channel_weights
 
     channels = audio.shape[1]
     exact = audio.astype(np.float64)

@@ -17,11 +17,17 @@ from xmodal_kedro.media.stamps import (
     ABRUPT_S,
     ALIKE_S,
     LATE_S,
+    WRONG_S,
     Stamps,
     are_exact,
+    common,
+    far_from,
     first_offset_s,
     lateness,
+    local_median,
     stalled,
+    start_of_line,
+    steps,
     without_outliers,
 )
 
@@ -57,6 +63,10 @@ MAX_GAP_S = 3600.0
 
 MAX_REPEATED_S = 1.0
 """More audio than this, in sum, for times that already have audio means that the clock was set back. It is all kept."""
+
+MIN_STEP_S, MIN_STEP_SHARE, MAX_STEP_S = 0.02, 0.25, 0.1
+"""Drift among jittered stamps is corrected when it is as large as the first, or, of long packets, of which there are
+fewer, as this share of one and the tolerance; long before it is as large as the last."""
 
 MAX_DRIFT_S, MAX_DRIFT_RATE = 5.0, 0.1
 """Drift that removes more audio than so many seconds and this fraction of the audio means that stamps are useless."""
@@ -98,6 +108,7 @@ class AudioClock:
         timed: whether stamps are believed beyond the first.
 
     Attributes:
+        beside_s: stamp of the first picture, as far as is known; None if there is none.
         start_s: stamp of the first sample; None before it is known.
         length_s: audio so far, seconds.
         settled_s: edits before this time, seconds of decoded audio, are all known.
@@ -105,13 +116,15 @@ class AudioClock:
     """
 
     def __init__(self, timed: bool = True) -> None:
+        self.beside_s: float | None = None
         self.start_s: float | None = None
         self.length_s = self.settled_s = 0.0
         self.jumps: list[Jump] = []
         self._timed = timed
         self._tolerance_s = TOLERANCE_S
         self._offset_s = 0.0  # stamp minus decoded time, as corrected so far
-        self._bias_s = 0.0  # what medians of late stamps are later than the earliest of them
+        self._bias_s = 0.0  # what the earliest of jittered stamps are later than the sound
+        self._levels_s: tuple[float, ...] | None = None  # what both measures of `_drift` are later than the sound
         self._edits: list[Edit] = []
         self._examined: list[tuple[float, float, float]] = []
         self._agreed: deque[tuple[float, float, float]] = deque(maxlen=AGREED)
@@ -184,16 +197,42 @@ class AudioClock:
         if len(stamps.at_s) and stamps.at_s[-1] >= from_s:
             steady_s = without_outliers(stamps)
             if self.start_s is None:
-                self.start_s = self._offset_s = first_offset_s(stamps, steady_s)
-                self._bias_s = max(float(steady_s[0]) - self.start_s, 0.0)
+                self.start_s = self._offset_s = first_offset_s(stamps, steady_s, self.beside_s)
+                self._bias_s = float(steady_s[0]) - self.start_s
             decided = (stamps.at_s >= from_s) & (stamps.at_s < until_s)
             lateness_s = lateness(stamps, steady_s)
-            steady_s -= np.minimum(self._bias_s, lateness_s)
-            self._follow(np.flatnonzero(decided), stamps, steady_s, lateness_s)
+            drift = self._drift(np.flatnonzero(decided), stamps, steady_s, lateness_s)
+            sound_s = steady_s - np.clip(self._bias_s, -lateness_s, lateness_s)
+            self._follow(np.flatnonzero(decided), stamps, sound_s, lateness_s, drift)
             agreed = zip(stamps.at_s[decided], steady_s[decided], stamps.duration_s[decided], strict=True)
             self._agreed.extend((float(at_s), float(offset_s), float(lasts_s)) for at_s, offset_s, lasts_s in agreed)
         if self.start_s is not None:
             self.settled_s = min(until_s, self._examined[0][0] if self._examined else until_s)
+
+    def _drift(
+        self,
+        indices: NDArray[np.intp],
+        stamps: Stamps,
+        steady_s: NDArray[np.float64],
+        lateness_s: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Two measures of where jittered stamps lie, as offsets of the sound: their earliest and their middle.
+
+        Drift moves both, but a network that becomes slower only one. Where there is no jitter, or packets wait for so
+        long that even medians vary, both are NaN.
+        """
+        unknown_s = np.full(len(steady_s), np.nan)
+        if not len(indices) or not self._tolerance_s < float(np.median(lateness_s)) <= WRONG_S:
+            return unknown_s, unknown_s
+        new = slice(int(indices[0]), None)  # of those before, only the steady offset is kept
+        at_s, gone_s = stamps.at_s[new], steps(steady_s[new])
+        measures_s = [local_median(at_s, each_s[new] - gone_s) for each_s in (steady_s, stamps.offset_s)]
+        if self._levels_s is None:
+            self._levels_s = tuple(start_of_line(at_s, each_s) - self._offset_s for each_s in measures_s)
+        known = [unknown_s.copy(), unknown_s.copy()]
+        for each_s, measure_s, level_s in zip(known, measures_s, self._levels_s, strict=True):
+            each_s[new] = np.where(far_from(at_s, gone_s), measure_s + gone_s - level_s, np.nan)
+        return known[0], known[1]
 
     def _follow(
         self,
@@ -201,6 +240,7 @@ class AudioClock:
         stamps: Stamps,
         offset_s: NDArray[np.float64],
         lateness_s: NDArray[np.float64],
+        drift: tuple[NDArray[np.float64], NDArray[np.float64]],
     ) -> None:
         """Correct the clock at some stamps if it differs from offsets without outliers by more than they are late."""
         at_s = stamps.at_s
@@ -209,10 +249,13 @@ class AudioClock:
         leaps_s = np.cumsum(np.where(steps_s > GAP_SHARE * stamps.duration_s, steps_s, 0.0))
         is_exact = are_exact(stamps, offset_s)
         allowed_s = max(self._tolerance_s, ALIKE_S) + lateness_s
+        least_s = max(MIN_STEP_S, TOLERANCE_S + MIN_STEP_SHARE * float(np.median(stamps.duration_s)))
         index = -1
         while True:
             changes_s = offset_s - self._offset_s
+            drifted_s = common(drift[0] - self._offset_s, drift[1] - self._offset_s)
             may_count = (np.abs(changes_s) > allowed_s) | (is_exact & (changes_s > self._tolerance_s))
+            may_count |= np.abs(drifted_s) > least_s
             index = next(iter(indices[(indices > index) & may_count[indices]].tolist()), -1)
             if index < 0:
                 return
@@ -224,8 +267,12 @@ class AudioClock:
                 before = max(index - SHIFTED, 0)  # the removal of outliers may have moved the step
                 is_abrupt = bool(-change_s > ABRUPT_S and steps_s[before : index + 1].min() < change_s / 2)
             is_lost = is_exact[index] and is_abrupt and change_s > self._tolerance_s
-            if not is_lost and abs(change_s) <= allowed_s[index]:
-                continue
+            is_slow = not is_abrupt and bool(np.isfinite(drift[0][index]))
+            if not is_lost and (abs(change_s) <= allowed_s[index] or is_slow):
+                change_s, is_abrupt = float(drifted_s[index]), False
+                now_s = self._offset_s + change_s
+                if not least_s < abs(change_s) < MAX_STEP_S:
+                    continue
             if self._may_edit(change_s, is_abrupt, time_s):
                 self._edits.append(Edit(time_s, change_s, not is_abrupt))
             else:

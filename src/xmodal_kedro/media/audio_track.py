@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -13,11 +14,19 @@ from av.packet import Packet
 
 from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
 from xmodal_kedro.media.audio_editor import AudioEditor
-from xmodal_kedro.media.container import decode
+from xmodal_kedro.media.container import decode, decode_or_none
 from xmodal_kedro.media.downmix import SWRESAMPLE, ChannelMix, Downmixer
+from xmodal_kedro.media.samples import silent_frame
 
 MAX_PADDING_S = 0.1
 """An encoder fills its last frame. Up to this much audio after the end that the header declares is its padding."""
+
+MAX_PACKET_S = 10.0
+"""A packet that cannot be decoded is taken to last no longer than this."""
+
+ROUNDED = 0.1
+"""Durations of packets that differ from that of a decoded one by less than this fraction are taken to be rounded, as
+those of Matroska are, to milliseconds."""
 
 MAX_PIECES = 60
 """Max pieces that are taken at once."""
@@ -34,18 +43,28 @@ class AudioTrack:
     """One audio stream while it is decoded: mono samples, in which gaps are filled with silence and repeated audio is
     left out, so that sample `n` is presented `n / sample_rate_hz` seconds after the first.
 
+    Args:
+        stream: of an open file.
+        sample_rate_hz: of the samples.
+        mix: how the stream's channels become one.
+
     Attributes:
         clock: what the stream's timestamps mean.
         sample_count: samples so far, including those taken.
+        undecoded_s: duration of packets that could not be decoded. They are silence between others.
+        ends_undecoded: whether the last packet could not be decoded.
     """
 
     def __init__(self, stream: AudioStream, sample_rate_hz: int, mix: ChannelMix = SWRESAMPLE) -> None:
         self.clock = AudioClock(stream.container.format.name not in UNTIMED_FORMATS)
         self.sample_count = 0
+        self.undecoded_s = 0.0
+        self.ends_undecoded = False
         self._stream = stream
         self._rate_hz = sample_rate_hz
         self._mix = mix
         self._downmixer: Downmixer | None = None
+        self._undecoded: list[tuple[int | None, float]] = []  # stamp and duration
         self._editor = AudioEditor(sample_rate_hz)
         self._end_s = declared_end_s(stream)
         self._held: deque[bytes] = deque()
@@ -58,7 +77,7 @@ class AudioTrack:
         return self.clock.start_s
 
     def look_at(self, packet: Packet[AudioStream]) -> None:
-        """Add the audio of one packet. A packet that cannot be decoded adds nothing.
+        """Add the audio of one packet. Those that cannot be decoded are silence between others.
 
         Raises:
             MediaError: `corrupt`, if the audio cannot be mixed down.
@@ -66,9 +85,29 @@ class AudioTrack:
         if packet.stream is not self._stream:  # of the next of joined files
             self._flush()
             self._stream = packet.stream
-        for frame in decode(self._stream, packet):
+        frames = decode_or_none(self._stream, packet)
+        self.ends_undecoded = frames is None
+        if frames is None:
+            self._undecoded.append((packet.pts, float((packet.duration or 0) * (packet.time_base or 0))))
+        elif frames:
+            self._add_silence(frames[0], packet.time_base)
+        for frame in frames or ():
             self._add(frame)
         self._release()
+
+    def _add_silence(self, like: AudioFrame, tick: Fraction | None) -> None:
+        """Add silence for packets that could not be decoded, unless they are the first ones."""
+        for pts, duration_s in self._undecoded:
+            samples = round(min(duration_s, MAX_PACKET_S) * like.sample_rate)
+            if abs(samples - like.samples) <= ROUNDED * like.samples or not samples:
+                samples = like.samples
+            self.undecoded_s += samples / (like.sample_rate or math.inf)
+            if self._downmixer is not None and samples:
+                frame = silent_frame(like, samples)
+                if pts is not None and tick:
+                    frame.pts, frame.time_base = pts, tick
+                self._add(frame)
+        self._undecoded.clear()
 
     def _flush(self) -> None:
         """Add what the decoder still holds."""
@@ -78,6 +117,8 @@ class AudioTrack:
     def finish(self) -> None:
         """Add what the decoder and the downmixer still hold."""
         self._flush()
+        self.undecoded_s += sum(duration_s for _, duration_s in self._undecoded)
+        self._undecoded.clear()
         self.clock.finish()
         self._drain()
         self._release()

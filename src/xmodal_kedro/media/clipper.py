@@ -30,6 +30,13 @@ MAX_LAG_S = 600.0
 SOUND_AT_A_TIME_S = 1.0
 """Spans are planned each time that so much more audio has been decoded."""
 
+WRITTEN_FIRST = ("flac",)
+"""Formats whose header is written before the sound, with a length that may be a guess. Without an index, a file that
+breaks off does so within a packet."""
+
+UNDECODED_S = 0.1
+"""Sound that is silent for it cannot be decoded is stated if it lasts longer than this: more than two packets."""
+
 LOST_END_S, LOST_SHARE = 0.5, 0.02
 """A file is cut short if more than this is missing at its end, both in seconds and as a fraction of the duration in its
 header."""
@@ -115,12 +122,17 @@ class Clipper:
         known_s = self._audio_buffer.end_ms / 1000
         if self._reader.broke_off:
             return "corrupt", f"it breaks off after {known_s:.1f} s: {self._reader.broke_off}"
+        sound = self._reader.sound
         lost_s = lost_end_s(self._path, self._container, self._streams, self._reader.end_s)
+        if self._container.format.name in WRITTEN_FIRST and not sound.ends_undecoded:
+            lost_s = 0.0
         if lost_s > max(LOST_END_S, LOST_SHARE * (known_s + lost_s)):
             return (
                 "corrupt",
                 f"its last {lost_s:.1f} s are missing: its header states that it goes on after {known_s:.1f} s",
             )
+        if sound.undecoded_s > UNDECODED_S:
+            return "corrupt", f"{sound.undecoded_s:.1f} s of its sound cannot be decoded, and are silent"
         if self._unseen_spans and self._needs_frames:
             return "no_picture", f"{self._unseen_spans} spans of its sound have no picture"
         return None

@@ -7,14 +7,15 @@ list, the samples with which AAC encoders begin are presented like any other.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
+
+from xmodal_kedro.media.container import open_file
+from xmodal_kedro.media.file_views import size_of
 
 MAX_BOX_BYTES = 64_000_000
 """Larger `moov` and `moof` boxes are not read."""
@@ -102,13 +103,13 @@ def read_shifts(path: str) -> Shifts:
     """How late FFmpeg's times of an MP4 file are. Only boxes that describe media are read, none that hold them.
 
     Args:
-        path: of a local file. Of one that is no MP4, or is broken, nothing is late.
+        path: a local path or an fsspec URL. Of a file that is no MP4, or is broken, nothing is late.
     """
     tracks: dict[int, Track] = {}
     fragmented = False
     fragments = 0
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
             for kind, payload in _described(file):
                 if kind == b"moov":
                     fragmented = b"mvex" in dict(_boxes(payload))
@@ -125,9 +126,9 @@ def read_shifts(path: str) -> Shifts:
     return Shifts(tracks)
 
 
-def _described(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+def _described(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """Kind and payload of each `moov` and `moof` of a file."""
-    end = os.fstat(file.fileno()).st_size
+    end = size_of(file)
     at = 0
     while at + 8 <= end:
         file.seek(at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar, cast, overload
@@ -20,8 +20,9 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.file_views import PatchedFile, RestOfFile
-from xmodal_kedro.media.wav_header import has_stale_size, header_patch
+from xmodal_kedro.media.file_views import FileView, Patch, bytes_at, size_of
+from xmodal_kedro.media.stated_sizes import size_patches
+from xmodal_kedro.media.wav_header import has_stale_size, header_patches
 from xmodal_kedro.reasons import MediaError, describe
 
 MediaStream = TypeVar("MediaStream", VideoStream, AudioStream)
@@ -39,6 +40,9 @@ hosts, are not among them. `mov` follows references to other files only with an 
 
 MAX_PIXELS = 33_177_600
 """Frames larger than both this (8K) and the size in their stream's header are not decoded, anywhere in the stream."""
+
+WITH_CHECKSUMS = ("flac",)
+"""Codecs whose every packet has a checksum. FFmpeg decodes damaged ones to noise unless it is asked to look at it."""
 
 SIGNATURES = (
     *((4, kind) for kind in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp", b"moof")),
@@ -62,30 +66,30 @@ def open_media(path: str, glance: bool = False, start: int = 0) -> Iterator[Inpu
         path: a local path or an fsspec URL.
         glance: decode no frame while opening, which takes a fifth of the time with H.264. The streams' decoders are not
             affected. Without the frame order, `start_time` of the streams may be wrong and the pixel format unknown.
-        start: the first byte of a local file that is read.
+        start: the first byte that is read.
 
     Raises:
         MediaError: `unreadable`, `not_media`, `corrupt`, `forbidden_format` or `too_many_streams`.
     """
     limits = {"skip_frame": "all"} if glance else {"max_pixels": str(MAX_PIXELS)}
-    if is_address(path):
-        with _open_remote(path) as stream, _open_container(stream, {}, limits) as container:
-            yield container
-        return
-    descriptor = _open_regular(path)
-    try:
-        options = {"ignore_length": "1"} if has_stale_size(descriptor) else {}
-        if start:
-            container = _open_container(RestOfFile(descriptor, start), options, limits)
-        elif patch := header_patch(descriptor):
-            container = _open_container(PatchedFile(descriptor, patch), options, limits)
+    with ExitStack() as stack:
+        file = stack.enter_context(open_file(path))
+        options: dict[str, str] = {}
+        patches: list[Patch] = []
+        if can_seek := _can_seek(file):
+            options = {"ignore_length": "1"} if has_stale_size(file) else {}
+            patches = header_patches(file) + size_patches(file)
+        if start or patches or is_address(path):
+            head = bytes_at(file, start, 16) if can_seek else b""
+            container = _open_container(FileView(file, start, patches, can_seek=can_seek), options, limits, head)
         else:
-            options |= {"fd": str(descriptor)}
-            container = _open_container("fd:", options, limits, os.pread(descriptor, 16, 0))
-    finally:
-        os.close(descriptor)  # FFmpeg has its own copy
-    with container:
-        yield container
+            options |= {"fd": str(file.fileno())}
+            head = bytes_at(file, 0, 16)
+            file.seek(0)
+            container = _open_container("fd:", options, limits, head)
+            stack.close()  # FFmpeg has its own copy
+        with container:
+            yield container
 
 
 def is_address(path: str) -> bool:
@@ -93,12 +97,35 @@ def is_address(path: str) -> bool:
     return "://" in path and not path.startswith("/")
 
 
-def _open_regular(path: str) -> int:
-    """Descriptor of a regular file; does not block on a named pipe."""
+def _can_seek(file: IO[bytes]) -> bool:
+    """Whether a file can be read anywhere: not if it comes from a server that gives it as a whole."""
+    try:
+        size_of(file)
+        file.seek(0)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+@contextmanager
+def open_file(path: str) -> Iterator[IO[bytes]]:
+    """A regular local file or an fsspec URL, to be read anywhere.
+
+    Raises:
+        MediaError: `unreadable`.
+    """
+    file = _open_remote(path) if is_address(path) else _open_regular(path)
+    with file:
+        yield file
+
+
+def _open_regular(path: str) -> IO[bytes]:
+    """A regular file; does not block on a named pipe."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise MediaError("unreadable", "it is not a regular file")
-        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return cast(IO[bytes], os.fdopen(descriptor, "rb", buffering=0))
     except OSError as error:
         raise MediaError("unreadable", describe(error)) from error
 
@@ -114,7 +141,7 @@ def _open_remote(url: str) -> IO[bytes]:
 
 
 def _open_container(
-    file: str | IO[bytes] | PatchedFile,
+    file: str | FileView,
     input_options: dict[str, str],
     decoder_options: dict[str, str],
     start: bytes = b"",
@@ -169,6 +196,8 @@ def prepared_audio(container: InputContainer, index: int) -> AudioStream:
     """An audio stream whose decoder uses one thread, as files are decoded in parallel."""
     stream = cast(AudioStream, container.streams[index])
     stream.codec_context.thread_count = 1
+    if stream.codec_context.name in WITH_CHECKSUMS:
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
     return stream
 
 
@@ -222,3 +251,11 @@ def decode(stream: VideoStream | AudioStream, packet: Packet | None) -> Sequence
         return stream.codec_context.decode(packet)
     except FFmpegError:
         return []
+
+
+def decode_or_none(stream: AudioStream, packet: Packet[AudioStream]) -> list[AudioFrame] | None:
+    """Frames of one packet; None if it cannot be decoded."""
+    try:
+        return stream.codec_context.decode(packet)
+    except FFmpegError:
+        return None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from xmodal_kedro.media.container import is_address, open_media, packets
+from xmodal_kedro.media.container import open_file, open_media, packets
+from xmodal_kedro.media.file_views import bytes_at
 from xmodal_kedro.reasons import MediaError
 
 FIRST_PAGE, MAX_PAGE_BYTES = b"OggS\x00\x02", 2 * 65_307
@@ -70,10 +70,9 @@ def next_chain(path: str, container: InputContainer, after: int) -> int:
         container: the file that broke off.
         after: a byte before which it was read.
     """
-    if container.format.name != "ogg" or is_address(path):
+    if container.format.name != "ogg":
         return 0
-    with Path(path).open("rb") as file:
-        file.seek(after)
-        rest = file.read(MAX_PAGE_BYTES)
+    with open_file(path) as file:
+        rest = bytes_at(file, after, MAX_PAGE_BYTES)
     at = rest.find(FIRST_PAGE)
     return after + at if at >= 0 else 0

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
@@ -16,9 +15,10 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
-from xmodal_kedro.media.container import decode, is_address, open_media
+from xmodal_kedro.media.container import decode, open_file, open_media
 from xmodal_kedro.media.frames import packet_time_s
 from xmodal_kedro.media.joined import JoinedPackets
+from xmodal_kedro.media.matroska import is_whole
 from xmodal_kedro.media.recording import align
 from xmodal_kedro.media.video_clock import VideoClock
 
@@ -88,8 +88,8 @@ def _indexed_s(container: InputContainer, streams: Sequence[Stream]) -> float | 
 
 
 def _measured(path: str, container: InputContainer, streams: Sequence[Stream], enough_s: float) -> Length:
-    clock, rest_s = AudioClock(container.format.name not in UNTIMED_FORMATS), 0.0
-    video = streams[1] if len(streams) > 1 else None
+    video, rest_s = streams[1] if len(streams) > 1 else None, 0.0
+    clock = AudioClock(container.format.name not in UNTIMED_FORMATS)
     video_clock = VideoClock(video) if isinstance(video, VideoStream) else None
     first_s, last_s = math.inf, -math.inf
     for packet in JoinedPackets(path, container, streams):
@@ -98,6 +98,7 @@ def _measured(path: str, container: InputContainer, streams: Sequence[Stream], e
             for shown in video_clock.look_at(packet, clock.jumps):
                 first_s = min(first_s, packet_time_s(shown))
                 last_s = max(last_s, packet_time_s(shown) + _duration_s(shown))
+            clock.beside_s = first_s if math.isfinite(first_s) else None
         else:
             stamp_s = None if packet.pts is None else float(packet.pts * packet.time_base)
             clock.add(max(_duration_s(packet) - _skipped_s(packet), 0.0), stamp_s)
@@ -168,6 +169,10 @@ def lost_end_s(path: str, container: InputContainer, streams: Sequence[Stream], 
     """
     if container.format.name in ESTIMATING_FORMATS or (container.format.name == "mp3" and not _counts_frames(path)):
         return 0.0
+    if "matroska" in container.format.name:
+        with open_file(path) as file:
+            if is_whole(file):  # what writers copied of another file's durations means nothing
+                return 0.0
     stated_s = [stated for stream in streams if (stated := _stated_end_s(stream)) is not None]
     if len(stated_s) < len(streams) and container.duration:
         start_s = 0.0 if "matroska" in container.format.name else (container.start_time or 0) / av.time_base
@@ -195,9 +200,7 @@ def _stated_end_s(stream: Stream) -> float | None:
 
 def _counts_frames(path: str) -> bool:
     """Whether an MP3 file holds the number of its frames, and not that of the first of several joined files."""
-    if is_address(path):
-        return False
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         head = file.read(10)
         tag_bytes = 0
         if head[:3] == b"ID3":

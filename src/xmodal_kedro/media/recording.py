@@ -11,7 +11,6 @@ from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import MAX_GAP_S
 from xmodal_kedro.media.cmaf import Shifts, read_shifts
-from xmodal_kedro.media.container import is_address
 from xmodal_kedro.media.frames import packet_time_s
 from xmodal_kedro.media.joined import JoinedPackets
 from xmodal_kedro.media.sound_plan import SoundPlan
@@ -44,8 +43,7 @@ class RecordingReader:
     def __init__(
         self, path: str, container: InputContainer, plan: SoundPlan, video: VideoStream | None, sample_rate_hz: int
     ) -> None:
-        is_local_mp4 = "mov" in container.format.name and not is_address(path)
-        self._shifts = read_shifts(path) if is_local_mp4 else Shifts({})
+        self._shifts = read_shifts(path) if "mov" in container.format.name else Shifts({})
         self.sound = SoundReader(container, plan, sample_rate_hz)
         self.origin_s: float | None = None
         self.end_s = 0.0
@@ -103,6 +101,7 @@ class RecordingReader:
                 if not shown.is_discard:  # by an edit list, the first packets may be decoded but not shown
                     time_s = packet_time_s(shown)
                     self._seen_from_s = time_s if self._seen_from_s is None else min(self._seen_from_s, time_s)
+            self.sound.begin_beside(self._seen_from_s)
         return placed
 
     def _set_origin(self) -> None:

@@ -12,6 +12,18 @@ INTEGERS = ("pcm_s32le", "pcm_s32be")
 PCM_TO_SCAN = FLOATS + INTEGERS
 """Codecs whose samples may exceed full scale, be no numbers, or fill only a part of their bits. All are read."""
 
+FLAC_INFO_BYTES = 34
+"""Of the block STREAMINFO, which has the number of bits at its 13th byte (RFC 9639, section 8.2)."""
+
+
+def scanned_as(codec: str, extradata: bytes | None) -> str:
+    """Codec of `PCM_TO_SCAN` as which a stream's samples are to be judged; empty if they need no judging."""
+    if codec == "flac" and extradata and len(extradata) == FLAC_INFO_BYTES:
+        bits = ((extradata[12] & 1) << 4 | extradata[13] >> 4) + 1
+        return INTEGERS[0] if bits > 24 else ""
+    return codec if codec in PCM_TO_SCAN else ""
+
+
 MIN_EXPONENT, MAX_EXPONENT = -160, 160
 """Range of the exponents that are counted."""
 
@@ -82,7 +94,7 @@ class Scale(NamedTuple):
 def scale_of(magnitudes: Magnitudes, codec: str) -> Scale:
     """The scale of a stream's samples by all of their magnitudes."""
     if codec in INTEGERS:
-        return Scale(256.0 if _fills_low_bits(magnitudes) else 1.0)
+        return Scale(_factor_of_low_bits(magnitudes))
     if codec not in FLOATS:
         return Scale()
     counts = magnitudes.counts
@@ -97,13 +109,16 @@ def scale_of(magnitudes: Magnitudes, codec: str) -> Scale:
     return Scale(1 / (unit * over), bad_above if bad else None, bad, -20 * math.log10(over))
 
 
-def _fills_low_bits(magnitudes: Magnitudes) -> bool:
-    """Whether integers of 24 bits lie in the low bits of 32.
+def _factor_of_low_bits(magnitudes: Magnitudes) -> float:
+    """By how much integers of 16 or 24 bits are too small that lie in the low bits of 32; 1 for others.
 
-    They reach the top of their range, or use bits that 24 bits in the high ones would not.
+    They use bits that the same integers in the high bits would not, or reach the top of the range of 24. Nothing that
+    was recorded with 24 bits or more is below the range of 16: that would be 96 dB below full scale.
     """
     peak = float(magnitudes.largest.max())
-    return 2.0**-24 < peak <= 2.0**-8 and (magnitudes.low_bits or peak > 2.0**-10)
+    if magnitudes.low_bits and 0 < peak <= 2.0**-16:
+        return 2.0**16
+    return 2.0**8 if 2.0**-24 < peak <= 2.0**-8 and (magnitudes.low_bits or peak > 2.0**-10) else 1.0
 
 
 def _peak(magnitudes: Magnitudes, total: int) -> float:

@@ -12,24 +12,14 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.stream import Disposition
 
-from xmodal_kedro.media.container import decodable_streams, open_media
-from xmodal_kedro.media.downmix import ChannelMix, speaker_weight
-from xmodal_kedro.media.sample_scale import PCM_TO_SCAN, Scale, scale_of
+from xmodal_kedro.media.channel_weights import AMBISONIC, AUDIO_STREAM, channel_weights
+from xmodal_kedro.media.container import declared_duration_s, decodable_streams, open_file, open_media
+from xmodal_kedro.media.downmix import ChannelMix
+from xmodal_kedro.media.sample_scale import Scale, scanned_as
 from xmodal_kedro.media.sound_survey import SoundSurvey, StreamSurvey, survey_sound
+from xmodal_kedro.media.stretches import StretchWeights
+from xmodal_kedro.media.wav_header import is_b_format
 from xmodal_kedro.reasons import MediaError
-
-AMBISONIC = "AMBI"
-"""Channels of this name are spherical harmonics. The first, W, is the sound from all directions."""
-
-AUDIO_STREAM = "stream "
-"""Name of a mono track of a recorder, before its index."""
-
-CANCELS = 0.35
-"""Channels cancel each other if their mix has less than this fraction of the power that it would have if they were
-independent of each other. Stereo of equal levels does at a correlation below -0.65."""
-
-MIN_CHANGE = 10 ** (1.5 / 20)
-"""Stereo is not scaled by less than this, so that its mix is the mean wherever both channels matter."""
 
 BESIDE = (
     Disposition.comment
@@ -41,6 +31,10 @@ BESIDE = (
     | Disposition.dependent
 )
 """Streams of these kinds are used only if there is no other."""
+
+
+MAX_SHARE = 0.5
+"""Where more of the sound is mixed otherwise, the mix of the file is not scaled."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +97,30 @@ def plan_sound(path: str, programme: Sequence[int] = (), wanted: str | None = No
             context = candidates[0].codec_context
             return SoundPlan((candidates[0].index,), (ChannelMix((1.0,)),), context.sample_rate, 1)
         is_one_recording = wanted is not None or _are_mono_tracks_of_one(candidates)
-        codecs = {stream.index: stream.codec_context.name for stream in candidates}
+        scanned = {
+            stream.index: scanned_as(stream.codec_context.name, stream.codec_context.extradata) for stream in candidates
+        }
+        lasts_s = declared_duration_s(container)
         has_default = [stream.index for stream in candidates if stream.disposition & Disposition.default]
-    survey = survey_sound(path, tuple(codecs), is_one_recording)
+        is_wav = container.format.name == "wav"
+    survey = survey_sound(path, scanned, lasts_s, is_one_recording)
     found = survey.streams
+    if is_wav:
+        _name_b_format(path, next(iter(found.values())))
     used = [index for index, survey in found.items() if survey.is_audible] or [next(iter(found))]
     if not is_one_recording:
         used = [next((index for index in has_default if index in used), used[0])]
     note = ""
-    if len(codecs) > 1 and not found[used[0]].is_audible:
-        note = f"audio streams {', '.join(map(str, codecs))} are silent"
-    return _planned(survey, used, codecs, note)
+    if len(scanned) > 1 and not found[used[0]].is_audible:
+        note = f"audio streams {', '.join(map(str, scanned))} are silent"
+    return _planned(survey, used, note)
+
+
+def _name_b_format(path: str, survey: StreamSurvey) -> None:
+    """Name the channels of Ambisonic WAV, whose speakers are not known to FFmpeg."""
+    with open_file(path) as file:
+        if is_b_format(file):
+            survey.layout = tuple(f"{AMBISONIC}{at}" for at in range(len(survey.layout)))
 
 
 def _candidates(streams: Sequence[AudioStream], programme: Sequence[int], wanted: str | None) -> list[AudioStream]:
@@ -130,7 +137,7 @@ def _candidates(streams: Sequence[AudioStream], programme: Sequence[int], wanted
 def _is_plain_mono(stream: AudioStream) -> bool:
     """Whether nothing has to be decoded to know how a stream is mixed."""
     context = stream.codec_context
-    return context.channels == 1 and bool(context.sample_rate) and context.name not in PCM_TO_SCAN
+    return context.channels == 1 and bool(context.sample_rate) and not scanned_as(context.name, context.extradata)
 
 
 def _are_mono_tracks_of_one(streams: Sequence[AudioStream]) -> bool:
@@ -148,10 +155,10 @@ def _flags(stream: AudioStream) -> Disposition:
     return stream.disposition & ~Disposition.default if camera_format else stream.disposition
 
 
-def _planned(survey: SoundSurvey, used: Sequence[int], codecs: dict[int, str], note: str) -> SoundPlan:
-    """The plan for some of the streams, given the codec of each."""
+def _planned(survey: SoundSurvey, used: Sequence[int], note: str) -> SoundPlan:
+    """The plan for some of the streams."""
     found = {index: survey.streams[index] for index in used}
-    scales = [scale_of(stream.magnitudes, codecs[index]) for index, stream in found.items()]
+    scales = [stream.scale for stream in found.values()]
     plans = [_mix_of(*each) for each in zip(found.values(), scales, strict=True)]
     shares_S, notes = np.ones(1), [note]
     power = plans[0].power
@@ -199,54 +206,41 @@ def _mix_of(survey: StreamSurvey, scale: Scale) -> _StreamMix:
     covariance_CC = scale.factor**2 * survey.covariance(scale.bad_above)
     weights_C, notes = channel_weights(survey.layout, covariance_CC, survey.loudest_C)
     if scale.factor != 1:
-        notes.append(f"scaled by {scale.factor:.3g}")
+        notes.append(f"scaled by {scale.factor:.5g}")
     if scale.bad:
         notes.append(f"{scale.bad} samples are no sound")
-    power = float(weights_C @ covariance_CC @ weights_C)
-    mix = ChannelMix(tuple((scale.factor * weights_C).tolist()), scale.bad_above)
-    return _StreamMix(mix, power, float(np.diag(covariance_CC).max()), ", ".join(notes))
+    power, loudest = float(weights_C @ covariance_CC @ weights_C), float(np.diag(covariance_CC).max())
+    is_fixed = bool(survey.layout) and survey.layout[0].startswith(AMBISONIC)
+    if not is_fixed and not scale.bad:
+        weights = StretchWeights(survey.layout, scale.factor * weights_C, scale.factor)
+        otherwise = _mixed_otherwise(weights, survey.stretches)
+        if otherwise.share > MAX_SHARE:  # what is measured over all of it is true of little
+            weights_C = weights_C / max(float(weights_C.sum()), 1.0)
+        if otherwise.share:
+            notes.append(
+                f"mixed otherwise in {max(otherwise.share, 0.01):.0%} of the sound, where that would lose some"
+            )
+            power, loudest = otherwise.power, scale.factor**2 * otherwise.loudest
+    mix = ChannelMix(tuple((scale.factor * weights_C).tolist()), scale.bad_above, scale.factor, is_fixed)
+    return _StreamMix(mix, power, loudest, ", ".join(notes))
 
 
-def channel_weights(
-    layout: Sequence[str], covariance_CC: np.ndarray, loudest_C: np.ndarray
-) -> tuple[np.ndarray, list[str]]:
-    """Weights of the channels, and notes.
+class _Otherwise(NamedTuple):
+    """In which share of the stretches others than the weights of the file count, and mean squares over all of them: of
+    the mix, and of the loudest channel of each stretch."""
 
-    They are scaled so that the same sound in any of the channels has the level of the loudest of them.
-
-    Args:
-        layout: names of the channels; `NONE` where the speaker is not known.
-        covariance_CC: mean products of their samples [channels, channels].
-        loudest_C: largest magnitude of each channel's samples [channels].
-
-    Raises:
-        MediaError: `silent`, if only channels have sound that are not used.
-    """
-    powers_C = np.diag(covariance_CC)
-    if len(layout) == 1:
-        return np.ones(1), []
-    if layout[0].startswith(AMBISONIC):
-        return np.eye(len(layout))[0], ["ambisonic: W alone"]
-    known = all(name != "NONE" and not name.startswith(AUDIO_STREAM) for name in layout)
-    weights_C = np.array([speaker_weight(name) if known else 1.0 for name in layout])
-    audible_C = loudest_C > 0
-    notes = [f"{name} left out" for name, weight in zip(layout, weights_C, strict=True) if not weight]
-    if not (weights_C * powers_C).any():
-        if (audible_C & (weights_C == 0)).any():
-            raise MediaError("silent", f"only its channel {notes[0].split()[0]} has sound: it is not used")
-        return weights_C / weights_C.sum(), []
-    usable_C = powers_C * (weights_C > 0)
-    loudness_C = np.sqrt(powers_C / usable_C.max())
-    change = weights_C.sum() / float(weights_C @ np.minimum(loudness_C, 1.0))
-    if len(layout) == 2 and change < MIN_CHANGE:
-        change = 1.0
-    mixed_C = change * weights_C / weights_C.sum()
-    independent = float(np.square(mixed_C) @ powers_C)
-    if float(mixed_C @ covariance_CC @ mixed_C) < CANCELS * independent:
-        best = int(np.argmax(usable_C >= usable_C.max() / 10 ** (1 / 10)))  # the first within 1 dB of the loudest
-        return np.eye(len(layout))[best], [f"the others are out of phase with {_name(layout, best)}"]
-    return mixed_C, notes
+    share: float
+    power: float
+    loudest: float
 
 
-def _name(layout: Sequence[str], at: int) -> str:
-    return layout[at] if layout[at] != "NONE" else f"c{at}"
+def _mixed_otherwise(weights: StretchWeights, stretches: Sequence[np.ndarray]) -> _Otherwise:
+    chosen = [(weights.of(covariance_CC), covariance_CC) for covariance_CC in stretches]
+    said = [(weights_C, covariance_CC) for weights_C, covariance_CC in chosen if weights_C is not None]
+    if not said:
+        return _Otherwise(0.0, 0.0, 0.0)
+    return _Otherwise(
+        sum(weights_C is not weights.of_file_C for weights_C, _ in said) / len(said),
+        sum(float(weights_C @ covariance_CC @ weights_C) for weights_C, covariance_CC in said) / len(said),
+        sum(float(np.diag(covariance_CC).max()) for _, covariance_CC in said) / len(said),
+    )

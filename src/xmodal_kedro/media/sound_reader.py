@@ -11,8 +11,10 @@ from av.packet import Packet
 
 from xmodal_kedro.media.audio_clock import Jump
 from xmodal_kedro.media.audio_track import AudioTrack
+from xmodal_kedro.media.channel_weights import AUDIO_STREAM
 from xmodal_kedro.media.container import prepared_audio
 from xmodal_kedro.media.sound_plan import SoundPlan
+from xmodal_kedro.media.stretches import StretchMixer, StretchWeights, stretch_samples
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 
@@ -37,6 +39,7 @@ class SoundReader:
         }
         self._waiting = [np.empty(0, np.int16) for _ in self._tracks]
         self._only = next(iter(self._tracks.values())) if len(self._tracks) == 1 else None
+        self._mixer = track_mixer(plan, sample_rate_hz)
         self._is_aligned = False
         self._ended = False
 
@@ -59,6 +62,21 @@ class SoundReader:
     def jumps(self) -> Sequence[Jump]:
         """Points where the clock was set."""
         return (self._only or next(iter(self._tracks.values()))).clock.jumps
+
+    @property
+    def undecoded_s(self) -> float:
+        """Duration of packets that could not be decoded, of the stream with most of them, seconds."""
+        return max(track.undecoded_s for track in self._tracks.values())
+
+    @property
+    def ends_undecoded(self) -> bool:
+        """Whether the last packet of a stream could not be decoded."""
+        return any(track.ends_undecoded for track in self._tracks.values())
+
+    def begin_beside(self, picture_s: float | None) -> None:
+        """Take the sound to begin with the first picture, at this stamp, if its own stamps do not say when."""
+        for track in self._tracks.values():
+            track.clock.beside_s = picture_s
 
     def look_at(self, packet: Packet[AudioStream]) -> None:
         """Add the audio of one packet of `streams`.
@@ -85,11 +103,15 @@ class SoundReader:
             self._waiting[at] = np.concatenate([self._waiting[at], track.take()])
         lengths = [len(audio_T) for audio_T in self._waiting]
         count = max(lengths) if self._ended else min(lengths)
-        total_T = np.zeros(count, np.int32)
+        if self._mixer and not self._ended:
+            count -= count % stretch_samples(self._rate_hz)
+        audio_ST = np.zeros((len(lengths), count), np.float32)
         for at, audio_T in enumerate(self._waiting):
-            total_T[: len(audio_T)] += audio_T[:count]
+            audio_ST[at, : len(audio_T)] = audio_T[:count]
             self._waiting[at] = audio_T[count:]
-        return np.clip(total_T, -INT16_FULL_SCALE, INT16_FULL_SCALE - 1).astype(np.int16)
+        audio_ST /= INT16_FULL_SCALE
+        total_T = self._mixer.mix(audio_ST) if self._mixer else audio_ST.sum(axis=0)
+        return np.clip(np.rint(total_T * INT16_FULL_SCALE), -INT16_FULL_SCALE, INT16_FULL_SCALE - 1).astype(np.int16)
 
     def _counts(self, track: AudioTrack) -> bool:
         """Whether a track has to be waited for."""
@@ -103,3 +125,14 @@ class SoundReader:
                 late_s = (track.start_s or first_s) - first_s
                 self._waiting[at] = np.zeros(round(late_s * self._rate_hz), np.int16)
             self._is_aligned = True
+
+
+def track_mixer(plan: SoundPlan, sample_rate_hz: int) -> StretchMixer | None:
+    """What mixes mono tracks of one recorder, each at its level in the mix of the file; None for other tracks."""
+    weights = [mix.weights for mix in plan.mixes]
+    first = weights[0]
+    if len(weights) < 2 or first is None or len(first) != 1 or not 0 < first[0] <= 1 or set(weights) != {first}:
+        return None
+    names = [f"{AUDIO_STREAM}{index}" for index in plan.tracks]
+    all_of_them_S = np.ones(len(weights))
+    return StretchMixer(StretchWeights(names, all_of_them_S, 1 / first[0]), all_of_them_S, sample_rate_hz)

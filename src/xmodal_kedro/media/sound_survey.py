@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,25 +15,43 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from xmodal_kedro.media.container import declared_duration_s, decode, open_media, packets, prepared_audio
-from xmodal_kedro.media.sample_scale import PCM_TO_SCAN, Magnitudes
+from xmodal_kedro.media.channel_weights import speaker_weight
+from xmodal_kedro.media.container import decode, open_media, packets, prepared_audio
+from xmodal_kedro.media.sample_scale import Magnitudes, Scale, scale_of
 from xmodal_kedro.media.samples import full_scale_samples_of
+from xmodal_kedro.media.stretches import stretch_samples
 from xmodal_kedro.reasons import MediaError
 
-FIRST_S = 20.0
-"""Audio that is decoded from the start."""
 
-PLACES, PLACE_S = 5, 4.0
-"""Further places of a long file, spread evenly, and the audio that is decoded at each."""
+class Extent(NamedTuple):
+    """How much of a file is decoded.
 
-WHOLE_S = 60.0
-"""A file that lasts no longer is decoded as a whole."""
+    Attributes:
+        first_s: audio from the start.
+        places, place_s: further places of a long file, spread evenly, and the audio that is decoded at each.
+        whole_s: a file that lasts no longer is decoded as a whole.
+    """
+
+    first_s: float
+    places: int
+    place_s: float
+    whole_s: float
+
+
+ONE_STREAM = Extent(4.0, 4, 1.0, 8.0)
+"""Enough for a mix that is decided anew wherever it would lose sound (`stretches.py`)."""
+
+SEVERAL_STREAMS = Extent(20.0, 5, 4.0, 60.0)
+"""Which of several streams is used is decided once."""
 
 AUDIBLE_DBFS = -70.0
 """A channel whose loudest block is below this is silent."""
 
 MAX_MEASURED = 2.0**40
 """Larger samples are no sound in any unit."""
+
+MAX_STRETCHES = 1000
+"""Stretches of a stream that are kept: four minutes."""
 
 MAX_APART_S = 5.0
 """Streams that are further apart in a file are not compared there."""
@@ -47,22 +65,37 @@ class StreamSurvey:
         layout: channel names, such as FL; `NONE` where no speaker is stated; empty if nothing was decoded.
         sample_rate_hz: of the first frame.
         loudest_C: mean square of the loudest block of each channel, full scale 1.0: float64 [channels].
-        scanned: whether samples may be anything.
-        magnitudes: of all samples, if so.
+        scanned_as: codec by which samples are judged that may be anything; empty if they need no judging.
+        magnitudes: of all samples, if they do.
+        stretches: mean products of the channels' samples in stretches one after the other, of the first
+            `MAX_STRETCHES`: float64 [channels, channels] each.
     """
 
-    scanned: bool = False
+    scanned_as: str = ""
     layout: tuple[str, ...] = ()
     sample_rate_hz: int = 0
     loudest_C: np.ndarray = field(default_factory=lambda: np.zeros(0))
     magnitudes: Magnitudes = field(default_factory=Magnitudes)
+    stretches: list[np.ndarray] = field(default_factory=list)
     _products: dict[int, np.ndarray] = field(default_factory=dict)
     _samples: Counter[int] = field(default_factory=Counter)
+    _stretch: tuple[int, np.ndarray | float] = (0, 0.0)
+
+    @property
+    def scale(self) -> Scale:
+        """How samples become sound."""
+        return scale_of(self.magnitudes, self.scanned_as)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether any channel has sound that is used in a mix."""
+        used_C = np.array([speaker_weight(name) > 0 for name in self.layout], bool)
+        return self.is_audible and bool((self.loudest_C[used_C] > 0).any())
 
     @property
     def is_audible(self) -> bool:
         """Whether any channel has sound."""
-        return bool((self.loudest_C > 10 ** (AUDIBLE_DBFS / 10)).any())
+        return bool((self.scale.factor**2 * self.loudest_C > 10 ** (AUDIBLE_DBFS / 10)).any())
 
     def add(self, frame: AudioFrame) -> np.ndarray:
         """Add a decoded frame. Frames of another layout than the first are left out.
@@ -78,7 +111,7 @@ class StreamSurvey:
             return np.zeros((1, frame.samples))
         audio_CT = full_scale_samples_of(frame)
         peak = 0
-        if self.scanned:
+        if self.scanned_as:
             self.magnitudes.add(audio_CT)
             audio_CT = np.where(np.abs(audio_CT) < MAX_MEASURED, audio_CT, 0.0)
             peak = math.frexp(np.abs(audio_CT).max())[1]
@@ -86,7 +119,15 @@ class StreamSurvey:
         self._products[peak] = self._products.get(peak, 0.0) + products_CC
         self._samples[peak] += frame.samples
         self.loudest_C = np.maximum(self.loudest_C, np.diag(products_CC) / frame.samples)
+        self._add_to_stretch(products_CC, frame.samples)
         return audio_CT
+
+    def _add_to_stretch(self, products_CC: np.ndarray, count: int) -> None:
+        samples, total_CC = self._stretch[0] + count, self._stretch[1] + products_CC
+        self._stretch = samples, total_CC
+        if samples >= stretch_samples(self.sample_rate_hz) and len(self.stretches) < MAX_STRETCHES:
+            self.stretches.append(total_CC / samples)
+            self._stretch = 0, 0.0
 
     def covariance(self, up_to: float | None) -> np.ndarray:
         """Mean products of the channels' samples in frames without larger ones: float64 [channels, channels].
@@ -141,55 +182,56 @@ class SoundSurvey(NamedTuple):
     joint: JointSurvey | None
 
     @property
-    def is_audible(self) -> bool:
-        """Whether any stream has sound."""
-        return any(survey.is_audible for survey in self.streams.values())
+    def is_usable(self) -> bool:
+        """Whether any stream has sound that is used in a mix."""
+        return any(survey.is_usable for survey in self.streams.values())
 
 
-def survey_sound(path: str, indices: tuple[int, ...], together: bool = False) -> SoundSurvey:
+def survey_sound(path: str, scanned: Mapping[int, str], lasts_s: float, together: bool = False) -> SoundSurvey:
     """Decode parts of audio streams and measure their channels.
 
-    A file of up to `WHOLE_S`, one whose codec may hold samples beyond full scale, and one without any sound in the
-    parts are decoded as a whole.
+    A short file, one whose codec may hold samples beyond full scale, and one without any sound in the parts are decoded
+    as a whole.
 
     Args:
         path: a local path or an fsspec URL.
-        indices: indices of the streams.
-        together: whether they are to be compared with each other.
+        scanned: indices of the streams, and as which codec their samples are judged; see `scanned_as`.
+        lasts_s: duration of the file by its header, seconds.
+        together: whether the streams are to be compared with each other.
 
     Raises:
         MediaError: if the file cannot be opened; `corrupt`, if nothing could be decoded.
     """
-    with open_media(path, glance=True) as container:
-        scanned = {index: container.streams[index].codec_context.name in PCM_TO_SCAN for index in indices}
-        lasts_s = declared_duration_s(container)
+    extent = ONE_STREAM if len(scanned) == 1 else SEVERAL_STREAMS
 
-    def look(until_s: float) -> SoundSurvey:
-        found = {index: StreamSurvey(scanned[index]) for index in indices}
-        survey = SoundSurvey(found, JointSurvey(indices) if together and len(indices) > 1 else None)
-        _survey(path, survey, until_s, lasts_s)
+    def look(parts: Extent | None) -> SoundSurvey:
+        found = {index: StreamSurvey(judged_as) for index, judged_as in scanned.items()}
+        survey = SoundSurvey(found, JointSurvey(tuple(scanned)) if together and len(scanned) > 1 else None)
+        _survey(path, survey, parts, lasts_s)
         return survey
 
-    whole = any(scanned.values()) or lasts_s <= WHOLE_S
-    survey = look(math.inf if whole else FIRST_S)
-    if not survey.is_audible and not whole:
-        survey = look(math.inf)
+    whole = any(scanned.values()) or lasts_s <= extent.whole_s
+    survey = look(None if whole else extent)
+    if not survey.is_usable and not whole:
+        survey = look(None)
     if not any(stream.layout for stream in survey.streams.values()):
         raise MediaError("corrupt", "no sound could be decoded")
     return survey
 
 
-def _survey(path: str, survey: SoundSurvey, until_s: float, lasts_s: float) -> None:
+def _survey(path: str, survey: SoundSurvey, parts: Extent | None, lasts_s: float) -> None:
+    """Decode parts of a file that lasts so long, or all of it."""
     with open_media(path, glance=True) as container:
         streams = {index: prepared_audio(container, index) for index in survey.streams}
-        _decode_on(container, streams, survey, until_s)
-        if math.isfinite(until_s):
-            for place in range(1, PLACES + 1):
-                try:
-                    container.seek(round(av.time_base * lasts_s * place / (PLACES + 1)))
-                except FFmpegError:  # a format without an index
-                    break
-                _decode_on(container, streams, survey, PLACE_S)
+        _decode_on(container, streams, survey, parts.first_s if parts else math.inf)
+        if parts is None:
+            return
+        for place in range(1, parts.places + 1):
+            try:
+                container.seek(round(av.time_base * lasts_s * place / (parts.places + 1)))
+            except FFmpegError:  # a format without an index
+                break
+            _decode_on(container, streams, survey, parts.place_s)
 
 
 def _decode_on(container: InputContainer, streams: dict[int, AudioStream], survey: SoundSurvey, for_s: float) -> None:
@@ -203,7 +245,7 @@ def _decode_on(container: InputContainer, streams: dict[int, AudioStream], surve
                 decoded_s[index] += frame.samples / frame.sample_rate
                 if survey.joint:
                     survey.joint.add(index, audio_CT.mean(axis=0), frame.sample_rate)
-        if min(decoded_s.values()) >= for_s or max(decoded_s.values()) >= for_s + FIRST_S:
+        if min(decoded_s.values()) >= for_s or max(decoded_s.values()) >= for_s + MAX_APART_S:
             break
     for stream in streams.values():
         stream.codec_context.flush_buffers()

@@ -17,11 +17,24 @@ EARLY_S = 0.05
 FIRST_S = 4.0
 """The earliest of late stamps is looked for in so much audio."""
 
+LEVEL_RATE = 0.002
+"""Jittered stamps may seem to drift by less than this for some seconds."""
+
 MIN_RATE = 0.005
 """Stamps that run slower than the audio by more than this seem early after the start."""
 
+MAX_EARLY_S = 0.012
+"""Sound that begins with no picture is taken to begin so much after the earliest stamp at most: half a packet. A first
+stamp that differs by less from what is found is believed."""
+
+EVEN_S = 0.1
+"""Stamps that vary by more are late: a network or a burst, and no clock that is read with an error."""
+
 WRONG_S = 0.25
 """A stamp that differs from the ones around it by more is wrong rather than late."""
+
+SETTLES_S = 2.0
+"""Medians over twice so much audio differ little, however the stamps jitter."""
 
 STALL_S, STALL_RATE = 2.0, 0.1
 """Stamps that advance by less than this rate over so much audio stand still: they say nothing."""
@@ -72,15 +85,68 @@ def without_outliers(stamps: Stamps) -> NDArray[np.float64]:
     return steady_s
 
 
-def first_offset_s(stamps: Stamps, steady_s: NDArray[np.float64]) -> float:
-    """Offset at the start: that of the first stamp if it agrees with the others, else of the earliest one near them."""
-    if abs(stamps.offset_s[0] - steady_s[0]) <= ALIKE_S and np.ptp(stamps.offset_s) <= 2 * ALIKE_S:
+def first_offset_s(stamps: Stamps, steady_s: NDArray[np.float64], beside_s: float | None) -> float:
+    """Offset at the start: that of the first stamp if it agrees with the others.
+
+    Else nothing says whether stamps are late, evenly early and late, or those of the first of several packets. If the
+    pictures begin where one of these is true, sound is taken to begin with them; else a little after the earliest.
+
+    Args:
+        stamps: at the start of the audio.
+        steady_s: their offsets without outliers.
+        beside_s: stamp of the first picture; None if there is none.
+    """
+    apart_s = stamps.offset_s - steady_s
+    if abs(apart_s[0]) <= ALIKE_S and np.ptp(apart_s) <= ALIKE_S:
         return float(stamps.offset_s[0])
     since_s = stamps.at_s - stamps.at_s[0]
     rate = (steady_s[-1] - steady_s[0]) / since_s[-1] if since_s[-1] > FIRST_S else 0.0
     offset_s = stamps.offset_s - since_s * min(rate + MIN_RATE, 0.0)
     near = (np.abs(offset_s - steady_s[0]) <= WRONG_S) & (since_s < FIRST_S)
-    return float(offset_s[near].min(initial=steady_s[0]))
+    earliest_s = float(offset_s[near].min(initial=steady_s[0]))
+    spread_s = float(np.ptp(apart_s[near])) if near.any() else 0.0
+    latest_s = earliest_s + spread_s
+    if beside_s is not None and earliest_s - ALIKE_S <= beside_s <= latest_s + ALIKE_S:
+        start_s = min(max(beside_s, earliest_s), latest_s)
+    else:
+        start_s = earliest_s + (min(spread_s / 6, MAX_EARLY_S) if spread_s <= EVEN_S else 0.0)
+    first_s = float(stamps.offset_s[0])
+    return first_s if abs(first_s - start_s) <= MAX_EARLY_S else start_s
+
+
+def local_median(at_s: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Median of the values within `SETTLES_S` before and after each time: [values]."""
+    places_s = np.append(np.arange(at_s[0], at_s[-1], SETTLES_S / 4), at_s[-1])
+    firsts, ends = np.searchsorted(at_s, places_s - SETTLES_S), np.searchsorted(at_s, places_s + SETTLES_S, "right")
+    medians = [np.median(values[first:end]) for first, end in zip(firsts, ends, strict=True)]
+    return np.interp(at_s, places_s, medians)
+
+
+def common(one_s: NDArray[np.float64], other_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The smaller of two changes where both have one direction, else none: [changes]."""
+    smaller_s = np.where(np.abs(one_s) < np.abs(other_s), one_s, other_s)
+    return np.where(one_s * other_s > 0, smaller_s, 0.0)
+
+
+def steps(steady_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of the abrupt changes so far of offsets without outliers: [stamps]."""
+    changes_s = np.diff(steady_s, prepend=steady_s[0])
+    return np.cumsum(np.where(np.abs(changes_s) > 2 * ALIKE_S, changes_s, 0.0))
+
+
+def far_from(at_s: NDArray[np.float64], gone_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which stamps have no abrupt change within `SETTLES_S`, given the sums of such changes: bool [stamps]."""
+    before = np.searchsorted(at_s, at_s - SETTLES_S)
+    after = np.minimum(np.searchsorted(at_s, at_s + SETTLES_S), len(at_s) - 1)
+    return np.asarray(gone_s[before] == gone_s[after])
+
+
+def start_of_line(at_s: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Where a straight line through the values begins; their median, if it is nearly level."""
+    if np.ptp(at_s) < SETTLES_S:
+        return float(np.median(values))
+    slope, middle = np.polyfit(at_s - at_s.mean(), values, 1)
+    return float(middle + slope * (at_s[0] - at_s.mean()) if abs(slope) > LEVEL_RATE else np.median(values))
 
 
 def lateness(stamps: Stamps, steady_s: NDArray[np.float64]) -> NDArray[np.float64]:

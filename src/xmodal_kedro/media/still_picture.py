@@ -23,7 +23,10 @@ more than this average, each from the one before, show something else."""
 BITS_PER_PIXEL, BYTES, MPEG2_SLICE_BYTES = 0.006, 64, 14
 """Frames after a keyframe whose median size is below this many bits a pixel, and bytes, only repeat it. That is a third
 of what the noise of a camera needs at the usual quality. MPEG-1 and MPEG-2 need more to say that nothing changes: for
-each 16 rows."""
+each 16 rows..."""
+
+REFINING = 4
+"""...and VP8 so many times as much, where its bit rate is high: it goes on to refine what does not change."""
 
 EXAMINED_FRAMES = 64
 """So many frames of a group of pictures that seems still are to be decoded and compared..."""
@@ -38,6 +41,7 @@ class StillWatch:
     def __init__(self, width: int, height: int, codec: str = "") -> None:
         slice_bytes = MPEG2_SLICE_BYTES if codec in ("mpeg1video", "mpeg2video") else 0
         self._small = BITS_PER_PIXEL / 8 * width * height + BYTES + slice_bytes * height / 16
+        self._small *= REFINING if codec == "vp8" else 1
         self._changes: deque[tuple[float, float]] = deque()
         self._image: np.ndarray | None = None
         self._last: np.ndarray | None = None

@@ -39,7 +39,7 @@ def decode_benchmark(benchmark_files: Folder, transfer_eval: TransferParams) -> 
     }
 
 
-@recipe("decode_benchmark", version=3, libraries=("av",))
+@recipe("decode_benchmark", version=4, libraries=("av",))
 def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
     """Decode files of any format, rate and number of channels, to `schemas.BenchmarkSounds`.
 

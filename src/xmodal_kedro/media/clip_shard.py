@@ -60,7 +60,7 @@ def estimated_bytes(duration_s: float, sound_only: bool, params: ClipParams) -> 
     return duration_s * (2 * CLIP_SAMPLE_RATE_HZ + frames_per_s * JPEG_BYTES)
 
 
-@recipe("clip", version=3, libraries=("av", "opencv-python"))
+@recipe("clip", version=4, libraries=("av", "opencv-python"))
 def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator[pa.Table]:
     """Cut several recordings into clips, one recording at a time, in memory that does not grow with their length.
 

@@ -54,7 +54,7 @@ class SourceFile:
         return self.file.listing_mark
 
 
-@recipe("probe", version=3, libraries=("av",))
+@recipe("probe", version=4, libraries=("av",))
 def probe_shard(sources: tuple[SourceFile, ...], params: IngestParams) -> pa.Table:
     """Probe several sources.
 

@@ -24,10 +24,11 @@ FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm
 }
 MAY_IMPORT = {
     "pipelines": {"media", "dedup", "teachers", "labels", "training", "evaluation", "inference", "sample", "reports"}
-    | {"features", "data", "models", "exports"}
+    | {"features", "data", "models", "exports", "review"}
     | FOUNDATION,
     "exports": {"media", "reports"} | FOUNDATION,
     "reports": {"evaluation", "labels", "media", "features"} | FOUNDATION,
+    "review": {"evaluation", "labels", "teachers"} | FOUNDATION,
     "evaluation": {"media", "dedup", "teachers", "labels", "training", "inference", "features", "data", "models"}
     | FOUNDATION,
     "sample": {"media", "teachers", "features"} | FOUNDATION,
@@ -320,6 +321,7 @@ def test_every_parameter_file_sets_only_known_fields_and_leaves_none_to_chance()
         "export_labels": params.ExportLabelsParams,
         "export_map": params.ExportMapParams,
         "export_dataset": params.ExportDatasetParams,
+        "review": params.ReviewParams,
     }
     for name, model in types.items():
         assert set(parameters[name]) == set(model.model_fields), name

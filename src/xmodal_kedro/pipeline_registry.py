@@ -12,6 +12,7 @@ BESIDE = (
     "sample",
     "label_check",
     "review",
+    "review_results",
     "compare",
     "summary",
     "export",

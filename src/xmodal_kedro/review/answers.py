@@ -11,8 +11,9 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from xmodal_kedro.errors import UserError
+from xmodal_kedro.review.clips import find_clips
 from xmodal_kedro.schemas import ANSWERS
-from xmodal_kedro.storage import FileRef, Folder
+from xmodal_kedro.storage import FileRef, Folder, Shards
 from xmodal_kedro.storage.text_tables import decode, find_column, read_table
 from xmodal_kedro.wording import counted
 
@@ -112,6 +113,18 @@ def _seconds(name: str, number: int, cell: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise UserError(f"answers {name}: row {number} has {cell!r} seconds: write a number, or leave the cell empty")
     return seconds
+
+
+def known_answers(answers: pd.DataFrame, clips: Shards, folder: str) -> pd.DataFrame:
+    """The answers about clips that are there, see `warn_of_lost`. Without any, a message says where they are looked for.
+
+    Args:
+        answers: as `read_answers` returns them.
+        folder: where they are.
+    """
+    if answers.empty:
+        logger.warning("there are no answers in %s yet: save them there from the page of the pipeline review", folder)
+    return warn_of_lost(answers, set(find_clips(clips, answers["clip_id"].unique())["clip_id"]))
 
 
 def warn_of_lost(answers: pd.DataFrame, known: set[str]) -> pd.DataFrame:

@@ -109,15 +109,17 @@ class ClassPrecision(Table):
     threshold: Series[float] = pa_checks.Field(ge=0, le=1)
     """Lowest score."""
     clips: Series[int] = pa_checks.Field(ge=0)
-    """Clips of the corpus at or above it."""
+    """Clips of the corpus at or above it; within a bin, an estimate."""
     answered: Series[int] = pa_checks.Field(ge=0)
     """Answers, right or wrong, of the random sample of these clips."""
+    effective: Series[float] = pa_checks.Field(ge=0)
+    """How many answers of equal weight would be as certain (Kish)."""
     right: Series[int] = pa_checks.Field(ge=0)
     precision: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     """Weighted by how the clips were drawn."""
     low: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     high: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
-    """Ends of the Wilson interval."""
+    """Ends of the Wilson interval, each of which holds with a probability of `review.confidence`."""
     recall: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     """Of all that is right among the teacher's stored labels of the class; null where some stratum has no answer."""
 
@@ -135,3 +137,18 @@ class PrecisionThresholds(Table):
     low: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     answered: Series[int] = pa_checks.Field(ge=0)
     """Of the class, or of those at or above the threshold where there is one."""
+    missing: Series[float] = pa_checks.Field(gt=0, nullable=True)
+    """Where there is none: how many more answers would give one, if as many of them were right as so far. Null where at
+    no score so many were right."""
+
+
+class ReviewerAgreement(Table):
+    """How often two reviewers answered the same."""
+
+    reviewer: Series[str]
+    other: Series[str]
+    questions: Series[int] = pa_checks.Field(gt=0)
+    """That both answered with right or wrong."""
+    same: Series[int] = pa_checks.Field(ge=0)
+    kappa: Series[float] = pa_checks.Field(ge=-1, le=1, nullable=True)
+    """Cohen's; null where both gave one and the same answer to all."""

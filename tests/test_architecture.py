@@ -229,6 +229,7 @@ def test_the_seven_pipelines_make_the_main_line() -> None:
         "benchmark_files",
         "training_checkpoints",
         "run_provenance",
+        "earlier_thresholds",
     }
 
 

@@ -29,8 +29,8 @@ UNTRACKED = {
     *("source_description", "training_description", "result_description"),
     "training_checkpoints",  # is input and output of one stage
     "review_answers",  # are people's, and need not be there
-    # are made from answers, and read by stages that come before them
-    *("review_suspects", "precision_thresholds"),
+    # are the results of the last review, which comes after the stages that read them
+    *("earlier_suspects", "earlier_thresholds"),
     *("merge_plan", "compare_plans", "class_meaning"),  # are in memory, of one run
     *("benchmark_sounds", "benchmark_signatures", "reference_embeddings"),  # are the same for all of the matrix
 }

@@ -58,7 +58,7 @@ def review(tmp_path: Path, answers: Folder, rule: str = "union", **fields: objec
         | {name: TableDataset(filepath=str(tmp_path / name)) for name in ("review_pool", "review_questions")}
         | {
             "review_page": HtmlDataset(filepath=str(tmp_path / "review.html")),
-            "review_suspects": suspects,
+            "earlier_suspects": suspects,
             "review_samples": samples,
         }
     )

@@ -279,3 +279,8 @@ def test_a_whole_review_of_the_sample_world(world: Project, tmp_path: Path) -> N
     assert read[["clip_id", "name"]].to_numpy().tolist() == asked[["clip_id", "name"]].to_numpy().tolist()
     assert read["answer"].tolist() == given
     assert set(read["reviewer"]) == {"Anna"}
+    done = world.run("kedro", "run", "--env", "sample", "--pipelines=review_results")
+    assert done.returncode == 0, done.stderr
+    reviewed = pd.read_parquet(folder / "05_model_input/review/reviewed_clips.parquet")
+    assert sorted(reviewed["answer"]) == sorted(given)
+    assert "Traceback" not in done.stderr and (folder / "08_reporting/review_results.html").exists()

@@ -52,6 +52,9 @@ class Tracking(MlflowHook):
         "label_report",
         "label_quality",
         "label_check_report",
+        "class_precision",
+        "precision_thresholds",
+        "review_results_page",
         CARD,
         "training_history",
         "transfer_results",
@@ -60,8 +63,11 @@ class Tracking(MlflowHook):
         "compare_report",
         "summary_report",
     )
-    METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics", "compare_metrics")
-    REPORTS = ("label_report", "label_check_report", "transfer_report", "compare_report", "summary_report")
+    METRICS = ("label_metrics", "label_check_metrics", "review_metrics", "transfer_metrics", "compare_metrics")
+    REPORTS = (
+        *("label_report", "label_check_report", "review_page", "review_results_page"),
+        *("transfer_report", "compare_report", "summary_report"),
+    )
 
     def __init__(self) -> None:
         super().__init__()

@@ -116,7 +116,7 @@ def _seconds(name: str, number: int, cell: str) -> float:
 
 
 def known_answers(answers: pd.DataFrame, clips: Shards, folder: str) -> pd.DataFrame:
-    """The answers about clips that are there, see `warn_of_lost`. Without any, a message says where they are looked for.
+    """The answers about clips that are there, see `warn_of_lost`. Without any, a warning says where they are expected.
 
     Args:
         answers: as `read_answers` returns them.

@@ -11,6 +11,7 @@ import pandas as pd
 
 from xmodal_kedro.params import ReviewParams
 from xmodal_kedro.review.intervals import effective_number, number_for, wilson
+from xmodal_kedro.review.tables import rows_in
 
 STRATUM = ["name", "modality", "bin"]
 ANSWERS_PER_PART = 10
@@ -24,17 +25,17 @@ JUDGED = ("right", "wrong")
 def answered_prefix(pool: pd.DataFrame, reviewed: pd.DataFrame) -> pd.DataFrame:
     """The clips of each stratum, in the order of its draw, up to the first that is not answered.
 
-    They are a simple random sample of the stratum. A clip at the end that nobody was asked about, as the class was added
-    as heard too, would not be there if the class were not heard: it does not count. Clips that are unsure, or about which
-    reviewers differ, are passed over.
+    They are a simple random sample of the stratum. A clip at the end that nobody was asked about, as the class was
+    added as heard too, would not be there if the class were not heard: it does not count. Clips that are unsure, or
+    about which reviewers differ, are passed over.
 
     Args:
         pool: `ReviewPool`.
         reviewed: `ReviewedClips`.
 
     Returns:
-        Rows of the pool with `answer` and, for those that are right or wrong, `weight`: clips of the stratum for each of
-        its judged ones, 0 for others; and `is_whole`, whether all of the stratum is answered.
+        Rows of the pool with `answer` and, for those that are right or wrong, `weight`: clips of the stratum for each
+        of its judged ones, 0 for others; and `is_whole`, whether all of the stratum is answered.
     """
     rows = pool.merge(reviewed[["clip_id", "name", "answer", "asked"]], on=["clip_id", "name"], how="left")
     rows = rows.sort_values([*STRATUM, "rank"], ignore_index=True)
@@ -65,20 +66,20 @@ def class_precision(pool: pd.DataFrame, reviewed: pd.DataFrame, params: ReviewPa
     prefix = answered_prefix(pool, reviewed)
     answers = dict(iter(prefix.groupby(["name", "modality"])))
     rows = []
-    for key, strata in pool.drop_duplicates(STRATUM).groupby(["name", "modality"], sort=True):
+    for key, strata in pool.drop_duplicates(STRATUM).sort_values("bin").groupby(["name", "modality"]):
         name, modality = cast("tuple[str, str]", key)
-        for row in _at_thresholds(strata, answers.get((name, modality), prefix.iloc[:0]), params):
-            rows.append({"name": name, "modality": modality, **row})
+        own = answers.get((name, modality), prefix.iloc[:0])
+        rows += [{"name": name, "modality": modality, **row} for row in _at_thresholds(strata, own, params)]
     return pd.DataFrame(rows, columns=list(_KINDS)).astype(_KINDS)
 
 
 def precision_thresholds(precision: pd.DataFrame, params: ReviewParams) -> pd.DataFrame:
     """The lowest threshold of each class and modality that keeps `params.precision`: `PrecisionThresholds`.
 
-    Thresholds are tried from the highest score downward, and the first that does not keep the precision ends the search,
-    unless there are too few answers above it to show anything. So the order is given before any answer, and a threshold
-    is not the luckiest of many (Maurer, Hothorn and Lehmacher, "Multiple comparisons in drug clinical trials and
-    preclinical assays: a-priori ordered hypotheses", 1995).
+    Thresholds are tried from the highest score downward, and the first that does not keep the precision ends the
+    search, unless there are too few answers above it to show anything. So the order is given before any answer, and a
+    threshold is not the luckiest of many (Maurer, Hothorn and Lehmacher, "Multiple comparisons in drug clinical trials
+    and preclinical assays: a-priori ordered hypotheses", 1995).
 
     Args:
         precision: `ClassPrecision`. Classes without any answer have no row.
@@ -94,7 +95,9 @@ def precision_thresholds(precision: pd.DataFrame, params: ReviewParams) -> pd.Da
             rows.append((*cast("tuple[str, str]", key), params.precision, *row, missing))
     columns = ["name", "modality", "wanted", "threshold", "precision", "low", "answered", "missing"]
     numbers = dict.fromkeys(["wanted", "threshold", "precision", "low", "missing"], "float64")
-    return pd.DataFrame(rows, columns=columns).astype({"name": "str", "modality": "str", **numbers, "answered": "int64"})
+    return pd.DataFrame(rows, columns=columns).astype(
+        {"name": "str", "modality": "str", **numbers, "answered": "int64"}
+    )
 
 
 def answers_missing(table: pd.DataFrame, params: ReviewParams) -> int | None:
@@ -108,17 +111,15 @@ def answers_missing(table: pd.DataFrame, params: ReviewParams) -> int | None:
     """
     more = [
         row.answered * (number_for(row.precision, params.precision, params.confidence) / row.effective - 1)
-        for row in table.itertuples(index=False)
+        for row in rows_in(table)
         if row.answered and row.precision > params.precision and row.effective
     ]
     return max(1, math.ceil(min(more))) if more else None
 
 
-def _lowest(
-    descending: pd.DataFrame, wanted: float, enough: float
-) -> tuple[float, float, float, int] | None:
+def _lowest(descending: pd.DataFrame, wanted: float, enough: float) -> tuple[float, float, float, int] | None:
     chosen = None
-    for row in descending.itertuples(index=False):
+    for row in rows_in(descending):
         if row.low >= wanted:
             chosen = (row.threshold, row.precision, row.low, row.answered)
         elif chosen or row.effective >= enough:

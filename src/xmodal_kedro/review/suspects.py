@@ -1,8 +1,9 @@
 """Answers and labels that are unlikely, and questions on which reviewers differ: what is asked first in the next draw.
 
-The unlikely ones are found by confident learning (Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty
-in dataset labels", Journal of Artificial Intelligence Research 70, 2021): what is said of a clip is suspected if a
-classifier that has not seen it is as sure of the opposite as it is on average of clips of which the opposite is said.
+The unlikely ones are found by confident learning (Northcutt, Jiang and Chuang, "Confident learning: estimating
+uncertainty in dataset labels", Journal of Artificial Intelligence Research 70, 2021): what is said of a clip is
+suspected if a classifier that has not seen it is as sure of the opposite as it is on average of clips of which the
+opposite is said.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from xmodal_kedro.params import ReviewParams
+from xmodal_kedro.review.tables import rows_in
 
 Embed = Callable[[pd.DataFrame], Mapping[str, NDArray[np.float32]]]
 FOLDS = 5
@@ -44,7 +46,7 @@ def find_suspects(
     answers = reviewed.merge(spans[["clip_id", "shard", "video_id"]], on="clip_id")
     conflicts = answers[answers["answer"] == "conflict"]
     rows: list[tuple[Any, ...]] = [
-        (row.clip_id, row.name, row.shard, "reviewers_differ", 1.0) for row in conflicts.itertuples(index=False)
+        (row.clip_id, row.name, row.shard, "reviewers_differ", 1.0) for row in rows_in(conflicts)
     ]
     judged = answers[answers["answer"].isin(["right", "wrong"])]
     unasked = _unasked(pool, answers)
@@ -85,14 +87,14 @@ def _of_class(
     is_right_A = (answers["answer"] == "right").to_numpy()
     right_A = _out_of_fold(embedding_AE, is_right_A, answers["video_id"].to_numpy(), seed)
     sure_right, sure_wrong = float(right_A[is_right_A].mean()), float(1 - right_A[~is_right_A].mean())
-    for row, is_right, right in zip(answers.itertuples(index=False), is_right_A, right_A.tolist(), strict=True):
+    for row, is_right, right in zip(rows_in(answers), is_right_A, right_A.tolist(), strict=True):
         said, needed = (right, sure_wrong) if is_right else (1 - right, sure_right)
         if 1 - said >= max(needed, 0.5):
             yield row.clip_id, row.name, row.shard, "answer_unlikely", 1 - said
     if len(unasked):
         embedding_UE = np.stack([embedding_of[clip_id] for clip_id in unasked["clip_id"]])
         right_U = _classifier().fit(embedding_AE, is_right_A).predict_proba(embedding_UE)[:, 1]
-        for row, right in zip(unasked.itertuples(index=False), right_U.tolist(), strict=True):
+        for row, right in zip(rows_in(unasked), right_U.tolist(), strict=True):
             if 1 - right >= max(sure_wrong, 0.5):
                 yield row.clip_id, row.name, row.shard, "label_unlikely", 1 - right
 
@@ -107,7 +109,9 @@ def _out_of_fold(
         if is_right_A[train].all() or not is_right_A[train].any():
             right_A[test] = is_right_A[train].mean()  # videos of both kinds may leave a fold without one of them
         else:
-            right_A[test] = _classifier().fit(embedding_AE[train], is_right_A[train]).predict_proba(embedding_AE[test])[:, 1]
+            right_A[test] = (
+                _classifier().fit(embedding_AE[train], is_right_A[train]).predict_proba(embedding_AE[test])[:, 1]
+            )
     return right_A
 
 

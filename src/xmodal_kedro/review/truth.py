@@ -10,6 +10,7 @@ from xmodal_kedro.labels.check.truth import SEPARATOR
 from xmodal_kedro.labels.class_map import ClassMap
 from xmodal_kedro.labels.selection import ShardClips, StoredLabels, match, read_labels, select_best
 from xmodal_kedro.params import MergeParams
+from xmodal_kedro.review.tables import rows_in
 from xmodal_kedro.storage import Shards
 
 COLUMNS = ["uri", "start_s", "end_s", "heard"]
@@ -27,8 +28,8 @@ def reviewed_truth(
     """The clips of which every label that merging counts was judged, with the classes that were found right.
 
     A truth says all that is heard. Of a clip that somebody was asked about one class of, nothing is known of its other
-    labels: it is left out until all of them are answered with right or wrong. A class that no teacher named and no reviewer
-    added is taken as not heard.
+    labels: it is left out until all of them are answered with right or wrong. A class that no teacher named, and no
+    reviewer added, is taken as not heard.
 
     Args:
         reviewed: `ReviewedClips`.
@@ -42,9 +43,9 @@ def reviewed_truth(
     stated = _stated(spans, clips, teachers, classes, params)
     sounds = {name for name, stands_for in zip(classes.names, classes.stands_for, strict=True) if stands_for}
     uri_of = dict(zip(videos["video_id"], videos["uri"], strict=True))
-    answers = {clip_id: rows for clip_id, rows in reviewed.groupby("clip_id")}
+    answers = dict(iter(reviewed.groupby("clip_id")))
     rows = []
-    for span in spans.sort_values(["video_id", "start_s"]).itertuples(index=False):
+    for span in rows_in(spans.sort_values(["video_id", "start_s"])):
         said = answers[span.clip_id]
         judged = set(said.loc[said["answer"].isin(["right", "wrong"]), "name"])
         if span.video_id in uri_of and stated[span.clip_id] <= judged:

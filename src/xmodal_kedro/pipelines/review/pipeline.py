@@ -29,7 +29,7 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
             Node(
                 choose_questions,
                 inputs=[
-                    *("review_pool", "review_answers", "review_suspects", "clips", "audio_teacher_files"),
+                    *("review_pool", "review_answers", "earlier_suspects", "clips", "audio_teacher_files"),
                     *("params:audio_teacher", "params:audio_label", "params:review"),
                 ],
                 outputs="review_questions",

@@ -130,7 +130,7 @@ def test_suspicious_questions_come_first_even_if_they_are_answered() -> None:
 def test_suspicious_questions_leave_the_even_draw_its_share() -> None:
     known = answered(draw(budget=60))
     drawn = draw(known, known.assign(reason="reviewers_differ", suspicion=0.5))
-    assert (drawn.drop_duplicates("clip_id")["drawn"] == "suspicious").sum() == 6
+    assert (drawn.drop_duplicates("clip_id")["drawn"] == "suspicious").sum() == 3
 
 
 def test_what_is_not_drawn_by_chance_is_searched_in_the_other_half() -> None:

@@ -100,7 +100,7 @@ def test_precision_is_weighted_by_the_clips_of_the_strata() -> None:
     assert table["clips"].tolist() == [12, 4]
     assert table["precision"].tolist() == [pytest.approx(8 / 12), 1.0]
     assert table["recall"].tolist() == [1.0, pytest.approx(4 / 8)]
-    assert table["effective"].tolist() == [pytest.approx(12**2 / (2 * 16 + 2 * 4)), 2.0]
+    assert table["effective"].tolist() == [pytest.approx(12**2 / (2 * 4 * 3 + 2 * 2)), 4.0]
     assert table[["answered", "right"]].to_numpy().tolist() == [[4, 3], [2, 2]]
 
 
@@ -137,16 +137,26 @@ def test_the_lowest_threshold_that_keeps_the_precision_is_chosen() -> None:
     PrecisionThresholds.validate(table)
     (row,) = table.to_dict("records")
     assert (row["threshold"], row["precision"], row["answered"], row["wanted"]) == (0.25, 1.0, 30, 0.8)
-    assert row["low"] == pytest.approx(wilson(1.0, 30, 0.9)[0])
+    assert row["low"] == pytest.approx(wilson(1.0, 120**2 / (30 * 4 * 3), 0.9)[0])
 
 
 def test_a_class_that_cannot_keep_it_says_how_many_answers_would() -> None:
+    clips = pool((1, [0.9] * 100))
     answers = {f"b1-{rank}": "right" for rank in range(3)}
-    precision = class_precision(pool((1, [0.9] * 100)), reviewed(answers), PARAMS)
-    (row,) = precision_thresholds(precision, PARAMS).to_dict("records")
+    (row,) = precision_thresholds(class_precision(clips, reviewed(answers), PARAMS), PARAMS).to_dict("records")
     assert math.isnan(row["threshold"]) and row["answered"] == 3
-    needed = 3 + int(row["missing"])
-    assert wilson(1.0, needed, 0.9)[0] >= 0.8 > wilson(1.0, needed - 1, 0.9)[0]
+
+    def with_more(more: int) -> float:
+        answers = {f"b1-{rank}": "right" for rank in range(3 + more)}
+        return float(class_precision(clips, reviewed(answers), PARAMS)["low"].iloc[0])
+
+    assert with_more(int(row["missing"])) >= PARAMS.precision > with_more(int(row["missing"]) - 1)
+
+
+def test_a_class_of_which_all_is_answered_is_known() -> None:
+    answers = {f"b1-{rank}": "right" for rank in range(4)}
+    (row,) = class_precision(pool((1, [0.9] * 4)), reviewed(answers), PARAMS).to_dict("records")
+    assert (row["precision"], row["low"], row["high"], row["effective"]) == (1.0, 1.0, 1.0, math.inf)
 
 
 def test_a_class_of_one_answer_has_a_row_and_one_without_any_has_none() -> None:
@@ -156,25 +166,56 @@ def test_a_class_of_one_answer_has_a_row_and_one_without_any_has_none() -> None:
     assert answers_missing(class_precision(TWO, reviewed({"b1-0": "wrong"}), PARAMS), PARAMS) is None
 
 
-@pytest.mark.parametrize(("right", "number"), [(9, 10), (0, 5), (5, 5), (45, 50)])
+@pytest.mark.parametrize(("right", "number"), [(9, 10), (3, 5), (5, 5), (45, 50)])
 def test_the_interval_solves_wilsons_equation(right: int, number: int) -> None:
-    share, z = right / number, 1.2815515594
-    for end in wilson(share, number, 0.9):
-        assert (share - end) ** 2 == pytest.approx(z**2 * end * (1 - end) / number, abs=1e-9)
-    assert wilson(share, 0, 0.9) == (0.0, 1.0)
+    """With Yates' correction, half an answer."""
+    share, z, half = right / number, 1.2815515655, 0.5 / number
+    low, high = wilson(share, number, 0.9)
+    assert (share - low - half) ** 2 == pytest.approx(z**2 * low * (1 - low) / number, abs=1e-9)
+    if high < 1:
+        assert (high - share - half) ** 2 == pytest.approx(z**2 * high * (1 - high) / number, abs=1e-9)
+
+
+def test_the_interval_of_nothing_and_of_all_is_everything_and_the_share() -> None:
+    assert wilson(0.3, 0, 0.9) == (0.0, 1.0)
+    assert wilson(0.3, math.inf, 0.9) == (0.3, 0.3)
+
+
+@given(share=st.floats(0, 1), number=st.floats(0.1, 1e6), confidence=st.floats(0.51, 0.999))
+def test_the_share_lies_in_its_interval(share: float, number: float, confidence: float) -> None:
+    low, high = wilson(share, number, confidence)
+    assert 0 <= low <= share <= high <= 1
 
 
 @given(share=st.floats(0.55, 1), low=st.floats(0.5, 0.54))
 def test_so_many_answers_let_the_lower_end_reach_a_share(share: float, low: float) -> None:
     number = number_for(share, low, 0.9)
-    assert wilson(share, number, 0.9)[0] == pytest.approx(low)
+    assert wilson(share, number, 0.9)[0] == pytest.approx(low, abs=1e-6)
     assert math.isinf(number_for(low, share, 0.9))
 
 
-@given(weights=st.lists(st.floats(0.1, 100), min_size=1))
-def test_the_effective_number_is_at_most_that_of_answers(weights: list[float]) -> None:
-    assert 1 - 1e-9 <= effective_number(np.array(weights)) <= len(weights) + 1e-9
-    assert effective_number(np.full(7, weights[0])) == pytest.approx(7)
+@given(weights=st.lists(st.floats(1, 100), min_size=1))
+def test_the_effective_number_grows_with_the_answered_share(weights: list[float]) -> None:
+    found = effective_number(np.array(weights))
+    kish = sum(weights) ** 2 / sum(weight**2 for weight in weights)
+    assert found >= kish * (1 - 1e-9)
+    assert effective_number(np.full(7, 1e6)) == pytest.approx(7, rel=1e-5)
+    assert math.isinf(effective_number(np.ones(3))) and effective_number(np.zeros(0)) == 0
+
+
+@pytest.mark.parametrize("clips", [20, 50, 1000])
+def test_the_lower_end_holds_at_the_worst_share_and_number_of_answers(clips: int) -> None:
+    """A class of less than the wanted precision reaches it in at most one draw of ten, however many are answered."""
+    generator, worst = np.random.default_rng(2), 0.0
+    for bad in range(math.floor(clips * 0.1) + 1, math.floor(clips * 0.2) + 1):
+        for number in range(5, min(clips, 60), 3):
+            right = number - generator.hypergeometric(bad, clips - bad, number, 1000)
+            effective = effective_number(np.full(number, clips / number))
+            reach = {int(count): wilson(count / number, effective, 0.9)[0] >= 0.9 for count in np.unique(right)}
+            worst = max(worst, float(np.mean([reach[int(count)] for count in right])))
+        if bad > clips * 0.1 + 8:
+            break
+    assert worst < 0.1 + 3 * math.sqrt(0.09 / 1000)
 
 
 @pytest.mark.parametrize(("rounds", "even_share"), [(1, 1.0), (3, 1.0), (3, 0.5)])

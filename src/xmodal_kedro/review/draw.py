@@ -46,6 +46,8 @@ def draw_questions(
 ) -> pd.DataFrame:
     """At most `params.budget` clips: suspicious answers, then an even draw over strata, then those worth a look.
 
+    Of what the even draw leaves of the budget, suspicious ones take half at most.
+
     Each stratum is asked about in the order of its draw. So, wherever a reviewer stops, the answered clips of a stratum
     up to the first that is not answered are a random sample of it.
 
@@ -61,7 +63,7 @@ def draw_questions(
     """
     draw = Draw()
     even = max(1, round(params.budget * params.even_share))
-    for clip_id, name in _suspicious(suspects, pool, params.budget - even):
+    for clip_id, name in _suspicious(suspects, pool, (params.budget - even + 1) // 2):
         draw.ask(clip_id, name, "suspicious")
     _draw_evenly(draw, pool, answers, even, params)
     candidates = _candidates(draw, pool, answers)

@@ -101,7 +101,7 @@ def precision_thresholds(precision: pd.DataFrame, params: ReviewParams) -> pd.Da
 
 
 def answers_missing(table: pd.DataFrame, params: ReviewParams) -> int | None:
-    """How many more answers of the same kind would let some threshold keep `params.precision`.
+    """How many more answers would let some threshold keep `params.precision`, if as many were right as so far.
 
     Args:
         table: `ClassPrecision` of one class and modality.
@@ -109,12 +109,14 @@ def answers_missing(table: pd.DataFrame, params: ReviewParams) -> int | None:
     Returns:
         None if at no threshold a larger share than that was right.
     """
-    more = [
-        row.answered * (number_for(row.precision, params.precision, params.confidence) / row.effective - 1)
-        for row in rows_in(table)
-        if row.answered and row.precision > params.precision and row.effective
-    ]
-    return max(1, math.ceil(min(more))) if more else None
+    more = []
+    for row in rows_in(table):
+        if row.answered and row.precision > params.precision:
+            needed = number_for(row.precision, params.precision, params.confidence)
+            # With k times the answers in each stratum, 1 / effective is (1 / effective + 1 / clips) / k - 1 / clips.
+            times = (1 / row.effective + 1 / row.clips) / (1 / needed + 1 / row.clips)
+            more.append(math.ceil(row.answered * (times - 1) - 1e-9))
+    return max(1, min(more)) if more else None
 
 
 def _lowest(descending: pd.DataFrame, wanted: float, enough: float) -> tuple[float, float, float, int] | None:

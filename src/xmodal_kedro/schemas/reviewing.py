@@ -113,7 +113,7 @@ class ClassPrecision(Table):
     answered: Series[int] = pa_checks.Field(ge=0)
     """Answers, right or wrong, of the random sample of these clips."""
     effective: Series[float] = pa_checks.Field(ge=0)
-    """How many answers of equal weight would be as certain (Kish)."""
+    """How many answers of a simple random sample of endlessly many clips would be as certain (Kish)."""
     right: Series[int] = pa_checks.Field(ge=0)
     precision: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     """Weighted by how the clips were drawn."""

@@ -23,25 +23,13 @@ FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm
     "wording",
 }
 MAY_IMPORT = {
-    "pipelines": {
-        "adapt",
-        "review",
-        "media",
-        "dedup",
-        "teachers",
-        "labels",
-        "training",
-        "evaluation",
-        "inference",
-        "sample",
-        "reports",
-    }
-    | {"features", "data", "models", "exports"}
+    "pipelines": {"media", "dedup", "teachers", "labels", "training", "evaluation", "inference", "sample", "reports"}
+    | {"features", "data", "models", "exports", "review", "adapt"}
     | FOUNDATION,
     "adapt": {"media", "teachers", "evaluation", "inference", "models"} | FOUNDATION,
-    "review": {"labels"} | FOUNDATION,
+    "review": {"evaluation", "labels", "teachers"} | FOUNDATION,
     "exports": {"media", "reports"} | FOUNDATION,
-    "reports": {"adapt", "evaluation", "labels", "media", "features"} | FOUNDATION,
+    "reports": {"adapt", "review", "evaluation", "labels", "media", "features"} | FOUNDATION,
     "evaluation": {"media", "dedup", "teachers", "labels", "training", "inference", "features", "data", "models"}
     | FOUNDATION,
     "sample": {"media", "teachers", "features"} | FOUNDATION,
@@ -242,6 +230,7 @@ def test_the_seven_pipelines_make_the_main_line() -> None:
         "benchmark_files",
         "training_checkpoints",
         "run_provenance",
+        "earlier_thresholds",
     }
 
 
@@ -335,6 +324,7 @@ def test_every_parameter_file_sets_only_known_fields_and_leaves_none_to_chance()
         "export_map": params.ExportMapParams,
         "export_dataset": params.ExportDatasetParams,
         "adapt": params.AdaptParams,
+        "review": params.ReviewParams,
     }
     for name, model in types.items():
         assert set(parameters[name]) == set(model.model_fields), name

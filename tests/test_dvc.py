@@ -22,13 +22,15 @@ from xmodal_kedro.cli.audit import HOLDS_FILE_TIMES, NAMES_ITS_RUN
 from xmodal_kedro.params import TrainParams
 
 UNTRACKED = {
-    *("confirmed_clips", "example_files"),  # are there only where a person put them
     "probes",  # depends on this machine's modification times
     "run_provenance",  # is of the run, and kept in its report alone
     # are held in memory from node to node
     *("shown_clips", "label_description", "class_meaning", "dataset_description"),
     *("source_description", "training_description", "result_description"),
     "training_checkpoints",  # is input and output of one stage
+    *("review_answers", "example_files"),  # are people's, and need not be there
+    # are the results of the last review, which comes after the stages that read them
+    *("earlier_suspects", "earlier_thresholds"),
     *("merge_plan", "compare_plans", "class_meaning", "adapt_targets", "adapt_choice"),  # are in memory, of one run
     *("benchmark_sounds", "benchmark_signatures", "reference_embeddings"),  # are the same for all of the matrix
 }

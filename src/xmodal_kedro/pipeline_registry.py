@@ -11,6 +11,8 @@ MAIN_LINE = ("ingest", "clip", "visual_label", "audio_label", "merge_labels", "t
 BESIDE = (
     "sample",
     "label_check",
+    "review",
+    "review_results",
     "adapt",
     "compare",
     "summary",

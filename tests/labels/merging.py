@@ -21,6 +21,8 @@ from xmodal_kedro.params import MergeParams
 from xmodal_kedro.pipelines.merge_labels import nodes
 from xmodal_kedro.storage import Shards
 
+NOT_REVIEWED = pd.DataFrame(columns=["name", "modality", "wanted", "threshold", "precision", "low", "answered"])
+"""`PrecisionThresholds` before there are any."""
 Corpus = dict[str, dict[str, MemoryShard]]
 
 SOUNDS = {"dog": ("Dog", ""), "puppy": ("Dog", ""), "drum": ("Drum", ""), "bell": ("Bell", "")}
@@ -105,6 +107,7 @@ def merge(
     duplicates: pd.DataFrame | None = None,
     visual: pd.DataFrame | None = None,
     sound_ontology: pd.DataFrame | None = None,
+    reviewed: pd.DataFrame | None = None,
 ) -> Merged:
     """Run the nodes of `merge_labels` one after the other."""
     labels: tuple[Shards, Shards, Shards] = (corpus["clips"], corpus["visual"], corpus["audio"])
@@ -114,8 +117,9 @@ def merge(
         ontology() if sound_ontology is None else sound_ontology,
         params,
     )
-    survey = made(nodes.survey_labels(*labels, *classes, params))
-    thresholds, associations, plan = nodes.plan_merge(survey, *classes, params)
+    reviewed = NOT_REVIEWED if reviewed is None else reviewed
+    survey = made(nodes.survey_labels(*labels, *classes, reviewed, params))
+    thresholds, associations, plan = nodes.plan_merge(survey, *classes, reviewed, params)
     counts = made(nodes.count_targets(*labels, plan))
     vocabulary, dropped = nodes.build_vocabulary(survey, counts, plan)
     groups = near_duplicates({}) if duplicates is None else duplicates

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.labels.merging import (
+    NOT_REVIEWED,
     Corpus,
     audio_classes,
     clips_of,
@@ -117,7 +118,7 @@ def test_labels_are_surveyed_again_only_for_parameters_of_the_survey(
 ) -> None:
     def survey(params: Any) -> dict[str, str]:
         classes = match_classes(visual_classes(), audio_classes(), ontology(), params)
-        jobs = nodes.survey_labels(*corpus.values(), *classes, params)
+        jobs = nodes.survey_labels(*corpus.values(), *classes, NOT_REVIEWED, params)
         return {key: fingerprint(job) for key, job in jobs.items()}
 
     assert (survey(merge_params()) != survey(merge_params(**changes))) == again

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.labels.merging import (
+    NOT_REVIEWED,
     Corpus,
     audio_classes,
     corpus_of,
@@ -47,8 +48,8 @@ def test_the_labels_of_each_rule_are_those_that_merge_labels_makes() -> None:
     params = merge_params(visual_names="sounds", drop_silent=True, min_clips=2, validation_fraction=0.4)
     labels = (corpus["clips"], corpus["visual"], corpus["audio"])
     classes = match_classes(visual_classes(), audio_classes(), ontology(), params)
-    surveys = made(nodes.survey_rules(*labels, *classes, params, compare))
-    plans = nodes.plan_rules(*classes, surveys, params, compare)
+    surveys = made(nodes.survey_rules(*labels, *classes, NOT_REVIEWED, params, compare))
+    plans = nodes.plan_rules(*classes, surveys, NOT_REVIEWED, params, compare)
     counts = made(nodes.count_rules(*labels, plans))
     vocabularies = RuleVocabularies.validate(nodes.choose_classes(plans, surveys, counts))
     groups = near_duplicates({})
@@ -64,7 +65,7 @@ def test_a_rule_without_classes_is_named() -> None:
     params = merge_params(min_clips=1000)
     labels = (corpus["clips"], corpus["visual"], corpus["audio"])
     classes = match_classes(visual_classes(), audio_classes(), ontology(), params)
-    surveys = made(nodes.survey_rules(*labels, *classes, params, compare))
-    plans = nodes.plan_rules(*classes, surveys, params, compare)
+    surveys = made(nodes.survey_rules(*labels, *classes, NOT_REVIEWED, params, compare))
+    plans = nodes.plan_rules(*classes, surveys, NOT_REVIEWED, params, compare)
     with pytest.raises(UserError, match=r"visual_only.*compare\.rules"):
         nodes.choose_classes(plans, surveys, {})

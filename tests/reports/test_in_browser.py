@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipelines.test_summary import summary
-from tests.reports import test_compare, test_label_check
+from tests.reports import test_compare, test_label_check, test_review_results
 from tests.reports.adapt.test_report import report as adapt_report
 from tests.reports.labels.test_report import report as label_report
 from tests.reports.test_embed import report as embed_report
@@ -29,6 +29,7 @@ PAGES: dict[str, tuple[Callable[[], str], set[str]]] = {
     "labels": (lambda: label_report().render(), {"label-histogram", "label-scores", "association-matrix"}),
     "label_check": (lambda: test_label_check.report(["Dog", "Cat"]).render(), {"calibration"}),
     "compare": (lambda: test_compare.report().render(), {"rules"}),
+    "review_results": (lambda: test_review_results.results(3).render(), set()),
     "summary": (summary, {"network-gains"}),
     "adapt": (lambda: adapt_report().render(), {"confusion", "learning-curve", "calibration"}),
     "embed": (lambda: embed_report().render(), set()),

@@ -21,6 +21,7 @@ SECTIONS: dict[str, type[params.Params]] = {
     "audio_teacher": params.AudioTeacherCard,
     "audio_label": params.AudioLabelParams,
     "merge_labels": params.MergeParams,
+    "review": params.ReviewParams,
     "train": params.TrainParams,
     "transfer_eval": params.TransferParams,
     "embed": params.EmbedParams,

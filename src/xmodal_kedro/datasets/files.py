@@ -116,6 +116,12 @@ class OptionalTableDataset(TableDataset):
 
         return pd.DataFrame(columns=self._columns)
 
+    def preview(self, nrows: int = ROWS) -> TablePreview:
+        """The first rows, for Kedro-Viz."""
+        if self._fs.exists(str(self._filepath)):
+            return super().preview(nrows)
+        return table_preview(self._columns, [])
+
     def _exists(self) -> bool:
         return True
 

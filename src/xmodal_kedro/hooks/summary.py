@@ -20,7 +20,15 @@ logger = logging.getLogger(__name__)
 TOP_REASONS = 3
 MAX_FOOTERS = 512
 """Shards whose rows are counted: each takes a request to the storage."""
-REPORTS = ("label_report", "label_check_report", "transfer_report", "compare_report", "summary_report")
+REPORTS = (
+    "label_report",
+    "label_check_report",
+    "review_page",
+    "review_results_page",
+    "transfer_report",
+    "compare_report",
+    "summary_report",
+)
 WITHOUT_BENCHMARK = (
     "none, so that the network is not judged; --params esc50=auto fetches ESC-50 (600 MB, CC BY-NC 3.0) and says what "
     "the network is worth on sounds that people labelled; docs/benchmarks.md has others"

@@ -57,6 +57,9 @@ class Tracking(MlflowHook):
         "label_report",
         "label_quality",
         "label_check_report",
+        "class_precision",
+        "precision_thresholds",
+        "review_results_page",
         CARD,
         "training_history",
         "transfer_results",
@@ -69,15 +72,13 @@ class Tracking(MlflowHook):
         "adapt_classes",
         "adapt_report",
     )
-    METRICS = ("label_metrics", "label_check_metrics", "transfer_metrics", "compare_metrics", "adapt_metrics")
+    METRICS = (
+        *("label_metrics", "label_check_metrics", "review_metrics"),
+        *("transfer_metrics", "compare_metrics", "adapt_metrics"),
+    )
     REPORTS = (
-        "label_report",
-        "label_check_report",
-        "transfer_report",
-        "compare_report",
-        "summary_report",
-        "adapt_report",
-        "embed_report",
+        *("label_report", "label_check_report", "review_page", "review_results_page"),
+        *("transfer_report", "compare_report", "summary_report", "adapt_report", "embed_report"),
     )
 
     def __init__(self) -> None:

@@ -19,13 +19,15 @@ from xmodal_kedro.labels.plan import (
     ClipTargets,
     MergePlan,
     agreed,
+    best_labels,
+    matched_labels,
     stored_labels,
     supported,
     targets_of,
     under_rate,
     used_teachers,
 )
-from xmodal_kedro.labels.selection import DRAWS_PER_HALVING, ShardClips, match, select_best
+from xmodal_kedro.labels.selection import DRAWS_PER_HALVING, ShardClips
 from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import LABELS_ARROW
 from xmodal_kedro.sharding import members
@@ -131,8 +133,8 @@ def merge_shard(
     report = MergeReport(shard, plan, chosen.class_of >= 0)
     labels = {}
     for modality, stored in stored_labels(key, shard, teachers).items():
-        best = select_best(stored, plan.params.of(modality))
-        matched = match(best, plan.classes, modality)
+        best = best_labels(stored, modality, plan)
+        matched = matched_labels(best, modality, plan)
         labels[modality] = under_rate(matched, modality, shard, plan)
         report.add_labels(modality, stored, best, matched, labels[modality])
     is_supported = supported(labels, len(shard), plan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from xmodal_kedro.labels.class_map import ClassMap, Indices
+from xmodal_kedro.labels.limits import ScoreLimits, lowered
 from xmodal_kedro.labels.selection import (
     Selected,
     ShardClips,
@@ -39,8 +40,10 @@ def used_teachers(visual: Shards, audio: Shards, params: MergeParams) -> dict[st
 
 
 def is_counted_by_survey(params: MergeParams) -> bool:
-    """Whether the survey already holds the counts of targets: there is no agreement to learn and no max rate."""
-    return params.rule != "agreement" and params.visual.max_rate is None and params.audio.max_rate is None
+    """Whether the survey already holds the counts of targets: there is no agreement to learn, and no max rate and no
+    precision to keep."""
+    limits = (params.visual.max_rate, params.audio.max_rate, params.precision)
+    return params.rule != "agreement" and all(limit is None for limit in limits)
 
 
 @dataclass(frozen=True)
@@ -53,18 +56,21 @@ class MergePlan(Shared):
         cuts: first bin that counts, by modality and candidate, for candidates with a limited rate.
         support: pairs of a visual and an audio candidate that support each other, ascending. A pair is one number: the
             visual index times the number of candidates, plus the audio index [pairs].
+        limits: lowest score that counts of classes that people have reviewed, if a precision is to be kept.
     """
 
     classes: ClassMap
     params: MergeParams
     cuts: Mapping[str, Mapping[int, int]]
     support: Indices
+    limits: ScoreLimits = field(default_factory=dict)
 
     @classmethod
-    def before_the_survey(cls, classes: ClassMap, params: MergeParams) -> MergePlan:
+    def before_the_survey(cls, classes: ClassMap, params: MergeParams, limits: ScoreLimits | None = None) -> MergePlan:
         """Without limits of rates and without support.
 
-        Only parameters that the survey depends on are kept, so others can change without another survey.
+        Only parameters that the survey depends on are kept, so others can change without another survey. Limits of
+        scores above the fixed threshold are not among them.
         """
         used_params = MergeParams(
             rule="union" if params.rule == "agreement" else params.rule,
@@ -74,11 +80,16 @@ class MergePlan(Shared):
             min_clips=1,
             max_clips=None if params.max_clips is None else 1,
         )
-        return cls(classes, used_params, {}, np.zeros(0, np.int64))
+        return cls(classes, used_params, {}, np.zeros(0, np.int64), lowered(limits or {}, params))
 
     @classmethod
     def of(
-        cls, classes: ClassMap, params: MergeParams, thresholds: pd.DataFrame, associations: pd.DataFrame
+        cls,
+        classes: ClassMap,
+        params: MergeParams,
+        thresholds: pd.DataFrame,
+        associations: pd.DataFrame,
+        limits: ScoreLimits | None = None,
     ) -> MergePlan:
         """From `ClassThresholds` and `ClassAssociations`.
 
@@ -93,7 +104,7 @@ class MergePlan(Shared):
         supporting_kinds = {"same", "ancestor"} | ({"association"} if params.rule == "agreement" else set())
         supporting = associations[associations["support"].isin(supporting_kinds)]
         support = supporting["visual_index"].to_numpy(np.int64) * len(classes) + supporting["audio_index"].to_numpy()
-        return cls(classes, params, cuts, np.sort(support))
+        return cls(classes, params, cuts, np.sort(support), limits or {})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -108,6 +119,8 @@ class MergePlan(Shared):
                 self.support.tolist() if self.params.rule == "agreement" else self.params.agreement.ancestors,
             )
         )
+        if self.limits:
+            text += repr(sorted((modality, sorted(scores.items())) for modality, scores in self.limits.items()))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def cuts_of(self, modality: str) -> Indices:
@@ -116,6 +129,17 @@ class MergePlan(Shared):
         for index, cut in self.cuts.get(modality, {}).items():
             cuts[index] = cut
         return cuts
+
+    def limits_of(self, modality: str) -> NDArray[np.float32]:
+        """Lowest score that counts of each candidate [candidates]."""
+        lowest = np.full(len(self.classes), self.params.of(modality).threshold, np.float32)
+        for index, score in self.limits.get(modality, {}).items():
+            lowest[index] = score
+        return lowest
+
+    def floors_of(self, modality: str) -> NDArray[np.float32]:
+        """Score from which labels of each candidate are counted, whether or not they become targets [candidates]."""
+        return np.minimum(self.limits_of(modality), np.float32(self.params.of(modality).threshold))
 
 
 @dataclass(frozen=True)
@@ -151,13 +175,43 @@ def selected_labels(stored: Mapping[str, StoredLabels], plan: MergePlan) -> dict
         UserError: naming a label that is not a class of its teacher, see `match`.
     """
     return {
-        modality: match(select_best(labels, plan.params.of(modality)), plan.classes, modality)
+        modality: matched_labels(best_labels(labels, modality, plan), modality, plan)
         for modality, labels in stored.items()
     }
 
 
+def best_labels(stored: StoredLabels, modality: str, plan: MergePlan) -> StoredLabels:
+    """The labels of a modality that are over a threshold and among the top k of their clip.
+
+    Raises:
+        UserError: naming a label that is not a class of its teacher, see `match`.
+    """
+    if modality not in plan.limits:
+        return select_best(stored, plan.params.of(modality))
+    of_labels = plan.classes.of_labels(modality, stored.names)
+    index, label = of_labels.take(np.arange(len(stored.names)))
+    lowest = np.full(len(stored.names), np.inf, np.float32)
+    np.minimum.at(lowest, label, plan.floors_of(modality)[index])
+    return select_best(stored, plan.params.of(modality), lowest)
+
+
+def matched_labels(best: StoredLabels, modality: str, plan: MergePlan) -> Selected:
+    """The candidates that the best labels become, each from the score on from which it is counted.
+
+    Raises:
+        UserError: naming a label that is not a class of its teacher, see `match`.
+    """
+    matched = match(best, plan.classes, modality)
+    if modality not in plan.limits:
+        return matched
+    return matched.where(matched.score >= plan.floors_of(modality)[matched.index])
+
+
 def under_rate(labels: Selected, modality: str, clips: ShardClips, plan: MergePlan) -> Selected:
-    """Labels that are at or above the cut of their class, which keeps the class under its max rate."""
+    """Labels that are at or above the cut of their class, which keeps the class under its max rate, and at or above its
+    limit, which keeps its precision."""
+    if modality in plan.limits:
+        labels = labels.where(labels.score >= plan.limits_of(modality)[labels.index])
     if modality not in plan.cuts:
         return labels
     return labels.where(labels.bins(clips) >= plan.cuts_of(modality)[labels.index])

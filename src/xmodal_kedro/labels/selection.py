@@ -158,9 +158,15 @@ def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLab
     )
 
 
-def select_best(stored: StoredLabels, params: ModalityParams) -> StoredLabels:
-    """The `params.top_k` best labels of each clip from `params.threshold` on; equal scores are ordered by name."""
-    over = np.flatnonzero(stored.score >= np.float32(params.threshold))
+def select_best(
+    stored: StoredLabels, params: ModalityParams, lowest: NDArray[np.float32] | None = None
+) -> StoredLabels:
+    """The `params.top_k` best labels of each clip from `params.threshold` on; equal scores are ordered by name.
+
+    Args:
+        lowest: score from which each of `stored.names` counts, in place of the threshold [names].
+    """
+    over = np.flatnonzero(stored.score >= (np.float32(params.threshold) if lowest is None else lowest[stored.label]))
     alphabetical = pc.rank(pa.array(stored.names, pa.string()), tiebreaker="first").to_numpy().astype(np.int64)
     order = over[_best_first(stored.clip[over], stored.score[over], alphabetical[stored.label[over]])]
     clip = stored.clip[order]

@@ -12,6 +12,7 @@ from xmodal_kedro.errors import UserError
 from xmodal_kedro.labels.associations import first_bin_within
 from xmodal_kedro.labels.class_map import ClassMap, Indices
 from xmodal_kedro.labels.counts import ALL, COMPARED, GIVEN_BY, LABELLED, LabelCounter
+from xmodal_kedro.labels.limits import ScoreLimits
 from xmodal_kedro.labels.plan import MergePlan
 from xmodal_kedro.labels.selection import DRAW_BINS, DRAWS_PER_HALVING
 from xmodal_kedro.params import MergeParams
@@ -21,6 +22,8 @@ from xmodal_kedro.storage import Shards
 logger = logging.getLogger(__name__)
 
 FEW = "too_few_clips"
+NOT_ENOUGH_LEFT = {False: "over_rate", True: "not_agreed"}
+"""Why few clips are left of a frequent class, by whether teachers have to agree."""
 
 
 def planned_vocabulary(
@@ -35,11 +38,15 @@ def planned_vocabulary(
     """
     survey = LabelCounter.sum_of(label_survey)
     targets = LabelCounter.sum_of(target_counts) if target_counts else survey
-    return build_vocabulary(survey, targets, plan.classes, plan.params)
+    return build_vocabulary(survey, targets, plan.classes, plan.params, plan.limits)
 
 
 def build_vocabulary(
-    survey: LabelCounter, targets: LabelCounter, classes: ClassMap, params: MergeParams
+    survey: LabelCounter,
+    targets: LabelCounter,
+    classes: ClassMap,
+    params: MergeParams,
+    limits: ScoreLimits | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose the classes that have enough clips and, with `params.drop_silent`, are not known to be silent.
 
@@ -48,6 +55,7 @@ def build_vocabulary(
         targets: the counts of `count_targets`; the survey itself if it holds them.
         classes: the candidates.
         params: `merge_labels`.
+        limits: of the plan.
 
     Returns:
         `LabelVocabulary`, numbered in the order of names, with `clip_count` of the targets under `params.max_clips`;
@@ -71,6 +79,9 @@ def build_vocabulary(
     vocabulary = candidates[is_class].reset_index(drop=True)
     vocabulary.insert(0, "index", range(len(vocabulary)))
     dropped = _dropped(candidates[["name", "silent"]], labelled, target_count, params)[~is_class]
+    reviewed = sorted(set[int]().union(*(limits or {}).values()))
+    is_imprecise = dropped.index.isin(reviewed) & (dropped["reason"] == NOT_ENOUGH_LEFT[params.rule == "agreement"])
+    dropped.loc[is_imprecise, "reason"] = "not_precise"
     dropped = dropped[dropped["clip_count"] > 0].sort_values(["clip_count", "name"], ascending=[False, True])
     logger.info("vocabulary: %d classes, %d left out", len(vocabulary), len(dropped))
     return vocabulary.drop(columns="silent"), dropped.reset_index(drop=True)
@@ -122,7 +133,7 @@ def _dropped(
     """`DroppedClasses` with a row for every candidate."""
     clip_count = _total(labelled)
     is_frequent = clip_count >= params.min_clips
-    reason_if_frequent = "not_agreed" if params.rule == "agreement" else "over_rate"
+    reason_if_frequent = NOT_ENOUGH_LEFT[params.rule == "agreement"]
     is_silent = params.drop_silent & candidates["silent"]
     reason = pd.Series(np.where(is_silent, "silent", np.where(is_frequent, reason_if_frequent, FEW)), dtype=str)
     return pd.DataFrame(

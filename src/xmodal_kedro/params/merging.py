@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -39,11 +39,17 @@ class AgreementParams(Params):
 class MergeParams(Params):
     """`parameters/merge_labels.yml`"""
 
+    ADDED: ClassVar[dict[str, Any]] = {"precision": None}
+
     rule: Literal["union", "agreement", "visual_only", "audio_only"] = "union"
     """Whose classes become targets. `union`: those of both teachers, as in the paper. `agreement`: those that a label
     of the other modality supports. `visual_only`, `audio_only`: those of one teacher, for ablation."""
     visual: ModalityParams
     audio: ModalityParams
+    precision: float | None = Field(None, gt=0, lt=1)
+    """Precision that the labels of reviewed classes have to keep: each class of a modality gets the threshold that
+    `review_results` found for it, in place of the fixed one, and none of its labels counts if there is no such
+    threshold. Classes that nobody was asked about keep the fixed one. Null sets no precision."""
     agreement: AgreementParams = AgreementParams()
     visual_names: Literal["own", "sounds"] = "own"
     """`own` keeps the visual teacher's classes. `sounds` replaces them by the sounds that they make, according to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -10,8 +11,9 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from xmodal_kedro.errors import UserError
+from xmodal_kedro.review.clips import find_clips
 from xmodal_kedro.schemas import ANSWERS
-from xmodal_kedro.storage import FileRef, Folder
+from xmodal_kedro.storage import FileRef, Folder, Shards
 from xmodal_kedro.storage.text_tables import decode, find_column, read_table
 from xmodal_kedro.wording import counted
 
@@ -22,6 +24,8 @@ COLUMNS = (*REQUIRED, "reviewer", "seconds")
 SUFFIX = ".csv"
 HEARD = {"right": "right", "also": "right", "wrong": "wrong"}
 """Whether the class is heard, by an answer that says so."""
+_GUARD = re.compile(r"'(?='*[=+\-@\t\r])")
+"""What the page puts before a cell that a spreadsheet would take for a formula."""
 
 
 def read_answers(files: Folder) -> pd.DataFrame:
@@ -48,7 +52,8 @@ def read_answers(files: Folder) -> pd.DataFrame:
 def combine_answers(answers: pd.DataFrame) -> pd.DataFrame:
     """The answers of all reviewers to each question taken together: `schemas.ReviewedClips`.
 
-    `unsure` counts if nobody says more. Where some say right and others wrong, it is a `conflict`, and neither counts.
+    `unsure` counts if nobody says more. A class that was added as heard too, and that nobody was asked about, is not
+    `asked`. Where some say right and others wrong, it is a `conflict`, and neither counts.
 
     Args:
         answers: as `read_answers` returns them.
@@ -57,9 +62,11 @@ def combine_answers(answers: pd.DataFrame) -> pd.DataFrame:
     for (clip_id, name), asked in answers.groupby(["clip_id", "name"], sort=True):
         said = {HEARD[answer] for answer in asked["answer"] if answer in HEARD}
         answer = said.pop() if len(said) == 1 else "conflict" if said else "unsure"
-        rows.append((clip_id, name, answer, asked["reviewer"].nunique(), float(asked["seconds"].sum())))
-    table = pd.DataFrame(rows, columns=["clip_id", "name", "answer", "reviewers", "seconds"])
-    return table.astype({"reviewers": "int64", "seconds": "float64"})
+        was_asked = bool((asked["answer"] != "also").any())
+        rows.append((clip_id, name, answer, was_asked, asked["reviewer"].nunique(), float(asked["seconds"].sum())))
+    table = pd.DataFrame(rows, columns=["clip_id", "name", "answer", "asked", "reviewers", "seconds"])
+    texts = dict.fromkeys(("clip_id", "name", "answer"), "str")
+    return table.astype({**texts, "asked": "bool", "reviewers": "int64", "seconds": "float64"})
 
 
 def _rows(name: str, file: FileRef) -> Iterator[tuple[str, str, str, str, float]]:
@@ -75,7 +82,7 @@ def _rows(name: str, file: FileRef) -> Iterator[tuple[str, str, str, str, float]
         )
     for number, row in enumerate(rows, start=1):
         clip_id, label, answer, reviewer, seconds = (
-            "" if (place := places[column]) is None else row[place] for column in COLUMNS
+            "" if (place := places[column]) is None else _unguarded(row[place]) for column in COLUMNS
         )
         if answer.casefold() not in ANSWERS:
             raise UserError(
@@ -94,6 +101,10 @@ def _rows(name: str, file: FileRef) -> Iterator[tuple[str, str, str, str, float]
         )
 
 
+def _unguarded(cell: str) -> str:
+    return cell[1:] if _GUARD.match(cell) else cell
+
+
 def _seconds(name: str, number: int, cell: str) -> float:
     try:
         seconds = float(cell or 0)
@@ -102,6 +113,18 @@ def _seconds(name: str, number: int, cell: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise UserError(f"answers {name}: row {number} has {cell!r} seconds: write a number, or leave the cell empty")
     return seconds
+
+
+def known_answers(answers: pd.DataFrame, clips: Shards, folder: str) -> pd.DataFrame:
+    """The answers about clips that are there, see `warn_of_lost`. Without any, a warning says where they are expected.
+
+    Args:
+        answers: as `read_answers` returns them.
+        folder: where they are.
+    """
+    if answers.empty:
+        logger.warning("there are no answers in %s yet: save them there from the page of the pipeline review", folder)
+    return warn_of_lost(answers, set(find_clips(clips, answers["clip_id"].unique())["clip_id"]))
 
 
 def warn_of_lost(answers: pd.DataFrame, known: set[str]) -> pd.DataFrame:

@@ -88,7 +88,7 @@ class DroppedClasses(Table):
     """Clips in which it is among the best labels over the threshold."""
     target_count: Series[int] = pa_checks.Field(ge=0)
     """Clips that would have it as a target."""
-    reason: Series[str] = pa_checks.Field(isin=["silent", "over_rate", "not_agreed", "too_few_clips"])
+    reason: Series[str] = pa_checks.Field(isin=["silent", "over_rate", "not_agreed", "not_precise", "too_few_clips"])
 
 
 class Labels(Table):

@@ -9,9 +9,9 @@ from pandera.typing.pandas import Series
 from .base import Table, column
 
 ANSWERS = ("right", "wrong", "unsure", "also")
-"""Of a reviewer: the class is heard, it is not, it is not clear, and a class that was not asked about is heard."""
+"""Of a reviewer: the class is heard, it is not, it is not certain, and a class that was not asked about is heard."""
 DRAWS = ("suspicious", "score", "contradictory", "nearest", "diverse")
-"""Why a clip is asked about."""
+"""Why a clip is asked about: `score` is by chance, evenly over scores."""
 
 
 class ReviewSamples(Table):
@@ -23,10 +23,12 @@ class ReviewSamples(Table):
     bin: Series[int] = pa_checks.Field(ge=0)
     clips: Series[int] = pa_checks.Field(gt=0)
     """Clips of the shard in this stratum."""
+    lower_half: Series[int] = pa_checks.Field(ge=0)
+    """Those whose draw is in the lower half."""
     sample: Series[object] = column(
         pa.list_(pa.struct([("clip_id", pa.string()), ("draw", pa.int64()), ("score", pa.float32())]))
     )
-    """Those of the lowest draws, ascending."""
+    """Those of the lowest draws, and of the lowest in the upper half, ascending."""
 
 
 REVIEW_SAMPLES_ARROW = ReviewSamples.arrow_schema()
@@ -48,6 +50,8 @@ class ReviewPool(Table):
     """Clips of the corpus in this stratum."""
     rank: Series[int] = pa_checks.Field(ge=0)
     """Place of the clip in the draw of its stratum, from 0."""
+    searched: Series[bool]
+    """Whether its draw is in the upper half, where clips are searched that are not drawn by chance."""
     shard: Series[str]
     """Key of its shard."""
     clip_id: Series[str]
@@ -79,6 +83,8 @@ class ReviewedClips(Table):
     name: Series[str]
     answer: Series[str] = pa_checks.Field(isin=["right", "wrong", "unsure", "conflict"])
     """`conflict` where reviewers differ between right and wrong."""
+    asked: Series[bool]
+    """Whether anybody was asked; else it was added as heard too."""
     reviewers: Series[int] = pa_checks.Field(gt=0)
     seconds: Series[float] = pa_checks.Field(ge=0)
     """Time that all of them took for it."""
@@ -103,15 +109,17 @@ class ClassPrecision(Table):
     threshold: Series[float] = pa_checks.Field(ge=0, le=1)
     """Lowest score."""
     clips: Series[int] = pa_checks.Field(ge=0)
-    """Clips of the corpus at or above it."""
+    """Clips of the corpus at or above it; within a bin, an estimate."""
     answered: Series[int] = pa_checks.Field(ge=0)
     """Answers, right or wrong, of the random sample of these clips."""
+    effective: Series[float] = pa_checks.Field(ge=0)
+    """How many answers of a simple random sample of endlessly many clips would be as certain (Kish)."""
     right: Series[int] = pa_checks.Field(ge=0)
     precision: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     """Weighted by how the clips were drawn."""
     low: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     high: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
-    """Ends of the Wilson interval."""
+    """Ends of the Wilson interval, each of which holds with a probability of `review.confidence`."""
     recall: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     """Of all that is right among the teacher's stored labels of the class; null where some stratum has no answer."""
 
@@ -129,3 +137,18 @@ class PrecisionThresholds(Table):
     low: Series[float] = pa_checks.Field(ge=0, le=1, nullable=True)
     answered: Series[int] = pa_checks.Field(ge=0)
     """Of the class, or of those at or above the threshold where there is one."""
+    missing: Series[float] = pa_checks.Field(gt=0, nullable=True)
+    """Where there is none: how many more answers would give one, if as many of them were right as so far. Null where at
+    no score so many were right."""
+
+
+class ReviewerAgreement(Table):
+    """How often two reviewers answered the same."""
+
+    reviewer: Series[str]
+    other: Series[str]
+    questions: Series[int] = pa_checks.Field(gt=0)
+    """That both answered with right or wrong."""
+    same: Series[int] = pa_checks.Field(ge=0)
+    kappa: Series[float] = pa_checks.Field(ge=-1, le=1, nullable=True)
+    """Cohen's; null where both gave one and the same answer to all."""

@@ -14,6 +14,7 @@ def survey_rules(
     audio_labels: Shards,
     candidate_classes: DataFrame,
     label_classes: DataFrame,
+    precision_thresholds: DataFrame,
     merge_labels: MergeParams,
     compare: CompareParams,
 ) -> ShardJobs:
@@ -21,10 +22,12 @@ def survey_rules(
     from xmodal_kedro.evaluation.rules import jobs_by_rule, merge_params
     from xmodal_kedro.labels.class_map import ClassMap
     from xmodal_kedro.labels.counts import survey_jobs
+    from xmodal_kedro.labels.limits import score_limits
     from xmodal_kedro.labels.plan import MergePlan
 
     classes, params = ClassMap.of(candidate_classes, label_classes), merge_params(merge_labels, compare)
-    plans = {rule: MergePlan.before_the_survey(classes, of_rule) for rule, of_rule in params.items()}
+    limits = score_limits(precision_thresholds, classes, merge_labels)
+    plans = {rule: MergePlan.before_the_survey(classes, of_rule, limits) for rule, of_rule in params.items()}
     return jobs_by_rule({rule: survey_jobs(clips, visual_labels, audio_labels, plan) for rule, plan in plans.items()})
 
 
@@ -32,6 +35,7 @@ def plan_rules(
     candidate_classes: DataFrame,
     label_classes: DataFrame,
     compare_surveys: Shards,
+    precision_thresholds: DataFrame,
     merge_labels: MergeParams,
     compare: CompareParams,
 ) -> dict[str, Any]:
@@ -41,7 +45,10 @@ def plan_rules(
     from xmodal_kedro.labels.class_map import ClassMap
 
     classes, params = ClassMap.of(candidate_classes, label_classes), merge_params(merge_labels, compare)
-    return {rule: plan_from_survey(of_rule(compare_surveys, rule), classes, params[rule])[-1] for rule in params}
+    return {
+        rule: plan_from_survey(of_rule(compare_surveys, rule), classes, of_params, precision_thresholds)[-1]
+        for rule, of_params in params.items()
+    }
 
 
 def count_rules(clips: Shards, visual_labels: Shards, audio_labels: Shards, compare_plans: dict[str, Any]) -> ShardJobs:

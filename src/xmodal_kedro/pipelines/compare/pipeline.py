@@ -23,6 +23,7 @@ from .nodes import (
 
 LABELS = ("clips", "visual_labels", "audio_labels")
 CLASSES = ("compare_candidate_classes", "compare_label_classes")
+REVIEWED = "earlier_thresholds"
 RULES = ("params:merge_labels", "params:compare")
 BENCHMARK = ("benchmark_files", "benchmark_sounds")
 TRAINED_ON = ("videos", "signatures", "params:near_duplicates")
@@ -40,8 +41,8 @@ def _merge() -> list[Node]:
     counted = ["compare_plans", "compare_surveys", "compare_target_counts"]
     return [
         Node(match_classes, teachers, list(CLASSES), name="match_classes_of_rules"),
-        Node(survey_rules, [*LABELS, *CLASSES, *RULES], "compare_surveys", name="survey_rules"),
-        Node(plan_rules, [*CLASSES, "compare_surveys", *RULES], "compare_plans", name="plan_rules"),
+        Node(survey_rules, [*LABELS, *CLASSES, REVIEWED, *RULES], "compare_surveys", name="survey_rules"),
+        Node(plan_rules, [*CLASSES, "compare_surveys", REVIEWED, *RULES], "compare_plans", name="plan_rules"),
         Node(count_rules, [*LABELS, "compare_plans"], "compare_target_counts", name="count_rules"),
         Node(choose_classes, counted, "compare_vocabularies", name="choose_classes"),
         Node(merge_rules, targets, "compare_labels", name="merge_rules"),

@@ -14,25 +14,34 @@ def survey_labels(
     audio_labels: Shards,
     candidate_classes: DataFrame,
     label_classes: DataFrame,
+    precision_thresholds: DataFrame,
     merge_labels: MergeParams,
 ) -> ShardJobs:
     """Count scores and co-occurring classes over groups of shards."""
     from xmodal_kedro.labels.class_map import ClassMap
     from xmodal_kedro.labels.counts import survey_jobs
+    from xmodal_kedro.labels.limits import score_limits
     from xmodal_kedro.labels.plan import MergePlan
 
-    plan = MergePlan.before_the_survey(ClassMap.of(candidate_classes, label_classes), merge_labels)
+    classes = ClassMap.of(candidate_classes, label_classes)
+    limits = score_limits(precision_thresholds, classes, merge_labels)
+    plan = MergePlan.before_the_survey(classes, merge_labels, limits)
     return survey_jobs(clips, visual_labels, audio_labels, plan)
 
 
 def plan_merge(
-    label_survey: Shards, candidate_classes: DataFrame, label_classes: DataFrame, merge_labels: MergeParams
+    label_survey: Shards,
+    candidate_classes: DataFrame,
+    label_classes: DataFrame,
+    precision_thresholds: DataFrame,
+    merge_labels: MergeParams,
 ) -> tuple[DataFrame, DataFrame, Any]:
     """The threshold of each class, the associations of classes, and the merge plan from both."""
     from xmodal_kedro.labels import associations
     from xmodal_kedro.labels.class_map import ClassMap
 
-    return associations.plan_from_survey(label_survey, ClassMap.of(candidate_classes, label_classes), merge_labels)
+    classes = ClassMap.of(candidate_classes, label_classes)
+    return associations.plan_from_survey(label_survey, classes, merge_labels, precision_thresholds)
 
 
 def count_targets(clips: Shards, visual_labels: Shards, audio_labels: Shards, merge_plan: Any) -> ShardJobs:

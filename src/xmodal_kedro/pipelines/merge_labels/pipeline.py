@@ -40,13 +40,13 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
             ),
             Node(
                 survey_labels,
-                inputs=[*LABELS, *CLASSES, "params:merge_labels"],
+                inputs=[*LABELS, *CLASSES, "earlier_thresholds", "params:merge_labels"],
                 outputs="label_survey",
                 name="survey_labels",
             ),
             Node(
                 plan_merge,
-                inputs=["label_survey", *CLASSES, "params:merge_labels"],
+                inputs=["label_survey", *CLASSES, "earlier_thresholds", "params:merge_labels"],
                 outputs=[*PLAN, "merge_plan"],
                 name="plan_merge",
             ),

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from xmodal_kedro.labels.accounting import DRAWS
 from xmodal_kedro.labels.summary import Picked
 from xmodal_kedro.params import MergeParams
 from xmodal_kedro.storage import LoadShard, Shards
+from xmodal_kedro.storage.rows import rows_of
 
 LABELS_SHOWN = 5
 """Of each teacher, best first."""
@@ -146,15 +145,3 @@ class LabelledClips:
             counts = row["score"] >= limits.threshold and len(shown) < limits.top_k
             shown.append(ClipLabel(row["label"], row["score"], counts))
         return {clip_id: shown[:LABELS_SHOWN] for clip_id, shown in found.items()}
-
-
-def rows_of(shard: LoadShard, clip_ids: Collection[str], columns: Sequence[str]) -> pa.Table:
-    """The rows of some clips; of other row groups than theirs, nothing but `clip_id` is read."""
-    wanted = pa.array(sorted(clip_ids), pa.string())
-    with shard.open() as parquet:
-        found = [parquet.schema_arrow.empty_table().select(columns)]
-        for group in range(parquet.num_row_groups):
-            mask = pc.is_in(parquet.read_row_group(group, columns=["clip_id"])["clip_id"], value_set=wanted)
-            if pc.any(mask).as_py():
-                found.append(parquet.read_row_group(group, columns=list(columns)).select(columns).filter(mask))
-    return pa.concat_tables(found)

@@ -77,7 +77,8 @@ def describe_labels(
         params: of merging.
     """
     modalities = modalities_of(summary)
-    limits = {"under_rate": any(params.of(modality).max_rate for modality in modalities)}
+    is_limited = params.precision is not None or any(params.of(modality).max_rate for modality in modalities)
+    limits = {"under_rate": is_limited}
     limits |= {"agreed": params.rule == "agreement", "kept": params.max_clips is not None}
     supported = support_by_class(summary, candidates)
     supported = supported[supported["clips"] >= params.min_clips]
@@ -105,12 +106,22 @@ def describe_labels(
         "pairs": strongest(associations, params.agreement).head(PAIRS).to_dict("records"),
         "dropped": {
             reason: (len(table), table.head(ROWS).to_dict("records"))
-            for reason in ("silent", "over_rate", "not_agreed", "too_few_clips")
+            for reason in ("silent", "over_rate", "not_agreed", "not_precise", "too_few_clips")
             if len(table := _most_clips(dropped[dropped["reason"] == reason]))
         },
         "max_rates": {name: rate for name in MODALITIES if (rate := params.of(name).max_rate)},
         "raised": (len(raised), raised.head(ROWS).to_dict("records")),
+        "precise": _precise(thresholds, params),
     }
+
+
+def _precise(thresholds: pd.DataFrame, params: MergeParams) -> list[Any]:
+    """Classes whose threshold keeps the wanted precision, those of most clips first."""
+    if params.precision is None:
+        return []
+    fixed = thresholds["modality"].map({name: params.of(name).threshold for name in MODALITIES})
+    own = thresholds[(thresholds["cut"] == 0) & (thresholds["threshold"] != fixed)]
+    return own.sort_values(["clips", "name"], ascending=[False, True]).to_dict("records")
 
 
 def support_by_class(summary: LabelSummary, candidates: pd.DataFrame) -> pd.DataFrame:

@@ -24,11 +24,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xmodal_kedro.adapt.calibration import calibration_error, scores_of, wilson_low
+from xmodal_kedro.adapt.calibration import calibration_error, scores_of
 from xmodal_kedro.adapt.evaluate import LOG_MEL, choose_representation, classes_table, evaluate
 from xmodal_kedro.adapt.linear import fit_head
 from xmodal_kedro.adapt.targets import make_targets
 from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
+from xmodal_kedro.evaluation.intervals import wilson
 from xmodal_kedro.evaluation.representations import LogMelStatistics, NetworkEmbedding, Representation, TeacherEmbedding
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.media.sound_file import read_audio
@@ -176,7 +177,8 @@ def summarise(found: pd.DataFrame) -> list[list[str]]:
     rows = []
     for size, group in found.groupby("size"):
         total = group.sum()
-        low = wilson_low(total["right above"], total["above"], 0.975)
+        above = max(1, total["above"])
+        low = wilson(total["right above"] / above, above, 0.975)[0]
         rows.append(
             [
                 str(size),

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.review.simulated import Curve, World, constant, logistic
+from xmodal_kedro.evaluation.intervals import effective_number, number_for, wilson
 from xmodal_kedro.params import ReviewParams
-from xmodal_kedro.review.intervals import effective_number, number_for, wilson
 from xmodal_kedro.review.precision import (
     STRATUM,
     answered_prefix,

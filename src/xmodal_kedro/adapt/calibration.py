@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, softmax
-from scipy.stats import norm
 
 from xmodal_kedro.adapt.linear import cross_entropies
+from xmodal_kedro.evaluation.intervals import number_for, wilson
 
 TEMPERATURES = (0.05, 20.0)
 """Limits of what logits are divided by."""
@@ -19,6 +19,8 @@ PRIOR = 40.0
 """Penalty on the square of the temperature's logarithm, in cross-entropy: a normal prior with a standard deviation of
 0.11. On ESC-50 with 24 to 320 clips, no temperature was as good as any that was fitted freely."""
 CALIBRATION_BINS = 10
+ENOUGH = 2.0
+"""With so many times the clips that would keep a precision if all were right, a threshold can fail."""
 
 
 def fit_temperature(logits_NC: NDArray[np.floating], is_heard_NC: NDArray, exclusive: bool) -> float:
@@ -81,22 +83,6 @@ def calibration_error(scores_NC: NDArray, is_heard_NC: NDArray, exclusive: bool)
     return float(np.sum(distances) / max(1, len(scores_M)))
 
 
-def wilson_low(right: float, answered: float, confidence: float) -> float:
-    """Lower end of the one-sided score interval of a share: Wilson, "Probable inference" (1927).
-
-    Args:
-        right: how many are right.
-        answered: of how many; 0 gives 0.
-        confidence: probability that the share is not lower.
-    """
-    if answered <= 0:
-        return 0.0
-    z = float(norm.ppf(confidence))
-    share, correction = right / answered, z * z / answered
-    spread = z * math.sqrt(max(0.0, share * (1 - share)) / answered + correction / (4 * answered))
-    return max(0.0, (share + correction / 2 - spread) / (1 + correction))
-
-
 class Threshold(NamedTuple):
     """A score from which on a class keeps a precision.
 
@@ -120,11 +106,15 @@ def keep_precision(
 ) -> Threshold | None:
     """The lowest threshold from which the precision is at least the wanted one, with the wanted confidence.
 
+    Thresholds are tried from the highest score downward. The first that does not keep the precision ends the search,
+    unless there are too few clips above it to show anything; so a threshold is not the luckiest of many. As in
+    `review.precision.precision_thresholds`.
+
     Args:
         scores_N: of held-out clips in which the class is known.
         is_heard_N: 1 or 0 [clips].
         precision: wanted.
-        confidence: of the lower end of a Wilson interval.
+        confidence: of the lower end of a Wilson interval, see `evaluation.intervals.wilson`.
 
     Returns:
         None if no threshold keeps it: with so few clips, not even clips that are all right show it.
@@ -132,17 +122,18 @@ def keep_precision(
     order = np.argsort(-scores_N, kind="stable")
     sorted_N, right_N = scores_N[order], np.cumsum(is_heard_N[order])
     ends = np.flatnonzero(np.append(np.diff(sorted_N) != 0, True)) if len(order) else np.zeros(0, int)
-    found = None
+    enough, found = ENOUGH * number_for(1.0, precision, confidence), None
     for end in ends:
         clips, right = int(end) + 1, float(right_N[end])
-        low = wilson_low(right, clips, confidence)
+        low = wilson(right / clips, clips, confidence)[0]
         if low >= precision:
             recall = right / max(1.0, float(is_heard_N.sum()))
             found = Threshold(float(sorted_N[end]), right / clips, low, recall, clips)
+        elif found or clips >= enough:
+            break
     return found
 
 
 def clips_needed(precision: float, confidence: float) -> int:
     """Clips that have to be right, all of them, for the lower end of the interval to reach a precision."""
-    z = float(norm.ppf(confidence))
-    return math.ceil(precision * z * z / (1 - precision))
+    return math.ceil(number_for(1.0, precision, confidence) - 1e-6)

@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from xmodal_kedro.evaluation.intervals import effective_number, number_for, wilson
 from xmodal_kedro.params import ReviewParams
-from xmodal_kedro.review.intervals import effective_number, number_for, wilson
 from xmodal_kedro.review.tables import rows_in
 
 STRATUM = ["name", "modality", "bin"]

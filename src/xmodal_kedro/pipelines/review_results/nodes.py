@@ -66,6 +66,13 @@ def confirm_truth(
     return reviewed_truth(reviewed_clips, spans, videos, clips, teachers, classes, merge_labels)
 
 
+def keep_confirmed(reviewed_clips: DataFrame, clips: Shards) -> DataFrame:
+    """The clips of which some class was judged, with their sound, for `adapt`."""
+    from xmodal_kedro.review.confirmed import confirmed_clips
+
+    return confirmed_clips(reviewed_clips, clips)
+
+
 def report_review(
     class_precision: DataFrame,
     precision_thresholds: DataFrame,

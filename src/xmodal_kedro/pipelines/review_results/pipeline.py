@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import combine_answers, confirm_truth, estimate_precision, find_suspects, report_review
+from .nodes import combine_answers, confirm_truth, estimate_precision, find_suspects, keep_confirmed, report_review
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """review_answers, review_pool -> reviewed_clips, class_precision, precision_thresholds, review_suspects, page"""
+    """review_answers, review_pool, clips -> what they show of labels, thresholds, suspects, confirmed clips, the page"""
     return Pipeline(
         [
             Node(
@@ -40,6 +40,12 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                 ],
                 outputs="reviewed_truth",
                 name="confirm_truth",
+            ),
+            Node(
+                keep_confirmed,
+                inputs=["reviewed_clips", "clips"],
+                outputs="confirmed_clips",
+                name="keep_confirmed",
             ),
             Node(
                 report_review,

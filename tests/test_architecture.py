@@ -27,7 +27,7 @@ MAY_IMPORT = {
     | {"features", "data", "models", "exports", "review", "adapt"}
     | FOUNDATION,
     "adapt": {"media", "teachers", "evaluation", "inference", "models"} | FOUNDATION,
-    "review": {"evaluation", "labels", "teachers"} | FOUNDATION,
+    "review": {"evaluation", "inference", "labels", "teachers"} | FOUNDATION,
     "exports": {"media", "reports"} | FOUNDATION,
     "reports": {"adapt", "review", "evaluation", "labels", "media", "features"} | FOUNDATION,
     "evaluation": {"media", "dedup", "teachers", "labels", "training", "inference", "features", "data", "models"}

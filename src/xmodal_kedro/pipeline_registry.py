@@ -13,6 +13,7 @@ BESIDE = (
     "label_check",
     "review",
     "review_results",
+    "tag_thresholds",
     "adapt",
     "compare",
     "summary",

@@ -172,6 +172,16 @@ class JsonDataset(WholeFile, JSONDataset):
     """A JSON value."""
 
 
+class OptionalJsonDataset(JsonDataset):
+    """A JSON mapping that need not be there: a missing file is loaded as an empty one."""
+
+    def load(self) -> Any:
+        return super().load() if self._fs.exists(str(self._filepath)) else {}
+
+    def _exists(self) -> bool:
+        return True
+
+
 class PlotDataset(WholeFile, PlotlyJSONDataset):
     """A plotly figure as JSON, shown by Kedro-Viz."""
 

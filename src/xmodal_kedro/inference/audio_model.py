@@ -126,15 +126,17 @@ class AudioModel:
         """The lowest score of each class that keeps the precision of the card; infinite if none does [classes].
 
         Raises:
-            UserError: if the card has none: a classifier of the pipeline `adapt` has them.
+            UserError: if the card has none: classifiers of the pipeline `adapt` have them, and networks for which
+                `tag_thresholds` was run.
         """
         kept = self.card.get("thresholds")
         if not kept:
             raise UserError(
-                "this network's card has no thresholds that keep a precision: make a classifier of your own with the "
-                "pipeline adapt, or set a lowest score"
+                "this network's card has no thresholds that keep a precision: review its labels and run the pipeline "
+                "tag_thresholds, make a classifier of your own with adapt, or set a lowest score"
             )
-        return np.array([math.inf if kept[name] is None else kept[name] for name in self.classes], np.float32)
+        found = [kept.get(name) for name in self.classes]
+        return np.array([math.inf if threshold is None else threshold for threshold in found], np.float32)
 
     @property
     def sample_rate(self) -> int:

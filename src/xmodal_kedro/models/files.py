@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from xmodal_kedro.models.classifier import HEAD_NAME, TEACHER, is_classifier, re
 
 WEIGHTS_NAME = "weights.safetensors"
 CARD_NAME = "card.json"
+THRESHOLDS_NAME = "thresholds.json"
 
 
 class StoredNetwork(NamedTuple):
@@ -64,12 +66,42 @@ def read_model(weights_file: Path, card_file: Path) -> StoredNetwork:
             f"{weights_file} is no safetensors file ({error}): copy it again, or run the train pipeline again"
         ) from error
     if not is_classifier(card):
-        return StoredNetwork(restore_backbone(card, weights), card, None)
+        return StoredNetwork(
+            restore_backbone(card, weights),
+            with_thresholds(card, _read_thresholds(weights_file.with_name(THRESHOLDS_NAME))),
+            None,
+        )
     if card["representation"] == TEACHER:
         raise UserError(f"{card_file} is that of a classifier on a teacher's embedding: load its folder")
     tensors = read_head(weights_file.with_name(HEAD_NAME)) if card.get("head_digest") else {}
     backbone, head = restore_classifier(card, weights, tensors)
     return StoredNetwork(backbone, card, head)
+
+
+def with_thresholds(card: dict[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's card with thresholds of the pipeline `tag_thresholds`; as it is, if there are none.
+
+    Args:
+        stated: as `review.tags.tag_thresholds` makes them; empty without any.
+
+    Raises:
+        UserError: if they are of another network.
+    """
+    if not stated:
+        return card
+    if stated.get("weights_digest") != card["weights_digest"]:
+        raise UserError(f"{THRESHOLDS_NAME} is of another network: run the pipeline tag_thresholds again, or delete it")
+    return card | {name: stated[name] for name in ("precision", "thresholds")}
+
+
+def _read_thresholds(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        stated: dict[str, Any] = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{file} is no JSON ({error}): run the pipeline tag_thresholds again, or delete it") from error
+    return stated
 
 
 def _require(file: Path) -> None:

@@ -17,7 +17,11 @@ logger = logging.getLogger(__name__)
 
 
 def embed_recordings(
-    source_videos: Folder, model_weights: dict[str, Any], model_card: dict[str, Any], embed: EmbedParams
+    source_videos: Folder,
+    model_weights: dict[str, Any],
+    model_card: dict[str, Any],
+    model_thresholds: dict[str, Any],
+    embed: EmbedParams,
 ) -> ShardJobs:
     """Distribute the recordings over shards by a hash of their name; each job embeds one shard.
 
@@ -29,11 +33,13 @@ def embed_recordings(
     from xmodal_kedro.media.probe import SourceFile
     from xmodal_kedro.models.card import restore_backbone
     from xmodal_kedro.models.device import choose_device
+    from xmodal_kedro.models.files import with_thresholds
 
     if not source_videos:
         raise UserError(f"{source_videos.root} has no files: put recordings there, or set `source` to another place")
     backbone, device = restore_backbone(model_card, model_weights), choose_device(embed.device, "embed.device")
-    embedder = WindowEmbedder(AudioModel.of(backbone, model_card, device), embed)
+    card = with_thresholds(model_card, model_thresholds) if embed.sure else model_card
+    embedder = WindowEmbedder(AudioModel.of(backbone, card, device), embed)
     files = {hashlib.sha256(name.encode()).hexdigest(): file for name, file in source_videos.items()}
     weights = {
         name: max(file.size_bytes / (1e6 * embed.shard_mb), 1 / embed.shard_files) for name, file in files.items()

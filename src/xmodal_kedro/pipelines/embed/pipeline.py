@@ -13,7 +13,7 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
         [
             Node(
                 embed_recordings,
-                inputs=["source_videos", "model_weights", "model_card", "params:embed"],
+                inputs=["source_videos", "model_weights", "model_card", "model_thresholds", "params:embed"],
                 outputs="recording_embeddings",
                 name="embed_recordings",
             ),

@@ -8,7 +8,7 @@ from .nodes import combine_answers, confirm_truth, estimate_precision, find_susp
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """review_answers, review_pool, clips -> what they show of labels, thresholds, suspects, confirmed clips, the page"""
+    """review_answers, review_pool, clips -> what they show of labels, thresholds, suspects, confirmed clips, page"""
     return Pipeline(
         [
             Node(

@@ -153,7 +153,7 @@ def test_what_changes_the_answers_makes_another_job(trained: Trained, changes: d
 def test_a_folder_without_files_is_told(tmp_path: Path, trained: Trained) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="put recordings there.*`source`"):
-        embed_recordings(folder_of(tmp_path / "empty"), trained.weights, trained.card, SETTINGS)
+        embed_recordings(folder_of(tmp_path / "empty"), trained.weights, trained.card, {}, SETTINGS)
 
 
 def test_windows_that_would_leave_sound_out_are_refused() -> None:

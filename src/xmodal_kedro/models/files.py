@@ -66,11 +66,8 @@ def read_model(weights_file: Path, card_file: Path) -> StoredNetwork:
             f"{weights_file} is no safetensors file ({error}): copy it again, or run the train pipeline again"
         ) from error
     if not is_classifier(card):
-        return StoredNetwork(
-            restore_backbone(card, weights),
-            with_thresholds(card, _read_thresholds(weights_file.with_name(THRESHOLDS_NAME))),
-            None,
-        )
+        stated = _read_thresholds(weights_file.with_name(THRESHOLDS_NAME))
+        return StoredNetwork(restore_backbone(card, weights), with_thresholds(card, stated), None)
     if card["representation"] == TEACHER:
         raise UserError(f"{card_file} is that of a classifier on a teacher's embedding: load its folder")
     tensors = read_head(weights_file.with_name(HEAD_NAME)) if card.get("head_digest") else {}

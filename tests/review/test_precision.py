@@ -250,3 +250,11 @@ def test_thresholds_keep_their_promise_in_as_many_draws_as_they_say(curve: Curve
             broken += world.precision("audio", threshold) < params.precision
     assert found
     assert broken <= draws * 0.1 + 2 * math.sqrt(draws * 0.1 * 0.9)
+
+
+def test_bins_are_those_of_the_draw_whatever_the_parameter_says_now() -> None:
+    answers = {f"b{bin_}-{rank}": "right" for bin_ in (0, 1) for rank in range(4)}
+    tables = [
+        class_precision(TWO, reviewed(answers), PARAMS.model_copy(update={"score_bins": bins})) for bins in (2, 9)
+    ]
+    pd.testing.assert_frame_equal(*tables)

@@ -65,11 +65,15 @@ def class_precision(pool: pd.DataFrame, reviewed: pd.DataFrame, params: ReviewPa
     """
     prefix = answered_prefix(pool, reviewed)
     answers = dict(iter(prefix.groupby(["name", "modality"])))
+    # The bins are those of the pool, which may have been drawn before the parameter was changed.
+    width = float((pool["low"] / pool["bin"]).median()) if (pool["bin"] > 0).any() else 1 / params.score_bins
     rows = []
     for key, strata in pool.drop_duplicates(STRATUM).sort_values("bin").groupby(["name", "modality"]):
         name, modality = cast("tuple[str, str]", key)
         own = answers.get((name, modality), prefix.iloc[:0])
-        rows += [{"name": name, "modality": modality, **row} for row in _at_thresholds(strata, own, params)]
+        rows += [
+            {"name": name, "modality": modality, **row} for row in _at_thresholds(strata, own, width, params.confidence)
+        ]
     return pd.DataFrame(rows, columns=list(_KINDS)).astype(_KINDS)
 
 
@@ -129,8 +133,10 @@ def _lowest(descending: pd.DataFrame, wanted: float, enough: float) -> tuple[flo
     return chosen
 
 
-def _at_thresholds(strata: pd.DataFrame, answers: pd.DataFrame, params: ReviewParams) -> Iterator[dict[str, Any]]:
-    """A row for each threshold of a class and modality, from the lowest score up."""
+def _at_thresholds(
+    strata: pd.DataFrame, answers: pd.DataFrame, width: float, confidence: float
+) -> Iterator[dict[str, Any]]:
+    """A row for each threshold of a class and modality, from the lowest score up; `width` is that of a bin."""
     judged = answers[answers["weight"] > 0]
     number = judged.groupby("bin").size()
     left_out = set(answers.loc[answers["is_whole"], "bin"]) - set(number.index)
@@ -138,7 +144,6 @@ def _at_thresholds(strata: pd.DataFrame, answers: pd.DataFrame, params: ReviewPa
     open_ = counted.loc[~counted["bin"].isin(number.index), "bin"]
     is_right = judged["answer"] == "right"
     all_right = float(judged.loc[is_right, "weight"].sum())
-    width = 1 / params.score_bins
     for bin_, low in zip(counted["bin"].tolist(), counted["low"].tolist(), strict=True):
         parts = min(max(1, int(number.get(bin_, 0)) // ANSWERS_PER_PART), MAX_PARTS)
         for threshold in (low + width * part / parts for part in range(parts)):
@@ -148,7 +153,7 @@ def _at_thresholds(strata: pd.DataFrame, answers: pd.DataFrame, params: ReviewPa
             known = not (open_ >= bin_).any() and len(weights) > 0
             share = right / weights.sum() if known else math.nan
             effective = effective_number(weights)
-            ends = wilson(share, effective, params.confidence) if known else (math.nan, math.nan)
+            ends = wilson(share, effective, confidence) if known else (math.nan, math.nan)
             clips = round(weights.sum())
             if threshold == low:
                 clips = counted.loc[counted["bin"] >= bin_, "stratum_clips"].sum()

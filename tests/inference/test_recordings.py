@@ -16,6 +16,7 @@ from kedro.runner import SequentialRunner
 from tests.fakes import folder_of, shard_of
 from tests.network_files import Trained
 from tests.tones import TONES_HZ, tone
+from xmodal_kedro.datasets.files import HtmlDataset, TableDataset
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.inference.recordings import WindowEmbedder, embed_recordings_shard
@@ -26,6 +27,7 @@ from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.pipelines.embed import create_pipeline
 from xmodal_kedro.pipelines.embed.nodes import embed_recordings
 from xmodal_kedro.schemas import RecordingEmbeddings, UnheardRecordings
+from xmodal_kedro.storage import Folder
 
 SETTINGS = EmbedParams(window_s=1.0, hop_s=1.0, batch_size=2, min_score=0.0, tags=2, shard_files=2, device="cpu")
 LENGTHS_S = {"a.wav": 3.5, "below/b.wav": 1.0, "c.wav": 0.3}
@@ -64,10 +66,13 @@ def catalog_of(folder: Path, sounds: Path, trained: Trained, params: EmbedParams
         {
             "source_videos": MemoryDataset(folder_of(sounds), copy_mode="assign"),
             "model_weights": MemoryDataset(trained.weights, copy_mode="assign"),
+            "model_thresholds": MemoryDataset({}),
+            "example_files": MemoryDataset(Folder("none", {}), copy_mode="assign"),
             "model_card": MemoryDataset(trained.card),
             "params:embed": MemoryDataset(params),
             "recording_embeddings": ShardedParquetDataset(path=str(folder / "embeddings"), engine=engine),
-            "unheard_recordings": MemoryDataset(),
+            "unheard_recordings": TableDataset(filepath=str(folder / "unheard.parquet")),
+            "embed_report": HtmlDataset(filepath=str(folder / "report.html")),
         }
     )
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -6,10 +7,13 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
+from xmodal_kedro.datasets.checkpoints import CheckpointDataset
 from xmodal_kedro.datasets.files import (
     HtmlDataset,
     JsonDataset,
     MovedTableDataset,
+    OptionalJsonDataset,
+    OptionalWeightsDataset,
     PlotDataset,
     TableDataset,
     WeightsDataset,
@@ -78,3 +82,33 @@ def test_a_place_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path)
 def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"v.json is missing: run the pipeline that makes it first"):
         JsonDataset(filepath=str(tmp_path / "v.json")).load()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o002])
+def test_weights_and_checkpoints_have_the_mode_of_all_other_files(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        tensors = {"w": torch.zeros(2)}
+        WeightsDataset(filepath=str(tmp_path / "weights.safetensors"), backend="torch").save(tensors)
+        CheckpointDataset(path=str(tmp_path / "state")).load().save(1, tensors, {}, kept=1)
+        (tmp_path / "other").touch()
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(modes) == 1 and len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
+def test_tensors_that_need_not_be_there_are_no_file(tmp_path: Path) -> None:
+    dataset = OptionalWeightsDataset(filepath=str(tmp_path / "head.safetensors"), backend="torch")
+    assert dataset.exists() and dataset.load() == {}
+    dataset.save({"w": torch.ones(2)})
+    assert dataset.load()["w"].tolist() == [1, 1]
+    dataset.save({})
+    assert not (tmp_path / "head.safetensors").exists() and dataset.preview()["data"] == []
+
+
+def test_a_mapping_that_need_not_be_there_is_empty(tmp_path: Path) -> None:
+    dataset = OptionalJsonDataset(filepath=str(tmp_path / "x.json"))
+    assert dataset.exists() and dataset.load() == {}
+    dataset.save({"a": 1})
+    assert dataset.load() == {"a": 1}

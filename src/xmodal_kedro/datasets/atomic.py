@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import posixpath
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from fsspec import AbstractFileSystem
@@ -37,6 +39,19 @@ def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
     except BaseException:
         _remove(fs, partial_path)
         raise
+
+
+@contextmanager
+def usual_mode(path: str) -> Iterator[None]:
+    """Give a local file that the block writes the mode of all other files, by the umask.
+
+    safetensors makes its files readable by their owner alone.
+    """
+    file = Path(path)
+    file.touch()
+    mode = stat.S_IMODE(file.stat().st_mode)
+    yield
+    file.chmod(mode)
 
 
 def sweep(fs: AbstractFileSystem, folder: str, name: str = "") -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import fsspec
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file
+from xmodal_kedro.datasets.atomic import is_local, sweep, usual_mode, whole_file
 from xmodal_kedro.datasets.errors import DataError
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class CheckpointFolder:
         metadata = {STATE_KEY: json.dumps(state)}
         with whole_file(self._fs, self._file(step)) as partial_path:
             if is_local(self._fs):  # straight to the disk, without the whole file in memory
-                save_file(tensors, partial_path, metadata)
+                with usual_mode(partial_path):
+                    save_file(tensors, partial_path, metadata)
             else:
                 self._fs.pipe_file(partial_path, save(tensors, metadata))
         steps = self._steps()

@@ -16,7 +16,7 @@ from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
 from kedro_datasets_experimental.safetensors import SafetensorsDataset
 
-from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file
+from xmodal_kedro.datasets.atomic import is_local, sweep, usual_mode, whole_file
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.parquet import read_rows
 from xmodal_kedro.datasets.preview import ROWS, HTMLPreview, TablePreview, TextPreview, preview_parquet, table_preview
@@ -230,7 +230,8 @@ class _AnywhereSafetensors(SafetensorsDataset):
 
         path = str(self._filepath)
         if is_local(self._fs):  # straight to the disk, without the whole file in memory
-            save_file(data, path)
+            with usual_mode(path):
+                save_file(data, path)
         else:
             self._fs.pipe_file(path, save(data))
 

@@ -55,6 +55,16 @@ def test_rows_of_recipes_are_compared_but_not_of_raised_ones(tmp_path: Path) -> 
     assert recipes_in(tmp_path / "a") == {"clip", "label", "probe"}
 
 
+def test_a_dataset_that_the_earlier_code_did_not_make_is_no_difference(tmp_path: Path) -> None:
+    for world in ("a", "b"):
+        write_shard(tmp_path / world / "labels" / "1.parquet", "label", 1)
+    write_shard(tmp_path / "b" / "reviews" / "1.parquet", "review", 1)
+    (tmp_path / "b" / "01_raw" / "labelled").mkdir(parents=True)
+    (tmp_path / "b" / "01_raw" / "labelled" / "1.wav").touch()
+    assert different_results(tmp_path / "a", tmp_path / "b") == []
+    assert different_results(tmp_path / "b", tmp_path / "a") == ["01_raw/labelled/1.wav", "reviews/1.parquet"]
+
+
 def test_cards_are_compared_but_not_the_fingerprints_of_data_in_them(tmp_path: Path) -> None:
     cards = {"a": ("1", 0.5), "same": ("2", 0.5), "other": ("1", 0.6)}
     for world, (fingerprint, value) in cards.items():

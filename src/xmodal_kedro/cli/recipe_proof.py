@@ -206,7 +206,7 @@ def different_results(first: Path, second: Path, raised: Collection[str] = ()) -
     """Names of recipe results that differ between two folders, by rows for shards and by bytes for other files.
 
     Args:
-        first, second: two `data_root` of the same world.
+        first, second: two `data_root` of the same world; the second may have datasets that the first has not.
         raised: recipes whose results may differ.
     """
     import pyarrow.parquet as pq
@@ -222,8 +222,11 @@ def different_results(first: Path, second: Path, raised: Collection[str] = ()) -
             return bool(_results_of(pq.read_table(one)).equals(_results_of(pq.read_table(other))))
         return filecmp.cmp(one, other, shallow=False)
 
-    both = results(first) & results(second)
-    return sorted(str(name) for name in (results(first) ^ results(second)) | {name for name in both if not same(name)})
+    earlier, later = results(first), results(second)
+    # What is in a folder that the first has not is of a dataset that its code did not know.
+    added = {name for name in later - earlier if (first / name).parent.is_dir()}
+    changed = {name for name in earlier & later if not same(name)}
+    return sorted(str(name) for name in (earlier - later) | added | changed)
 
 
 def _results_of(table: pa.Table) -> pa.Table:

@@ -38,6 +38,17 @@ def test_parts_of_files_are_clips_of_one_group_and_equal_rows_one_clip_of_severa
     assert clips["group"].nunique() == 1 and clips["end_s"].tolist() == [1.5, math.inf]
 
 
+def test_parts_that_differ_by_a_hundredth_of_a_second_are_different_clips(tmp_path: Path) -> None:
+    table = "file,label,start_s,end_s\na.wav,tap,12345.67,12346\na.wav,water,12345.68,12346\n"
+    clips = read_labelled(folder(tmp_path, table, "a.wav"))
+    assert clips["clip"].tolist() == ["a.wav|12345.67-12346", "a.wav|12345.68-12346"]
+
+
+def test_what_a_classifier_says_of_clips_without_any_class_is_no_class(tmp_path: Path) -> None:
+    clips = read_labelled(folder(tmp_path, "file,label\na.wav,None of these\nb.wav,-\n", "a.wav", "b.wav"))
+    assert clips["labels"].tolist() == [(), ()]
+
+
 def test_folders_named_by_their_class_are_a_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clips = read_labelled(folder(tmp_path, None, "tap/a.wav", "tap/deep/b.wav", "none/c.wav", "loose.wav"))
     assert dict(zip(clips["clip"], clips["labels"], strict=True)) == {

@@ -20,8 +20,8 @@ SEPARATOR = "|"
 """Between several labels of a clip, and between the parts of a clip's name."""
 COLUMNS = ("file", "label", "start_s", "end_s", "fold", "group")
 CLIP_COLUMNS = ("clip", "file", "start_s", "end_s", "labels", "group", "fold")
-NOTHING = ("none", "nothing", "-")
-"""Labels that say, as an empty cell does, that no class is heard."""
+NOTHING = ("none", "nothing", "none of these", "-")
+"""Labels that say, as an empty cell does, that no class is heard; one is what a classifier itself says of them."""
 
 
 def read_labelled(folder: Folder) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def _joined(source: BenchmarkFolder, name: str, rows: pd.DataFrame) -> pd.DataFr
                 raise source.wrong(name, f"has {file} with the {column}s {first!r} and {second!r}")
         labels = tuple(sorted({label for names in same["labels"] for label in names}))
         whole = start_s == 0 and end_s == math.inf
-        clip = file if whole else f"{file}{SEPARATOR}{start_s:g}-{'end' if end_s == math.inf else f'{end_s:g}'}"
+        clip = file if whole else f"{file}{SEPARATOR}{_second(start_s)}-{_second(end_s)}"
         clips.append((clip, file, start_s, end_s, labels, same["group"].iloc[0], int(same["fold"].iloc[0])))
     table = pd.DataFrame(clips, columns=list(CLIP_COLUMNS))
     folds_of = table.groupby("group")["fold"].unique()
@@ -120,6 +120,11 @@ def _joined(source: BenchmarkFolder, name: str, rows: pd.DataFrame) -> pd.DataFr
         folds = tuple(sorted(divided.iloc[0].tolist()))
         raise source.wrong(name, f"has the group {divided.index[0]!r} in the folds {folds}")
     return table
+
+
+def _second(seconds: float) -> str:
+    """A time in the name of a clip, with all digits that tell it from others."""
+    return "end" if seconds == math.inf else repr(seconds).removesuffix(".0")
 
 
 def _names(cell: str) -> tuple[str, ...]:

@@ -65,6 +65,13 @@ def test_no_group_is_in_two_folds_and_every_clip_is_in_one() -> None:
     assert len(np.unique(targets.folds)) == 5
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("one", ["", "a|b"])
+def test_one_clip_of_another_kind_does_not_make_the_folds_fewer(one: str) -> None:
+    targets = make_targets(table([*["a", "b"] * 8, "a|b", "a|b", one]), NO_REVIEW, AdaptParams())
+    assert not targets.exclusive and len(np.unique(targets.folds)) == 5
+
+
 def test_folds_of_the_table_are_kept() -> None:
     targets = make_targets(table(["a", "b"] * 3, folds=[3, 3, 7, 7, 9, 9]), NO_REVIEW, AdaptParams())
     assert targets.folds.tolist() == [0, 0, 1, 1, 2, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -189,10 +190,12 @@ def _folds(
     totals_C = np.nansum(is_heard_NC, axis=0)
     rarest_N = np.where(is_heard_NC == 1, totals_C, np.inf).argmin(1)
     rarest_N = np.where((is_heard_NC == 1).any(1), rarest_N, len(totals_C))
-    groups_of = [len(np.unique(groups_N[rarest_N == kind])) for kind in np.unique(rarest_N)]
-    parts = max(MIN_GROUPS, min(params.folds, *groups_of, len(np.unique(groups_N))))
+    groups_of = [len(np.unique(groups_N[is_heard_N == 1])) for is_heard_N in is_heard_NC.T]
+    parts = max(MIN_GROUPS, min(params.folds, *groups_of))
     divided = StratifiedGroupKFold(parts, shuffle=True, random_state=params.random_seed)
     folds_N = np.zeros(len(groups_N), np.int64)
-    for fold, (_, held_out) in enumerate(divided.split(np.zeros(len(groups_N)), rarest_N, groups_N)):
-        folds_N[held_out] = fold
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")  # few clips have no rarer class, or none
+        for fold, (_, held_out) in enumerate(divided.split(np.zeros(len(groups_N)), rarest_N, groups_N)):
+            folds_N[held_out] = fold
     return folds_N

@@ -81,7 +81,7 @@ def test_a_wrong_table_is_named_with_what_is_wrong(tmp_path: Path, table: str, s
 
 
 def test_a_listed_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"gone\.wav"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.wav: put them there"):
         read_labelled(folder(tmp_path, "file,label\ngone.wav,tap\n", "a.wav"))
 
 

@@ -57,6 +57,14 @@ def test_of_a_reviewed_clip_only_what_was_asked_is_known() -> None:
     )
 
 
+def test_a_label_of_the_table_says_nothing_of_classes_that_only_reviewers_named_and_an_empty_one_does() -> None:
+    clips = reviewed(("v1", "Dog", ""), ("v2", "Dog", ""), ("v3", "", "Dog"), ("v4", "", "Dog"))
+    targets = make_targets(table(["a", "a", "b", "b", ""]), clips, AdaptParams())
+    assert targets.classes == ("Dog", "a", "b")
+    np.testing.assert_array_equal(targets.is_heard[:5, 0], [np.nan, np.nan, np.nan, np.nan, 0])
+    np.testing.assert_array_equal(targets.is_heard[:5, 1], [1, 1, 0, 0, 0])
+
+
 def test_no_group_is_in_two_folds_and_every_clip_is_in_one() -> None:
     groups = [f"g{at // 3}" for at in range(60)]
     targets = make_targets(table(["a", "b"] * 30, groups), NO_REVIEW, AdaptParams())

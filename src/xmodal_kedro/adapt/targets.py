@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -69,12 +69,17 @@ class Targets:
             self.exclusive,
         )
 
+    def of_classes(self, columns: NDArray[np.int64]) -> Targets:
+        """Those of the chosen classes."""
+        names = tuple(self.classes[at] for at in columns)
+        return replace(self, classes=names, is_heard=self.is_heard[:, columns])
+
 
 def make_targets(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: AdaptParams) -> Targets:
     """Targets of the clips of a table and of confirmed clips together.
 
-    A clip of the table has the classes that are named, and no other. Of a confirmed clip only what reviewers were asked
-    is known. Classes that only reviewers named, and that have no two groups with it or none without it, are left out
+    A clip of the table has the classes that are named, and no other of the table; classes that only reviewers named are
+    not known in it, unless it has no label. Of a confirmed clip only what reviewers were asked is known. Classes that only reviewers named, and that have no two groups with it or none without it, are left out
     with a warning.
 
     Args:
@@ -98,6 +103,9 @@ def make_targets(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: AdaptP
     classes = sorted({name for names in right for name in names})
     is_complete_N = np.arange(len(right)) < len(labelled)
     is_heard_NC = np.where(is_complete_N[:, None], 0.0, np.nan) * np.ones((1, len(classes)))
+    of_review = [at for at, name in enumerate(classes) if name not in of_table]
+    named = np.flatnonzero([len(names) > 0 for names in labelled["labels"]])
+    is_heard_NC[np.ix_(named, of_review)] = np.nan
     place = {name: at for at, name in enumerate(classes)}
     for row, (heard, not_heard) in enumerate(zip(right, wrong, strict=True)):
         is_heard_NC[row, [place[name] for name in not_heard if name in place]] = 0.0

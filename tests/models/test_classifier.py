@@ -142,5 +142,5 @@ def test_a_classifier_on_a_teacher_is_not_taken_for_an_older_export_beside_it(ma
     made.trained.weights_file.unlink()
     made.card |= {"representation": "teacher", "teacher": {"card": {}, "files": {"yamnet.onnx": "0"}}}
     made.write()
-    with pytest.raises(UserError, match="weights is"):
+    with pytest.raises(ValueError, match="weights is"):  # of the teacher
         load(made.folder)

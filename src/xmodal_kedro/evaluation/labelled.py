@@ -56,7 +56,7 @@ def _table_name(folder: Folder) -> str | None:
 
 
 def _source(folder: Folder) -> BenchmarkFolder:
-    return BenchmarkFolder(folder, "your labelled sounds", PAGE, remedy="correct it")
+    return BenchmarkFolder(folder, "your labelled sounds", PAGE, "correct it", "put them there")
 
 
 def _from_folders(folder: Folder) -> pd.DataFrame:
@@ -123,7 +123,7 @@ def _joined(source: BenchmarkFolder, name: str, rows: pd.DataFrame) -> pd.DataFr
 
 
 def _second(seconds: float) -> str:
-    """A time in the name of a clip, with all digits that tell it from others."""
+    """A time in the name of a clip, with all digits by which it differs from others."""
     return "end" if seconds == math.inf else repr(seconds).removesuffix(".0")
 
 

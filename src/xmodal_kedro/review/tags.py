@@ -68,8 +68,8 @@ def _with_open_strata(pool: pd.DataFrame, answered: pd.DataFrame) -> set[str]:
     Args:
         answered: as `answered_prefix` returns it.
     """
-    told = answered[answered["answer"].isin(JUDGED) | answered["is_whole"]]
-    strata, known = (pd.MultiIndex.from_frame(rows[STRATUM]).unique() for rows in (pool, told))
+    judged = answered[answered["answer"].isin(JUDGED) | answered["is_whole"]]
+    strata, known = (pd.MultiIndex.from_frame(rows[STRATUM]).unique() for rows in (pool, judged))
     return set(strata.difference(known).get_level_values("name"))
 
 

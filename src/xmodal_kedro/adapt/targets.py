@@ -79,8 +79,8 @@ def make_targets(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: AdaptP
     """Targets of the clips of a table and of confirmed clips together.
 
     A clip of the table has the classes that are named, and no other of the table; classes that only reviewers named are
-    not known in it, unless it has no label. Of a confirmed clip only what reviewers were asked is known. Classes that only reviewers named, and that have no two groups with it or none without it, are left out
-    with a warning.
+    not known in it, unless it has no label. Of a confirmed clip only what reviewers were asked is known. Classes that
+    only reviewers named, and that have no two groups with it or none without it, are left out with a warning.
 
     Args:
         labelled: as `evaluation.labelled.read_labelled` returns it.
@@ -103,7 +103,7 @@ def make_targets(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: AdaptP
     classes = sorted({name for names in right for name in names})
     is_complete_N = np.arange(len(right)) < len(labelled)
     is_heard_NC = np.where(is_complete_N[:, None], 0.0, np.nan) * np.ones((1, len(classes)))
-    of_review = [at for at, name in enumerate(classes) if name not in of_table]
+    of_review = np.flatnonzero([name not in of_table for name in classes])
     named = np.flatnonzero([len(names) > 0 for names in labelled["labels"]])
     is_heard_NC[np.ix_(named, of_review)] = np.nan
     place = {name: at for at, name in enumerate(classes)}

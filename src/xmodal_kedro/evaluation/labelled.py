@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,8 @@ def _require_spans(source: BenchmarkFolder, name: str, rows: pd.DataFrame) -> No
 def _joined(source: BenchmarkFolder, name: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of equal file and times as one."""
     clips = []
-    for (file, start_s, end_s), same in rows.groupby(["file", "start_s", "end_s"], sort=False):
+    for key, same in rows.groupby(["file", "start_s", "end_s"], sort=False):
+        file, start_s, end_s = cast("tuple[str, float, float]", key)
         for column in ("group", "fold"):
             if same[column].nunique() > 1:
                 first, second, *_ = same[column].unique()

@@ -65,6 +65,13 @@ def test_a_label_of_the_table_says_nothing_of_classes_that_only_reviewers_named_
     np.testing.assert_array_equal(targets.is_heard[:5, 1], [1, 1, 0, 0, 0])
 
 
+def test_clips_of_one_recording_are_one_group_whether_labelled_or_reviewed() -> None:
+    clips = reviewed(("v0", "a", ""), ("v9", "a", ""), ("v8", "", "a"))
+    targets = make_targets(table(["a", "", "b", "b"]), clips, AdaptParams(), {"v0": "c0.wav", "v7": "c1.wav"})
+    groups = dict(zip(targets.clips, targets.groups.tolist(), strict=True))
+    assert groups["r0"] == groups["c0.wav"] and len(set(groups.values())) == 6
+
+
 def test_no_group_is_in_two_folds_and_every_clip_is_in_one() -> None:
     groups = [f"g{at // 3}" for at in range(60)]
     targets = make_targets(table(["a", "b"] * 30, groups), NO_REVIEW, AdaptParams())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from tests.evaluation.sounds import write_tone
 from tests.fakes import folder_of
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.evaluation.labelled import read_any, read_labelled
+from xmodal_kedro.evaluation.labelled import groups_of_videos, read_any, read_labelled
 from xmodal_kedro.storage import Folder
 
 
@@ -90,3 +91,9 @@ def test_a_folder_without_table_and_classes_is_refused_and_an_empty_one_has_no_c
         read_labelled(folder(tmp_path, None, "a.wav"))
     (tmp_path / "empty").mkdir()
     assert len(read_any(folder_of(tmp_path / "empty"))) == 0
+
+
+def test_recordings_are_known_by_what_clips_of_them_are_known_by(tmp_path: Path) -> None:
+    made = folder(tmp_path, "file,label,group\na.wav,tap,monday\n", "a.wav")
+    digest = hashlib.sha256((tmp_path / "a.wav").read_bytes()).hexdigest()
+    assert groups_of_videos(read_labelled(made), made) == {digest[:32]: "monday"}

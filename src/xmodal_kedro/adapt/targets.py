@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,12 @@ class Targets:
         return replace(self, classes=names, is_heard=self.is_heard[:, columns])
 
 
-def make_targets(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: AdaptParams) -> Targets:
+def make_targets(
+    labelled: pd.DataFrame,
+    confirmed: pd.DataFrame,
+    params: AdaptParams,
+    group_of_video: Mapping[str, str] = MappingProxyType({}),
+) -> Targets:
     """Targets of the clips of a table and of confirmed clips together.
 
     A clip of the table has the classes that are named, and no other of the table; classes that only reviewers named are
@@ -86,6 +92,7 @@ def make_targets(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: AdaptP
         labelled: as `evaluation.labelled.read_labelled` returns it.
         confirmed: `schemas.ConfirmedClips`.
         params: `adapt`.
+        group_of_video: group of the table that has the same recording, by `video_id`, as far as there is one.
 
     Raises:
         UserError: naming a class of the table with too few clips, or what contradicts `adapt.exclusive`.
@@ -97,7 +104,11 @@ def make_targets(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: AdaptP
         )
     right = [*labelled["labels"], *map(_split, confirmed["right"])]
     wrong = [*([()] * len(labelled)), *map(_split, confirmed["wrong"])]
-    groups = [*(f"file {group}" for group in labelled["group"]), *(f"video {group}" for group in confirmed["video_id"])]
+    videos = [
+        f"file {group_of_video[video]}" if video in group_of_video else f"video {video}"
+        for video in confirmed["video_id"]
+    ]
+    groups = [*(f"file {group}" for group in labelled["group"]), *videos]
     exclusive = _are_exclusive(labelled, confirmed, params)
     of_table = {name for names in labelled["labels"] for name in names}
     classes = sorted({name for names in right for name in names})

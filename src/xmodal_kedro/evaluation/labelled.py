@@ -137,3 +137,16 @@ def _names(cell: str) -> tuple[str, ...]:
 def class_names(labels: Sequence[tuple[str, ...]]) -> list[str]:
     """All names of some clips, sorted."""
     return sorted({name for names in labels for name in names})
+
+
+def groups_of_videos(labelled: pd.DataFrame, files: Folder) -> dict[str, str]:
+    """The group of each labelled recording by the `video_id` that it has as a source of clips.
+
+    Args:
+        labelled: as `read_labelled` returns it.
+        files: where its files are.
+    """
+    from xmodal_kedro.media.probe import VIDEO_ID_DIGITS  # brings the decoder
+
+    groups = dict(zip(labelled["file"], labelled["group"], strict=True))
+    return {files[file].sha256[:VIDEO_ID_DIGITS]: group for file, group in groups.items()}

@@ -57,12 +57,34 @@ def test_of_a_reviewed_clip_only_what_was_asked_is_known() -> None:
     )
 
 
+def test_a_label_of_the_table_says_nothing_of_classes_that_only_reviewers_named_and_an_empty_one_does() -> None:
+    clips = reviewed(("v1", "Dog", ""), ("v2", "Dog", ""), ("v3", "", "Dog"), ("v4", "", "Dog"))
+    targets = make_targets(table(["a", "a", "b", "b", ""]), clips, AdaptParams())
+    assert targets.classes == ("Dog", "a", "b")
+    np.testing.assert_array_equal(targets.is_heard[:5, 0], [np.nan, np.nan, np.nan, np.nan, 0])
+    np.testing.assert_array_equal(targets.is_heard[:5, 1], [1, 1, 0, 0, 0])
+
+
+def test_clips_of_one_recording_are_one_group_whether_labelled_or_reviewed() -> None:
+    clips = reviewed(("v0", "a", ""), ("v9", "a", ""), ("v8", "", "a"))
+    targets = make_targets(table(["a", "", "b", "b"]), clips, AdaptParams(), {"v0": "c0.wav", "v7": "c1.wav"})
+    groups = dict(zip(targets.clips, targets.groups.tolist(), strict=True))
+    assert groups["r0"] == groups["c0.wav"] and len(set(groups.values())) == 6
+
+
 def test_no_group_is_in_two_folds_and_every_clip_is_in_one() -> None:
     groups = [f"g{at // 3}" for at in range(60)]
     targets = make_targets(table(["a", "b"] * 30, groups), NO_REVIEW, AdaptParams())
     folds_of = pd.Series(targets.folds).groupby(groups).nunique()
     assert (folds_of == 1).all()
     assert len(np.unique(targets.folds)) == 5
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("one", ["", "a|b"])
+def test_one_clip_of_another_kind_does_not_make_the_folds_fewer(one: str) -> None:
+    targets = make_targets(table([*["a", "b"] * 8, "a|b", "a|b", one]), NO_REVIEW, AdaptParams())
+    assert not targets.exclusive and len(np.unique(targets.folds)) == 5
 
 
 def test_folds_of_the_table_are_kept() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from tests.evaluation.sounds import write_tone
 from tests.fakes import folder_of
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.evaluation.labelled import read_any, read_labelled
+from xmodal_kedro.evaluation.labelled import groups_of_videos, read_any, read_labelled
 from xmodal_kedro.storage import Folder
 
 
@@ -36,6 +37,17 @@ def test_parts_of_files_are_clips_of_one_group_and_equal_rows_one_clip_of_severa
     assert clips["clip"].tolist() == ["a.wav|0-1.5", "a.wav|2-end"]
     assert clips["labels"].tolist() == [("tap", "water"), ("tap",)]
     assert clips["group"].nunique() == 1 and clips["end_s"].tolist() == [1.5, math.inf]
+
+
+def test_parts_that_differ_by_a_hundredth_of_a_second_are_different_clips(tmp_path: Path) -> None:
+    table = "file,label,start_s,end_s\na.wav,tap,12345.67,12346\na.wav,water,12345.68,12346\n"
+    clips = read_labelled(folder(tmp_path, table, "a.wav"))
+    assert clips["clip"].tolist() == ["a.wav|12345.67-12346", "a.wav|12345.68-12346"]
+
+
+def test_what_a_classifier_says_of_clips_without_any_class_is_no_class(tmp_path: Path) -> None:
+    clips = read_labelled(folder(tmp_path, "file,label\na.wav,None of these\nb.wav,-\n", "a.wav", "b.wav"))
+    assert clips["labels"].tolist() == [(), ()]
 
 
 def test_folders_named_by_their_class_are_a_table(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -70,7 +82,7 @@ def test_a_wrong_table_is_named_with_what_is_wrong(tmp_path: Path, table: str, s
 
 
 def test_a_listed_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"gone\.wav"):
+    with pytest.raises(FileNotFoundError, match=r"gone\.wav: put them there"):
         read_labelled(folder(tmp_path, "file,label\ngone.wav,tap\n", "a.wav"))
 
 
@@ -79,3 +91,9 @@ def test_a_folder_without_table_and_classes_is_refused_and_an_empty_one_has_no_c
         read_labelled(folder(tmp_path, None, "a.wav"))
     (tmp_path / "empty").mkdir()
     assert len(read_any(folder_of(tmp_path / "empty"))) == 0
+
+
+def test_recordings_are_known_by_what_clips_of_them_are_known_by(tmp_path: Path) -> None:
+    made = folder(tmp_path, "file,label,group\na.wav,tap,monday\n", "a.wav")
+    digest = hashlib.sha256((tmp_path / "a.wav").read_bytes()).hexdigest()
+    assert groups_of_videos(read_labelled(made), made) == {digest[:32]: "monday"}

@@ -98,3 +98,6 @@ def test_a_classifier_is_registered_under_its_name_and_loads_from_there(store: P
     assert uri is not None
     register_classifier(made.card, uri)
     assert len(MlflowClient().search_model_versions("name = 'kitchen'")) == 2
+    made.card["thresholds"] = dict.fromkeys(made.card["classes"], 0.5)
+    register_classifier(made.card, uri)
+    assert len(MlflowClient().search_model_versions("name = 'kitchen'")) == 3

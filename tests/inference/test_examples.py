@@ -84,3 +84,17 @@ def test_without_examples_or_windows_nothing_is_found(tmp_path: Path) -> None:
     write_tone(tmp_path / "x.wav", 400, 1.0)
     examples = Folder("x", {"x.wav": folder_of(tmp_path)["x.wav"]})
     assert find_like(examples, shards([]), {}, model, EmbedParams()) == []
+
+
+def test_an_example_of_any_length_is_not_taken_for_one_sound(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("network", "examples"):
+        (tmp_path / folder).mkdir()
+    Trained(tmp_path / "network")
+    model = load(tmp_path / "network", "cpu")
+    write_tone(tmp_path / "examples" / "day.wav", 400, 3.0)
+    monkeypatch.setattr("xmodal_kedro.inference.examples.MAX_FILE_S", 2.0)
+    rows = shards([("a.wav", 0.0, 4.0, np.ones(8))])
+    assert find_like(folder_of(tmp_path / "examples"), rows, {}, model, EmbedParams()) == []
+    assert "day.wav is left out: it is longer than 2 s" in caplog.text

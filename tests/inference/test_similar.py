@@ -68,6 +68,23 @@ def test_the_index_is_kept_and_made_again_when_shards_change(
     assert not list(folder.glob(f".{INDEX}*"))
 
 
+def test_two_searches_at_once_both_find(
+    heap: tuple[Path, np.ndarray, list[tuple[str, float]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, vectors, named = heap
+    rename = Path.rename
+
+    def after_another(made: Path, place: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        open_index(folder)
+        return rename(made, place)
+
+    monkeypatch.setattr(Path, "rename", after_another)
+    found = open_index(folder).nearest(vectors[17], 1)
+    assert (found[0].uri, found[0].start_s) == named[17]
+    assert not list(folder.glob(f".{INDEX}-*"))
+
+
 def test_a_broken_index_is_made_again(heap: tuple[Path, np.ndarray, list[tuple[str, float]]]) -> None:
     open_index(heap[0])
     (heap[0] / INDEX / "state.json").write_text("{")

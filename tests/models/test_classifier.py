@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from tests.network_files import Trained, sound
 from xmodal_kedro import load
@@ -132,4 +132,15 @@ def test_a_missing_head_is_named(made: Classifier) -> None:
 def test_a_broken_head_is_named(made: Classifier) -> None:
     (made.folder / HEAD_NAME).write_bytes(b"broken")
     with pytest.raises(UserError, match=HEAD_NAME):
+        load(made.folder)
+
+
+def test_a_classifier_on_a_teacher_is_not_taken_for_an_older_export_beside_it(made: Classifier) -> None:
+    made.card["representation"] = "network"
+    backbone, head = restore_classifier(made.card, load_file(made.trained.weights_file), made.head)
+    (made.folder / "model.onnx").write_bytes(export_onnx(backbone, made.card, head))
+    made.trained.weights_file.unlink()
+    made.card |= {"representation": "teacher", "teacher": {"card": {}, "files": {"yamnet.onnx": "0"}}}
+    made.write()
+    with pytest.raises(ValueError, match="weights is"):  # of the teacher
         load(made.folder)

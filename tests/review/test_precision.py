@@ -140,6 +140,14 @@ def test_the_lowest_threshold_that_keeps_the_precision_is_chosen() -> None:
     assert row["low"] == pytest.approx(wilson(1.0, 120**2 / (30 * 4 * 3), 0.9)[0])
 
 
+@pytest.mark.parametrize("top", ["right", "wrong"])
+def test_one_clip_that_is_all_of_the_highest_bin_does_not_end_the_search(top: str) -> None:
+    clips = pool((0, [0.4] * 400), (1, [0.9]))
+    answers = {**{f"b0-{at}": "right" for at in range(60)}, "b1-0": top}
+    (row,) = precision_thresholds(class_precision(clips, reviewed(answers), PARAMS), PARAMS).to_dict("records")
+    assert row["threshold"] == 0.0 and row["low"] > PARAMS.precision
+
+
 def test_a_class_that_cannot_keep_it_says_how_many_answers_would() -> None:
     clips = pool((1, [0.9] * 100))
     answers = {f"b1-{rank}": "right" for rank in range(3)}

@@ -67,6 +67,21 @@ def test_a_class_that_keeps_it_nowhere_has_none(tmp_path: Path) -> None:
     assert made["thresholds"] == {NAME: None}
 
 
+def test_few_clips_show_nothing_of_others_even_if_they_are_all_that_there_are(tmp_path: Path) -> None:
+    network = model(tmp_path)
+    confirmed, reviewed, pool = world(network, [True] * 6)
+    made = tag_thresholds(network, confirmed, reviewed, pool.assign(stratum_clips=6), ReviewParams())
+    assert made["thresholds"] == {NAME: None}
+
+
+def test_a_class_is_not_sure_while_a_part_of_its_labels_has_no_answer(tmp_path: Path) -> None:
+    network = model(tmp_path)
+    confirmed, reviewed, pool = world(network, [True] * 40)
+    low = pool.head(1).assign(bin=0, score=0.05, clip_id="another")
+    made = tag_thresholds(network, confirmed, reviewed, pd.concat([pool, low]), ReviewParams())
+    assert made["thresholds"] == {NAME: None}
+
+
 def test_thresholds_of_another_network_are_refused(tmp_path: Path) -> None:
     network = model(tmp_path)
     made = tag_thresholds(network, *world(network, [True] * 30), ReviewParams()) | {"weights_digest": "0"}

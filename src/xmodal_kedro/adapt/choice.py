@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
+from xmodal_kedro.adapt.calibration import clips_needed
 from xmodal_kedro.adapt.classifier import Network, TeacherOf, describe_classifier, head_tensors
 from xmodal_kedro.adapt.curve import learning_curve
 from xmodal_kedro.adapt.evaluate import (
@@ -77,6 +78,11 @@ def evaluate_all(
         measure(targets).replace("_", " "),
         ", ".join(f"{name} {value:.3f}" for name, value in values.items()),
         used,
+    )
+    logger.info(
+        "adapt: %d of %s a threshold that keeps a precision of %g; it takes %d clips of a class, all of them right",
+        *(classes["threshold"].notna().sum(), counted(len(classes), "class has", "classes have")),
+        *(params.precision, clips_needed(params.precision, params.confidence)),
     )
     chosen = Choice(used, targets, held_out, vectors.get(used, np.zeros((len(targets.clips), 0))), classes)
     metrics = {f"adapt.{name}.{measure(targets)}": value for name, value in values.items()}

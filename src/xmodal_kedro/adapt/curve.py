@@ -25,7 +25,9 @@ def learning_curve(vectors_NE: NDArray[np.floating], targets: Targets, params: A
 
     Every fold is classified by what `DRAWS` draws of the others teach, and by all of them. The last row is continued
     by a power law of the error, which Hestness et al., "Deep learning scaling is predictable, empirically" (2017),
-    find; it is missing if there are fewer than three points, or the error does not fall.
+    find; it is missing if there are fewer than three points, or the error does not fall. Of classes that do
+    not exclude each other, each draw is measured on those that it teaches; sizes at which nothing is taught are
+    missing.
 
     Args:
         vectors_NE: embeddings [clips, size].
@@ -39,9 +41,14 @@ def learning_curve(vectors_NE: NDArray[np.floating], targets: Targets, params: A
         draws = DRAWS if size < available else 1
         values = [_value(vectors_NE, targets, params, size, draw) for draw in range(draws)]
         rows.append((size, float(np.mean(values)), float(np.std(values, ddof=1)) if draws > 1 else math.nan, False))
-    if (continued := _continued([row[0] for row in rows], [row[1] for row in rows], available + MORE)) is not None:
+    rows = [row for row in rows if not math.isnan(row[1])]  # too few clips to learn from say nothing
+    if (
+        rows
+        and (continued := _continued([row[0] for row in rows], [row[1] for row in rows], available + MORE)) is not None
+    ):
         rows.append((available + MORE, continued, math.nan, True))
-    return pd.DataFrame(rows, columns=["clips_per_class", "value", "std", "continued"])
+    kinds = {"clips_per_class": "int64", "value": "float64", "std": "float64", "continued": "bool"}
+    return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
 
 
 def _available(targets: Targets) -> int:
@@ -56,33 +63,36 @@ def _value(vectors_NE: NDArray[np.floating], targets: Targets, params: AdaptPara
     right: list[float] = []
     for fold in np.unique(targets.folds):
         train = np.flatnonzero(targets.folds != fold)
-        chosen = _drawn(targets.is_heard[train] == 1, size, rng)
-        taught = targets.where(train[chosen])
-        if not _can_teach(taught):
+        chosen = _drawn(targets.is_heard[train], size, rng)
+        taught, tested_N = targets.where(train[chosen]), targets.folds == fold
+        columns = _taught(taught)
+        if not len(columns):
             continue
-        head = fit_head(vectors_NE[train[chosen]], taught, params)
-        tested_N = targets.folds == fold
-        right += _right(head(vectors_NE[tested_N]), targets.where(tested_N))
+        head = fit_head(vectors_NE[train[chosen]], taught.of_classes(columns), params)
+        right += _right(head(vectors_NE[tested_N]), targets.where(tested_N).of_classes(columns))
     return float(np.mean(right)) if right else math.nan
 
 
-def _drawn(heard_NC: NDArray[np.bool_], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Clips in a random order, each kept while one of its classes has fewer than `size`; those of no class as well."""
-    counts_C, kept, without = np.zeros(heard_NC.shape[1], int), [], 0
-    for at in rng.permutation(len(heard_NC)):
-        classes = np.flatnonzero(heard_NC[at])
-        if len(classes) and (counts_C[classes] < size).any():
-            counts_C[classes] += 1
-            kept.append(int(at))
-        elif not len(classes) and without < size:
-            without += 1
+def _drawn(is_heard_NC: NDArray[np.float64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Clips in a random order, each kept while one of its classes has fewer than `size`; those in which none is heard,
+    while a class that is known to be silent there has fewer of them."""
+    counts_C, without_C = np.zeros(is_heard_NC.shape[1], int), np.zeros(is_heard_NC.shape[1], int)
+    kept = []
+    for at in rng.permutation(len(is_heard_NC)):
+        heard = np.flatnonzero(is_heard_NC[at] == 1)
+        classes, of_C = (heard, counts_C) if len(heard) else (np.flatnonzero(is_heard_NC[at] == 0), without_C)
+        if (of_C[classes] < size).any():
+            of_C[classes] += 1
             kept.append(int(at))
     return np.array(sorted(kept), np.int64)
 
 
-def _can_teach(taught: Targets) -> bool:
+def _taught(taught: Targets) -> NDArray[np.int64]:
+    """The classes that some clips teach; of classes that exclude each other, all or none."""
     heard_C, silent_C = (taught.is_heard == 1).any(0), (taught.is_heard == 0).any(0)
-    return bool(heard_C.all() and (taught.exclusive or silent_C.all()))
+    if taught.exclusive:
+        return np.arange(len(heard_C) if heard_C.all() else 0)
+    return np.flatnonzero(heard_C & silent_C)
 
 
 def _right(logits_NC: NDArray[np.floating], tested: Targets) -> Sequence[float]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -68,18 +70,29 @@ class Targets:
             self.exclusive,
         )
 
+    def of_classes(self, columns: NDArray[np.int64]) -> Targets:
+        """Those of the chosen classes."""
+        names = tuple(self.classes[at] for at in columns)
+        return replace(self, classes=names, is_heard=self.is_heard[:, columns])
 
-def make_targets(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: AdaptParams) -> Targets:
+
+def make_targets(
+    labelled: pd.DataFrame,
+    confirmed: pd.DataFrame,
+    params: AdaptParams,
+    group_of_video: Mapping[str, str] = MappingProxyType({}),
+) -> Targets:
     """Targets of the clips of a table and of confirmed clips together.
 
-    A clip of the table has the classes that are named, and no other. Of a confirmed clip only what reviewers were asked
-    is known. Classes that only reviewers named, and that have no two groups with it or none without it, are left out
-    with a warning.
+    A clip of the table has the classes that are named, and no other of the table; classes that only reviewers named are
+    not known in it, unless it has no label. Of a confirmed clip only what reviewers were asked is known. Classes that
+    only reviewers named, and that have no two groups with it or none without it, are left out with a warning.
 
     Args:
         labelled: as `evaluation.labelled.read_labelled` returns it.
         confirmed: `schemas.ConfirmedClips`.
         params: `adapt`.
+        group_of_video: group of the table that has the same recording, by `video_id`, as far as there is one.
 
     Raises:
         UserError: naming a class of the table with too few clips, or what contradicts `adapt.exclusive`.
@@ -91,12 +104,19 @@ def make_targets(labelled: pd.DataFrame, confirmed: pd.DataFrame, params: AdaptP
         )
     right = [*labelled["labels"], *map(_split, confirmed["right"])]
     wrong = [*([()] * len(labelled)), *map(_split, confirmed["wrong"])]
-    groups = [*(f"file {group}" for group in labelled["group"]), *(f"video {group}" for group in confirmed["video_id"])]
+    videos = [
+        f"file {group_of_video[video]}" if video in group_of_video else f"video {video}"
+        for video in confirmed["video_id"]
+    ]
+    groups = [*(f"file {group}" for group in labelled["group"]), *videos]
     exclusive = _are_exclusive(labelled, confirmed, params)
     of_table = {name for names in labelled["labels"] for name in names}
     classes = sorted({name for names in right for name in names})
     is_complete_N = np.arange(len(right)) < len(labelled)
     is_heard_NC = np.where(is_complete_N[:, None], 0.0, np.nan) * np.ones((1, len(classes)))
+    of_review = np.flatnonzero([name not in of_table for name in classes])
+    named = np.flatnonzero([len(names) > 0 for names in labelled["labels"]])
+    is_heard_NC[np.ix_(named, of_review)] = np.nan
     place = {name: at for at, name in enumerate(classes)}
     for row, (heard, not_heard) in enumerate(zip(right, wrong, strict=True)):
         is_heard_NC[row, [place[name] for name in not_heard if name in place]] = 0.0
@@ -189,10 +209,12 @@ def _folds(
     totals_C = np.nansum(is_heard_NC, axis=0)
     rarest_N = np.where(is_heard_NC == 1, totals_C, np.inf).argmin(1)
     rarest_N = np.where((is_heard_NC == 1).any(1), rarest_N, len(totals_C))
-    groups_of = [len(np.unique(groups_N[rarest_N == kind])) for kind in np.unique(rarest_N)]
-    parts = max(MIN_GROUPS, min(params.folds, *groups_of, len(np.unique(groups_N))))
+    groups_of = [len(np.unique(groups_N[is_heard_N == 1])) for is_heard_N in is_heard_NC.T]
+    parts = max(MIN_GROUPS, min(params.folds, *groups_of))
     divided = StratifiedGroupKFold(parts, shuffle=True, random_state=params.random_seed)
     folds_N = np.zeros(len(groups_N), np.int64)
-    for fold, (_, held_out) in enumerate(divided.split(np.zeros(len(groups_N)), rarest_N, groups_N)):
-        folds_N[held_out] = fold
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")  # few clips have no rarer class, or none
+        for fold, (_, held_out) in enumerate(divided.split(np.zeros(len(groups_N)), rarest_N, groups_N)):
+            folds_N[held_out] = fold
     return folds_N

@@ -68,7 +68,7 @@ def _print(found: Sequence[Match], shape: str, label: str | None) -> None:
         for match in found:
             middle = [] if label is None else [label]
             end = [f"{match.cosine:.4f}"] if label is None else []
-            writer.writerow([match.uri, *middle, f"{match.start_s:g}", f"{match.end_s:g}", *end])
+            writer.writerow([match.uri, *middle, f"{match.start_s:.12g}", f"{match.end_s:.12g}", *end])
         return
     for match in found:
         if shape == JSON:

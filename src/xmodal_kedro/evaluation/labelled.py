@@ -6,6 +6,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,8 @@ SEPARATOR = "|"
 """Between several labels of a clip, and between the parts of a clip's name."""
 COLUMNS = ("file", "label", "start_s", "end_s", "fold", "group")
 CLIP_COLUMNS = ("clip", "file", "start_s", "end_s", "labels", "group", "fold")
-NOTHING = ("none", "nothing", "-")
-"""Labels that say, as an empty cell does, that no class is heard."""
+NOTHING = ("none", "nothing", "none of these", "-")
+"""Labels that say, as an empty cell does, that no class is heard; one is what a classifier itself says of them."""
 
 
 def read_labelled(folder: Folder) -> pd.DataFrame:
@@ -56,7 +57,7 @@ def _table_name(folder: Folder) -> str | None:
 
 
 def _source(folder: Folder) -> BenchmarkFolder:
-    return BenchmarkFolder(folder, "your labelled sounds", PAGE, remedy="correct it")
+    return BenchmarkFolder(folder, "your labelled sounds", PAGE, "correct it", "put them there")
 
 
 def _from_folders(folder: Folder) -> pd.DataFrame:
@@ -105,14 +106,15 @@ def _require_spans(source: BenchmarkFolder, name: str, rows: pd.DataFrame) -> No
 def _joined(source: BenchmarkFolder, name: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of equal file and times as one."""
     clips = []
-    for (file, start_s, end_s), same in rows.groupby(["file", "start_s", "end_s"], sort=False):
+    for key, same in rows.groupby(["file", "start_s", "end_s"], sort=False):
+        file, start_s, end_s = cast("tuple[str, float, float]", key)
         for column in ("group", "fold"):
             if same[column].nunique() > 1:
                 first, second, *_ = same[column].unique()
                 raise source.wrong(name, f"has {file} with the {column}s {first!r} and {second!r}")
         labels = tuple(sorted({label for names in same["labels"] for label in names}))
         whole = start_s == 0 and end_s == math.inf
-        clip = file if whole else f"{file}{SEPARATOR}{start_s:g}-{'end' if end_s == math.inf else f'{end_s:g}'}"
+        clip = file if whole else f"{file}{SEPARATOR}{_second(start_s)}-{_second(end_s)}"
         clips.append((clip, file, start_s, end_s, labels, same["group"].iloc[0], int(same["fold"].iloc[0])))
     table = pd.DataFrame(clips, columns=list(CLIP_COLUMNS))
     folds_of = table.groupby("group")["fold"].unique()
@@ -120,6 +122,11 @@ def _joined(source: BenchmarkFolder, name: str, rows: pd.DataFrame) -> pd.DataFr
         folds = tuple(sorted(divided.iloc[0].tolist()))
         raise source.wrong(name, f"has the group {divided.index[0]!r} in the folds {folds}")
     return table
+
+
+def _second(seconds: float) -> str:
+    """A time in the name of a clip, with all digits by which it differs from others."""
+    return "end" if seconds == math.inf else repr(seconds).removesuffix(".0")
 
 
 def _names(cell: str) -> tuple[str, ...]:
@@ -130,3 +137,16 @@ def _names(cell: str) -> tuple[str, ...]:
 def class_names(labels: Sequence[tuple[str, ...]]) -> list[str]:
     """All names of some clips, sorted."""
     return sorted({name for names in labels for name in names})
+
+
+def groups_of_videos(labelled: pd.DataFrame, files: Folder) -> dict[str, str]:
+    """The group of each labelled recording by the `video_id` that it has as a source of clips.
+
+    Args:
+        labelled: as `read_labelled` returns it.
+        files: where its files are.
+    """
+    from xmodal_kedro.media.probe import VIDEO_ID_DIGITS  # brings the decoder
+
+    groups = dict(zip(labelled["file"], labelled["group"], strict=True))
+    return {files[file].sha256[:VIDEO_ID_DIGITS]: group for file, group in groups.items()}

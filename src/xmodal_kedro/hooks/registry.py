@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +49,7 @@ def register_classifier(card: Mapping[str, Any], uri: str) -> None:
     """
     from xmodal_kedro.reports.model_card import describe_classifier
 
-    name, digest = card["classifier"], f"{card['weights_digest']} {card.get('head_digest', '')} {card['temperature']}"
+    name, digest = card["classifier"], _digest(card)
     try:
         client = MlflowClient()
         found = client.search_model_versions(f"name = '{name}'", order_by=["version_number DESC"], max_results=1)
@@ -58,6 +60,13 @@ def register_classifier(card: Mapping[str, Any], uri: str) -> None:
         logger.info("registered: models:/%s/%s", name, version.version)
     except MlflowException as error:  # as below
         logger.warning("the classifier was not registered: %s", error.message)
+
+
+def _digest(card: Mapping[str, Any]) -> str:
+    """Of what a classifier says of a sound: its weights, and what its card makes of their scores."""
+    said = {name: card.get(name) for name in ("classes", "exclusive", "temperature", "thresholds", "precision")}
+    hashed = hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return f"{card['weights_digest']} {card.get('head_digest', '')} {hashed}"
 
 
 def register_if_best(card: Mapping[str, Any], judged: Judged) -> None:

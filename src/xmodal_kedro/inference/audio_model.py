@@ -105,16 +105,23 @@ class AudioModel:
                 where CUDA is wanted and absent.
         """
         path = _downloaded(str(source)) if MLFLOW_URI.match(str(source)) else Path(source)
-        if path.suffix == ".onnx" or ((path / ONNX_NAME).is_file() and not (path / WEIGHTS_NAME).is_file()):
-            onnx = OnnxNetwork(path if path.suffix == ".onnx" else path / ONNX_NAME, device)
-            return cls(onnx, onnx.card, torch.device("cpu"))  # where onnxruntime takes its input from
+        if path.suffix == ".onnx":
+            return cls._of_onnx(path, device)
         folder = path if path.is_dir() else path.parent
         if (folder / CARD_NAME).is_file() and (card := read_card(folder / CARD_NAME)).get("representation") == TEACHER:
             from xmodal_kedro.inference.teacher_network import TeacherNetwork  # brings onnxruntime and OpenCV
 
+            # A model.onnx beside it is of an earlier classifier on the network.
             return cls(TeacherNetwork(folder, card, device), card, torch.device("cpu"))  # as of an ONNX file
+        if (path / ONNX_NAME).is_file() and not (path / WEIGHTS_NAME).is_file():
+            return cls._of_onnx(path / ONNX_NAME, device)
         stored = read_model(path / WEIGHTS_NAME if path.is_dir() else path, folder / CARD_NAME)
         return cls.of(stored.backbone, stored.card, choose_device(device, "device"), stored.head)
+
+    @classmethod
+    def _of_onnx(cls, file: Path, device: Literal["auto", "cpu", "cuda"]) -> Self:
+        onnx = OnnxNetwork(file, device)
+        return cls(onnx, onnx.card, torch.device("cpu"))  # where onnxruntime takes its input from
 
     @property
     def classes(self) -> list[str]:

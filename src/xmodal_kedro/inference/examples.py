@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.inference.audio_model import AudioModel
-from xmodal_kedro.inference.files import decoded
+from xmodal_kedro.inference.files import MAX_FILE_S, decoded
 from xmodal_kedro.inference.similar import ROWS_AT_A_TIME, Match
 from xmodal_kedro.inference.waveforms import from_int16
 from xmodal_kedro.params import EmbedParams
@@ -67,7 +67,8 @@ def find_like(
 ) -> list[Example]:
     """Search the embedded windows for each example. Memory grows with the windows, not with their embeddings.
 
-    An example that cannot be decoded is left out with a warning; of more than `MAX_EXAMPLES` the first are taken.
+    An example that cannot be decoded, or is longer than `MAX_FILE_S`, is left out with a warning; of more than
+    `MAX_EXAMPLES` the first are taken.
 
     Args:
         examples: files of single sounds.
@@ -79,9 +80,11 @@ def find_like(
     sounds: dict[str, NDArray[np.int16]] = {}
     for name, file in list(examples.items())[:MAX_EXAMPLES]:
         try:
-            sounds[name] = np.concatenate(list(_decoded(file, params)))
-        except (MediaError, ValueError) as error:  # the latter of nothing to concatenate
-            logger.warning("example %s cannot be decoded (%s): replace it", name, error)
+            sounds[name] = _sound(file, params)
+        except MediaError as error:
+            logger.warning("example %s is left out: %s (%s): replace it", name, error.detail, error.reason)
+        except UserError as error:
+            logger.warning("example %s is left out: %s", name, error)
     if not sounds or not any(shard.num_rows for shard in embeddings.values()):
         return []
     queries_QE = np.stack([model.embed(from_int16(audio_T), CLIP_SAMPLE_RATE_HZ) for audio_T in sounds.values()])
@@ -142,6 +145,23 @@ def _batches(embeddings: Shards) -> Iterator[tuple[NDArray[np.float32], list[tup
                     flat = batch["embedding"].flatten().to_numpy(zero_copy_only=False)
                     where = list(zip(*(batch[name].to_pylist() for name in ("uri", "start_s", "end_s")), strict=True))
                     yield flat.reshape(len(batch), -1), where
+
+
+def _sound(file: FileRef, params: EmbedParams) -> NDArray[np.int16]:
+    """The samples of an example.
+
+    Raises:
+        MediaError: if it cannot be decoded.
+        UserError: if it is longer than what counts as one sound.
+    """
+    pieces: list[NDArray[np.int16]] = []
+    for audio_T in _decoded(file, params):
+        pieces.append(audio_T)
+        if sum(map(len, pieces)) > MAX_FILE_S * CLIP_SAMPLE_RATE_HZ:
+            raise UserError(f"it is longer than {MAX_FILE_S:g} s: cut the sound out of it")
+    if not pieces:
+        raise MediaError("corrupt", "nothing in it could be decoded")
+    return np.concatenate(pieces)
 
 
 def _decoded(file: FileRef, params: EmbedParams) -> Iterator[NDArray[np.int16]]:

@@ -163,11 +163,13 @@ def open_index(within: str | Path) -> WindowIndex:
         return _opened(Path(own.name))
     try:
         _write(partial, shards, state)
+        found = _opened(partial)  # stays open, whatever another search puts in its place
         shutil.rmtree(kept, ignore_errors=True)
-        partial.rename(kept)
+        with suppress(OSError):  # another search has just put its own there
+            partial.rename(kept)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return _opened(kept)
+    return found
 
 
 _OF_THIS_PROCESS: list[tempfile.TemporaryDirectory[str]] = []

@@ -83,7 +83,8 @@ def precision_thresholds(precision: pd.DataFrame, params: ReviewParams) -> pd.Da
     Thresholds are tried from the highest score downward, and the first that does not keep the precision ends the
     search, unless there are too few answers above it to show anything. So the order is given before any answer, and a
     threshold is not the luckiest of many (Maurer, Hothorn and Lehmacher, "Multiple comparisons in drug clinical trials
-    and preclinical assays: a-priori ordered hypotheses", 1995).
+    and preclinical assays: a-priori ordered hypotheses", 1995). A few clips of the highest scores that are all answered
+    are known for certain: right or wrong, they end nothing, and the search goes on to the scores of the others.
 
     Args:
         precision: `ClassPrecision`. Classes without any answer have no row.
@@ -124,11 +125,12 @@ def answers_missing(table: pd.DataFrame, params: ReviewParams) -> int | None:
 
 
 def _lowest(descending: pd.DataFrame, wanted: float, enough: float) -> tuple[float, float, float, int] | None:
-    chosen = None
+    chosen, is_tested = None, False
     for row in rows_in(descending):
         if row.low >= wanted:
             chosen = (row.threshold, row.precision, row.low, row.answered)
-        elif chosen or row.effective >= enough:
+            is_tested |= math.isfinite(row.effective)
+        elif is_tested or min(row.effective, row.answered) >= enough:
             break
     return chosen
 

@@ -44,7 +44,7 @@ def read_benchmark(folder: Folder) -> Benchmark:
         UserError: if the table lacks a column or a value, lists a file twice, has less than two folds, divides a group
             among folds, or has a class in one fold alone.
     """
-    source = BenchmarkFolder(folder, "your own sounds", PAGE, remedy="correct it")
+    source = BenchmarkFolder(folder, "your own sounds", PAGE, "correct it", "put them there")
     if METADATA in folder:
         table = source.table(METADATA, ["file", "label"], optional=["fold", "group"])
     else:

@@ -39,12 +39,14 @@ class BenchmarkFolder:
         title: the benchmark's name.
         page: the official page, or the one that describes the layout.
         remedy: what to do about wrong metadata.
+        completion: what to do about files that are missing.
     """
 
     folder: Folder
     title: str
     page: str
     remedy: str = "take the file from the benchmark's archive"
+    completion: str = "complete the folder from the benchmark's archive"
 
     def place(self, name: str) -> str:
         """Where the file `name` is, to name it by."""
@@ -170,8 +172,8 @@ class BenchmarkFolder:
         if missing := [file for file in files if not found[file]]:
             raise FileNotFoundError(
                 f"{self.folder.root} lacks {len(missing)} of the {len(files)} sounds that {name} lists, such as "
-                f"{', '.join(_with_twin(file, names, known) for file in missing[:_NAMED])}: complete the folder from "
-                f"the benchmark's archive, or correct the names ({self.page})"
+                f"{', '.join(_with_twin(file, names, known) for file in missing[:_NAMED])}: {self.completion}, or "
+                f"correct the names ({self.page})"
             )
         extra = [file for file in self.folder if file.lower().endswith(AUDIO_SUFFIXES) and file not in known]
         if extra:

@@ -22,10 +22,12 @@ def collect_targets(
     """What is known of the clips that have sound: `adapt.targets.Targets`."""
     from xmodal_kedro.adapt.sounds import decoded_clips
     from xmodal_kedro.adapt.targets import make_targets
-    from xmodal_kedro.evaluation.labelled import read_any
+    from xmodal_kedro.evaluation.labelled import groups_of_videos, read_any
 
     labelled = read_any(labelled_files)
-    return make_targets(decoded_clips(labelled, adapt_sounds), confirmed_clips, adapt)
+    clips = decoded_clips(labelled, adapt_sounds)
+    groups = groups_of_videos(clips, labelled_files) if len(confirmed_clips) else {}
+    return make_targets(clips, confirmed_clips, adapt, groups)
 
 
 def embed_clips(

@@ -24,7 +24,7 @@ from xmodal_kedro.storage import Folder
 
 CLIPS = [f"clip-{number:03d}" for number in range(60)]
 LABELS = random_labels(CLIPS)
-PARAMS = ReviewParams(score_bins=2, precision=0.6, confidence=0.8)
+PARAMS = ReviewParams(score_bins=2, precision=0.8, confidence=0.8)
 TABLES = {
     "reviewed_clips": schemas.ReviewedClips,
     "reviewer_agreement": schemas.ReviewerAgreement,

@@ -82,12 +82,13 @@ def test_a_class_is_not_sure_while_a_part_of_its_labels_has_no_answer(tmp_path: 
     assert made["thresholds"] == {NAME: None}
 
 
-def test_thresholds_of_another_network_are_refused(tmp_path: Path) -> None:
+def test_thresholds_of_another_network_are_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     network = model(tmp_path)
     made = tag_thresholds(network, *world(network, [True] * 30), ReviewParams()) | {"weights_digest": "0"}
     (tmp_path / THRESHOLDS_NAME).write_text(json.dumps(made))
     with pytest.raises(UserError, match="tag_thresholds"):
-        load(tmp_path, "cpu")
+        load(tmp_path, "cpu").tag(sound(440), 16_000, sure=True)
+    assert "another network" in caplog.text
 
 
 def test_without_answers_there_are_no_thresholds(tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, level_dbfs
 from xmodal_kedro.media.sound_file import sound_of_file
+from xmodal_kedro.params import AdaptParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
 from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW
 from xmodal_kedro.storage import FileRef, Folder, ShardJobs, Shards
-from xmodal_kedro.wording import counted
+from xmodal_kedro.wording import counted, warn_once
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,26 @@ def sound_jobs(labelled: pd.DataFrame, files: Folder, confirmed: pd.DataFrame) -
             keep_sounds, pa.Table.from_pandas(part, preserve_index=False)
         )
     return jobs
+
+
+def learnt_from(confirmed: pd.DataFrame, labelled: pd.DataFrame, place: str, params: AdaptParams) -> pd.DataFrame:
+    """The confirmed clips that a classifier learns from: all or none, as `adapt.reviewed` says.
+
+    Args:
+        confirmed: `schemas.ConfirmedClips`.
+        labelled: as `evaluation.labelled.read_labelled` returns it.
+        place: where labelled files were looked for.
+        params: `adapt`.
+    """
+    wanted = not len(labelled) if params.reviewed is None else params.reviewed
+    if not wanted and len(confirmed) and params.reviewed is None:
+        what = counted(len(confirmed), "clip is", "clips are")
+        warn_once(
+            logger, f"{what} of a review not learnt from, as there are labelled files: adapt.reviewed: true adds them"
+        )
+    if wanted and len(confirmed) and not len(labelled):
+        warn_once(logger, f"there are no labelled files in {place}: the classifier learns from the review alone")
+    return confirmed if wanted else confirmed.iloc[:0]
 
 
 @recipe("decode_labelled", version=1, libraries=("av",))

@@ -14,7 +14,6 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Map
 
-from xmodal_kedro.features import log_mel
 from xmodal_kedro.hooks.catalog import local_copy, local_file
 
 CODE = Path(__file__).parents[1] / "inference" / "mlflow_model.py"
@@ -23,6 +22,8 @@ REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "scipy",
 DIGEST_TAG = "model.weights_digest"
 URI_TAG = "model.uri"
 CLASSIFIER_TAG = "classifier.uri"
+EXAMPLE_SAMPLES = 160
+"""Of the input that MLflow keeps as an example."""
 
 
 def log_classifier(card: Mapping[str, Any], places: Mapping[str, str]) -> str | None:
@@ -56,7 +57,7 @@ def _requirements() -> list[str]:
 
 
 def _example() -> pd.DataFrame:
-    return pd.DataFrame({"audio": [[0.0] * log_mel.HOP_LENGTH]})
+    return pd.DataFrame({"audio": [[0.0] * EXAMPLE_SAMPLES]})
 
 
 def log_model(card: Mapping[str, Any], weights: str, card_file: str) -> None:

@@ -12,6 +12,7 @@ model.similar("tap.wav", within="data/07_model_output/vggish_plus/recordings")  
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,8 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 if TYPE_CHECKING:
     from xmodal_kedro.inference.similar import Match
     from xmodal_kedro.inference.teacher_network import TeacherNetwork
+
+logger = logging.getLogger(__name__)
 
 Sound: TypeAlias = ArrayLike | str | Path
 """Samples, or the address of a file."""
@@ -143,6 +146,8 @@ class AudioModel:
                 "tag_thresholds, make a classifier of your own with adapt, or set a lowest score"
             )
         found = [kept.get(name) for name in self.classes]
+        if all(threshold is None for threshold in found):
+            logger.warning("no class of this network has a threshold yet, so that nothing is sure: label more clips")
         return np.array([math.inf if threshold is None else threshold for threshold in found], np.float32)
 
     @property

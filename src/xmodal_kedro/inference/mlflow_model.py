@@ -37,7 +37,7 @@ class WaveformModel(PythonModel):
         Raises:
             UserError: if they do not belong together.
         """
-        self._model = AudioModel.load(Path(context.artifacts["card"]).parent)
+        self._model = AudioModel.load(Path(next(iter(context.artifacts.values()))).parent)
 
     # MLflow checks its inputs by some type hints of `model_input`; by this one it checks nothing.
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.card import restore_backbone
 from xmodal_kedro.models.classifier import HEAD_NAME, TEACHER, is_classifier, read_head, restore_classifier
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS_NAME = "weights.safetensors"
 CARD_NAME = "card.json"
@@ -78,16 +81,16 @@ def read_model(weights_file: Path, card_file: Path) -> StoredNetwork:
 def with_thresholds(card: dict[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
     """A network's card with thresholds of the pipeline `tag_thresholds`; as it is, if there are none.
 
+    Those of another network, such as of one before it was trained again, are not used, which a warning says.
+
     Args:
         stated: as `review.tags.tag_thresholds` makes them; empty without any.
-
-    Raises:
-        UserError: if they are of another network.
     """
     if not stated:
         return card
     if stated.get("weights_digest") != card["weights_digest"]:
-        raise UserError(f"{THRESHOLDS_NAME} is of another network: run the pipeline tag_thresholds again, or delete it")
+        logger.warning("%s is of another network and not used: run the pipeline tag_thresholds again", THRESHOLDS_NAME)
+        return card
     return card | {name: stated[name] for name in ("precision", "thresholds")}
 
 

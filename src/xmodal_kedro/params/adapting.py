@@ -26,6 +26,9 @@ class AdaptParams(Params):
     exclusive: bool | None = None
     """Whether a clip has one class: scores then add up to one. Null decides: if each clip of the table has one label at
     most and no answers of a review are used."""
+    reviewed: bool | None = None
+    """Whether clips that reviewers confirmed are learnt from. Null: only if there is no labelled file, so that a review
+    of other classes does not change a classifier of yours."""
     balanced: bool = True
     """Whether each class weighs the same, however many clips it has."""
     folds: int = Field(5, ge=2, le=20)

@@ -8,12 +8,13 @@ from xmodal_kedro.params import AdaptParams, AudioTeacherCard
 from xmodal_kedro.storage import DataFrame, Folder, ShardJobs, Shards
 
 
-def collect_sounds(labelled_files: Folder, confirmed_clips: DataFrame) -> ShardJobs:
-    """Decode the labelled clips, and keep the sound of those that reviewers confirmed."""
-    from xmodal_kedro.adapt.sounds import sound_jobs
+def collect_sounds(labelled_files: Folder, confirmed_clips: DataFrame, adapt: AdaptParams) -> ShardJobs:
+    """Decode the labelled clips, and keep the sound of those that reviewers confirmed, if they are learnt from."""
+    from xmodal_kedro.adapt.sounds import learnt_from, sound_jobs
     from xmodal_kedro.evaluation.labelled import read_any
 
-    return sound_jobs(read_any(labelled_files), labelled_files, confirmed_clips)
+    labelled = read_any(labelled_files)
+    return sound_jobs(labelled, labelled_files, learnt_from(confirmed_clips, labelled, labelled_files.root, adapt))
 
 
 def collect_targets(

@@ -26,7 +26,7 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
         [
             Node(
                 collect_sounds,
-                inputs=["labelled_files", "confirmed_clips"],
+                inputs=["labelled_files", "confirmed_clips", "params:adapt"],
                 outputs="adapt_sounds",
                 name="collect_sounds",
             ),

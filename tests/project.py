@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tests.command_server import with_stand_ins
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 SMALL_WORLD: dict[str, dict[str, Any]] = {
@@ -74,8 +76,9 @@ class Project:
         """Start a command of the environment's `bin`, in its own process group."""
         tools = Path(sys.executable).parent
         environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "COLUMNS": "240", "NO_COLOR": "1"}
+        environment = with_stand_ins(environment)
         return subprocess.Popen(
-            [str(tools / command[0]), *command[1:]],
+            [shutil.which(command[0], path=environment["PATH"]) or command[0], *command[1:]],
             cwd=self.folder,
             env=environment,
             text=True,

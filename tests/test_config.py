@@ -95,3 +95,16 @@ def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path: Path, content
     with pytest.raises(UserError, match="mine/classes.yml") as caught:
         configuration["parameters"]
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_read_once_is_not_changed_by_whoever_gets_it(tmp_path: Path) -> None:
+    configuration = loader(tmp_path, None, {"base/parameters.yml": {"train": {"epochs": 1}}})
+    configuration["parameters"]["train"]["epochs"] = 2
+    assert configuration["parameters"] == {"train": {"epochs": 1}}
+
+
+def test_other_parameters_of_a_run_are_asked_for_anew(tmp_path: Path) -> None:
+    configuration = loader(tmp_path, None, {"base/parameters.yml": {"train": {"epochs": 1}}})
+    assert configuration["parameters"] == {"train": {"epochs": 1}}
+    configuration.runtime_params = {"train": {"epochs": 3}}
+    assert configuration["parameters"] == {"train": {"epochs": 3}}

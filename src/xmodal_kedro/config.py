@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,25 +24,36 @@ CLASSES_FILE = "classes*"
 """Where a user lists classes and prompts."""
 UNREADABLE = (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError)
 """Errors of a file that is no YAML, or not in UTF-8; most do not name it."""
+READ_OFTEN = ("catalog", "parameters")
+"""Kinds of configuration that a run asks for several times, and whose interpolations take a second each time."""
 DISCRIMINATOR = "kind"
 """Field that decides which other fields a mapping has, such as `input.kind` of a teacher's card."""
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Base, then the env, then `--params`. It differs from Kedro's own loader in five ways.
+    """Base, then the env, then `--params`. It differs from Kedro's own loader in six ways.
 
     Credentials and `mlflow.yml` of `conf/local` apply in every env, as they belong to the machine. If an env sets
     another `kind` of a mapping, its mapping replaces that of the base, as the fields of the two differ. In paths of
     datasets, `~` is the user's home. Parameters may also lie in `classes.yml`, beside the folders of an env. A file
-    that cannot be read is named.
+    that cannot be read is named. Catalog and parameters are read once.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        self._once: dict[str, tuple[Any, dict[str, Any]]] = {}
         super().__init__(*args, **options)
         self.config_patterns["parameters"] = [*self.config_patterns["parameters"], CLASSES_FILE]
         self.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])  # as of kedro-mlflow
 
     def __getitem__(self, key: str) -> dict[str, Any]:
+        if key in self or key not in READ_OFTEN:
+            return self._read(key)
+        asked_for = (self.env, self.runtime_params)
+        if key not in self._once or self._once[key][0] != asked_for:
+            self._once[key] = copy.deepcopy(asked_for), self._read(key)
+        return copy.deepcopy(self._once[key][1])  # Kedro changes what it gets
+
+    def _read(self, key: str) -> dict[str, Any]:
         is_set = key in self
         config = super().__getitem__(key)
         if key == "catalog":

@@ -65,7 +65,7 @@ def all_params(draw: st.DrawFn) -> Any:
     )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(corpus=corpora(), params=all_params())
 def test_merging_obeys_its_laws_and_does_what_plain_loops_do(corpus: Corpus, params: Any) -> None:
     try:

@@ -38,7 +38,7 @@ def test_labels_that_are_surer_than_right_have_their_distance() -> None:
     assert expected_calibration_error(bins[bins["match"] == "exact"]) == pytest.approx(0.25)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), min_size=1, max_size=40))
 def test_every_label_is_in_one_bin_that_its_score_belongs_to(drawn: list[tuple[float, bool]]) -> None:
     table = table_of([score for score, _ in drawn], [right for _, right in drawn])

@@ -103,7 +103,7 @@ clips = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(clips)
 def test_figures_are_those_of_scikit_learn(drawn: list[tuple[set[str], dict[str, float]]]) -> None:
     heard: dict[str, str | None] = {f"{at:02d}": "|".join(sorted(true)) for at, (true, _) in enumerate(drawn)}
@@ -128,7 +128,7 @@ def test_figures_are_those_of_scikit_learn(drawn: list[tuple[set[str], dict[str,
         assert found["average_precision"] == pytest.approx(average_precision_score(truth, scores))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(clips)
 def test_the_branch_is_never_stricter_than_the_class(drawn: list[tuple[set[str], dict[str, float]]]) -> None:
     heard: dict[str, str | None] = {f"{at:02d}": "|".join(sorted(true)) for at, (true, _) in enumerate(drawn)}

@@ -1,0 +1,203 @@
+"""A process that has loaded large libraries, and forks for each command of `kedro` and `dvc` that a test runs.
+
+A command is a process of its own, with its own arguments, folder, environment, streams, group and exit status, and
+loads the code of the project in which it runs. It saves the seconds in which a new interpreter loads Torch and others.
+
+`command_client.py` asks for it, in place of the real program. `with_stand_ins` puts it there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import runpy
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+# Not Kedro's framework, which looks at the folder in which it is loaded, and nothing of this project.
+LIBRARIES = (
+    *("numpy", "pandas", "pyarrow.parquet", "pyarrow.dataset", "pandera.pandas", "duckdb", "scipy.signal"),
+    *("scipy.stats", "sklearn.linear_model", "av", "cv2", "joblib", "plotly.graph_objects", "PIL.Image"),
+    *("torch", "torchvision", "torchaudio", "transformers", "mlflow", "distributed", "dvc.repo", "omegaconf"),
+)
+IRRELEVANT = ("PYTEST_", "DVC_", "AWS_", "PWD", "OLDPWD", "SHLVL", "_=")
+"""Beginnings of variables that none of them reads as it is loaded."""
+_pipes: list[subprocess.Popen[bytes]] = []
+
+
+def with_stand_ins(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with stand-ins for `kedro` and `dvc` in its `PATH` that ask the server for their process.
+
+    All test processes of a session share a server. It ends with the one that started it; stand-ins then run programs.
+    """
+    from filelock import FileLock
+
+    if not hasattr(os, "pidfd_open"):
+        return dict(environment)  # not on Linux
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    folder = Path(tempfile.gettempdir()) / f"commands-{run}"
+    changed = dict(environment) | {"PATH": f"{folder}{os.pathsep}{environment['PATH']}"}
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            _start(folder, changed)
+    return changed
+
+
+def _start(folder: Path, environment: Mapping[str, str]) -> None:
+    folder.mkdir()
+    tools, here = Path(sys.executable).parent, Path(__file__).parent
+    for name in ("kedro", "dvc"):
+        stand_in = folder / name
+        client = f"{sys.executable} -IS {here / 'command_client.py'} {folder / 'socket'} {tools / name}"
+        stand_in.write_text(f'#!/bin/sh\nexec {client} "$@"\n')
+        stand_in.chmod(0o755)
+    # What is on Python's path depends on the folder of a command.
+    environment = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
+    with socket.socket(socket.AF_UNIX) as clients, (folder / "log").open("wb") as log:
+        clients.bind(str(folder / "socket"))
+        clients.listen(64)  # they wait until the libraries are loaded
+        server = subprocess.Popen(
+            [sys.executable, __file__, str(folder), str(clients.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            pass_fds=[clients.fileno()],
+            start_new_session=True,
+        )
+    _pipes.append(server)  # the server ends when its stdin does
+
+
+def wait_for_command(folder: str, clients: int) -> tuple[socket.socket, dict[str, Any], list[int]]:
+    """Serve clients; returns in a fork, what the client asks for and its standard streams."""
+    started_in = dict(os.environ)
+    with socket.socket(fileno=clients) as server:
+        for name in LIBRARIES:
+            import_module(name)
+        assert not any(name.startswith("xmodal_kedro") for name in sys.modules)
+        gc.freeze()  # for the same reason as in `exit_status_of`
+        while True:
+            ready, _, _ = select.select([server, sys.stdin], [], [], 5)
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            if sys.stdin in ready:
+                shutil.rmtree(folder, ignore_errors=True)
+                Path(f"{folder}.lock").unlink(missing_ok=True)
+                sys.exit()
+            if server not in ready:
+                continue
+            client, _ = server.accept()
+            request, streams = receive(client)
+            if request is None or not fits(request["environment"], started_in):
+                with suppress(OSError):  # it may be gone
+                    client.sendall(b"no\n")
+            elif not os.fork():
+                # What a library set as it was loaded stays set.
+                request["environment"] |= dict(os.environ.items() - started_in.items())
+                return client, request, streams
+            client.close()
+            for stream in streams:
+                os.close(stream)
+
+
+def receive(client: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """What a client asks for, None if it died over it; and its standard streams."""
+    message, streams, _, _ = socket.recv_fds(client, 2**16, 3)
+    while message and not message.endswith(b"\n"):
+        more = client.recv(2**16)
+        message = message + more if more else b""
+    return json.loads(message) if message else None, streams
+
+
+def fits(environment: Mapping[str, str], started_in: Mapping[str, str]) -> bool:
+    """Whether libraries are as they would be, had they been loaded in an environment."""
+    # Of a command that another one runs, such as a stage of DVC, it may have what libraries have set in that one.
+    return all(
+        environment.get(name) in (started_in.get(name), os.environ.get(name))
+        for name in environment.keys() | started_in.keys()
+        if name != "PYTHONPATH" and not f"{name}=".startswith(IRRELEVANT)
+    )
+
+
+def supervise(client: socket.socket, command: int) -> None:
+    """Send signals to the command that its client sends or dies of; then send its exit status to the client."""
+    ended = os.pidfd_open(command)
+    while ended not in select.select([ended, client], [], [])[0]:
+        for number in client.recv(16) or [signal.SIGKILL]:
+            try:
+                os.killpg(command, number)
+            except ProcessLookupError:  # it has no group yet
+                os.kill(command, number)
+    _, status = os.waitpid(command, 0)
+    with suppress(OSError):
+        client.sendall(f"{status}\n".encode())
+
+
+def become(request: dict[str, Any], streams: list[int]) -> None:
+    """Make this process the one that was asked for, up to its program."""
+    import numpy
+
+    os.setsid()
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    numpy.random.seed()  # noqa: NPY002  # as in a new process, whose state no other one has
+    sys.argv = request["command"]
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:1] = [str(Path(sys.argv[0]).parent), *(str(Path(path).absolute()) for path in given if path)]
+
+
+def main() -> None:
+    sys.path[0] = str(Path(sys.executable).parent)  # not the folder of this file
+    client, request, streams = wait_for_command(sys.argv[1], int(sys.argv[2]))
+    command = os.fork()
+    if command:
+        for stream in streams:
+            os.close(stream)
+        supervise(client, command)
+        os._exit(0)
+    client.close()
+    become(request, streams)
+    os._exit(exit_status_of(sys.argv[0]))
+
+
+def exit_status_of(program: str) -> int:
+    """Run a program as Python does, up to what it wants to be done at its exit.
+
+    What is in memory is not deleted: that would copy all pages that the fork shares with the server.
+    """
+    try:
+        runpy.run_path(program, run_name="__main__")
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from tests.adapt.test_targets import NO_REVIEW, table
+from xmodal_kedro.adapt.evaluate import HeldOut
 from xmodal_kedro.adapt.linear import UNKNOWN_LOGIT, cross_entropies, fit_head, held_out_logits
 from xmodal_kedro.adapt.targets import Targets, make_targets
 from xmodal_kedro.params import AdaptParams
@@ -106,3 +107,18 @@ def test_a_head_does_not_depend_on_the_order_of_clips() -> None:
     order = np.random.default_rng(1).permutation(len(vectors))
     head, other = fit_head(vectors, targets, ONE), fit_head(vectors[order], targets.where(order), ONE)
     np.testing.assert_allclose(head.weight, other.weight, rtol=0.05, atol=1e-3)
+
+
+def test_a_class_that_other_folds_do_not_teach_is_not_judged_there() -> None:
+    """Of classes that do not exclude each other: what cannot be classified is neither right nor wrong."""
+    vectors, targets = corpus({"a": 8, "b": 8, "c": 8})
+    is_heard = np.where(targets.is_heard == 1, 1.0, np.nan)
+    is_heard[:, 0] = targets.is_heard[:, 0]
+    is_heard[targets.truths == 1, 1], is_heard[targets.truths == 0, 1] = 1.0, 0.0
+    folds = np.arange(len(targets.clips)) % 2
+    folds[is_heard[:, 1] == 0] = 0  # where fold 0 is held out, nothing teaches what is not b
+    sparse = Targets(targets.clips, ("a", "b"), is_heard[:, :2], targets.groups, folds, False)
+    judged = HeldOut.of(held_out_logits(vectors, sparse, ONE), sparse)
+    assert np.isnan(judged.is_heard[folds == 0, 1]).all()
+    assert not np.isnan(judged.is_heard[(folds == 1) & (targets.truths == 1), 1]).any()
+    assert judged.error_after < 0.5

@@ -18,7 +18,7 @@ from xmodal_kedro.adapt.calibration import (
     keep_precision,
     scores_of,
 )
-from xmodal_kedro.adapt.linear import fit_head, held_out_logits
+from xmodal_kedro.adapt.linear import UNKNOWN_LOGIT, fit_head, held_out_logits
 from xmodal_kedro.adapt.targets import Targets
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.classifier import FINE_TUNED, NETWORK, TEACHER
@@ -40,12 +40,15 @@ class HeldOut:
             classes].
         in_use: the same with the strengths of the head that is fitted on all clips, and its temperature: these are on
             the scale of the classifier in use, which its thresholds are for [clips, classes].
+        is_heard: as `Targets.is_heard`, and NaN too where the other folds teach nothing of a class that does not
+            exclude others: it cannot be classified there.
         temperature: of the classifier in use.
         error_before, error_after: calibration error of `scores` without a temperature, and with it.
     """
 
     scores: NDArray[np.float64]
     in_use: NDArray[np.float64]
+    is_heard: NDArray[np.float64]
     temperature: float
     error_before: float
     error_after: float
@@ -56,12 +59,15 @@ class HeldOut:
     ) -> HeldOut:
         """From logits of held-out clips, and those with the strengths in use if they are others."""
         is_heard_NC, exclusive = targets.is_heard, targets.exclusive
+        if not exclusive:
+            is_heard_NC = np.where(logits_NC == UNKNOWN_LOGIT, np.nan, is_heard_NC)
         scores_NC = held_out_scores(logits_NC, is_heard_NC, targets.folds, exclusive)
         scale_NC = logits_NC if in_use_NC is None else in_use_NC
         temperature = fit_temperature(scale_NC, is_heard_NC, exclusive)
         return cls(
             scores_NC,
             scores_of(scale_NC, temperature, exclusive),
+            is_heard_NC,
             temperature,
             calibration_error(scores_of(logits_NC, 1.0, exclusive), is_heard_NC, exclusive),
             calibration_error(scores_NC, is_heard_NC, exclusive),
@@ -95,7 +101,7 @@ def values_by_fold(held_out: HeldOut, targets: Targets) -> list[tuple[int, str, 
         return [(int(fold), ACCURACY, float(right_N[targets.folds == fold].mean())) for fold in folds]
     found = []
     for fold in np.unique(targets.folds):
-        part = average_precisions(held_out.scores[targets.folds == fold], targets.is_heard[targets.folds == fold])
+        part = average_precisions(held_out.scores[targets.folds == fold], held_out.is_heard[targets.folds == fold])
         if np.isfinite(part).any():
             found.append((int(fold), MEAN_AP, float(np.nanmean(part))))
     return found
@@ -105,7 +111,7 @@ def overall(held_out: HeldOut, targets: Targets) -> float:
     """The measure over all clips."""
     if targets.exclusive:
         return float((held_out.scores.argmax(1) == targets.truths).mean())
-    return float(np.nanmean(average_precisions(held_out.scores, targets.is_heard)))
+    return float(np.nanmean(average_precisions(held_out.scores, held_out.is_heard)))
 
 
 def average_precisions(scores_NC: NDArray[np.floating], is_heard_NC: NDArray) -> NDArray[np.float64]:
@@ -156,17 +162,17 @@ def predictions_table(held_out: HeldOut, targets: Targets) -> pd.DataFrame:
             "fold": np.repeat(targets.folds, classes),
             "name": np.tile(np.array(targets.classes, object), clips),
             "score": held_out.scores.ravel(),
-            "is_heard": targets.is_heard.ravel(),
+            "is_heard": held_out.is_heard.ravel(),
         }
     )
 
 
 def classes_table(held_out: HeldOut, targets: Targets, params: AdaptParams) -> pd.DataFrame:
     """`schemas.AdaptClasses`."""
-    precisions_C = average_precisions(held_out.scores, targets.is_heard)
+    precisions_C = average_precisions(held_out.scores, held_out.is_heard)
     rows = []
     for at, (name, clips) in enumerate(targets.counts().items()):
-        is_heard_N = targets.is_heard[:, at]
+        is_heard_N = held_out.is_heard[:, at]
         known_N = ~np.isnan(is_heard_N)
         kept = keep_precision(held_out.in_use[known_N, at], is_heard_N[known_N], params.precision, params.confidence)
         stated = (kept.score, kept.precision, kept.low, kept.recall) if kept else (np.nan,) * 4

@@ -47,6 +47,7 @@ def catalog(tmp_path: Path) -> DataCatalog:
     inputs: dict[str, Any] = {
         "clips": SHARDS,
         "near_duplicates": pd.DataFrame({"video_id": [], "group_id": []}),
+        "earlier_thresholds": pd.DataFrame(columns=["name", "modality", "wanted", "threshold"]),
         "videos": pd.DataFrame({"video_id": ["v0", "v1"], "uri": ["trip/0.mp4", "1.mp4"]}),
         "visual_teacher_files": folder_of(tmp_path / "teachers"),
         "audio_teacher_files": folder_of(tmp_path / "teachers"),

@@ -57,6 +57,7 @@ def catalog(root: Path, teachers: Path, name: str = "crimson") -> DataCatalog:
     keeps = {"threshold": 0.5, "top_k": 1}
     inputs: dict[str, Any] = {
         "clips": corpus(),
+        "earlier_thresholds": pd.DataFrame(columns=["name", "modality", "wanted", "threshold"]),
         "near_duplicates": pd.DataFrame({"video_id": [], "group_id": []}),
         "videos": pd.DataFrame({"video_id": [f"v{n}" for n in range(120)], "uri": [f"{n}.mp4" for n in range(120)]}),
         "visual_teacher_files": folder_of(teachers),

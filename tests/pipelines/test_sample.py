@@ -46,7 +46,14 @@ def test_parameters_that_cannot_be_met_are_refused(wrong: dict[str, float], mess
 
 
 def test_every_output_is_named(outputs: dict[str, object]) -> None:
-    names = {"source_videos", "truth", "visual_teacher_files", "audio_teacher_files", "benchmark_files"}
+    names = {
+        "source_videos",
+        "truth",
+        "visual_teacher_files",
+        "audio_teacher_files",
+        "benchmark_files",
+        "labelled_files",
+    }
     assert outputs.keys() == names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -243,12 +244,14 @@ def test_a_page_without_questions_says_so(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(small_run: Project) -> Project:
-    """The small world with a page of 14 clips."""
-    small_run.set_parameters("review", {"budget": 14})
-    done = small_run.track_nothing().run("kedro", "run", "--env", "sample", "--pipelines=review")
+def world(small_run: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the small world, which other tests of this process look at too, with a page of 14 clips."""
+    project = Project.of(tmp_path_factory.mktemp("reviewed") / "project")
+    shutil.copytree(small_run.folder, project.folder)
+    project.set_parameters("review", {"budget": 14})
+    done = project.track_nothing().run("kedro", "run", "--env", "sample", "--pipelines=review")
     assert done.returncode == 0, done.stderr
-    return small_run
+    return project
 
 
 def test_a_whole_review_of_the_sample_world(world: Project, tmp_path: Path) -> None:

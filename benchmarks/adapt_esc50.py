@@ -89,7 +89,7 @@ def read_corpus(esc50: Path, teachers: Path, model: Path, kept: Path | None) -> 
             rows[name].append(represent(audio).embeddings)
     vectors = {name: np.concatenate(parts).astype(np.float64) for name, parts in rows.items()}
     if kept is not None:
-        np.savez(kept, **vectors)  # type: ignore[arg-type]
+        np.savez(kept, **vectors)  # type: ignore[arg-type]  # taken for its other keyword
     return Corpus(clips, vectors)
 
 

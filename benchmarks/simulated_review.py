@@ -139,7 +139,7 @@ def known_corpus(env: str, options: dict[str, Any], params: ReviewParams) -> Cor
         key: Made(sample_shard(key, load, {name: shards[key] for name, shards in teachers.items()}, strata))
         for key, load in clips.items()
     }
-    pool = pool_of(samples, params.score_bins)  # type: ignore[arg-type]
+    pool = pool_of(samples, params.score_bins)  # type: ignore[arg-type]  # `Made` has what is used of a shard
     labels = pd.concat(_labels(clips, teachers, strata.classes), ignore_index=True)
     labels = labels[labels["clip_id"].isin(heard) & labels["name"].isin(pool["name"])]
     right = [

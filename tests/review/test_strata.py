@@ -99,7 +99,9 @@ def test_a_job_depends_on_what_is_asked_and_on_nothing_else() -> None:
 def test_the_table_of_a_shard_is_as_it_is_described() -> None:
     made = corpus_of(CLIPS, LABELS, 1)
     (job,) = sample_jobs(made.clips, made.labels, Strata.of(*CLASSES, VOCABULARY, PARAMS)).values()
-    ReviewSamples.validate(shard_of(job)().to_pandas())
+    table = ReviewSamples.validate(shard_of(job)().to_pandas())
+    assert not table.duplicated(["name", "modality", "bin"]).any()
+    assert all(0 < len(sample) <= clips for sample, clips in zip(table["sample"], table["clips"], strict=True))
 
 
 def test_a_score_at_the_edge_of_a_bin_is_in_the_upper_one() -> None:

@@ -170,7 +170,7 @@ def _path(
 def _unfolded(axes: Pipeline, model: object, rows: int) -> LinearHead:
     """Standardisation, change of axes and regression as one linear map."""
     scaler, subspace = axes[0], axes[1]
-    coefficients, intercepts = model.coef_, model.intercept_  # type: ignore[attr-defined]
+    coefficients, intercepts = model.coef_, model.intercept_  # type: ignore[attr-defined]  # scikit-learn has no types
     if rows > 1 and len(coefficients) == 1:  # two classes: half of the difference for each
         coefficients, intercepts = (
             np.concatenate([-coefficients, coefficients]) / 2,
@@ -178,11 +178,11 @@ def _unfolded(axes: Pipeline, model: object, rows: int) -> LinearHead:
         )
     weight_KE = coefficients if subspace.basis_ES_ is None else coefficients @ subspace.basis_ES_.T
     weight_KE = weight_KE / scaler.scale_
-    strengths = (model.C,) * rows  # type: ignore[attr-defined]
+    strengths = (model.C,) * rows  # type: ignore[attr-defined]  # as above
     bias_K = intercepts - weight_KE @ scaler.mean_
     if rows == 1 or len(weight_KE) == rows:
         return LinearHead(weight_KE, bias_K, strengths)
     whole = LinearHead(np.zeros((rows, weight_KE.shape[1])), np.full(rows, UNKNOWN_LOGIT), strengths)
-    present = model.classes_  # type: ignore[attr-defined]
+    present = model.classes_  # type: ignore[attr-defined]  # as above
     whole.weight[present], whole.bias[present] = weight_KE, bias_K
     return whole

@@ -81,30 +81,22 @@ PRINTERS: dict[str, type[TablePrinter] | type[JsonPrinter] | type[CsvPrinter]] =
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--model", "-m", required=True, help="Folder of a trained network, a model.onnx, or an MLflow URI.")
 @click.option("--format", "shape", type=click.Choice([*PRINTERS]), default=TABLE, show_default=True, help="Output.")
-@click.option("--top", type=click.IntRange(0), default=5, show_default=True, help="Max tags of a window.")
+@click.option("--top", "tags", type=click.IntRange(0), default=5, show_default=True, help="Max tags of a window.")
 @click.option("--min-score", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Lowest score shown.")
 @click.option("--sure", is_flag=True, help="Only classes at or above their own thresholds, which keep a precision.")
-@click.option("--window", type=float, default=4.0, show_default=True, help="Window, seconds; at least 0.975.")
-@click.option("--hop", type=float, help="From window to window, seconds.  [the window]")
+@click.option(
+    "--window", "window_s", type=float, default=4.0, show_default=True, help="Window, seconds; at least 0.975."
+)
+@click.option("--hop", "hop_s", type=float, help="From window to window, seconds.  [the window]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-def tag(
-    files: Sequence[str],
-    model: str,
-    shape: str,
-    top: int,
-    min_score: float,
-    sure: bool,
-    window: float,
-    hop: float | None,
-    device: str,
-) -> None:
+def tag(files: Sequence[str], model: str, shape: str, **settings: Any) -> None:
     """Print what a trained network hears in FILE..., with times: files, folders, globs or URLs, of sound or video."""
     from xmodal_kedro.params import EmbedParams
 
-    settings = {"window_s": window, "hop_s": window if hop is None else hop, "tags": top, "min_score": min_score}
-    settings["sure"] = sure
+    if settings["hop_s"] is None:
+        settings["hop_s"] = settings["window_s"]
     try:
-        params = EmbedParams.model_validate(settings | {"device": device})
+        params = EmbedParams.model_validate(settings)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:

@@ -48,6 +48,9 @@ EXAMINED_S = 12.0
 KEPT_S = 4.0
 """The end of that audio, which is examined again together with what follows. More than `LATE_S` and `STALL_S`."""
 
+EQUAL_S = 1e-4
+"""Offsets of stamps that vary by less, as by rounding to a time base, are equal."""
+
 AGREED = 96
 """Stamps that agreed and are kept to compare others with: about `2 * LATE_S` of the shortest usual packets."""
 
@@ -187,6 +190,12 @@ class AudioClock:
 
     def _examine(self, until_s: float) -> None:
         """Decide what the stamps before `until_s` of decoded audio mean, and keep the others."""
+        if self.start_s is None and self._agree_from_the_start():
+            self.start_s = self._offset_s = self._examined[0][1]
+            self._agreed.extend(frame for frame in self._examined if frame[0] < until_s)
+            self._examined = [frame for frame in self._examined if frame[0] >= until_s]
+            self.settled_s = min(until_s, self._examined[0][0] if self._examined else until_s)
+            return
         from_s = self._examined[0][0]
         stamps = Stamps(*np.array([*self._agreed, *self._examined]).T)
         self._examined = [frame for frame in self._examined if frame[0] >= until_s]
@@ -208,6 +217,11 @@ class AudioClock:
             self._agreed.extend((float(at_s), float(offset_s), float(lasts_s)) for at_s, offset_s, lasts_s in agreed)
         if self.start_s is not None:
             self.settled_s = min(until_s, self._examined[0][0] if self._examined else until_s)
+
+    def _agree_from_the_start(self) -> bool:
+        """Whether the first stamps are all exact, as those of most files: then nothing has to be found out."""
+        offsets_s = [offset_s for _, offset_s, _ in self._examined]
+        return max(offsets_s) - min(offsets_s) <= EQUAL_S
 
     def _drift(
         self,
@@ -249,13 +263,13 @@ class AudioClock:
         leaps_s = np.cumsum(np.where(steps_s > GAP_SHARE * stamps.duration_s, steps_s, 0.0))
         is_exact = are_exact(stamps, offset_s)
         allowed_s = max(self._tolerance_s, ALIKE_S) + lateness_s
-        least_s = max(MIN_STEP_S, TOLERANCE_S + MIN_STEP_SHARE * float(np.median(stamps.duration_s)))
+        min_step_s = max(MIN_STEP_S, TOLERANCE_S + MIN_STEP_SHARE * float(np.median(stamps.duration_s)))
         index = -1
         while True:
             changes_s = offset_s - self._offset_s
             drifted_s = common(drift[0] - self._offset_s, drift[1] - self._offset_s)
             may_count = (np.abs(changes_s) > allowed_s) | (is_exact & (changes_s > self._tolerance_s))
-            may_count |= np.abs(drifted_s) > least_s
+            may_count |= np.abs(drifted_s) > min_step_s
             index = next(iter(indices[(indices > index) & may_count[indices]].tolist()), -1)
             if index < 0:
                 return
@@ -271,7 +285,7 @@ class AudioClock:
             if not is_lost and (abs(change_s) <= allowed_s[index] or is_slow):
                 change_s, is_abrupt = float(drifted_s[index]), False
                 now_s = self._offset_s + change_s
-                if not least_s < abs(change_s) < MAX_STEP_S:
+                if not min_step_s < abs(change_s) < MAX_STEP_S:
                     continue
             if self._may_edit(change_s, is_abrupt, time_s):
                 self._edits.append(Edit(time_s, change_s, not is_abrupt))

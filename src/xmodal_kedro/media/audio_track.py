@@ -89,11 +89,12 @@ class AudioTrack:
         self.ends_undecoded = frames is None
         if frames is None:
             self._undecoded.append((packet.pts, float((packet.duration or 0) * (packet.time_base or 0))))
-        elif frames:
+        elif frames and self._undecoded:
             self._add_silence(frames[0], packet.time_base)
         for frame in frames or ():
             self._add(frame)
-        self._release()
+        if self._editor.has_audio:
+            self._release()
 
     def _add_silence(self, like: AudioFrame, tick: Fraction | None) -> None:
         """Add silence for packets that could not be decoded, unless they are the first ones."""
@@ -137,10 +138,11 @@ class AudioTrack:
         return np.frombuffer(b"".join(self._pieces.popleft() for _ in range(count)), np.int16)
 
     def _add(self, frame: AudioFrame) -> None:
-        if not frame.samples or not frame.sample_rate:
+        samples, rate_hz, time_s = frame.samples, frame.sample_rate, frame.time
+        if not samples or not rate_hz:
             return
-        has_time = frame.time is not None and math.isfinite(frame.time)  # not if the stream's time base is no number
-        self.clock.add(frame.samples / frame.sample_rate, frame.time if has_time else None)
+        has_time = time_s is not None and math.isfinite(time_s)  # not if the stream's time base is no number
+        self.clock.add(samples / rate_hz, time_s if has_time else None)
         if self._downmixer is None or not self._downmixer.takes(frame):
             self._drain()
             self._downmixer = Downmixer(frame, self._rate_hz, self._mix)

@@ -77,7 +77,7 @@ class Shifts:
     def frame_s(self, track_id: int, decoding_s: float) -> float:
         """What to subtract from the presentation time of a packet of video, given its decoding time, seconds."""
         track = self.tracks.get(track_id)
-        if not track or not track.timescale:
+        if not track or not track.late or not track.timescale:
             return 0.0
         return (
             max((late for time, late in track.late if time <= decoding_s * track.timescale), default=0)

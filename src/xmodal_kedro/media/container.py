@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -209,8 +209,8 @@ def prepared_video(container: InputContainer, index: int) -> VideoStream:
     return stream
 
 
-class Packets(Iterator[Packet]):
-    """The packets of some streams in file order. If the file breaks off, they end; the packets before are used.
+class Packets(Iterable[Packet]):
+    """The packets of some streams in file order, once. If the file breaks off, they end; those before are used.
 
     Attributes:
         broke_off: the demuxer's error that ended the packets; empty if the file was read to its end, or is not yet. A
@@ -220,20 +220,18 @@ class Packets(Iterator[Packet]):
     def __init__(self, demux: Callable[[], Iterator[Packet]]) -> None:
         self.broke_off = ""
         self._demux = demux
-        self._demuxed = demux()
 
-    def __next__(self) -> Packet:
+    def __iter__(self) -> Iterator[Packet]:
         while True:
             try:
-                packet = next(self._demuxed)
+                for packet in self._demux():
+                    if packet.size:  # FFmpeg flushes decoders with an empty one
+                        yield packet
             except IndexError:  # from a stream that starts later in the file, which PyAV does not know yet
-                self._demuxed = self._demux()
+                continue
             except FFmpegError as error:
                 self.broke_off = describe(error)
-                raise StopIteration from error
-            else:
-                if packet.size:  # FFmpeg flushes decoders with an empty one
-                    return packet
+            return
 
 
 def packets(container: InputContainer, *streams: Stream) -> Packets:

@@ -15,7 +15,7 @@ from av.error import ArgumentError
 from xmodal_kedro.media.channel_weights import speaker_weight
 from xmodal_kedro.media.filters import FilterChain
 from xmodal_kedro.media.samples import float_samples_of, samples_of, with_samples
-from xmodal_kedro.media.stretches import StretchMixer, StretchWeights, stretch_samples
+from xmodal_kedro.media.stretches import STRETCHES_PER_S, StretchMixer, StretchWeights, stretch_samples
 from xmodal_kedro.reasons import MediaError
 
 PIECE_S = 1
@@ -92,6 +92,7 @@ class Downmixer:
         self._bad_above = mix.bad_above if frame.format.name.startswith(("flt", "dbl")) else None
         self._mixer = _stretch_mixer(frame, mix)
         self._fifo = AudioFifo()  # of what is not mixed yet, if there is a mixer
+        self._piece_samples = PIECE_S * STRETCHES_PER_S * stretch_samples(frame.sample_rate)
         if self._mixer is not None:
             self._chain = _to_mono(self._mono_frame(np.zeros(1, np.float32)), "anull", sample_rate_hz)
             return
@@ -131,7 +132,7 @@ class Downmixer:
         yield from self._ready()
 
     def _ready(self) -> Iterator[bytes]:
-        while self._mixer is not None and (piece := self._fifo.read(stretch_samples(self._rate_hz))):
+        while self._mixer is not None and (piece := self._fifo.read(self._piece_samples)):
             self._chain.push(self._mono_frame(self._mixer.mix(float_samples_of(piece))))
         for mixed in self._chain.pull():
             yield bytes(memoryview(mixed.planes[0])[: 2 * mixed.samples])

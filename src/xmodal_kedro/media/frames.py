@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -110,16 +111,28 @@ def shrunk(frame: VideoFrame, pixel_aspect: Fraction | None, short_side_px: int)
     return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
-def packet_time_s(packet: Packet) -> float:
-    """Presentation time of a packet, seconds; its decoding time if it has no presentation time."""
-    stamp = packet.pts if packet.pts is not None else packet.dts
-    base = packet.time_base
-    return (stamp or 0) * base.numerator / base.denominator  # exact, and much faster than as a fraction
+class Times:
+    """Presentation times of packets and frames, exact. The time base, a fraction in PyAV, is read once a stream."""
 
+    def __init__(self) -> None:
+        self._stream: Stream | None = None
+        self._numerator, self._denominator = 0, 1
 
-def frame_time_s(frame: VideoFrame, stream: VideoStream, otherwise_s: float) -> float:
-    """Presentation time of a frame, seconds; `otherwise_s` if it has none."""
-    stamp = frame.pts if frame.pts is not None else frame.dts
-    if stamp is None or stream.time_base is None:
-        return otherwise_s
-    return float(stamp * stream.time_base)
+    def of_packet_s(self, packet: Packet) -> float:
+        """Presentation time of a packet, seconds; its decoding time if it has no presentation time."""
+        self._use(packet.stream)
+        stamp = packet.pts
+        if stamp is None:
+            stamp = packet.dts or 0
+        return stamp * self._numerator / self._denominator
+
+    def of_frame_s(self, frame: VideoFrame, stream: VideoStream, otherwise_s: float) -> float:
+        """Presentation time of a frame of a stream, seconds; `otherwise_s` if it has none."""
+        self._use(stream)
+        stamp = frame.pts if frame.pts is not None else frame.dts
+        return otherwise_s if stamp is None or not self._numerator else stamp * self._numerator / self._denominator
+
+    def _use(self, stream: Stream) -> None:
+        if stream is not self._stream:  # files that are joined may have other time bases
+            base = stream.time_base or Fraction(0)
+            self._stream, self._numerator, self._denominator = stream, base.numerator, base.denominator

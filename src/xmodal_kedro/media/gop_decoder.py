@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.container import decode
-from xmodal_kedro.media.frames import frame_time_s, packet_time_s
+from xmodal_kedro.media.frames import Times
 from xmodal_kedro.media.open_gop import has_pauses
 
 MAX_REORDERING = 16
@@ -33,6 +33,7 @@ class GopDecoder:
     def __init__(self, stream: VideoStream, shortest_clip_s: float) -> None:
         self.pause_s = shortest_clip_s / MAX_REORDERING
         self._stream = stream
+        self._times = Times()
         self._waiting: deque[tuple[Packet[VideoStream], float]] = deque()
         self._near_s: list[float] = []
         self._passed_s: deque[float] = deque()
@@ -56,7 +57,7 @@ class GopDecoder:
         time_s = 0.0
         try:
             for packet in packets:
-                time_s = packet_time_s(packet)
+                time_s = self._times.of_packet_s(packet)
                 yield from self._timed(decode(self._stream, packet), time_s)
             yield from self._timed(decode(self._stream, None), time_s)
         finally:
@@ -99,4 +100,4 @@ class GopDecoder:
         return self._timed(decode(self._stream, packet), time_s)
 
     def _timed(self, frames: Sequence[VideoFrame], otherwise_s: float) -> list[TimedFrame]:
-        return [(frame, frame_time_s(frame, self._stream, otherwise_s)) for frame in frames]
+        return [(frame, self._times.of_frame_s(frame, self._stream, otherwise_s)) for frame in frames]

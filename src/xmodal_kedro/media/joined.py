@@ -34,19 +34,19 @@ class JoinedPackets:
         self._indices = [stream.index for stream in streams]
 
     def __iter__(self) -> Iterator[Packet]:
-        container, start, position = self._container, 0, 0
+        container, start = self._container, 0
         opened: deque[ExitStack] = deque()
         try:
             while True:
                 reading = packets(container, *(container.streams[index] for index in self._indices))
-                for packet in reading:
-                    position = start + max(packet.pos or 0, 1)
-                    yield packet
+                last: Packet | None = None
+                for last in reading:
+                    yield last
                 self.broke_off = reading.broke_off
-                start = next_chain(self._path, container, position) if reading.broke_off else 0
+                after = start + max((last.pos if last else 0) or 0, 1)
+                start = next_chain(self._path, container, after) if reading.broke_off else 0
                 if not start:
                     return
-                position = start + 1
                 opened.append(ExitStack())
                 container = opened[-1].enter_context(open_media(self._path, glance=True, start=start))
                 if max(self._indices) >= len(container.streams):

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import UNTIMED_FORMATS, AudioClock
 from xmodal_kedro.media.container import decode, open_file, open_media
-from xmodal_kedro.media.frames import packet_time_s
+from xmodal_kedro.media.frames import Times
 from xmodal_kedro.media.joined import JoinedPackets
 from xmodal_kedro.media.matroska import is_whole
 from xmodal_kedro.media.recording import align
@@ -91,13 +91,13 @@ def _measured(path: str, container: InputContainer, streams: Sequence[Stream], e
     video, rest_s = streams[1] if len(streams) > 1 else None, 0.0
     clock = AudioClock(container.format.name not in UNTIMED_FORMATS)
     video_clock = VideoClock(video) if isinstance(video, VideoStream) else None
-    first_s, last_s = math.inf, -math.inf
+    first_s, last_s, times = math.inf, -math.inf, Times()
     for packet in JoinedPackets(path, container, streams):
         if video is not None and packet.stream_index == video.index:
             assert video_clock
             for shown in video_clock.look_at(packet, clock.jumps):
-                first_s = min(first_s, packet_time_s(shown))
-                last_s = max(last_s, packet_time_s(shown) + _duration_s(shown))
+                first_s = min(first_s, times.of_packet_s(shown))
+                last_s = max(last_s, times.of_packet_s(shown) + _duration_s(shown))
             clock.beside_s = first_s if math.isfinite(first_s) else None
         else:
             stamp_s = None if packet.pts is None else float(packet.pts * packet.time_base)
@@ -106,7 +106,7 @@ def _measured(path: str, container: InputContainer, streams: Sequence[Stream], e
             break
     clock.finish()
     for shown in video_clock.finish(clock.jumps) if video_clock else ():
-        last_s = max(last_s, packet_time_s(shown) + _duration_s(shown))
+        last_s = max(last_s, times.of_packet_s(shown) + _duration_s(shown))
     rest_s = sum(edit.change_s for edit in clock.take_edits())
     if clock.start_s is None:
         return Length(max(last_s - first_s, 0.0))

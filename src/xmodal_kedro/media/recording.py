@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from av.container import InputContainer
@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from xmodal_kedro.media.audio_clock import MAX_GAP_S
 from xmodal_kedro.media.cmaf import Shifts, read_shifts
-from xmodal_kedro.media.frames import packet_time_s
+from xmodal_kedro.media.frames import Times
 from xmodal_kedro.media.joined import JoinedPackets
 from xmodal_kedro.media.sound_plan import SoundPlan
 from xmodal_kedro.media.sound_reader import SoundReader
@@ -52,30 +52,34 @@ class RecordingReader:
         self._rate_hz = sample_rate_hz
         self._lead_samples = 0
         self._video = video
+        self._tick_s = float((video.time_base if video else None) or 1)
+        self._times = Times()
         self._video_clock = VideoClock(video) if video else None
         self._seen_from_s: float | None = None
 
-    def steps(self) -> Iterator[list[Packet[VideoStream]]]:
+    def steps(self) -> Iterator[Sequence[Packet[VideoStream]]]:
         """Read on, packet by packet, and return the video packets that can be placed then."""
         streams = [*self.sound.streams, *([self._video] if self._video else [])]
         ticks_s = {stream.index: float(stream.time_base or 1) for stream in streams}
         late_s = {stream.index: self._shifts.sound_s(stream.id) for stream in self.sound.streams}
+        video_index = self._video.index if self._video else None
         reading = JoinedPackets(self._path, self._container, streams)
         for packet in reading:
-            if packet.pts is not None:
-                end_s = (packet.pts + (packet.duration or 0)) * ticks_s[packet.stream_index]
-                self.end_s = max(self.end_s, end_s)
-            if self._video and packet.stream_index == self._video.index:
+            index, pts = packet.stream_index, packet.pts
+            if pts is not None:
+                self.end_s = max(self.end_s, (pts + (packet.duration or 0)) * ticks_s[index])
+            if index == video_index:
                 yield self._placed(packet)
             else:
-                move(packet, -late_s[packet.stream_index], ticks_s[packet.stream_index])
+                move(packet, -late_s[index], ticks_s[index])
                 self.sound.look_at(packet)
-                self._set_origin()
-                yield []
+                if self.origin_s is None:
+                    self._set_origin()
+                yield ()
         self.broke_off = reading.broke_off
         self.sound.finish()
         self._set_origin()
-        yield list(self._video_clock.finish(self.sound.jumps)) if self._video_clock else []
+        yield self._video_clock.finish(self.sound.jumps) if self._video_clock else ()
 
     def take(self) -> Iterator[np.ndarray]:
         """Remove and return audio that was not taken before, from the start of the recording's clock: int16 [samples].
@@ -89,17 +93,16 @@ class RecordingReader:
         while self.origin_s is not None and (audio_T := self.sound.take()).size:
             yield audio_T
 
-    def _placed(self, packet: Packet[VideoStream]) -> list[Packet[VideoStream]]:
+    def _placed(self, packet: Packet[VideoStream]) -> Sequence[Packet[VideoStream]]:
         assert self._video_clock and self._video
         if self._shifts.tracks:
-            tick_s = float(self._video.time_base or 1)
-            late_s = self._shifts.frame_s(self._video.id, decoding_time_s(packet, tick_s))
-            move(packet, -late_s, tick_s)
-        placed = list(self._video_clock.look_at(packet, self.sound.jumps))
+            late_s = self._shifts.frame_s(self._video.id, decoding_time_s(packet, self._tick_s))
+            move(packet, -late_s, self._tick_s)
+        placed = self._video_clock.look_at(packet, self.sound.jumps)
         if self.origin_s is None:
             for shown in placed:
                 if not shown.is_discard:  # by an edit list, the first packets may be decoded but not shown
-                    time_s = packet_time_s(shown)
+                    time_s = self._times.of_packet_s(shown)
                     self._seen_from_s = time_s if self._seen_from_s is None else min(self._seen_from_s, time_s)
             self.sound.begin_beside(self._seen_from_s)
         return placed

@@ -52,11 +52,11 @@ class StillWatch:
         """Compare a decoded frame's thumbnail with the image so far."""
         if self._image is None or self._last is None:
             self._image = self._last = luma
-        change = cv2.absdiff(luma, self._image)
-        if change.max() > MAX_CELL or change.mean() > MAX_MEAN:
+        most, mean = (cv2.norm(luma, self._image, how) for how in (cv2.NORM_INF, cv2.NORM_L1))
+        if most > MAX_CELL or mean > MAX_MEAN * luma.size:
             self._changes.append((min(self._seen_s, time_s), time_s))
             self._image = luma
-        self._restless = self._restless + 1 if cv2.absdiff(luma, self._last).mean() > MAX_REST else 0
+        self._restless = self._restless + 1 if cv2.norm(luma, self._last, cv2.NORM_L1) > MAX_REST * luma.size else 0
         self._last = luma
         self._seen_s = max(self._seen_s, time_s)
 

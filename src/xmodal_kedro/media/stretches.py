@@ -19,6 +19,9 @@ FADE_S = 0.02
 RIGHT_DB = 2.0
 """The mix of the file stays where its level differs from that of a mix for the stretch by less than this."""
 
+RIGHT = 10 ** (-RIGHT_DB / 10)
+"""The same, as a ratio of powers."""
+
 EACH = 4
 """Of so many samples one is measured: levels and correlations do not depend on the pitch that it is taken for."""
 
@@ -48,6 +51,22 @@ class StretchWeights:
         self.of_file_C = np.asarray(weights_C, np.float64)
         self._quiet = 10 ** (QUIET_DBFS / 10) / level**2
         self._may_change = len(self._names) > 1 and bool(self.of_file_C.any())
+        self._is_whole = bool(self.of_file_C.all())
+
+    def hold_in(self, covariances_SCC: np.ndarray) -> bool:
+        """Whether the weights of the file are right in all stretches with these mean products of their channels.
+
+        One look at several stretches, [stretches, channels, channels]: `of` then need not look at each.
+        """
+        if not self._may_change:
+            return True
+        if not self._is_whole:
+            return False
+        loudest_S = np.diagonal(covariances_SCC, axis1=1, axis2=2).max(axis=1)
+        power_S = covariances_SCC @ self.of_file_C @ self.of_file_C
+        ratio_S = power_S / np.maximum(self._level**2 * loudest_S, 1e-300)
+        is_right_S = (self._quiet < loudest_S) & (loudest_S < math.inf) & (ratio_S > RIGHT) & (ratio_S * RIGHT < 1)
+        return bool(is_right_S.all())
 
     def of(self, covariance_CC: np.ndarray) -> np.ndarray | None:
         """The weights for a stretch with these mean products of its channels: [channels].
@@ -62,8 +81,7 @@ class StretchWeights:
         if not self._quiet < loudest < math.inf:
             return None
         power = float(self.of_file_C @ covariance_CC @ self.of_file_C)
-        is_whole = bool(self.of_file_C.all())
-        if is_whole and abs(_db(power, self._level**2 * loudest)) < RIGHT_DB:
+        if self._is_whole and abs(_db(power, self._level**2 * loudest)) < RIGHT_DB:
             return self.of_file_C
         try:
             weights_C = self._level * channel_weights(self._names, covariance_CC, powers_C)[0]
@@ -96,6 +114,9 @@ class StretchMixer:
 
     def mix(self, audio_CT: np.ndarray) -> np.ndarray:
         """One channel of a piece, float32 [channels, samples]: float32 [samples]."""
+        if self._goes_on(audio_CT):
+            self._has_begun = True
+            return self._now_C.astype(np.float32) @ audio_CT
         mixed_T = np.empty(audio_CT.shape[1], np.float32)
         for start in range(0, len(mixed_T), self._length):
             part_CT = audio_CT[:, start : start + self._length]
@@ -113,3 +134,16 @@ class StretchMixer:
                 head_T += (before_T - head_T) * (1 - rise_T)
             self._has_begun = True
         return mixed_T
+
+    def _goes_on(self, audio_CT: np.ndarray) -> bool:
+        """Whether a piece of whole stretches is mixed as the file is, and was before."""
+        count = audio_CT.shape[1] // self._length
+        is_as_file = self._now_C is self._weights.of_file_C or not self._has_begun
+        if not count or audio_CT.shape[1] % self._length or not is_as_file:
+            return False
+        some_SCT = audio_CT.reshape(len(audio_CT), count, self._length).swapaxes(0, 1)[:, :, ::EACH]
+        covariances_SCC = (some_SCT @ some_SCT.swapaxes(1, 2)).astype(np.float64) / some_SCT.shape[2]
+        if not self._weights.hold_in(covariances_SCC):
+            return False
+        self._now_C = self._weights.of_file_C
+        return True

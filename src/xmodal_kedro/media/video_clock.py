@@ -35,20 +35,26 @@ class VideoClock:
         self._held: deque[Packet[VideoStream]] = deque()
         self._held_bytes = 0
 
-    def look_at(self, packet: Packet[VideoStream], jumps: Sequence[Jump]) -> Iterator[Packet[VideoStream]]:
+    def look_at(self, packet: Packet[VideoStream], jumps: Sequence[Jump]) -> list[Packet[VideoStream]]:
         """The packets that can be placed, with timestamps on the audio's clock.
 
         Args:
             packet: the next packet of the stream.
             jumps: jumps of the audio so far.
         """
+        if not self._held and packet.dts is not None:
+            time_s = self._time_s(packet)
+            if -MAX_REPEATED_S <= time_s - self._last_s <= MAX_GAP_S:
+                self._last_s = time_s
+                move(packet, -self._shift_s, self._tick_s)
+                return [packet]
         self._held.append(packet)
         self._held_bytes += packet.size
-        yield from self._placed(jumps, ended=False)
+        return list(self._placed(jumps, ended=False))
 
-    def finish(self, jumps: Sequence[Jump]) -> Iterator[Packet[VideoStream]]:
+    def finish(self, jumps: Sequence[Jump]) -> list[Packet[VideoStream]]:
         """The packets that still waited."""
-        yield from self._placed(jumps, ended=True)
+        return list(self._placed(jumps, ended=True))
 
     def _placed(self, jumps: Sequence[Jump], ended: bool) -> Iterator[Packet[VideoStream]]:
         while self._held:

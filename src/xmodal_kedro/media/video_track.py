@@ -11,7 +11,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from xmodal_kedro.media.frame_store import FrameStore, Thinning
-from xmodal_kedro.media.frames import Frame, PictureEncoder, frame_time_s, packet_time_s
+from xmodal_kedro.media.frames import Frame, PictureEncoder, Times
 from xmodal_kedro.media.gop_decoder import GopDecoder, TimedFrame
 from xmodal_kedro.media.long_gop import LongGop
 from xmodal_kedro.media.open_gop import OpenGop
@@ -55,6 +55,7 @@ class VideoTrack:
         self._params = params
         self._spacing_s = params.min_s / params.frames_per_clip
         self._flags_lie = False
+        self._times = Times()
         self._end = StreamEnd(stream)
         self._still = StillWatch(stream.width, stream.height, stream.codec_context.name)
         self._decoder = GopDecoder(stream, params.min_s)
@@ -70,7 +71,7 @@ class VideoTrack:
 
     def look_at(self, packet: Packet[VideoStream]) -> None:
         """Add the next packet of the stream. Packets after a restart of the clock are ignored."""
-        time_s = packet_time_s(packet)
+        time_s = self._times.of_packet_s(packet)
         if self._open is None or (packet.is_keyframe and not self._flags_lie):
             if self._open and time_s <= self._open.times_s[0]:
                 return
@@ -157,7 +158,7 @@ class VideoTrack:
                     self._distrust_flags()
                     self._go_on(packet, time_s)
                     return
-                shown_s = frame_time_s(frame, self.stream, time_s)
+                shown_s = self._times.of_frame_s(frame, self.stream, time_s)
                 self._store.add(frame, shown_s)
                 luma = luma_thumbnail(frame)
                 self._still.add_frame(shown_s, luma)
@@ -252,7 +253,8 @@ class VideoTrack:
                 if interval.start_s <= gop.times_s[0] < interval.end_s:
                     frame = self._decoder.keyframe(gop.packets[0])
                     if frame is not None:
-                        yield interval, self._store.add(frame, frame_time_s(frame, self.stream, gop.times_s[0]))
+                        time_s = self._times.of_frame_s(frame, self.stream, gop.times_s[0])
+                        yield interval, self._store.add(frame, time_s)
                     break
 
     def _from_other_frames(self, missing: Sequence[Interval]) -> Iterator[tuple[Interval, Frame]]:

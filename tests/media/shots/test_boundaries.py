@@ -90,6 +90,14 @@ def test_still_scenes_of_an_encoder_that_finds_cuts_itself_are_never_decoded(tmp
     assert demuxer.decoded_on_demand == 0
 
 
+def test_a_large_packet_of_the_same_scene_costs_few_frames(tmp_path: Path) -> None:
+    still, grainy = next(iter(shoot(Shot(1), 1))), list(shoot(Shot(1, noise=12), 4))
+    pictures = [still] * 60 + grainy + [still] * 60
+    demuxer = Demuxer(write_film(tmp_path / "film", ENCODINGS["x264, a keyframe every 25 s"], pictures))
+    assert demuxer.cuts() == []
+    assert 0 < demuxer.decoded_on_demand <= 6
+
+
 def test_a_keyframe_that_cannot_be_decoded_ends_no_search() -> None:
     stream = av.open("/dev/null", "w", format="null").add_stream("mpeg4")
     packet = av.Packet(b"nothing")

@@ -21,7 +21,7 @@ from xmodal_kedro.media.shots.packet_evidence import (
     find_spikes,
     hidden_lookahead,
 )
-from xmodal_kedro.media.shots.thumbnails import CONTEXT, MOTION, STEP, cuts_among, difference
+from xmodal_kedro.media.shots.thumbnails import CONTEXT, MOTION, STEP, cuts_among, difference, difference_after_motion
 
 LATENESS_S = 1.5
 """Max delay of cuts: `ShotBoundaryDetector.look_at` has returned those that lie at least this long before the start of
@@ -40,6 +40,10 @@ BACK_OFF, MAX_BACK_OFF = 1.3, 2.0
 BUDGET_S, BUDGET_SHARE = 3.0, 0.05
 """Budget of fruitless decoding: so many seconds, and this fraction of the file. Decoding that exceeds it is the last
 until the file has grown enough. Decoding that finds cuts is free, and each cut adds as many seconds again."""
+
+MIN_NEW, FRAMES_FOR_ONE = 0.25, 4
+"""Min difference from the keyframe of a frame that may be of another scene, decoded without the frames between. To
+decode both costs about as much as so many other frames."""
 
 MAX_EXAMINED_S = 2.5
 """Longest GOP that is decoded to decide about the keyframe after it. After a longer one, the more likely is assumed."""
@@ -101,11 +105,29 @@ class ShotBoundaryDetector:
         self._sizes.extend(gop.sizes[1:])
         if not spikes:
             return []
+        if not self._may_be_new(gop, spikes):
+            self._back_off = min(MAX_BACK_OFF, self._back_off * BACK_OFF)
+            return []
         cuts = self._examine(keyframes, index, spikes[-1] + 1 + hidden_lookahead(gop))
         if cuts is None:
             return []
         self._back_off = 1.0 if cuts else min(MAX_BACK_OFF, self._back_off * BACK_OFF)
         return cuts
+
+    def _may_be_new(self, gop: Gop, spikes: Sequence[int]) -> bool:
+        """Whether some packets of a GOP may hold a new scene, from their frames alone, decoded after the keyframe.
+
+        The blocks of a new scene are not predicted, so it is seen. Those of other large packets, such as of motion, are
+        predicted, here from the keyframe for want of the frames between, so that its scene is seen.
+        """
+        # A packet may hold a frame that is shown later. And decoding all may cost less.
+        if hidden_lookahead(gop) or FRAMES_FOR_ONE * len(spikes) > spikes[-1]:
+            return True
+        for spike in spikes:
+            thumbnails = [thumbnail for _, thumbnail in self._decode(gop.only([0, spike]))]
+            if len(thumbnails) < 2 or difference_after_motion(*thumbnails[:2]) >= MIN_NEW:
+                return True
+        return False
 
     def _examine(self, keyframes: Keyframes, index: int, packets: int) -> list[float] | None:
         """Cuts among the first packets of a GOP and, if those are all, at the keyframe that follows.

@@ -50,7 +50,16 @@ class Gop:
 
     def head(self, packets: int) -> Gop:
         """Its first packets."""
-        return replace(self, packets=self.packets[:packets], times_s=self.times_s[:packets], sizes=self.sizes[:packets])
+        return self.only(range(min(packets, len(self.packets))))
+
+    def only(self, indices: Sequence[int]) -> Gop:
+        """Some of its packets."""
+        return replace(
+            self,
+            packets=[self.packets[at] for at in indices],
+            times_s=[self.times_s[at] for at in indices],
+            sizes=[self.sizes[at] for at in indices],
+        )
 
 
 Decode = Callable[[Gop], Iterable[tuple[float, np.ndarray]]]

@@ -47,7 +47,7 @@ def luma_thumbnail(frame: av.VideoFrame) -> np.ndarray:
 
 def difference(first: np.ndarray, second: np.ndarray) -> float:
     """Difference of two thumbnails: 0 if equal, about 1 if unrelated, independent of brightness and contrast."""
-    return float(np.abs(_levelled(first) - _levelled(second)).mean())
+    return mean_distance(_levelled(first), _levelled(second))
 
 
 def difference_after_motion(first: np.ndarray, second: np.ndarray) -> float:
@@ -62,9 +62,14 @@ def difference_after_motion(first: np.ndarray, second: np.ndarray) -> float:
 
 def _levelled(thumbnail: np.ndarray) -> np.ndarray:
     """Normalise brightness and contrast. The constant keeps the noise of plain frames from being amplified."""
-    pixels = thumbnail.astype(np.float32)
-    levelled: np.ndarray = (pixels - pixels.mean()) / (pixels.std() + 8)
+    mean, std = cv2.meanStdDev(thumbnail)  # much faster than NumPy's on so few pixels
+    levelled: np.ndarray = (thumbnail.astype(np.float32) - np.float32(mean.item())) / np.float32(std.item() + 8)
     return levelled
+
+
+def mean_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Mean of the absolute differences of two arrays."""
+    return cv2.norm(first, second, cv2.NORM_L1) / first.size
 
 
 def cuts_among(times_s: Sequence[float], thumbnails: Sequence[np.ndarray]) -> list[float]:
@@ -74,7 +79,7 @@ def cuts_among(times_s: Sequence[float], thumbnails: Sequence[np.ndarray]) -> li
     differ as well; a flash, after which the scene returns; a dissolve.
     """
     frames = [_levelled(thumbnail) for thumbnail in thumbnails]
-    steps = [0.0, *(float(np.abs(second - first).mean()) for first, second in pairwise(frames))]
+    steps = [0.0, *(mean_distance(first, second) for first, second in pairwise(frames))]
     return [times_s[index] for index in range(1, len(frames)) if _is_cut(frames, steps, index)]
 
 
@@ -82,7 +87,7 @@ def _is_cut(frames: Sequence[np.ndarray], steps: Sequence[float], index: int) ->
     if steps[index] < STEP:
         return False
     before, after = frames[max(0, index - CONTEXT) : index], frames[index : index + CONTEXT]
-    across = min(float(np.abs(first - second).mean()) for first in before for second in after)
-    within = max(float(np.abs(side[0] - side[-1]).mean()) for side in (before, after))
+    across = min(mean_distance(first, second) for first in before for second in after)
+    within = max(mean_distance(side[0], side[-1]) for side in (before, after))
     motion = sorted([0.0, 0.0, *steps[max(0, index - MOTION) : index], *steps[index + 1 : index + 1 + MOTION]])[-2]
     return across >= max(STEP, max(within, motion) + STEP_MARGIN)

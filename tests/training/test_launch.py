@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import torch
 
 from tests.tones import VOCABULARY, tone_embeddings, tone_params, tone_shards
 from tests.training.recorded import recorded_losses
+from xmodal_kedro import metric_callbacks
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.checkpoint import plain_weights
@@ -88,6 +89,19 @@ def test_two_processes_take_the_same_steps_as_one_and_a_killed_one_is_started_ag
         assert theirs == pytest.approx(ours, abs=1e-4)
     for name, weight in plain_weights(alone.model).items():
         torch.testing.assert_close(plain_weights(together.model)[name], weight, atol=2e-3, rtol=1e-3)
+
+
+def test_processes_that_are_interrupted_store_the_state_first(tmp_path: Path) -> None:
+    def interrupt(_: Mapping[str, float], step: int) -> None:
+        if step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    params = tone_params(devices=2, epochs=8, checkpoint_steps=1_000, **SETTINGS)
+    with metric_callbacks.listening(interrupt), pytest.raises(KeyboardInterrupt):
+        train(params, tmp_path)
+    stored = CheckpointFolder(str(tmp_path)).load()
+    assert stored is not None and 2 <= stored[1]["step"] < 8 * 4 and not stored[1]["finished"]
+    assert not ranks()
 
 
 def test_each_process_takes_as_many_parts_of_a_step(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from xmodal_kedro.recipes import Recipe, version_0_1
 from xmodal_kedro.training import loop
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.fit import Fitted, fit
+from xmodal_kedro.training.interruption import Interruption
 from xmodal_kedro.training.training_data import prepare_training_data
 
 CLIPS, LABELS = tone_shards()
@@ -151,6 +152,60 @@ def test_a_training_killed_by_signal_9_goes_on_to_the_bits_of_an_unbroken_one(tm
     unbroken, resumed = train(params, tmp_path / "unbroken"), train(params, tmp_path / "broken")
     assert_same_weights(unbroken, resumed)
     assert resumed.history == unbroken.history and resumed.best == unbroken.best
+
+
+def train_until_signalled(params: TrainParams, folder: Path, step: int, number: int) -> None:
+    """Gets the signal while the loss of `step` is reported, which is one step later."""
+    torch.set_num_threads(1)
+
+    def send(_: Mapping[str, float], reported: int) -> None:
+        if reported == step:
+            os.kill(os.getpid(), number)
+
+    with metric_callbacks.listening(send):
+        train(params, folder)
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 1), (signal.SIGTERM, 128 + signal.SIGTERM)])
+def test_a_training_that_is_interrupted_stores_its_state_first(tmp_path: Path, number: int, exit_code: int) -> None:
+    params = tone_params(epochs=3, mixup_alpha=0.3, checkpoint_steps=1_000, report_steps=1, **MASKS)
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload([__name__])
+    victim = forks.Process(target=train_until_signalled, args=(params, tmp_path / "broken", STEPS, number))
+    victim.start()
+    victim.join()
+    assert victim.exitcode == exit_code
+    stored = CheckpointFolder(str(tmp_path / "broken")).load()
+    assert stored is not None and stored[1]["step"] == STEPS + 2
+    unbroken, resumed = train(params, tmp_path / "unbroken"), train(params, tmp_path / "broken")
+    assert_same_weights(unbroken, resumed)
+    assert resumed.history == unbroken.history
+
+
+def test_the_state_is_stored_after_each_epoch(tmp_path: Path) -> None:
+    store = DiesAfter(tmp_path, 2 * STEPS)
+    with pytest.raises(KilledError):
+        train(tone_params(epochs=4, checkpoint_steps=1_000), store)
+    stored = store.load()
+    assert stored is not None and stored[1]["step"] == 2 * STEPS
+
+
+def test_a_second_interruption_acts_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
+        signal.raise_signal(signal.SIGINT)
+        assert interruption.number == signal.SIGINT
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("it went on")
+
+
+def test_signals_that_are_ignored_stay_ignored() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGTERM)
+        assert interruption.number is None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_training_killed_twice_goes_on_to_the_same_bits(tmp_path: Path) -> None:

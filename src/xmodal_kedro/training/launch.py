@@ -14,7 +14,7 @@ import queue
 import sys
 import threading
 import uuid
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
@@ -27,6 +27,7 @@ from xmodal_kedro import metric_callbacks
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.storage import Checkpoints
+from xmodal_kedro.training.interruption import Interruption
 from xmodal_kedro.training.loop import train
 from xmodal_kedro.training.ranks import joined
 from xmodal_kedro.training.training_data import TrainingData
@@ -42,9 +43,10 @@ _BACKLOG = 64
 def launch(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> None:
     """Train in `params.devices` processes here and as many on each other of `params.nodes` machines.
 
-    The outcome is in the checkpoints.
+    The outcome is in the checkpoints. After Ctrl-C or SIGTERM the processes store the state and end.
 
     Raises:
+        KeyboardInterrupt, SystemExit: then.
         Exception: as a process raised it, if another start would meet it again.
         RuntimeError: if processes died more often than `params.restarts` allows.
     """
@@ -75,12 +77,13 @@ def launch(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) ->
     launcher = threading.Thread(target=run, name="launcher", daemon=True)
     # Listeners expect to be called by the thread that trains, so the launcher has the other one.
     launcher.start()
-    try:
+    with Interruption() as interruption, closing(exchange):
         while launcher.is_alive():
             exchange.relay(_LOOK_S)
+            if interruption.number is not None:
+                exchange.interrupt(interruption.number)
         exchange.relay(0)
-    finally:
-        exchange.close()
+    interruption.end()
     if exchange.error is not None:
         raise exchange.error
     if failures and isinstance(failures[0], ChildFailedError):
@@ -99,7 +102,8 @@ def run_rank(address: str, key: bytes, data: TrainingData, params: TrainParams, 
     line = Client(address, authkey=key)
     if not line.recv():  # the error that ended the processes before is final
         sys.exit(1)
-    threading.Thread(target=_end_with, args=[line], daemon=True).start()
+    interruption = Interruption()
+    threading.Thread(target=_follow, args=[line, interruption], daemon=True).start()
     device_type = choose_device(params.device, "train.device").type
     if device_type == "cpu":
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // params.devices))
@@ -107,8 +111,8 @@ def run_rank(address: str, key: bytes, data: TrainingData, params: TrainParams, 
         if ranks.leads:
             logging.basicConfig(level=logging.INFO, format="%(message)s")
         try:
-            with metric_callbacks.listening(lambda metrics, step: line.send((dict(metrics), step))):
-                train(data, params, checkpoints, ranks)
+            with metric_callbacks.listening(lambda metrics, step: line.send((dict(metrics), step))), interruption:
+                train(data, params, checkpoints, ranks, interruption)
         except Exception as error:
             if _is_passing(error):
                 raise
@@ -121,10 +125,11 @@ def _is_passing(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError)
 
 
-def _end_with(line: Connection) -> None:
-    """End this process when the one at the other end of the line does."""
+def _follow(line: Connection, interruption: Interruption) -> None:
+    """Be interrupted when the process at the other end of the line is, and end when it does."""
     with suppress(EOFError, OSError):
-        line.recv()
+        while True:
+            interruption.number = line.recv()
     os._exit(1)
 
 
@@ -135,7 +140,8 @@ class _Exchange:
         self.key = os.urandom(32)
         self.error: Exception | None = None
         self._listener = Listener(authkey=self.key, backlog=_BACKLOG)
-        self._closed = False
+        self._closed = self._interrupted = False
+        self._warned = 0
         self._lines: list[Connection] = []
         self._heard: queue.Queue[Any] = queue.Queue()
         threading.Thread(target=self._accept, name="exchange", daemon=True).start()
@@ -148,9 +154,18 @@ class _Exchange:
     def relay(self, patience_s: float) -> None:
         """Pass on the messages received; wait for one at most so long."""
         with suppress(queue.Empty):
+            message = self._heard.get(timeout=patience_s) if patience_s else self._heard.get_nowait()
             while True:
-                message = self._heard.get(timeout=patience_s) if patience_s else self._heard.get_nowait()
                 metric_callbacks.emit(*message)
+                message = self._heard.get_nowait()
+
+    def interrupt(self, number: int) -> None:
+        """Let the processes that do not know it yet store the state and end, as by this signal; none starts again."""
+        self._interrupted = True
+        for line in self._lines[self._warned :]:
+            self._warned += 1
+            with suppress(OSError):
+                line.send(number)
 
     def close(self) -> None:
         """Cut all lines."""
@@ -165,7 +180,7 @@ class _Exchange:
         while not self._closed:
             try:
                 line = self._listener.accept()
-                line.send(self.error is None)
+                line.send(self.error is None and not self._interrupted)
             except (OSError, EOFError, AuthenticationError):  # closed, or a process that died while it called
                 continue
             self._lines.append(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from xmodal_kedro.progress import ProgressBar
 from xmodal_kedro.recipes import recipe, recipe_of
 from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.checkpoint import Keeper, Progress, identify
+from xmodal_kedro.training.interruption import Interruption
 from xmodal_kedro.training.learner import Learner
 from xmodal_kedro.training.losses import LossBook
 from xmodal_kedro.training.metrics import mean_average_precision
@@ -30,13 +31,28 @@ logger = logging.getLogger(__name__)
 
 
 @recipe("train", version=1, libraries=("torch",))
-def train(data: TrainingData, params: TrainParams, checkpoints: Checkpoints, ranks: Ranks = ALONE) -> Progress:
+def train(
+    data: TrainingData,
+    params: TrainParams,
+    checkpoints: Checkpoints,
+    ranks: Ranks = ALONE,
+    interruption: Interruption | None = None,
+) -> Progress:
     """Train until all epochs are done, or no better one has come for `params.patience`.
 
-    The state is stored every `params.checkpoint_steps`. A training of equal parameters, data and recipe resumes from
-    there, on a CPU to the same bits as one never stopped; one that was finished is not trained again.
+    The state is stored every `params.checkpoint_steps`, after each epoch, and before Ctrl-C or SIGTERM ends a training,
+    after the step that is being taken. A training of equal parameters, data and recipe resumes from there, on a CPU to
+    the same bits as one never stopped; one that was finished is not trained again.
+
+    Args:
+        data: what is learnt from.
+        params: `train`.
+        checkpoints: where the state is stored.
+        ranks: the processes that train together.
+        interruption: what ends the training early; the caller then ends the process. None to do both here.
 
     Raises:
+        KeyboardInterrupt, SystemExit: after Ctrl-C or SIGTERM, once the state is stored.
         UserError: if CUDA is wanted and absent, the stored state is of another, unfinished training, or a shard
             cannot be read.
         FloatingPointError: if the loss is no longer finite, naming the clips of the batch.
@@ -46,17 +62,31 @@ def train(data: TrainingData, params: TrainParams, checkpoints: Checkpoints, ran
     device = choose_device(params.device, "train.device")
     if device.type == "cuda":
         device = torch.device("cuda", ranks.local)
-    with _algorithms(params, device), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        return _Training(data, params, checkpoints, device, ranks).run()
+    ended_here = interruption is None
+    with (
+        _algorithms(params, device),
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        Interruption() if interruption is None else nullcontext(interruption) as interruption,
+    ):
+        progress = _Training(data, params, checkpoints, device, ranks, interruption).run()
+    if ended_here:
+        interruption.end()
+    return progress
 
 
 class _Training:
     """One training: what stays the same between its steps, and how far it has come."""
 
     def __init__(
-        self, data: TrainingData, params: TrainParams, checkpoints: Checkpoints, device: torch.device, ranks: Ranks
+        self,
+        data: TrainingData,
+        params: TrainParams,
+        checkpoints: Checkpoints,
+        device: torch.device,
+        ranks: Ranks,
+        interruption: Interruption,
     ) -> None:
-        self.data, self.params, self.ranks = data, params, ranks
+        self.data, self.params, self.ranks, self.interruption = data, params, ranks, interruption
         self.reader = Reader(ranks.rank, ranks.count, params.reader_threads, pinned=device.type == "cuda")
         self.steps_per_epoch = data.train.order().steps
         self.steps = params.epochs * self.steps_per_epoch
@@ -72,13 +102,12 @@ class _Training:
                 f"the machines do not see the same checkpoints in {checkpoints.path}: put data_root on storage that "
                 "they share"
             )
-        self.last_stored = self.progress.step
         self.epoch_starts = 0
         self.reported = self.epoch_began = (time.perf_counter(), 0)
         self.clips_done = 0
 
     def run(self) -> Progress:
-        """Train from where it stands to its end."""
+        """Train from where it stands to its end, or until it is interrupted and stored."""
         clips = (self.data.train.groups.clips, self.data.validation.groups.clips)
         if self.progress.step and not self.progress.finished:
             logger.info("Training goes on after %d of %d steps", self.progress.step, self.steps)
@@ -87,17 +116,30 @@ class _Training:
         else:
             logger.info("%s is trained already (%d steps): its weights are kept", self.params.model, self.progress.step)
         with closing(self.keeper), self._bar() as bar:
-            while not self.progress.finished:
+            while not self.progress.finished and not self._is_interrupted:
                 self._train_epoch(bar)
+                if self.progress.step % self.steps_per_epoch:
+                    break
                 row = self._end_epoch()
                 bar.set_postfix(loss=f"{row['train_loss']:.4f}", mAP=f"{row['validation_map']:.3f}")
                 if self.ranks.leads and not bar.draws:
                     logger.info("epoch %d/%d: %s", row["epoch"] + 1, self.params.epochs, _describe(row))
             self.keeper.wait()
+            if self._is_interrupted and not self.progress.finished and self.ranks.leads:
+                logger.warning(
+                    "Training was interrupted and is stored after step %d of %d: the same command goes on from there",
+                    self.progress.step,
+                    self.steps,
+                )
         return self.progress
 
+    @property
+    def _is_interrupted(self) -> bool:
+        """Whether the training is to end after this step, the same on every rank."""
+        return self.book.interrupted if self.ranks.count > 1 else self.interruption.number is not None
+
     def _train_epoch(self, bar: ProgressBar) -> None:
-        """Take the steps that remain of the epoch."""
+        """Take the steps that remain of the epoch; if it is interrupted on the way, store the state."""
         progress = self.progress
         epoch, first = divmod(progress.step, self.steps_per_epoch)
         self.epoch_starts = epoch * self.steps_per_epoch
@@ -112,9 +154,13 @@ class _Training:
                 if progress.step % self.params.report_steps == 0:
                     self.book.receive()
                     self._report(bar)
-                    self.book.send()
-                if progress.step % self.params.checkpoint_steps == 0 and progress.step % self.steps_per_epoch:
+                    self.book.send(interrupted=self.interruption.number is not None)
+                if progress.step % self.steps_per_epoch == 0:
+                    continue  # the epoch is over, and is stored with what validation finds
+                if progress.step % self.params.checkpoint_steps == 0 or self._is_interrupted:
                     self._store()
+                if self._is_interrupted:
+                    return
 
     def _end_epoch(self) -> dict[str, float]:
         """Validate, and give the epoch's row of the history."""
@@ -139,8 +185,7 @@ class _Training:
         self.progress.finished = stalled or self.progress.step == self.steps
         if stalled and self.ranks.leads:
             logger.info("No better epoch for %d: training ends", self.params.patience)
-        if self.progress.finished or self.progress.step - self.last_stored >= self.params.checkpoint_steps:
-            self._store()
+        self._store()
         return row
 
     def _validate(self) -> tuple[float, float]:
@@ -189,7 +234,6 @@ class _Training:
             )
         if self.ranks.leads:
             self.keeper.save(self.learner, self.progress, self.book)
-        self.last_stored = self.progress.step
 
     def _emit(self, metrics: dict[str, float], step: int) -> None:
         if self.ranks.leads:

@@ -22,12 +22,14 @@ class LossBook:
         total: sum of the epoch's booked losses.
         steps: how many they are.
         window: booked losses since the last report.
+        interrupted: whether a rank was to end when it sent what is booked: all ranks learn of it after the same step.
     """
 
     ranks: Ranks
     total: float = 0.0
     steps: int = 0
     window: list[float] = field(default_factory=list)
+    interrupted: bool = False
     _noted: list[tuple[Tensor, list[str]]] = field(default_factory=list)
     _sent: list[tuple[Tensor, torch.cuda.Event | None, list[list[str]]]] = field(default_factory=list)
 
@@ -35,11 +37,12 @@ class LossBook:
         """Keep a step's loss, this rank's part, and the clips that it is of."""
         self._noted.append((loss, clip_ids))
 
-    def send(self) -> None:
-        """Start to bring what was noted."""
+    def send(self, interrupted: bool = False) -> None:
+        """Start to bring what was noted, and to all ranks whether this one is to end."""
         if not self._noted:
             return
-        losses = self.ranks.summed(torch.stack([loss for loss, _ in self._noted]))
+        losses = torch.stack([loss for loss, _ in self._noted])
+        losses = self.ranks.summed(torch.cat([losses, losses.new_tensor([float(interrupted)])]))
         arrived = None
         if losses.is_cuda:
             host = torch.empty(losses.shape, dtype=losses.dtype, pin_memory=True)
@@ -58,7 +61,9 @@ class LossBook:
         for losses, arrived, clip_ids in self._sent:
             if arrived is not None:
                 arrived.synchronize()
-            for loss, ids in zip(losses.tolist(), clip_ids, strict=True):
+            *booked, interrupted = losses.tolist()
+            self.interrupted |= interrupted > 0
+            for loss, ids in zip(booked, clip_ids, strict=True):
                 if not math.isfinite(loss):
                     everyone = [clip_id for part in self.ranks.gathered(ids) for clip_id in part]
                     raise FloatingPointError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
 
 from xmodal_kedro import progress
-from xmodal_kedro.progress import ProgressBar, watched
+from xmodal_kedro.progress import ProgressBar, refreshed, watched
 
 
 class Clock:
@@ -50,6 +51,19 @@ def test_bytes_are_told_in_megabytes(clock: Clock, caplog: Any) -> None:
         clock.now_s += 40
         bar.update(4 * 10**7)
     assert "weights: 40 %, 40.0MB of 100MB, 1.00MB/s" in caplog.text
+
+
+def test_work_of_which_nothing_is_finished_has_lines_too(
+    clock: Clock, caplog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "REFRESH_EVERY_S", 0.001)
+    with ProgressBar(desc="folds", total=10, unit="shards") as bar:
+        bar._time = clock
+        clock.now_s += 40
+        with refreshed(bar):
+            while not caplog.records:
+                time.sleep(0.001)
+    assert "folds: 0 %, 0 of 10 shards" in caplog.text and "00:40 so far" in caplog.text
 
 
 def test_what_is_soon_done_leaves_no_line(clock: Clock, caplog: Any) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tqdm.std import tqdm
@@ -16,6 +18,7 @@ Item = TypeVar("Item")
 
 LINE_EVERY_S = 30.0
 """Time from one line to the next where there is no terminal, seconds."""
+REFRESH_EVERY_S = 1.0
 LINE = "{desc}: {percentage:.0f} %, {n_fmt} of {total_fmt} {unit}, {rate_fmt}, {elapsed} so far, {remaining} left"
 BYTES_LINE = "{desc}: {percentage:.0f} %, {n_fmt}B of {total_fmt}B, {rate_fmt}, {elapsed} so far, {remaining} left"
 
@@ -51,7 +54,7 @@ class ProgressBar(tqdm):
             super().display(msg, pos)
             return
         now = time.monotonic()
-        unfinished = self.n > self.initial and (self.total is None or self.n < self.total)
+        unfinished = self.total is None or self.n < self.total
         if unfinished and now - self._line_at >= LINE_EVERY_S:
             self._line_at = now
             logger.info("%s", str(self))
@@ -60,6 +63,24 @@ class ProgressBar(tqdm):
         """Take the bar off the terminal."""
         if self.draws:
             super().clear(nolock)
+
+
+@contextmanager
+def refreshed(bar: ProgressBar) -> Iterator[None]:
+    """Draw a bar, or log its lines, while nothing of the work is finished too."""
+    ended = threading.Event()
+
+    def refresh() -> None:
+        while not ended.wait(REFRESH_EVERY_S):
+            bar.refresh()
+
+    thread = threading.Thread(target=refresh, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def watched(items: Iterable[Item], description: str, *, total: int, unit: str) -> Iterator[Item]:

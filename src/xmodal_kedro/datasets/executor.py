@@ -19,7 +19,7 @@ from joblib.externals.loky import ProcessPoolExecutor, process_executor
 from xmodal_kedro.datasets.attempts import WORKER_DIED, Attempt, Task, attempt
 from xmodal_kedro.datasets.cluster import run_on_cluster
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.progress import ProgressBar
+from xmodal_kedro.progress import ProgressBar, refreshed
 from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict
     """
     failures: dict[str, str] = {}
     left = dict(tasks)
-    with ProgressBar(total=len(tasks), desc=description, unit="shards") as bar:
+    with ProgressBar(total=len(tasks), desc=description, unit="shards") as bar, refreshed(bar):
 
         def finished(done: Attempt) -> None:
             del left[done.key]

@@ -30,6 +30,7 @@ from xmodal_kedro.models.card import build_network
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import FineTuneParams, TrainParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+from xmodal_kedro.progress import watched
 from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import PREDICTIONS_ARROW
 from xmodal_kedro.storage import ShardJobs, Shards
@@ -212,8 +213,14 @@ class Tuner:
         backbone = learner.average.model.backbone  # without decay, the weights of the last step
         model = AudioModel.of(backbone, self.card, self.device)
         best, best_accuracy = plain_weights(backbone), -1.0
+        epochs = watched(
+            range(self.params.epochs),
+            f"fine-tuning {self.params.model} on {len(train)} clips",
+            total=self.params.epochs,
+            unit="epochs",
+        )
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            for epoch in range(self.params.epochs):
+            for epoch in epochs:
                 for step, batch in enumerate(self._batches(train, sizes, epoch), start=epoch * len(sizes)):
                     rate = learning_rate(step, self.params.epochs * len(sizes), self.params)
                     learner.step(learner.prepare(batch, step), step, rate)

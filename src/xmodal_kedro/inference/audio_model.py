@@ -310,6 +310,6 @@ def _downloaded(uri: str) -> Path:
         remember(mlflow.get_tracking_uri())
         store, reason = masked_value(mlflow.get_tracking_uri()), masked(" ".join(str(error).split()))
         raise UserError(
-            f"{masked_value(uri)} is no model that the MLflow store {store} can give ({reason}): name one of its models, "
-            "or name the store that has it, with mlflow.set_tracking_uri or MLFLOW_TRACKING_URI"
+            f"{masked_value(uri)} is no model that the MLflow store {store} can give ({reason}): name one of its "
+            "models, or name the store that has it, with mlflow.set_tracking_uri or MLFLOW_TRACKING_URI"
         ) from error

@@ -78,7 +78,7 @@ class Flaky(BaseHTTPRequestHandler):
 def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """An HTTP server; yields its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     with pytest.MonkeyPatch.context() as environment:
         for name, value in NOBODY.items():

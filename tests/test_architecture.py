@@ -19,6 +19,7 @@ from xmodal_kedro.pipeline_registry import BESIDE, register_pipelines
 
 PACKAGE = PROJECT / "src" / "xmodal_kedro"
 FOUNDATION = {"errors", "schemas", "params", "storage", "metric_callbacks", "pcm", "reasons", "recipes", "sharding"} | {
+    "masking",
     "progress",
     "wording",
 }
@@ -42,19 +43,20 @@ MAY_IMPORT = {
     "data": {"features"} | FOUNDATION,
     "models": {"features"} | FOUNDATION,
     "features": FOUNDATION,
-    "datasets": {"errors", "progress", "recipes", "storage", "wording"},
-    "cli": {"datasets", "errors", "inference", "params", "reasons", "recipes"},
+    "datasets": {"errors", "masking", "progress", "recipes", "storage", "wording"},
+    "cli": {"datasets", "errors", "inference", "masking", "params", "reasons", "recipes"},
     "__main__": {"cli"},
     "hear": {"errors", "features", "inference", "models"},
     "listener": {"inference"},
     "schemas": {"pcm", "reasons"},
     "errors": set(),
     "params": set(),
-    "storage": set(),
+    "masking": set(),
+    "storage": {"masking"},
     "metric_callbacks": set(),
     "pcm": set(),
     "progress": set(),
-    "reasons": set(),
+    "reasons": {"masking"},
     "recipes": set(),
     "sharding": set(),
     "wording": set(),

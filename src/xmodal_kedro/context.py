@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.validation.exceptions import ParameterValidationError
 
+from xmodal_kedro.masking import mask_logs, remember, remember_environment
 from xmodal_kedro.params.choices import BENCHMARKS
 from xmodal_kedro.params.places import AUTO, PLACES
 
@@ -30,6 +33,11 @@ class ProjectContext(KedroContext):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        mask_logs()
+        remember_environment()
+        remember(self._runtime_params or {})
+        with suppress(MissingConfigException):
+            remember(self.config_loader["credentials"])
         folder = Path(self.config_loader.conf_source)
         if self.env and folder.is_dir() and not (folder / self.env).is_dir():
             known = sorted(path.name for path in folder.iterdir() if path.is_dir())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+from xmodal_kedro.masking import masked
+
 REASONS: dict[str, str] = {
     "unreadable": "the file cannot be fetched from storage, or is not a regular file; the next run tries again",
     "not_media": "no demuxer recognises the content as audio or video",
@@ -46,7 +48,7 @@ class MediaError(ValueError):
 
 
 def describe(error: Exception) -> str:
-    """Describe an error without the path of the file, which differs between machines."""
+    """Describe an error without secrets, and without the path of the file, which differs between machines."""
     if isinstance(error, FileNotFoundError):
         return os.strerror(errno.ENOENT)
-    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+    return masked(getattr(error, "strerror", None) or f"{type(error).__name__}: {error}")

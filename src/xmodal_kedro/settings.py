@@ -11,7 +11,14 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 from xmodal_kedro.cli.plugins import defer_mlflow_commands, hide_warnings_of_plugins, skip_disabled_hooks
 from xmodal_kedro.config import ConfigLoader
 from xmodal_kedro.context import ProjectContext
-from xmodal_kedro.hooks import BenchmarkHooks, DefaultPipelineHooks, PreflightHooks, SummaryHooks, TrackingHooks
+from xmodal_kedro.hooks import (
+    BenchmarkHooks,
+    DefaultPipelineHooks,
+    PreflightHooks,
+    RunLockHooks,
+    SummaryHooks,
+    TrackingHooks,
+)
 from xmodal_kedro.hooks.default_pipeline import SAMPLE_ENV
 from xmodal_kedro.params.places import own_or
 
@@ -19,7 +26,15 @@ defer_mlflow_commands()
 hide_warnings_of_plugins()
 skip_disabled_hooks()
 
-HOOKS = (DefaultPipelineHooks(), PreflightHooks(), BenchmarkHooks(), TrackingHooks(), SummaryHooks())
+# Of hooks that are to go first, Kedro calls the last one first: inputs are checked, then the lock is taken.
+HOOKS = (
+    DefaultPipelineHooks(),
+    RunLockHooks(),
+    PreflightHooks(),
+    BenchmarkHooks(),
+    TrackingHooks(),
+    SummaryHooks(),
+)
 
 # Tracking extends kedro-mlflow's own hook and takes its place.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)

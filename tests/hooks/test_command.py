@@ -12,7 +12,12 @@ from xmodal_kedro.hooks.command import typed_command
         (["kedro", "run", "-e", "mine"], {"KEDRO_ENV": "onnx"}, "kedro run -e mine"),
         (["kedro", "run", "--env=mine"], {"KEDRO_ENV": "onnx"}, "kedro run --env=mine"),
         (["/x/xmodal_kedro/__main__.py", "--env", "sample"], {}, "python -m xmodal_kedro --env sample"),
-        (["kedro", "run", "--params=source=http://me:pass@h/a"], {}, "kedro run --params=source=http://me:***@h/a"),
+        (["kedro", "run", "--params=source=http://me:pass@h/a"], {}, "kedro run '--params=source=http://***@h/a'"),
+        (
+            ["kedro", "run", "--params", "source=https://h/a.csv?token=x&id=1,data_root=/tmp"],
+            {},
+            "kedro run --params 'source=https://h/a.csv?token=***&id=1,data_root=/tmp'",
+        ),
         (["/x/ipykernel_launcher.py", "-f", "kernel.json"], {}, None),
     ],
 )

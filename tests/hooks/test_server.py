@@ -83,8 +83,12 @@ def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
     pytest.fail(f"the server did not start: {log.read_text()[-2000:]}")
 
 
-def test_a_training_is_tracked_on_a_server_and_its_network_loads_from_there(server: str, tmp_path: Path) -> None:
-    tracked_on(server, tmp_path / "project").run(catalog_of(tmp_path / "data"))
+def test_a_training_is_tracked_on_a_server_and_its_network_loads_from_there(
+    server: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with_password = server.replace("://", "://someone:marker-of-a-password@")
+    tracked_on(with_password, tmp_path / "project").run(catalog_of(tmp_path / "data"))
+    assert "marker-of-a-password" not in "".join([*capfd.readouterr(), caplog.text])
     client = MlflowClient(server)
     (run,) = client.search_runs([client.get_experiment_by_name("xmodal-kedro").experiment_id])
     assert (run.info.run_name, run.info.status) == ("mobilenet_v2", "FINISHED")

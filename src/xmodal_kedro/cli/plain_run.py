@@ -19,6 +19,7 @@ from yaml import YAMLError
 
 from xmodal_kedro.cli.typed_params import read_params
 from xmodal_kedro.errors import OF_THE_OUTSIDE
+from xmodal_kedro.masking import mask_logs, masked, remember_environment
 
 VERBOSE_VARIABLE = "XMODAL_VERBOSE"
 CONFIGURATION_ERRORS = (MissingConfigException, OmegaConfBaseException, YAMLError)
@@ -30,10 +31,16 @@ class PlainRun(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if (clean := masked(error.message)) == error.message:
+                raise
+            raise click.UsageError(clean, ctx) from None
         except KedroCliError as error:  # it would show the exception raised before it instead of its message
-            raise click.UsageError(error.message, ctx) from error
+            raise click.UsageError(masked(error.message), ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
+        remember_environment()
+        mask_logs()
         verbose = ctx.params.pop("verbose")
         if ctx.params.get("pipeline"):  # deprecated option of Kedro, which would log a warning
             names = ctx.params["pipeline"].split(",")
@@ -47,8 +54,8 @@ class PlainRun(click.Command):
             if message is None:
                 raise
             if verbose:
-                traceback.print_exc()
-            raise click.ClickException(message) from error
+                click.echo(masked(traceback.format_exc()), err=True)
+            raise click.ClickException(masked(message)) from error
 
 
 def _refuse_runner(name: str, options: dict[str, Any]) -> None:

@@ -21,7 +21,19 @@ PACKAGE = "xmodal_kedro"
 LOCK_NAME = "recipes.lock"
 OPENING = "# The code behind each recipe, as digests. Written by `make recipes`; see CONTRIBUTING.md.\n"
 NOT_OF_A_RECIPE = frozenset(
-    {"cli", "datasets", "errors", "hooks", "metric_callbacks", "reasons", "recipes", "reports", "schemas", "storage"}
+    {
+        "cli",
+        "datasets",
+        "errors",
+        "hooks",
+        "masking",
+        "metric_callbacks",
+        "reasons",
+        "recipes",
+        "reports",
+        "schemas",
+        "storage",
+    }
     | {"wording"}
 )
 """Parts of the package that store or show results but do not compute them."""

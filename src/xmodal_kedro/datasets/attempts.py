@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from xmodal_kedro.errors import OF_THE_OUTSIDE, UserError
+from xmodal_kedro.masking import mask_logs, masked, remember_environment
 
 Task = Callable[[], None]
 
@@ -23,12 +24,14 @@ class Attempt(NamedTuple):
 
 def attempt(key: str, task: Task) -> Attempt:
     """Run a task, and catch every exception."""
+    mask_logs()  # of this worker
+    remember_environment()
     try:
         task()
     except UserError as error:
-        return Attempt(key, str(error))
+        return Attempt(key, masked(str(error)))
     except OF_THE_OUTSIDE as error:
-        return Attempt(key, f"{type(error).__name__}: {error}")
+        return Attempt(key, masked(f"{type(error).__name__}: {error}"))
     except Exception as error:  # a job may raise any error, which must not affect others
-        return Attempt(key, f"{type(error).__name__}: {error}", traceback.format_exc())
+        return Attempt(key, masked(f"{type(error).__name__}: {error}"), masked(traceback.format_exc()))
     return Attempt(key)

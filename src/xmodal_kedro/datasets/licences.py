@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
+from xmodal_kedro.datasets.credentials import Credentials, options_for
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.datasets.listing import Options, kind_of, list_named
-from xmodal_kedro.datasets.manifest import COLUMN, is_manifest
-from xmodal_kedro.storage import FileRef, protocol_of
+from xmodal_kedro.datasets.listing import kind_of, list_named
+from xmodal_kedro.datasets.manifest import COLUMN, is_manifest, is_parquet
+from xmodal_kedro.masking import masked_value, remember
+from xmodal_kedro.storage import FileRef
 from xmodal_kedro.storage.text_tables import decode, find_column, read_table
 
 NAMES = ("licence", "license")
@@ -29,13 +31,13 @@ class LicencesDataset(AbstractDataset[NoReturn, dict[str, str]]):
         self,
         *,
         path: str,
-        credentials: Mapping[str, Options] | None = None,
+        credentials: Credentials | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """
         Args:
             path: what names the recordings, as of `SourcesDataset`.
-            credentials: fsspec's storage options by protocol.
+            credentials: as of `SourcesDataset`.
             metadata: for plugins; not used here.
         """
         self._address = path
@@ -43,24 +45,27 @@ class LicencesDataset(AbstractDataset[NoReturn, dict[str, str]]):
         self.metadata = metadata
 
     def load(self) -> dict[str, str]:
-        options = self._credentials.get(protocol_of(self._address), {})
+        options = options_for(self._address, self._credentials)
         if not is_manifest(self._address) or kind_of(self._address, options) != "file":
             return {}
+        remember(self._address)
         (file,) = list_named({posixpath.basename(self._address): self._address}, self._credentials)
         try:
-            rows = _parquet_rows(file) if file.path.lower().endswith(".parquet") else _csv_rows(file)
-            return {uri: licence.strip() for uri, licence in rows if uri and licence and licence.strip()}
+            rows = _parquet_rows(file) if is_parquet(file) else _csv_rows(file)
+            return {masked_value(uri): licence.strip() for uri, licence in rows if uri and licence and licence.strip()}
         except ValueError as error:  # pyarrow's errors and those of decoding are ValueErrors
-            raise DataError(f"{self._address} cannot be read as a manifest ({error}): save it again") from error
+            raise DataError(
+                f"{masked_value(self._address)} cannot be read as a manifest ({error}): save it again"
+            ) from error
 
     def save(self, data: NoReturn) -> None:
-        raise DataError(f"{self._address} is a user's: nothing is written there")
+        raise DataError(f"{masked_value(self._address)} is a user's: nothing is written there")
 
     def _exists(self) -> bool:
         return True  # without a manifest, nothing is known
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": self._address}
+        return {"path": masked_value(self._address)}
 
 
 def _csv_rows(file: FileRef) -> Iterator[tuple[str, str]]:

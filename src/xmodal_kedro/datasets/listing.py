@@ -6,7 +6,7 @@ import logging
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +14,12 @@ from typing import Any, Literal
 
 from fsspec import AbstractFileSystem
 
+from xmodal_kedro.datasets.credentials import Credentials, Options, options_for
 from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.masking import masked
 from xmodal_kedro.storage import SAFE_PROTOCOLS, WEB_PROTOCOLS, FileRef, local_path, protocol_of, storage_of
 
 logger = logging.getLogger(__name__)
-
-Options = Mapping[str, Any]
-"""fsspec's storage options of one protocol."""
 
 VERSION_FIELDS = ("ETag", "etag", "generation", "Content-MD5", "Last-Modified")
 """Fields in which drivers report an identifier of the content, best first."""
@@ -58,30 +57,39 @@ def list_folder(address: str, options: Options, *, prefix: str = "", max_depth: 
     infos = {path.removeprefix(head): info for path, info in found.items() if not path.endswith("/")}
     addresses = {name: fs.unstrip_protocol(info["name"]) for name, info in infos.items() if not _is_hidden(name)}
     if protocol_of(address) in WEB_PROTOCOLS:  # their listings do not report sizes
-        return list_named(addresses, {protocol_of(address): options})
+        return _list(addresses, lambda found: options if _server(found) == _server(address) else {})
     return [_remote_file(name, address, infos[name], options) for name, address in addresses.items()]
 
 
-def list_named(addresses: Mapping[str, str], credentials: Mapping[str, Options]) -> list[FileRef]:
+def list_named(addresses: Mapping[str, str], credentials: Credentials) -> list[FileRef]:
     """Files by name and address. A file that is missing, or must not be accessed, is listed with size 0.
 
     Args:
-        credentials: storage options by protocol.
+        credentials: storage options, see `options_for`.
     """
+    return _list(addresses, lambda address: options_for(address, credentials))
+
+
+def _list(addresses: Mapping[str, str], options_of: Callable[[str], Options]) -> list[FileRef]:
     files: list[FileRef] = []
-    remote: dict[str, dict[str, str]] = {}
+    remote: dict[tuple[str, str], dict[str, str]] = {}
     for name, address in addresses.items():
         if (path := local_path(address)) is not None:
             files.append(_local_file(name, path, _status(Path(path))))
-        elif (protocol := protocol_of(address)) in SAFE_PROTOCOLS:
-            remote.setdefault(protocol, {})[name] = address
+        elif protocol_of(address) in SAFE_PROTOCOLS:
+            remote.setdefault(_server(address), {})[name] = address
         else:
             files.append(FileRef(name, address, 0, 0))
-    for protocol, named in remote.items():
-        options = credentials.get(protocol, {})
+    for named in remote.values():  # all files of one server have the same options
+        options = options_of(next(iter(named.values())))
         infos = _look_up(set(named.values()), options)
         files += [_remote_file(name, address, infos.get(address, {}), options) for name, address in named.items()]
     return files
+
+
+def _server(address: str) -> tuple[str, str]:
+    """Protocol, and host with port and user; of protocols whose address begins with a bucket, that."""
+    return protocol_of(address), address.partition("://")[2].partition("/")[0]
 
 
 def by_name(files: Iterable[FileRef]) -> dict[str, FileRef]:
@@ -93,7 +101,7 @@ def by_name(files: Iterable[FileRef]) -> dict[str, FileRef]:
     named: dict[str, FileRef] = {}
     for file in files:
         if named.setdefault(file.name, file) is not file:
-            raise DataError(f"two files are listed as {file.name!r}, {file.path!r} is one: rename it")
+            raise DataError(f"two files are listed as {file.name!r}, {file.shown!r} is one: rename it")
     return named
 
 
@@ -174,6 +182,6 @@ def _request_infos(fs: AbstractFileSystem, path: str, wanted: set[str]) -> dict[
         fs.invalidate_cache(path)
         infos = {info["name"]: info for info in fs.ls(path, detail=True)}
     except Exception as error:  # drivers raise errors of their own types, and again when the files are opened
-        logger.warning("cannot look into %s (%s: %s)", path, type(error).__name__, error)
+        logger.warning("cannot look into %s (%s: %s)", masked(path), type(error).__name__, masked(str(error)))
         return {}
     return {address: infos[path] for address, path in paths.items() if path in infos}

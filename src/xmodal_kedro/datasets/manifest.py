@@ -6,13 +6,14 @@ import codecs
 import csv
 import io
 import logging
+import re
 from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.storage import FileRef
+from xmodal_kedro.storage import WEB_PROTOCOLS, FileRef, protocol_of
 from xmodal_kedro.storage.text_tables import decode, find_separator, stripped
 from xmodal_kedro.wording import counted
 
@@ -25,7 +26,17 @@ UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def is_manifest(address: str) -> bool:
     """Whether a file is a manifest, by its name."""
-    return address.lower().endswith(SUFFIXES)
+    return without_query(address).lower().endswith(SUFFIXES)
+
+
+def without_query(address: str) -> str:
+    """An address on the web without what follows its path."""
+    return re.split("[?#]", address, maxsplit=1)[0] if protocol_of(address) in WEB_PROTOCOLS else address
+
+
+def is_parquet(file: FileRef) -> bool:
+    """Whether a manifest is Parquet, by its name."""
+    return without_query(file.path).lower().endswith(".parquet")
 
 
 def read_manifest(file: FileRef) -> list[str]:
@@ -34,18 +45,18 @@ def read_manifest(file: FileRef) -> list[str]:
     Raises:
         DataError: naming the wrong file, field or row, and the remedy.
     """
-    column = _parquet_column(file) if file.path.lower().endswith(".parquet") else _csv_column(file)
+    column = _parquet_column(file) if is_parquet(file) else _csv_column(file)
     addresses: list[str] = []
     for row, address in enumerate(column, start=1):
         if not address or not address.strip():
-            raise DataError(f"{file.path}: row {row} has no {COLUMN}: set the address of a file, or remove the row")
+            raise DataError(f"{file.shown}: row {row} has no {COLUMN}: set the address of a file, or remove the row")
         addresses.append(address)
     if not addresses:
-        raise DataError(f"{file.path} names no file: add a row for each, with its address in {COLUMN}")
+        raise DataError(f"{file.shown} names no file: add a row for each, with its address in {COLUMN}")
     unique = list(dict.fromkeys(addresses))
     if len(unique) < len(addresses):
         repeated = counted(len(addresses) - len(unique), "row repeats", "rows repeat")
-        logger.info("%s: %s another's %s", file.path, repeated, COLUMN)
+        logger.info("%s: %s another's %s", file.shown, repeated, COLUMN)
     return unique
 
 
@@ -54,9 +65,9 @@ def _csv_column(file: FileRef) -> Iterator[str | None]:
     try:  # addresses must be exact, so no other encoding is guessed
         text = decode(content).text if content.startswith(UTF_16) else content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{file.path} is not UTF-8 (byte {error.start}): store it as UTF-8, or as Parquet") from error
+        raise DataError(f"{file.shown} is not UTF-8 (byte {error.start}): store it as UTF-8, or as Parquet") from error
     except ValueError as error:
-        raise DataError(f"{file.path} {error}: store it as UTF-8, or as Parquet") from error
+        raise DataError(f"{file.shown} {error}: store it as UTF-8, or as Parquet") from error
     delimiter = find_separator(text, [COLUMN])
     rows = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
@@ -68,7 +79,7 @@ def _csv_column(file: FileRef) -> Iterator[str | None]:
             yield row[column]
     except csv.Error as error:
         raise DataError(
-            f"{file.path} is not CSV in line {rows.reader.line_num} ({error}): correct that line"
+            f"{file.shown} is not CSV in line {rows.reader.line_num} ({error}): correct that line"
         ) from error
 
 
@@ -81,15 +92,15 @@ def _parquet_column(file: FileRef) -> list[str | None]:
             if not any(
                 is_kind(kind) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
             ):
-                raise DataError(f"{file.path}: column {COLUMN} holds {kind}: store addresses as strings")
+                raise DataError(f"{file.shown}: column {COLUMN} holds {kind}: store addresses as strings")
             return list(parquet.read(columns=[COLUMN])[COLUMN].to_pylist())
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise DataError(f"{file.path} is not a whole Parquet file ({error}): write it again") from error
+        raise DataError(f"{file.shown} is not a whole Parquet file ({error}): write it again") from error
 
 
 def _require_column(file: FileRef, columns: list[str]) -> None:
     if columns.count(COLUMN) != 1:
         raise DataError(
-            f"{file.path} must have one column {COLUMN}, but its columns are {', '.join(columns) or '-'}: "
+            f"{file.shown} must have one column {COLUMN}, but its columns are {', '.join(columns) or '-'}: "
             f"rename the one with the files' addresses to {COLUMN}"
         )

@@ -5,16 +5,18 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from fsspec.utils import glob_translate
 from kedro.io import AbstractDataset, DatasetError
 
+from xmodal_kedro.datasets.credentials import Credentials, Options, options_for, require_bound
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.datasets.listing import Options, by_name, kind_of, list_folder, list_named
-from xmodal_kedro.datasets.manifest import is_manifest, read_manifest
+from xmodal_kedro.datasets.listing import by_name, kind_of, list_folder, list_named
+from xmodal_kedro.datasets.manifest import is_manifest, read_manifest, without_query
+from xmodal_kedro.masking import masked, masked_value, remember
 from xmodal_kedro.storage import FileRef, Folder, local_path, protocol_of
 from xmodal_kedro.storage.text_tables import stripped
 
@@ -42,19 +44,21 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
         self,
         *,
         path: str,
-        credentials: Mapping[str, Options] | None = None,
+        credentials: Credentials | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """
         Args:
             path: a local path or an fsspec URL.
-            credentials: fsspec's storage options by protocol, `{"s3": {"key": ...}}`. They are used only for addresses
-                of their protocol, so that a manifest cannot send one storage's keys to another.
+            credentials: fsspec's storage options by protocol, `{"s3": {"key": ...}}`; of protocols whose addresses name
+                a host, by that, `{"https": {"files.example.org": {"headers": ...}}}`. No other gets them.
             metadata: for plugins; not used here.
         """
         local = local_path(path)
         self._is_empty = not path.strip()
         self._address = path if local is None else str(Path(local).absolute())
+        remember(self._address)
+        self._shown = masked_value(self._address)
         self._credentials = dict(credentials or {})
         self._listed: dict[str, FileRef] | None = None
         self.metadata = metadata
@@ -62,11 +66,11 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
     def load(self) -> Folder:
         files = self._list()
         if not files:
-            raise DataError(f"no file at {self._address}: check the address; a glob goes below folders with **")
-        return Folder(self._address, files)
+            raise DataError(f"no file at {self._shown}: check the address; a glob goes below folders with **")
+        return Folder(self._shown, files)
 
     def save(self, data: NoReturn) -> None:
-        raise DataError(f"{self._address} holds a user's recordings: nothing is written there")
+        raise DataError(f"{self._shown} holds a user's recordings: nothing is written there")
 
     def _exists(self) -> bool:
         return bool(self._list())
@@ -75,7 +79,7 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
         self._listed = None
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": self._address}
+        return {"path": self._shown}
 
     def _list(self) -> dict[str, FileRef]:
         if self._listed is None:
@@ -84,9 +88,9 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
             except DatasetError:
                 raise
             except Exception as error:  # storage drivers raise errors of their own types
-                description = " ".join(f"{type(error).__name__}: {error}".split())
+                description = masked(" ".join(f"{type(error).__name__}: {error}".split()))
                 raise DataError(
-                    f"cannot list {self._address} ({description}): check the address, and for "
+                    f"cannot list {self._shown} ({description}): check the address, and for "
                     "storage elsewhere that its fsspec driver is installed and `sources` in conf/ENV/credentials.yml"
                 ) from error
         return self._listed
@@ -94,19 +98,18 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
     def _find(self) -> list[FileRef]:
         if self._is_empty:  # of a variable that is not set: the current folder is not meant
             raise DataError("the address is empty: name a folder, a glob, a manifest, a file, or the URL of one")
-        _require_protocols(self._credentials)
+        require_bound(self._credentials)
         kind = kind_of(self._address, self._options)
         if kind == "directory":
             return list_folder(self._address, self._options)
         if kind == "file":
-            folder, name = posixpath.split(self._address)
+            folder, name = posixpath.split(without_query(self._address))
             (file,) = list_named({name: self._address}, self._credentials)
             return self._named_by(file, folder) if is_manifest(name) else [file]
         return self._match() if WILDCARD.search(self._address) else []
 
     def _named_by(self, manifest: FileRef, folder: str) -> list[FileRef]:
-        addresses = {uri: _absolute(uri, folder) for uri in read_manifest(manifest)}
-        return list_named(addresses, self._credentials)
+        return list_named(named_addresses(read_manifest(manifest), folder), self._credentials)
 
     def _match(self) -> list[FileRef]:
         folder, beginning = posixpath.split(WILDCARD.split(self._address, maxsplit=1)[0])
@@ -114,7 +117,7 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
         try:
             matches = re.compile(glob_translate(pattern)).match
         except ValueError as error:
-            raise DataError(f"{self._address} is not a glob ({error}): put ** between slashes") from error
+            raise DataError(f"{self._shown} is not a glob ({error}): put ** between slashes") from error
         if kind_of(folder, self._options) != "directory":
             return []
         prefix = beginning if protocol_of(folder) in LISTS_BY_PREFIX else ""
@@ -124,21 +127,27 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
 
     @property
     def _options(self) -> Options:
-        return self._credentials.get(protocol_of(self._address), {})
+        return options_for(self._address, self._credentials)
 
 
-def _require_protocols(credentials: Mapping[str, Options]) -> None:
-    """Check that credentials are storage options by protocol.
+def named_addresses(uris: Sequence[str], folder: str) -> dict[str, str]:
+    """Absolute addresses by the names of the recordings: what a manifest says, without secrets.
 
-    Raises:
-        DataError: naming the field, but not its value.
+    Of addresses that differ by nothing but secrets, all but the first have a number behind their name.
     """
-    for protocol, options in credentials.items():
-        if not isinstance(options, Mapping):
-            raise DataError(
-                f"`sources` in conf/ENV/credentials.yml: {protocol} holds no storage options: put them below their "
-                "protocol, such as `s3: {key: ..., secret: ...}`"
-            )
+    addresses: dict[str, str] = {}
+    hidden: dict[str, list[str]] = {}
+    for uri in uris:
+        name = masked_value(uri)
+        if name == uri:
+            addresses[name] = _absolute(uri, folder)
+        else:
+            remember(uri)
+            hidden.setdefault(name, []).append(uri)
+    for name, alike in hidden.items():
+        for number, uri in enumerate(sorted(alike), 1):
+            addresses[name if number == 1 else f"{name}#{number}"] = uri
+    return addresses
 
 
 def _absolute(uri: str, folder: str) -> str:

@@ -1,9 +1,10 @@
-"""Kedro hooks: choice of the default pipeline, fetching and checks before a run, tracking in MLflow, a summary."""
+"""Kedro hooks: default pipeline, one run at a time, fetching and checks before a run, tracking in MLflow, summary."""
 
 from .benchmark import BenchmarkHooks
 from .default_pipeline import DefaultPipelineHooks
 from .deferred import TrackingHooks
 from .preflight import PreflightHooks
+from .run_lock import RunLockHooks
 from .summary import SummaryHooks
 
-__all__ = ["BenchmarkHooks", "DefaultPipelineHooks", "PreflightHooks", "SummaryHooks", "TrackingHooks"]
+__all__ = ["BenchmarkHooks", "DefaultPipelineHooks", "PreflightHooks", "RunLockHooks", "SummaryHooks", "TrackingHooks"]

@@ -9,14 +9,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^@/\s]*@")
+from xmodal_kedro.masking import masked_value
+
+NEXT_PARAMETER = re.compile(r",(?=[^,=]*=)")
+"""Between two items `name=value` of `--params`."""
 ENV_OPTIONS = ("--env", "-e")
 
 
 def typed_command(arguments: Sequence[str] = sys.argv, environment: Mapping[str, str] = os.environ) -> str | None:
     """The command line of this process; None if it is not a Kedro command, such as in a notebook.
 
-    An env from the variable `KEDRO_ENV` is added, as another shell may not have it. Passwords in URLs are masked.
+    An env from the variable `KEDRO_ENV` is added, as another shell may not have it. Secrets in it are masked.
     """
     program, *options = arguments
     if Path(program).name == "kedro":
@@ -28,4 +31,8 @@ def typed_command(arguments: Sequence[str] = sys.argv, environment: Mapping[str,
     env = environment.get("KEDRO_ENV")
     if env and not any(option.partition("=")[0] in ENV_OPTIONS for option in options):
         options = [*options, f"--env={env}"]
-    return PASSWORD.sub(r"\1:***@", shlex.join([*start, *options]))
+    return shlex.join([*start, *map(_masked_option, options)])
+
+
+def _masked_option(option: str) -> str:
+    return ",".join(map(masked_value, NEXT_PARAMETER.split(option)))

@@ -16,12 +16,16 @@ import click
 import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
-from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT
+from mlflow.environment_variables import (
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+    MLFLOW_HTTP_REQUEST_TIMEOUT,
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
+)
 from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 
 from xmodal_kedro.config import LOCAL
-from xmodal_kedro.hooks.command import PASSWORD
+from xmodal_kedro.masking import masked, masked_value, remember
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +51,14 @@ class Store:
     def __init__(self, context: KedroContext) -> None:
         self._config_file = _named_by(context.config_loader)
         self._uri = _uri(context.config_loader) or os.environ.get(URI_VARIABLE) or "mlruns"
+        remember(self._uri)
+        if str(self) != self._uri:  # at the end of a run, MLflow prints the address as it is
+            MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
         self._lost = False
         self._complete = True
 
     def __str__(self) -> str:
-        return PASSWORD.sub(r"\1:***@", self._uri)
+        return masked_value(self._uri)
 
     @property
     def complete(self) -> bool:
@@ -73,7 +80,7 @@ class Store:
             with _short_timeouts(RETRIES_AT_FIRST):
                 yield
         except ValidationError as error:
-            fields = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            fields = "; ".join(f"{'.'.join(map(str, each['loc']))}: {masked(each['msg'])}" for each in error.errors())
             raise click.ClickException(f"mlflow.yml is wrong, correct it there: {fields}") from error
         except (MlflowException, OSError) as error:
             raise self._unusable(_reason(error)) from error
@@ -191,5 +198,5 @@ def _reason(error: BaseException) -> str:
         message = innermost.strerror or str(innermost)
     else:
         message = str(error.message if isinstance(error, MlflowException) else error)
-    line = next(iter(message.strip().splitlines()), type(error).__name__)
+    line = masked(next(iter(message.strip().splitlines()), type(error).__name__))
     return line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}…"

@@ -22,7 +22,7 @@ from kedro_mlflow.framework.hooks import MlflowHook
 from mlflow.entities import RunStatus
 from pydantic import BaseModel
 
-from xmodal_kedro.hooks.catalog import local_file, location
+from xmodal_kedro.hooks.catalog import is_parameter, local_file, location
 from xmodal_kedro.hooks.command import typed_command
 from xmodal_kedro.hooks.curves import live_curves
 from xmodal_kedro.hooks.default_pipeline import default_env
@@ -32,6 +32,7 @@ from xmodal_kedro.hooks.registry import Judged, register_classifier, register_if
 from xmodal_kedro.hooks.store import Store
 from xmodal_kedro.hooks.system_metrics import system_metrics
 from xmodal_kedro.hooks.unfinished import WEIGHTS, UnfinishedRun, describe_work
+from xmodal_kedro.masking import masked_all
 
 logger = logging.getLogger(__name__)
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # it logs at INFO while it is loaded
@@ -119,7 +120,7 @@ class Tracking(MlflowHook):
         self._saved = {}
         self._unfinished = self._find_unfinished(run_params, pipeline, catalog)
         with self._store.opening():
-            super().before_pipeline_run(run_params, pipeline, catalog)
+            super().before_pipeline_run(masked_all(run_params), pipeline, catalog)
             if run := mlflow.active_run():
                 self._begin(run, pipeline, catalog)
 
@@ -162,6 +163,7 @@ class Tracking(MlflowHook):
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
         plain = {name: value.model_dump() if isinstance(value, BaseModel) else value for name, value in inputs.items()}
+        plain |= {name: masked_all(value) for name, value in plain.items() if is_parameter(name)}
         with self._store.may_be_lost():
             super().before_node_run(node, catalog, plain, is_async)
             if mlflow.active_run() and WEIGHTS in node.outputs:

@@ -30,6 +30,7 @@ from xmodal_kedro.inference.batching import equal_lengths
 from xmodal_kedro.inference.files import read_sound
 from xmodal_kedro.inference.onnx_network import ONNX_NAME, OnnxNetwork
 from xmodal_kedro.inference.waveforms import checked_rate, checked_waveform, resampled
+from xmodal_kedro.masking import masked, masked_value, remember
 from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.classifier import TEACHER
 from xmodal_kedro.models.device import choose_device
@@ -49,7 +50,6 @@ BATCH_SIZE = 32
 """Max sounds of one forward pass, where the caller does not say."""
 MLFLOW_URI = re.compile(r"(models|runs|mlflow-artifacts):/", re.ASCII)
 """How an MLflow URI begins."""
-PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^@/\s]*@")
 """In a URI."""
 
 
@@ -306,9 +306,10 @@ def _downloaded(uri: str) -> Path:
     try:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri)) / "artifacts"
     except (mlflow.exceptions.MlflowException, OSError) as error:
-        store = PASSWORD.sub(r"\1:***@", mlflow.get_tracking_uri())
-        reason = " ".join(str(error).split())
+        remember(uri)
+        remember(mlflow.get_tracking_uri())
+        store, reason = masked_value(mlflow.get_tracking_uri()), masked(" ".join(str(error).split()))
         raise UserError(
-            f"{uri} is no model that the MLflow store {store} can give ({reason}): name one of its models, or name the "
-            "store that has it, with mlflow.set_tracking_uri or MLFLOW_TRACKING_URI"
+            f"{masked_value(uri)} is no model that the MLflow store {store} can give ({reason}): name one of its "
+            "models, or name the store that has it, with mlflow.set_tracking_uri or MLFLOW_TRACKING_URI"
         ) from error

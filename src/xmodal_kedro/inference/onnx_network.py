@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xmodal_kedro.errors import UserError
+from xmodal_kedro.teachers.onnx_external import external_locations
 
 ONNX_NAME = "model.onnx"
 CUDA = "CUDAExecutionProvider"
@@ -45,6 +46,8 @@ class OnnxNetwork:
         options.log_severity_level = 3
         providers = [CUDA, "CPUExecutionProvider"] if on_cuda else ["CPUExecutionProvider"]
         try:
+            if external := external_locations(str(file)):
+                raise ValueError(f"it refers to data in {external[0]!r}, outside it")
             self._session = onnxruntime.InferenceSession(file, options, providers=providers)
             stated = self._session.get_modelmeta().custom_metadata_map
             self.card: dict[str, Any] = {

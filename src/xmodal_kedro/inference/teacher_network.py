@@ -42,7 +42,8 @@ class TeacherNetwork:
 
     def __init__(self, folder: Path, card: Mapping[str, Any], device: Literal["auto", "cpu", "cuda"]) -> None:
         place = folder / TEACHER_FOLDER
-        found = {path.name: path for path in sorted(place.glob("*")) if path.is_file()}
+        paths = [path for path in sorted(place.rglob("*")) if path.is_file()]
+        found = {path.relative_to(place).as_posix(): path for path in paths}
         files = Folder(
             str(place), {name: FileRef(name, str(path), path.stat().st_size, 0) for name, path in found.items()}
         )

@@ -18,6 +18,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from xmodal_kedro.masking import masked, masked_value
+
 from .urls import local_path, storage_of
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,11 @@ class FileRef:
     modified_ns: int
     version: str = ""
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def shown(self) -> str:
+        """The path or URL without secrets, for messages."""
+        return masked_value(self.path)
 
     @property
     def fingerprint(self) -> str:
@@ -117,9 +124,9 @@ class FileRef:
                 logger.warning("%s: attempt %d failed (%s), trying again", self.name, attempt, _describe(fault))
                 time.sleep(FETCH_PAUSE_S * 2 ** (attempt - 1))
         if isinstance(fault, FileNotFoundError):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.path) from fault
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.shown) from fault
         code = fault.errno if isinstance(fault, OSError) and fault.errno else errno.EIO
-        raise OSError(code, f"it cannot be fetched: {_describe(fault)}", self.path) from fault
+        raise OSError(code, f"it cannot be fetched: {_describe(fault)}", self.shown) from fault
 
     def _copy_to(self, copy: Path, max_bytes: float) -> None:
         with self.open() as source, copy.open("wb") as target:
@@ -161,7 +168,7 @@ def _require_regular(path: str) -> Path:
 
 
 def _describe(error: Exception) -> str:
-    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+    return masked(getattr(error, "strerror", None) or f"{type(error).__name__}: {error}")
 
 
 class Note(Protocol):

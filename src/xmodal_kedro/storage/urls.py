@@ -9,16 +9,16 @@ from typing import Any
 
 import fsspec
 
+from xmodal_kedro.masking import remember
+
+from .web import web_options
+
 SAFE_PROTOCOLS = (
     *("file", "local", "memory", "http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hdfs", "sftp"),
 )
 """Protocols by which files are listed and read. Those that run programs or wrap another address are left out."""
 LOCAL_PROTOCOLS = ("file", "local")
 WEB_PROTOCOLS = ("http", "https")
-WEB_SILENCE_S = 20.0
-"""Timeout of a web server to connect and between two reads, seconds."""
-WEB_ANSWER_S = 300.0
-"""Timeout of one complete answer of a web server, seconds."""
 _PROTOCOL = re.compile(r"([a-z][\w+.-]*(?:::[\w+.-]+)*)://", re.IGNORECASE | re.ASCII)
 
 
@@ -53,13 +53,7 @@ def storage_of(address: str, options: Mapping[str, Any] | None = None) -> tuple[
         raise PermissionError(errno.EACCES, f"the protocol {protocol} is not on the list of safe ones", address)
     from_address = fsspec.get_filesystem_class(protocol)._get_kwargs_from_urls(address)
     arguments = {**from_address, **(options or {})}
-    fs = fsspec.filesystem(protocol, **(_with_timeouts(arguments) if protocol in WEB_PROTOCOLS else arguments))
+    remember(arguments)
+    remember(address)
+    fs = fsspec.filesystem(protocol, **(web_options(address, arguments) if protocol in WEB_PROTOCOLS else arguments))
     return fs, fs._strip_protocol(address)
-
-
-def _with_timeouts(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options for the web with timeouts for a server that never answers. A user's own timeouts take precedence."""
-    from aiohttp import ClientTimeout
-
-    limits = ClientTimeout(total=WEB_ANSWER_S, sock_connect=WEB_SILENCE_S, sock_read=WEB_SILENCE_S)
-    return {**options, "client_kwargs": {"timeout": limits, **options.get("client_kwargs", {})}}

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import ScoresOutput, TeacherCard, TeacherInput
+from xmodal_kedro.storage import FileRef
+from xmodal_kedro.teachers.onnx_external import located_files
 from xmodal_kedro.teachers.preprocess import Clip, blank_batch, clip_rows, input_of
 from xmodal_kedro.teachers.protocol import Device
 
@@ -23,7 +25,7 @@ class OnnxTeacher:
 
     Args:
         card: describes the file.
-        weights: the ONNX file.
+        weights: the ONNX file, then the files that it refers to.
         labels: class names in the order of the output.
         device: `auto` takes CUDA where onnxruntime offers it.
         inference_threads: threads of one inference on a CPU.
@@ -33,7 +35,12 @@ class OnnxTeacher:
     """
 
     def __init__(
-        self, card: TeacherCard, weights: bytes, labels: tuple[str, ...], device: Device, inference_threads: int
+        self,
+        card: TeacherCard,
+        weights: tuple[FileRef, ...],
+        labels: tuple[str, ...],
+        device: Device,
+        inference_threads: int,
     ) -> None:
         self.labels = labels
         self._input = input_of(card)
@@ -74,7 +81,7 @@ class OnnxTeacher:
         return [output[: len(piece)] for output in self._session.run(outputs, {self._input.tensor: batch})]
 
 
-def _open_session(card: TeacherCard, weights: bytes, device: Device, threads: int) -> ort.InferenceSession:
+def _open_session(card: TeacherCard, files: tuple[FileRef, ...], device: Device, threads: int) -> ort.InferenceSession:
     offered = ort.get_available_providers()
     if device == "cuda" and CUDA not in offered:
         raise UserError(
@@ -86,8 +93,14 @@ def _open_session(card: TeacherCard, weights: bytes, device: Device, threads: in
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     providers = [CUDA, "CPUExecutionProvider"] if use_cuda else ["CPUExecutionProvider"]
+    model = files[0].read_bytes()
+    located = located_files(files[0], {file.name: file for file in files})
+    # Given in memory, as onnxruntime would look for them in the current folder.
+    contents = [file.read_bytes() for file in located.values()]
+    if located:
+        options.add_external_initializers_from_files_in_memory([*located], contents, [len(each) for each in contents])
     try:
-        return ort.InferenceSession(weights, options, providers=providers)
+        return ort.InferenceSession(model, options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no public base class
         raise UserError(
             f"teacher weights {card.weights!r} cannot be opened as ONNX ({error}): replace the file"

@@ -16,6 +16,7 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.storage import Folder
 from xmodal_kedro.teachers.class_list import ClassName, read_class_list
 from xmodal_kedro.teachers.model_folder import model_files, named_classes
+from xmodal_kedro.teachers.onnx_external import external_files
 from xmodal_kedro.teachers.preprocess import Clip
 from xmodal_kedro.teachers.protocol import Device, Teacher, TeacherFiles, require_scores
 
@@ -23,18 +24,26 @@ logger = logging.getLogger(__name__)
 
 IN_A_FOLDER = BRING_THEIR_INPUT
 """Backends whose models are folders."""
+ONNX = "onnx"
+SEVERAL_FILES = {*IN_A_FOLDER, ONNX}
+"""Backends that take their files in place of the content of one."""
 BLANK_SIDE_PX = 64
 MIN_SIGMOID_OF_PROBABILITIES = 0.5
 """Sigmoid of 0: the lowest score if a sigmoid is applied to values that are probabilities already."""
 
 
 def teacher_files(card: TeacherCard, folder: Folder) -> TeacherFiles:
-    """The files that the card names; a model on the hub is downloaded.
+    """The files that the card names, and those that an ONNX model refers to; a model on the hub is downloaded.
 
     Raises:
         FileNotFoundError: naming the missing file, the places that were searched, and the remedy.
+        UserError: an ONNX model is broken, or refers to a file outside the folder.
     """
-    weights = model_files(card, folder) if card.backend in IN_A_FOLDER else (folder.file(card.weights),)
+    if card.backend in IN_A_FOLDER:
+        weights = model_files(card, folder)
+    else:
+        model = folder.file(card.weights)
+        weights = (model, *external_files(model, folder)) if card.backend == ONNX else (model,)
     return TeacherFiles(weights, None if card.labels is None else folder.file(card.labels))
 
 
@@ -93,7 +102,7 @@ def open_teacher(card: TeacherCard, files: TeacherFiles, device: Device, inferen
         UserError: card, weights and class list do not fit each other; names the field and the remedy.
     """
     labels = tuple(named.label for named in scored_classes(card, files))
-    weights = files.weights if card.backend in IN_A_FOLDER else files.weights[0].read_bytes()
+    weights = files.weights if card.backend in SEVERAL_FILES else files.weights[0].read_bytes()
     teacher: Teacher = chosen(TEACHER_BACKENDS, card.backend)(card, weights, labels, device, inference_threads)
     return teacher
 

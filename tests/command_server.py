@@ -39,7 +39,10 @@ LIBRARIES = (
     *("kedro_datasets.json.json_dataset", "kedro_datasets.pandas.csv_dataset", "kedro_datasets.text.text_dataset"),
     *("kedro_datasets.plotly.plotly_dataset", "kedro_datasets_experimental.safetensors.safetensors_dataset"),
 )
-IRRELEVANT = ("PYTEST_", "DVC_", "AWS_", "PWD", "OLDPWD", "SHLVL", "_=")
+IRRELEVANT = (
+    *("PYTEST_", "DVC_", "AWS_", "PWD", "OLDPWD", "SHLVL", "_="),
+    *("MLFLOW_TRACKING_URI=", "MLFLOW_EXPERIMENT_ID=", "MLFLOW_RUN_ID=", "_MLFLOW_TELEMETRY_SESSION_ID="),
+)
 """Beginnings of variables that none of them reads as it is loaded."""
 _pipes: list[subprocess.Popen[bytes]] = []
 

@@ -188,7 +188,7 @@ def onsets_s(audio: np.ndarray, rate_hz: int = 16_000) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def _frame(index: int, size: tuple[int, int], pixels: str) -> av.VideoFrame:
-    return av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24").reformat(format=pixels)
+    return av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24").reformat(format=pixels, threads=1)
 
 
 def _encode(

@@ -1,4 +1,4 @@
-"""A process that has loaded large libraries, and forks for each command of `kedro` and `dvc` that a test runs.
+"""A process that has loaded large libraries, and forks for each command of Kedro, DVC and Python that a test runs.
 
 A command is a process of its own, with its own arguments, folder, environment, streams, group and exit status, and
 loads the code of the project in which it runs. It saves the seconds in which a new interpreter loads Torch and others.
@@ -21,26 +21,37 @@ import subprocess
 import sys
 import tempfile
 import threading
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Not Kedro's framework, which looks at the folder in which it is loaded, and nothing of this project.
 LIBRARIES = (
-    *("numpy", "pandas", "pyarrow.parquet", "pyarrow.dataset", "pandera.pandas", "duckdb", "scipy.signal"),
-    *("scipy.stats", "sklearn.linear_model", "av", "cv2", "joblib", "plotly.graph_objects", "PIL.Image"),
-    *("torch", "torchvision", "torchaudio", "transformers", "mlflow", "distributed", "dvc.repo", "omegaconf"),
+    *("numpy", "pandas", "pyarrow.parquet", "pyarrow.dataset", "duckdb", "scipy.signal", "scipy.stats"),
+    *("pandera.pandas", "pandera.backends.pandas.builtin_checks", "sklearn.linear_model", "av", "cv2", "omegaconf"),
+    *("plotly.express", "plotly.graph_objects", "PIL.Image", "joblib.externals.loky.backend.synchronize"),
+    *("torch", "torchvision", "torchaudio", "torch.distributed.elastic.multiprocessing.errors"),
+    *("transformers", "onnxruntime", "distributed", "dvc.repo"),
+    # What MLflow and others load as they are used.
+    *("mlflow", "mlflow.store.tracking.sqlalchemy_store", "mlflow.pyfunc", "IPython", "sqlalchemy.orm", "flask"),
+    *("kedro_datasets.json.json_dataset", "kedro_datasets.pandas.csv_dataset", "kedro_datasets.text.text_dataset"),
+    *("kedro_datasets.plotly.plotly_dataset", "kedro_datasets_experimental.safetensors.safetensors_dataset"),
 )
-IRRELEVANT = ("PYTEST_", "DVC_", "AWS_", "PWD", "OLDPWD", "SHLVL", "_=")
+IRRELEVANT = (
+    *("PYTEST_", "DVC_", "AWS_", "PWD", "OLDPWD", "SHLVL", "_="),
+    *("MLFLOW_TRACKING_URI=", "MLFLOW_EXPERIMENT_ID=", "MLFLOW_RUN_ID=", "_MLFLOW_TELEMETRY_SESSION_ID="),
+)
 """Beginnings of variables that none of them reads as it is loaded."""
 _pipes: list[subprocess.Popen[bytes]] = []
 
 
 def with_stand_ins(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment, with stand-ins for `kedro` and `dvc` in its `PATH` that ask the server for their process.
+    """The environment, with stand-ins in its `PATH` that ask the server for their process.
+
+    They are `kedro`, `dvc`, and `python`, which takes `-c` or `-m` as its first argument. Not for what counts the
+    libraries or the memory of a process.
 
     All test processes of a session share a server. It ends with the one that started it; stand-ins then run programs.
     """
@@ -60,9 +71,10 @@ def with_stand_ins(environment: Mapping[str, str]) -> dict[str, str]:
 def _start(folder: Path, environment: Mapping[str, str]) -> None:
     folder.mkdir()
     tools, here = Path(sys.executable).parent, Path(__file__).parent
-    for name in ("kedro", "dvc"):
+    for name in ("kedro", "dvc", "python"):
         stand_in = folder / name
-        client = f"{sys.executable} -IS {here / 'command_client.py'} {folder / 'socket'} {tools / name}"
+        program = sys.executable if name == "python" else tools / name
+        client = f"{sys.executable} -IS {here / 'command_client.py'} {folder / 'socket'} {program}"
         stand_in.write_text(f'#!/bin/sh\nexec {client} "$@"\n')
         stand_in.chmod(0o755)
     # What is on Python's path depends on the folder of a command.
@@ -82,14 +94,21 @@ def _start(folder: Path, environment: Mapping[str, str]) -> None:
     _pipes.append(server)  # the server ends when its stdin does
 
 
-def wait_for_command(folder: str, clients: int) -> tuple[socket.socket, dict[str, Any], list[int]]:
-    """Serve clients; returns in a fork, what the client asks for and its standard streams."""
+def wait_for_command(
+    folder: str, clients: int, prepare: Callable[[], None]
+) -> tuple[socket.socket, dict[str, Any], list[int]]:
+    """Serve clients; returns in a fork, what the client asks for and its standard streams.
+
+    Args:
+        prepare: is called once, when the libraries are loaded.
+    """
     started_in = dict(os.environ)
     with socket.socket(fileno=clients) as server:
         for name in LIBRARIES:
             import_module(name)
+        prepare()
         assert not any(name.startswith("xmodal_kedro") for name in sys.modules)
-        gc.freeze()  # for the same reason as in `exit_status_of`
+        gc.freeze()  # for the same reason as in `end_after`
         while True:
             ready, _, _ = select.select([server, sys.stdin], [], [], 5)
             with suppress(ChildProcessError):
@@ -160,14 +179,21 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
         os.dup2(stream, number)
         os.close(stream)
     numpy.random.seed()  # noqa: NPY002  # as in a new process, whose state no other one has
+    program, *arguments = request["command"]
+    first = str(Path(program).parent)
+    if program == sys.executable:
+        first = {"-c": "", "-m": request["folder"]}[arguments[0]]
     sys.argv = request["command"]
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:1] = [str(Path(sys.argv[0]).parent), *(str(Path(path).absolute()) for path in given if path)]
+    sys.path[:1] = [first, *(str(Path(path).absolute()) for path in given if path)]
 
 
 def main() -> None:
+    from forked_workers import fork_workers_of_this_process  # they are beside this file
+    from unsynced_sqlite import sync_no_sqlite
+
     sys.path[0] = str(Path(sys.executable).parent)  # not the folder of this file
-    client, request, streams = wait_for_command(sys.argv[1], int(sys.argv[2]))
+    client, request, streams = wait_for_command(sys.argv[1], int(sys.argv[2]), sync_no_sqlite)
     command = os.fork()
     if command:
         for stream in streams:
@@ -176,27 +202,42 @@ def main() -> None:
         os._exit(0)
     client.close()
     become(request, streams)
-    os._exit(exit_status_of(sys.argv[0]))
+    if Path(sys.argv[0]).name == "kedro":
+        fork_workers_of_this_process(end_after)
+    end_after(run_program)
 
 
-def exit_status_of(program: str) -> int:
-    """Run a program as Python does, up to what it wants to be done at its exit.
+def run_program() -> None:
+    """Run the program in `sys.argv`: a file, or code or a module that Python is given."""
+    if sys.argv[0] != sys.executable:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        return
+    option, code = sys.argv[1:3]
+    sys.argv[:3] = [option]
+    if option == "-m":
+        runpy.run_module(code, run_name="__main__", alter_sys=True)
+    else:
+        exec(code, vars(sys.modules["__main__"]))
+
+
+def end_after(program: Callable[[], object]) -> NoReturn:
+    """Run a program as Python does, up to what it wants to be done at its exit; then end this process.
 
     What is in memory is not deleted: that would copy all pages that the fork shares with the server.
     """
     try:
-        runpy.run_path(program, run_name="__main__")
+        program()
         status = 0
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())
         status = 1
     threading._shutdown()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    return status
+    os._exit(status)
 
 
 if __name__ == "__main__":

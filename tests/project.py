@@ -45,7 +45,9 @@ class Project:
         self.folder = folder
         folder.mkdir()
         shutil.copytree(PROJECT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
-        shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        # With the bytecode, which fits the copies as they keep their times: no command compiles them again.
+        # While Python writes it, it has a temporary name, `*.pyc.*`.
+        shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("*.egg-info", "*.pyc.*"))
         (folder / "conf" / "local").mkdir()
         for name in ("pyproject.toml", ".telemetry", "dvc.yaml", ".dvcignore"):
             shutil.copy(PROJECT / name, folder / name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_type_hints
 
@@ -84,10 +85,16 @@ def sources() -> Iterator[tuple[Path, str]]:
         yield path, path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Absolute names of all that a file imports, at its top or inside functions."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -95,7 +102,7 @@ def imports(path: Path) -> set[str]:
             base = ".".join(package[: len(package) - node.level]) if node.level else ""
             module = ".".join(part for part in (base, node.module) if part)
             found |= {f"{module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def parts_used(path: Path) -> set[str]:
@@ -157,7 +164,7 @@ def test_the_format_of_stored_sound_has_one_home() -> None:
     wrong = [
         f"{path.relative_to(PACKAGE)}:{node.lineno}: {node.value}"
         for path, part in sources()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Constant) and node.value in (CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE)
         if part != "pcm" and (path, node.value) not in elsewhere
     ]
@@ -168,7 +175,7 @@ def test_every_logger_has_one_name() -> None:
     wrong = [
         f"{path.relative_to(PACKAGE)}:{node.lineno}"
         for path, _ in sources()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Assign) and ast.unparse(node.value) == "logging.getLogger(__name__)"
         if [ast.unparse(target) for target in node.targets] != ["logger"]
     ]
@@ -202,7 +209,7 @@ def test_nodes_do_no_input_or_output() -> None:
     calls = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "to_parquet", "read_parquet", "to_csv"}
     wrong = []
     for path in sorted((PACKAGE / "pipelines").glob("*/nodes.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 wrong += [f"{path.parent.name}/nodes.py:{node.lineno} calls {name}"] if name in calls else []
@@ -213,7 +220,7 @@ def test_no_thread_of_arrow_holds_a_stream_after_a_table_is_read() -> None:
     """`read_table` of PyArrow and `read_parquet` of pandas leave the stream to threads, and abort at exit at times."""
     wrong = []
     for path, part in sources():
-        for node in ast.walk(ast.parse(path.read_text())) if part != "cli" else ():  # which reads by paths
+        for node in ast.walk(tree_of(path)) if part != "cli" else ():  # which reads by paths
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 library = getattr(node.func.value, "id", "")
                 found = (library, node.func.attr) in {("pq", "read_table"), ("pd", "read_parquet")}
@@ -294,10 +301,7 @@ def test_every_parameter_is_an_input_of_some_node(env: str) -> None:
 
 def test_every_field_of_a_parameter_is_read_in_the_code() -> None:
     attributes = {
-        node.attr
-        for path, _ in sources()
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute)
+        node.attr for path, _ in sources() for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)
     }
     unread = [
         f"{model.__name__}.{field}"
@@ -337,7 +341,7 @@ def test_stored_columns_and_checked_columns_come_from_one_definition() -> None:
         f"{path.relative_to(PACKAGE)}:{node.lineno}"
         for path, part in sources()
         if part == "schemas"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pa.schema" and path.name != "base.py"
     ]
     assert not written_out

@@ -83,14 +83,19 @@ def outputs(stage: str) -> dict[str, Any]:
     return named(declared)
 
 
-def parameter_files(key: str) -> set[str]:
-    """Files of base and sample that set the parameter `key`."""
+@cache
+def parameters_set() -> dict[str, set[str]]:
+    """Keys of the parameters that each file of base and sample sets."""
     return {
-        path.relative_to(PROJECT).as_posix()
+        path.relative_to(PROJECT).as_posix(): set(yaml.safe_load(path.read_text()) or {})
         for env in ("base", "sample")
         for path in (PROJECT / "conf" / env / "parameters").glob("*.yml")
-        if key in (yaml.safe_load(path.read_text()) or {})
     }
+
+
+def parameter_files(key: str) -> set[str]:
+    """Files of base and sample that set the parameter `key`."""
+    return {path for path, keys in parameters_set().items() if key in keys}
 
 
 def code_behind(pipeline: str) -> set[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_server import with_stand_ins
 from tests.project import PROJECT
 
 
@@ -42,8 +43,8 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
 def run_installed(wheel: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(folder / "site")
-    environment = {**os.environ, "PYTHONPATH": str(folder / "site")}
-    command = [sys.executable, "-m", "xmodal_kedro", *arguments]
+    environment = with_stand_ins(os.environ | {"PYTHONPATH": str(folder / "site")})
+    command = ["python", "-m", "xmodal_kedro", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from scipy.io import wavfile
 
+from tests.command_server import with_stand_ins
 from tests.media.synthetic import write_media
 from tests.network_files import Trained, sound
 from xmodal_kedro import load
@@ -112,11 +112,10 @@ def test_a_folder_without_a_network_is_named(trip: Path) -> None:
 def test_it_needs_no_project_around_it(model: str, trip: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    command = [sys.executable, "-m", "xmodal_kedro", "tag", "-m", model, "--format", "json", str(trip / "tone.wav")]
+    command = ["python", "-m", "xmodal_kedro", "tag", "-m", model, "--format", "json", str(trip / "tone.wav")]
     source = str(Path(__file__).parents[2] / "src")
-    run = subprocess.run(
-        command, cwd=elsewhere, env=os.environ | {"PYTHONPATH": source}, capture_output=True, text=True, check=True
-    )
+    environment = with_stand_ins(os.environ | {"PYTHONPATH": source})
+    run = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=True)
     assert len(run.stdout.splitlines()) == 3
     assert run.stderr == ""
     assert not list(elsewhere.iterdir())

@@ -82,7 +82,7 @@ def write_recording(folder: Path, name: str, seed: int, encoding: Encoding) -> P
         for index in range(round(sound.size / RATE_HZ * FPS)):
             image = picture_of(seed, index / FPS * encoding.speed + encoding.trimmed_s, encoding.width)
             image = image[:, ::-1].copy() if encoding.mirrored else image
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", threads=1)
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             container.mux(video.encode(frame))
             start = index * RATE_HZ // FPS

@@ -71,5 +71,8 @@ def _frames(path: Path, row: Row) -> dict[int, float]:
     if not row.video:
         return {}
     with av.open(str(path)) as container:
-        shown = ((shown_number(frame.to_ndarray(format="gray")), frame.time) for frame in container.decode(video=0))
+        shown = (
+            (shown_number(frame.to_ndarray(format="gray", threads=1)), frame.time)
+            for frame in container.decode(video=0)
+        )
         return {number: time_s for number, time_s in shown if number is not None and time_s is not None}

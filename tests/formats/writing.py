@@ -170,7 +170,7 @@ def _cover_packet(stream: av.VideoStream) -> list[av.Packet]:
 
 def _frame(number: int, pixels: str, time_s: float) -> av.VideoFrame:
     grey = av.VideoFrame.from_ndarray(image(number), format="gray")
-    frame = grey.reformat(format=pixels, src_color_range="JPEG")
+    frame = grey.reformat(format=pixels, src_color_range="JPEG", threads=1)
     frame.pts, frame.time_base = round(time_s * FPS), Fraction(1, FPS)
     return frame
 

@@ -8,6 +8,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.hooks.runs import Tracked, end_all
+from tests.unsynced_sqlite import sync_no_sqlite
+
+sync_no_sqlite()
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from mlflow.tracking import MlflowClient
 
+from tests.command_server import with_stand_ins
 from tests.hooks.runs import FAULTS, STEPS, TRAIN, Tracked, catalog_of
 from tests.project import PROJECT
 from tests.tones import VOCABULARY, tone_params, tone_shards
@@ -69,8 +70,8 @@ runs.Tracked(Path(sys.argv[1])).run(runs.catalog_of(Path(sys.argv[2])))
 
 
 def test_a_run_that_its_user_interrupts_is_not_taken_for_finished(tracked: Tracked, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", INTERRUPTED, str(tracked.folder), str(tmp_path)]
-    subprocess.run(command, cwd=PROJECT, check=False, capture_output=True)
+    command = ["python", "-c", INTERRUPTED, str(tracked.folder), str(tmp_path)]
+    subprocess.run(command, cwd=PROJECT, env=with_stand_ins(os.environ), check=False, capture_output=True)
     assert statuses(tracked) == ["KILLED"] and notes(tmp_path) == ["mobilenet_v2"]
     assert tracked.curve(tracked.runs()[0], "step.train_loss") == [(0, 1.0)]
 

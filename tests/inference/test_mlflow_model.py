@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from scipy.signal import resample_poly
 
+from tests.command_server import with_stand_ins
 from tests.network_files import Trained, sound
 from tests.tones import TONES_HZ
 from xmodal_kedro.features.log_mel import PATCH_FRAMES, samples_for_frames
@@ -154,8 +155,10 @@ def test_another_process_loads_it_and_gives_the_same(uri: str, store: str, model
         "import mlflow, numpy, sys; mlflow.set_tracking_uri(sys.argv[1]); "
         "print(mlflow.pyfunc.load_model(sys.argv[2]).predict(numpy.load(sys.argv[3])).to_json(orient='records'))"
     )
-    command = [sys.executable, "-c", code, store, uri, str(tmp_path / "audio.npy")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    command = ["python", "-c", code, store, uri, str(tmp_path / "audio.npy")]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=with_stand_ins(os.environ), capture_output=True, text=True, check=True
+    )
     expected = model.predict(audio_BT)
     for row, (_, here) in zip(json.loads(done.stdout), expected.iterrows(), strict=True):
         np.testing.assert_allclose(row["embedding"], here["embedding"], rtol=0, atol=1e-6)

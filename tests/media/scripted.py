@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from tests.media.synthetic import ordinary_priority
 from xmodal_kedro.media.shots.boundaries import ShotBoundaryDetector
@@ -115,6 +116,7 @@ def write_film(path: Path, encoding: Encoding, pictures: Iterable[np.ndarray], f
     """Encode frames, the first at time zero."""
     with ordinary_priority(), av.open(str(path.with_suffix(encoding.suffix)), "w") as container:
         stream = None
+        convert = VideoReformatter().reformat  # prepares itself once for all frames
         for index, picture in enumerate(pictures):
             if stream is None:
                 height, width = picture.shape[:2]
@@ -129,7 +131,7 @@ def write_film(path: Path, encoding: Encoding, pictures: Iterable[np.ndarray], f
                     stream.bit_rate = encoding.bit_rate
                 if encoding.b_frames is not None:
                     stream.codec_context.max_b_frames = encoding.b_frames
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=encoding.pixels)
+            frame = convert(av.VideoFrame.from_ndarray(picture, format="rgb24"), format=encoding.pixels, threads=1)
             frame.pts, frame.time_base = index, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

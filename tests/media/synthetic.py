@@ -65,11 +65,11 @@ CODINGS = [
 def beeps(duration_s: float, rate_hz: int = RATE_HZ, at_s: Iterable[float] | None = None) -> np.ndarray:
     """A 1 kHz tone of `BEEP_S` at the start of every second, or at the times `at_s`: float32 [samples]."""
     time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
-    starts_s = range(int(np.ceil(duration_s))) if at_s is None else at_s
-    sounding = np.zeros(time_s.size, bool)
-    for start_s in starts_s:
-        sounding |= (time_s >= start_s) & (time_s < start_s + BEEP_S)
-    return np.where(sounding, 0.5 * np.sin(2 * np.pi * 1000 * time_s), 0).astype(np.float32)
+    sound = np.zeros(time_s.size, np.float32)
+    for start_s in range(int(np.ceil(duration_s))) if at_s is None else at_s:
+        sounding = slice(*np.searchsorted(time_s, [start_s, start_s + BEEP_S]))
+        sound[sounding] = 0.5 * np.sin(2 * np.pi * 1000 * time_s[sounding])
+    return sound
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def onsets_s(audio: np.ndarray, rate_hz: int = 16_000) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def _frame(index: int, size: tuple[int, int], pixels: str) -> av.VideoFrame:
-    return av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24").reformat(format=pixels)
+    return av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24").reformat(format=pixels, threads=1)
 
 
 def _encode(

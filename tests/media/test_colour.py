@@ -69,13 +69,13 @@ def test_the_matrix_of_untagged_frames_is_that_of_their_size(matrix, patch, pixe
 
 @pytest.mark.parametrize("pixels", ["rgb24", "bgr0", "gbrp", "gbrp10le", "gbrp12le", "rgb48le", "rgba", "yuva420p"])
 def test_every_kind_of_colour_pixels_gives_the_colours(pixels):
-    assert off_by(av.VideoFrame.from_ndarray(CHART, format="rgb24").reformat(format=pixels)) < 2
+    assert off_by(av.VideoFrame.from_ndarray(CHART, format="rgb24").reformat(format=pixels, threads=1)) < 2
 
 
 @pytest.mark.parametrize("pixels", ["gray", "gray10le", "gray12le", "gray16le", "ya8", "monob", "rgb555le", "rgb8"])
 def test_every_other_kind_of_pixels_gives_an_image(pixels):
     grey = np.repeat(CHART[:24].mean(2, keepdims=True).astype(np.uint8), 3, 2)
-    image = bgr_pixels(av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format=pixels), 96, 12)
+    image = bgr_pixels(av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format=pixels, threads=1), 96, 12)
 
     assert image.shape == (12, 96, 3)
     levels = image[3:9].mean((0, 2))
@@ -151,7 +151,7 @@ def test_clips_of_screen_recordings_have_frames(tmp_path, codec, pixels):
     if pixels == "pal8":  # not made by swscale: an image and its palette
         frame = av.VideoFrame.from_ndarray((np.full((48, 64), 5, np.uint8), palette()), format="pal8")
     else:
-        frame = av.VideoFrame.from_ndarray(CHART, format="rgb24").reformat(format=pixels)
+        frame = av.VideoFrame.from_ndarray(CHART, format="rgb24").reformat(format=pixels, threads=1)
 
     image = first_image(write_frame(tmp_path / "screen.mov", codec, frame))
 

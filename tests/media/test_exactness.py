@@ -225,7 +225,7 @@ def upright_frames(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, list[
         video, audio = decodable_streams(container.streams.video)[0], decodable_streams(container.streams.audio)[0]
         starts_s = [float(stream.start_time * stream.time_base) for stream in (video, audio) if stream.start_time]
         for frame in frames_of(container, video):
-            upright = np.rot90(frame.to_ndarray(format="gray"), round(frame.rotation / 90) % 4)
+            upright = np.rot90(frame.to_ndarray(format="gray", threads=1), round(frame.rotation / 90) % 4)
             times_s.append(frame.time)
             frames.append(cv2.resize(upright, size, interpolation=cv2.INTER_AREA).astype(np.float32))
     origin_s = min(starts_s) if len(starts_s) == 2 else 0.0

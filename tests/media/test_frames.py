@@ -59,7 +59,7 @@ def write(
             video.codec_context.sample_aspect_ratio = aspect
         audio = container.add_stream("aac", rate=RATE_HZ, layout="mono")
         for number in range(40):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", threads=1)
             frame.pts, frame.time_base = number, Fraction(1, 10)
             container.mux(video.encode(frame))
         sound = av.AudioFrame.from_ndarray(beeps(4.0)[None], format="flt", layout="mono")

@@ -18,14 +18,14 @@ from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.params import ClipParams
 
 QUIET_X265 = (("x265-params", "log-level=none:open-gop=1"),)
-SLOW = {"fps": 4, "b_frames": 3}
+SLOW = {"fps": 4, "b_frames": 3, "rate_hz": 16_000}
 CODINGS = [
     Coding(".mkv", "libx264", "pcm_s16le", **SLOW),
     Coding(".mp4", "libx264", "aac", scene_threshold="0", **SLOW),
     Coding(".mkv", "libx265", "pcm_s16le", video_options=QUIET_X265, **SLOW),
-    Coding(".webm", "libvpx-vp9", "libopus", fps=4),
+    Coding(".webm", "libvpx-vp9", "libopus", fps=4, rate_hz=16_000),
     Coding(".mkv", "mpeg4", "pcm_s16le", **SLOW),
-    Coding(".mov", "mjpeg", "pcm_s16le", "yuvj420p", fps=4),
+    Coding(".mov", "mjpeg", "pcm_s16le", "yuvj420p", fps=4, rate_hz=16_000),
 ]
 SLIDES = {
     "every-5-s": [*range(0, 240, 20)],
@@ -42,7 +42,8 @@ def frames_on_screen(path: Path) -> dict[int, tuple[float, float]]:
     """Start and end of each numbered frame, seconds, by a plain decode of the whole file."""
     with av.open(str(path)) as container:
         frames = [
-            (float(frame.time), shown_number(frame.to_ndarray(format="gray"))) for frame in container.decode(video=0)
+            (float(frame.time), shown_number(frame.to_ndarray(format="gray", threads=1)))
+            for frame in container.decode(video=0)
         ]
     times_s = [time_s for time_s, _ in frames]
     return {number: times for (_, number), times in zip(frames, pairwise([*times_s, np.inf]), strict=True)}

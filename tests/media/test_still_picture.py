@@ -59,7 +59,7 @@ def mouth(image: np.ndarray, time_s: float, _: np.random.Generator) -> np.ndarra
 
 
 def noise(image: np.ndarray, _: float, rng: np.random.Generator) -> np.ndarray:
-    return np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
+    return np.clip(image + 4 * rng.standard_normal(image.shape, np.float32), 0, 255).astype(np.uint8)
 
 
 def slides(image: np.ndarray, time_s: float, _: np.random.Generator) -> np.ndarray:

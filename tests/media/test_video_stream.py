@@ -58,7 +58,9 @@ def write_tracks(path: Path, *tracks: Track) -> Path:
         for number in EVERY:
             for stream, track in zip(streams, tracks, strict=True):
                 if number in track.numbers:
-                    frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24").reformat(format=track.pixels)
+                    frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24").reformat(
+                        format=track.pixels, threads=1
+                    )
                     frame.pts, frame.time_base = number, Fraction(1, FPS)
                     container.mux(stream.encode(frame))
             at = number * RATE_HZ // FPS

@@ -33,7 +33,7 @@ from xmodal_kedro.evaluation.intervals import wilson
 from xmodal_kedro.evaluation.representations import LogMelStatistics, NetworkEmbedding, Representation, TeacherEmbedding
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.media.sound_file import read_audio
-from xmodal_kedro.models.classifier import NETWORK, TEACHER
+from xmodal_kedro.models.card_file import NETWORK, TEACHER
 from xmodal_kedro.params import AdaptParams, AudioTeacherCard
 from xmodal_kedro.storage import FileRef, Folder
 from xmodal_kedro.teachers.opening import teacher_files

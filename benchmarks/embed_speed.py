@@ -36,7 +36,7 @@ from xmodal_kedro.evaluation.benchmarks.benchmark import rotate
 from xmodal_kedro.evaluation.embeddings import embed_benchmark
 from xmodal_kedro.evaluation.probe import predict_splits
 from xmodal_kedro.evaluation.representations import NetworkEmbedding, random_network
-from xmodal_kedro.features.log_mel import frames_of_samples
+from xmodal_kedro.features.framing import frames_of_samples
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.models import BACKBONES
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ

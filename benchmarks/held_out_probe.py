@@ -38,8 +38,9 @@ from xmodal_kedro.evaluation.representations import (
     random_network,
 )
 from xmodal_kedro.inference.audio_model import AudioModel
+from xmodal_kedro.models.card_file import CARD_NAME, WEIGHTS_NAME
 from xmodal_kedro.models.device import choose_device
-from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
+from xmodal_kedro.models.files import read_model
 from xmodal_kedro.params import TransferParams
 from xmodal_kedro.storage import Shards
 

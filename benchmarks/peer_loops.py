@@ -46,8 +46,10 @@ from train_speed import describe_device
 from train_ways import Step, Timer, in_turn
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.features.log_mel import MEL_BANDS, frames_of_samples
-from xmodal_kedro.models import Backbone, build
+from xmodal_kedro.features.framing import frames_of_samples
+from xmodal_kedro.features.log_mel import MEL_BANDS
+from xmodal_kedro.models import build
+from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.device import mixed_precision
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 

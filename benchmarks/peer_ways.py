@@ -24,7 +24,8 @@ from train_ways import READY_BATCHES, STEPS_PER_EPOCH, Step, params_of
 
 from xmodal_kedro.data.loader import Batch
 from xmodal_kedro.features.log_mel import MEL_BANDS
-from xmodal_kedro.models import BACKBONES, Backbone
+from xmodal_kedro.models import BACKBONES
+from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.params import SpecAugmentParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.training.learner import Learner

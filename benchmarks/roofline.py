@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from train_ways import Timer
 
-from xmodal_kedro.features.log_mel import MEL_BANDS, frames_of_samples
+from xmodal_kedro.features.framing import frames_of_samples
+from xmodal_kedro.features.log_mel import MEL_BANDS
 from xmodal_kedro.models import build
 from xmodal_kedro.models.device import mixed_precision
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ

@@ -17,15 +17,8 @@ from simulated_clips import CLASSES, CLIP_S, Corpus
 from torch import Tensor, nn
 
 from xmodal_kedro.data.loader import Batch, Reader
-from xmodal_kedro.features.log_mel import (
-    FFT_LENGTH,
-    HOP_LENGTH,
-    MEL_BANDS,
-    MEL_HIGH_HZ,
-    MEL_LOW_HZ,
-    WINDOW_LENGTH,
-    LogMel,
-)
+from xmodal_kedro.features.framing import HOP_LENGTH, WINDOW_LENGTH
+from xmodal_kedro.features.log_mel import FFT_LENGTH, MEL_BANDS, MEL_HIGH_HZ, MEL_LOW_HZ, LogMel
 from xmodal_kedro.models import build
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE

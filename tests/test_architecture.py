@@ -62,8 +62,8 @@ MAY_IMPORT = {
     "sharding": set(),
     "wording": set(),
 }
-KNOWS_MLFLOW = {"hooks", "inference/audio_model.py", "inference/mlflow_model.py"}
-"""Packages and files; a model's address is resolved by `audio_model`, and `mlflow_model` is what MLflow runs."""
+KNOWS_MLFLOW = {"hooks", "inference/opening.py", "inference/mlflow_model.py"}
+"""Packages and files; a model's address is resolved by `opening`, and `mlflow_model` is what MLflow runs."""
 KNOWS_KEDRO = {
     "pipelines",
     "datasets",

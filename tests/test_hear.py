@@ -17,7 +17,7 @@ from tests.tones import TONES_HZ, tone, tone_params
 from xmodal_kedro import hear
 from xmodal_kedro.models import BACKBONES, build
 from xmodal_kedro.models.card import make_card
-from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME
+from xmodal_kedro.models.card_file import CARD_NAME, WEIGHTS_NAME
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 HOP_SAMPLES = 800

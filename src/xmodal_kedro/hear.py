@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.features.log_mel import HOP_LENGTH, PATCH_FRAMES, frame_patches, samples_for_frames
+from xmodal_kedro.features.framing import HOP_LENGTH, PATCH_FRAMES, samples_for_frames
+from xmodal_kedro.features.log_mel import frame_patches
 from xmodal_kedro.inference.audio_model import AudioModel
-from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME
+from xmodal_kedro.models.card_file import CARD_NAME, WEIGHTS_NAME
 from xmodal_kedro.models.waveform_network import WaveformNetwork
 
 TIMESTAMP_FRAMES = 5

@@ -21,7 +21,7 @@ from xmodal_kedro.evaluation.representations import (
 )
 from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.inference.audio_model import AudioModel
-from xmodal_kedro.models import Backbone
+from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.card import digest
 from xmodal_kedro.params import AudioTeacherCard
 from xmodal_kedro.schemas import BENCHMARK_SOUNDS_ARROW, BenchmarkEmbeddings

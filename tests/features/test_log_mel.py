@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xmodal_kedro.features.log_mel import LogMel, frame_patches, mel_weights, samples_for_frames
+from xmodal_kedro.features.framing import samples_for_frames
+from xmodal_kedro.features.log_mel import LogMel, frame_patches, mel_weights
 
 
 def reference_log_mel(audio: np.ndarray, log_offset: float) -> np.ndarray:

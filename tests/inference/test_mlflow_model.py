@@ -19,7 +19,7 @@ from scipy.signal import resample_poly
 from tests.command_server import with_stand_ins
 from tests.network_files import Trained, sound
 from tests.tones import TONES_HZ
-from xmodal_kedro.features.log_mel import PATCH_FRAMES, samples_for_frames
+from xmodal_kedro.features.framing import PATCH_FRAMES, samples_for_frames
 from xmodal_kedro.hooks.model import log_model
 
 

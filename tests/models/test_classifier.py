@@ -15,7 +15,8 @@ from xmodal_kedro import load
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.hear import get_scene_embeddings, load_model
 from xmodal_kedro.models.card import digest
-from xmodal_kedro.models.classifier import HEAD_NAME, linear, restore_classifier
+from xmodal_kedro.models.card_file import HEAD_NAME
+from xmodal_kedro.models.classifier import linear, restore_classifier
 from xmodal_kedro.models.export import export_onnx
 
 CLASSES = ["kettle", "tap", "knock | door"]

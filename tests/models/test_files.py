@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_model
+from xmodal_kedro.models.card_file import CARD_NAME, WEIGHTS_NAME
+from xmodal_kedro.models.files import read_model
 
 
 def read(folder: Path) -> None:

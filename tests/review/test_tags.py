@@ -12,7 +12,7 @@ from tests.tones import TONES_HZ
 from xmodal_kedro import load
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.inference.audio_model import AudioModel
-from xmodal_kedro.models.files import THRESHOLDS_NAME
+from xmodal_kedro.models.card_file import THRESHOLDS_NAME
 from xmodal_kedro.params import ReviewParams
 from xmodal_kedro.review.tags import tag_thresholds
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tests.tones import tone_params
-from xmodal_kedro.models import Backbone, build
+from xmodal_kedro.models import build
+from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.training.average import WeightAverage
 
 

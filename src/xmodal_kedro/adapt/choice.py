@@ -28,7 +28,7 @@ from xmodal_kedro.adapt.fine_tuned import held_out_logits, trained_weights
 from xmodal_kedro.adapt.linear import fit_head
 from xmodal_kedro.adapt.targets import Targets
 from xmodal_kedro.evaluation.embeddings import collect_embeddings, representations_of
-from xmodal_kedro.models.classifier import FINE_TUNED, NETWORK
+from xmodal_kedro.models.card_file import FINE_TUNED, NETWORK
 from xmodal_kedro.params import AdaptParams
 from xmodal_kedro.storage import Shards
 from xmodal_kedro.wording import counted

@@ -18,7 +18,8 @@ from xmodal_kedro.adapt.evaluate import HeldOut, measure, overall
 from xmodal_kedro.adapt.linear import LinearHead
 from xmodal_kedro.adapt.targets import Targets
 from xmodal_kedro.models.card import digest
-from xmodal_kedro.models.classifier import FINE_TUNED, NETWORK, TEACHER, linear
+from xmodal_kedro.models.card_file import FINE_TUNED, NETWORK, TEACHER
+from xmodal_kedro.models.classifier import linear
 from xmodal_kedro.params import AdaptParams, AudioTeacherCard
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.storage import Folder

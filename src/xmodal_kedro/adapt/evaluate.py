@@ -21,7 +21,7 @@ from xmodal_kedro.adapt.calibration import (
 from xmodal_kedro.adapt.linear import UNKNOWN_LOGIT, fit_head, held_out_logits
 from xmodal_kedro.adapt.targets import Targets
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.models.classifier import FINE_TUNED, NETWORK, TEACHER
+from xmodal_kedro.models.card_file import FINE_TUNED, NETWORK, TEACHER
 from xmodal_kedro.params import AdaptParams
 
 logger = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, stored_sounds
 from xmodal_kedro.features.augment import fit_length
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.inference.waveforms import from_int16
-from xmodal_kedro.models import Backbone
+from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.card import build_network
 from xmodal_kedro.models.device import choose_device
 from xmodal_kedro.params import FineTuneParams, TrainParams

@@ -15,7 +15,7 @@ from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.inference.audio_model import AudioModel, Prediction
 from xmodal_kedro.inference.batching import at_least_a_patch
 from xmodal_kedro.inference.waveforms import from_int16
-from xmodal_kedro.models import Backbone
+from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.card import build_network
 from xmodal_kedro.params import AudioTeacherCard
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
@@ -66,7 +66,7 @@ class NetworkEmbedding:
 
     def __init__(self, model: AudioModel) -> None:
         self._model = model
-        self.fingerprint = f"{model.fingerprint} {model.device.type}"
+        self.fingerprint = f"{model.fingerprint} {model.device}"
 
     def __call__(self, sounds: Sounds) -> Prediction:
         return self._model.over_time([from_int16(audio_T) for audio_T in sounds], CLIP_SAMPLE_RATE_HZ, batch_size=None)

@@ -13,30 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from xmodal_kedro.features.framing import HOP_LENGTH, PATCH_FRAMES, WINDOW_LENGTH, samples_for_frames
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
-WINDOW_LENGTH = 400
-HOP_LENGTH = 160
 FFT_LENGTH = 512
 MEL_BANDS = 64
 MEL_LOW_HZ = 125.0
 MEL_HIGH_HZ = 7_500.0
-PATCH_FRAMES = 96
-"""Frames of one VGGish example: 0.96 s."""
 CACHED_FRAMES = 256
 """Frames that a CPU transforms at a time, over the batch: few enough for their spectra to stay in its cache."""
 BAND_GROUPS = 4
 """Groups of neighbouring mel bands, each computed from the bins that it covers: the other weights are zeros."""
-
-
-def samples_for_frames(frames: int) -> int:
-    """Min number of samples that give `frames` frames of log-mel."""
-    return WINDOW_LENGTH + (frames - 1) * HOP_LENGTH
-
-
-def frames_of_samples(samples: int) -> int:
-    """Frames of log-mel that `samples` give."""
-    return 1 + (samples - WINDOW_LENGTH) // HOP_LENGTH
 
 
 def mel_weights() -> NDArray[np.float64]:

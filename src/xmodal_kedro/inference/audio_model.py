@@ -14,33 +14,30 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.inference.batching import equal_lengths
-from xmodal_kedro.inference.files import read_sound
-from xmodal_kedro.inference.onnx_network import ONNX_NAME, OnnxNetwork
+from xmodal_kedro.inference.opening import open_network
 from xmodal_kedro.inference.waveforms import checked_rate, checked_waveform, resampled
-from xmodal_kedro.masking import masked, masked_value, remember
-from xmodal_kedro.models.backbone import Backbone
-from xmodal_kedro.models.classifier import TEACHER
-from xmodal_kedro.models.device import choose_device
-from xmodal_kedro.models.files import CARD_NAME, WEIGHTS_NAME, read_card, read_model
-from xmodal_kedro.models.waveform_network import WaveformNetwork, mean_and_max
+from xmodal_kedro.models.card_file import CARD_NAME, WEIGHTS_NAME
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # torch takes seconds, which an ONNX file need not
+    import torch
+    from torch import nn
+
+    from xmodal_kedro.inference.onnx_network import OnnxNetwork
     from xmodal_kedro.inference.similar import Match
     from xmodal_kedro.inference.teacher_network import TeacherNetwork
+    from xmodal_kedro.inference.torch_network import TorchNetwork
+    from xmodal_kedro.models.backbone import Backbone
+    from xmodal_kedro.models.waveform_network import WaveformNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +45,6 @@ Sound: TypeAlias = ArrayLike | str | Path
 """Samples, or the address of a file."""
 BATCH_SIZE = 32
 """Max sounds of one forward pass, where the caller does not say."""
-MLFLOW_URI = re.compile(r"(models|runs|mlflow-artifacts):/", re.ASCII)
-"""How an MLflow URI begins."""
-"""In a URI."""
 
 
 class Prediction(NamedTuple):
@@ -73,24 +67,28 @@ class AudioModel:
     as in training. It computes in float32, so that the other sounds of a batch and the device change little.
 
     Args:
-        network: on `device`, in evaluation mode.
+        network: float32 [sounds, samples] to embeddings and scores.
         card: as `models.card.make_card` makes it, at least its classes and the sample rate of the front end.
-        device: where the network runs.
+        by_torch: gives the same network by torch; None where there are no weights.
     """
 
     def __init__(
-        self, network: WaveformNetwork | OnnxNetwork | TeacherNetwork, card: Mapping[str, Any], device: torch.device
+        self,
+        network: TorchNetwork | OnnxNetwork | TeacherNetwork,
+        card: Mapping[str, Any],
+        by_torch: Callable[[], TorchNetwork] | None,
     ) -> None:
-        self.network, self.card, self.device = network, card, device
+        self.network, self.card, self._by_torch = network, card, by_torch
 
     @classmethod
     def of(
         cls, backbone: Backbone, card: Mapping[str, Any], device: torch.device, head: nn.Linear | None = None
     ) -> Self:
         """From a backbone, and the head of a classifier on it, in evaluation mode; both are moved to the device."""
-        log_mel = LogMel(card["front_end"]["log_offset"])
-        exclusive, temperature = card.get("exclusive", False), card.get("temperature", 1.0)
-        return cls(WaveformNetwork(backbone, log_mel, exclusive, head, temperature).to(device), card, device)
+        from xmodal_kedro.inference.torch_network import TorchNetwork
+
+        network = TorchNetwork(backbone, card, device, head)
+        return cls(network, card, lambda: network)
 
     @classmethod
     def load(cls, source: str | Path, device: Literal["auto", "cpu", "cuda"] = "auto") -> Self:
@@ -100,31 +98,15 @@ class AudioModel:
             source: the folder under `06_models` of a network, or of a classifier of the pipeline `adapt`; its weights
                 with `card.json` beside them; a `model.onnx`, or a folder that holds nothing else; or an MLflow URI:
                 `models:/NAME@ALIAS` or `models:/NAME/VERSION` of its registry, or the tag `model.uri` of a run.
-            device: `auto` takes CUDA where there is one.
+            device: `auto` takes CUDA where there is one. On a CPU, a `model.onnx` of the same network beside the
+                weights is run by onnxruntime, without torch.
 
         Raises:
             FileNotFoundError: naming the file that is not there.
             UserError: for files that are broken or do not belong together, for a model that MLflow does not have, and
                 where CUDA is wanted and absent.
         """
-        path = _downloaded(str(source)) if MLFLOW_URI.match(str(source)) else Path(source)
-        if path.suffix == ".onnx":
-            return cls._of_onnx(path, device)
-        folder = path if path.is_dir() else path.parent
-        if (folder / CARD_NAME).is_file() and (card := read_card(folder / CARD_NAME)).get("representation") == TEACHER:
-            from xmodal_kedro.inference.teacher_network import TeacherNetwork  # brings onnxruntime and OpenCV
-
-            # A model.onnx beside it is of an earlier classifier on the network.
-            return cls(TeacherNetwork(folder, card, device), card, torch.device("cpu"))  # as of an ONNX file
-        if (path / ONNX_NAME).is_file() and not (path / WEIGHTS_NAME).is_file():
-            return cls._of_onnx(path / ONNX_NAME, device)
-        stored = read_model(path / WEIGHTS_NAME if path.is_dir() else path, folder / CARD_NAME)
-        return cls.of(stored.backbone, stored.card, choose_device(device, "device"), stored.head)
-
-    @classmethod
-    def _of_onnx(cls, file: Path, device: Literal["auto", "cpu", "cuda"]) -> Self:
-        onnx = OnnxNetwork(file, device)
-        return cls(onnx, onnx.card, torch.device("cpu"))  # where onnxruntime takes its input from
+        return cls(*open_network(source, device))
 
     @property
     def classes(self) -> list[str]:
@@ -156,25 +138,35 @@ class AudioModel:
         return int(self.card["front_end"]["sample_rate_hz"])
 
     @property
+    def device(self) -> str:
+        """Where the network runs: `cpu` or `cuda`."""
+        return self.network.device_type
+
+    @property
     def fingerprint(self) -> str:
-        """Of the weights and the front end; not of an ONNX file."""
-        if not isinstance(self.network, WaveformNetwork | OnnxNetwork):
-            return self.network.fingerprint
-        return f"{self.torch_network.weights_digest()} {self.card['front_end']['log_offset']}"
+        """Of the weights and the front end.
+
+        Raises:
+            UserError: for an ONNX file, which does not state all that it was made of.
+        """
+        return self.network.fingerprint if self._by_torch is None else self._by_torch().fingerprint
 
     @property
     def torch_network(self) -> WaveformNetwork:
-        """The network with all that it computes.
+        """The network with all that it computes, as a module of torch.
 
         Raises:
             UserError: for an ONNX file, which holds embeddings and scores alone.
         """
-        if not isinstance(self.network, WaveformNetwork):
+        return self._torch().module
+
+    def _torch(self) -> TorchNetwork:
+        if self._by_torch is None:
             raise UserError(
                 f"{self.network.source} gives embeddings and scores, not features over time: load a folder that holds "
                 f"{WEIGHTS_NAME} and {CARD_NAME}"
             )
-        return self.network
+        return self._by_torch()
 
     def embed(self, audio: Sound, sample_rate: int | None = None) -> NDArray[np.float32]:
         """Embed one sound.
@@ -256,18 +248,11 @@ class AudioModel:
         Raises:
             UserError: as `predict`, and for an ONNX file, which does not hold these features.
         """
-        network = self.torch_network
-
-        def forward(audio_BT: Tensor) -> tuple[Tensor, Tensor]:
-            features_BSE = network.over_time(audio_BT)
-            _, scores_BC = network.conclude(features_BSE)
-            return mean_and_max(features_BSE), scores_BC
-
-        return self._in_batches(forward, audios, sample_rate, batch_size)
+        return self._in_batches(self._torch().over_time, audios, sample_rate, batch_size)
 
     def _in_batches(
         self,
-        forward: Callable[[Tensor], tuple[Tensor, Tensor]],
+        forward: Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]],
         audios: Sequence[Sound],
         sample_rate: int | None,
         batch_size: int | None,
@@ -277,39 +262,19 @@ class AudioModel:
         ]  # no sounds: the shapes are those of silence
         embeddings: list[Any] = [None] * len(prepared)
         scores: list[Any] = [None] * len(prepared)
-        with torch.inference_mode():
-            for positions, audio_BT in equal_lengths(prepared, batch_size):
-                results = (values.cpu().numpy() for values in forward(audio_BT.to(self.device)))
-                for position, embedding_E, scores_C in zip(positions, *results, strict=True):
-                    embeddings[position], scores[position] = embedding_E, scores_C
+        for positions, audio_BT in equal_lengths(prepared, batch_size):
+            for position, embedding_E, scores_C in zip(positions, *forward(audio_BT), strict=True):
+                embeddings[position], scores[position] = embedding_E, scores_C
         return Prediction(np.stack(embeddings)[: len(audios)], np.stack(scores)[: len(audios)])
 
     def _waveform(self, audio: Sound, sample_rate: int | None, position: int) -> NDArray[np.float32]:
         """One sound as the network takes it."""
         if isinstance(audio, str | Path):
+            from xmodal_kedro.inference.files import read_sound  # brings PyAV and OpenCV
+
             return resampled(read_sound(audio), CLIP_SAMPLE_RATE_HZ, self.sample_rate)
         if sample_rate is None:
             raise UserError(
                 f"sound {position} comes without its sample rate: give the samples per second, such as 16000"
             )
         return resampled(checked_waveform(audio, position), checked_rate(sample_rate), self.sample_rate)
-
-
-def _downloaded(uri: str) -> Path:
-    """The folder with weights and card of a model that MLflow keeps.
-
-    Raises:
-        UserError: naming the model and the store, if MLflow has no such model or cannot give it.
-    """
-    import mlflow
-
-    try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri)) / "artifacts"
-    except (mlflow.exceptions.MlflowException, OSError) as error:
-        remember(uri)
-        remember(mlflow.get_tracking_uri())
-        store, reason = masked_value(mlflow.get_tracking_uri()), masked(" ".join(str(error).split()))
-        raise UserError(
-            f"{masked_value(uri)} is no model that the MLflow store {store} can give ({reason}): name one of its "
-            "models, or name the store that has it, with mlflow.set_tracking_uri or MLFLOW_TRACKING_URI"
-        ) from error

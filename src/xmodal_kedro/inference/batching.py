@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from xmodal_kedro.features.log_mel import PATCH_FRAMES, samples_for_frames
+from xmodal_kedro.features.framing import PATCH_FRAMES, samples_for_frames
 
 
 def at_least_a_patch(audio_T: NDArray[Any]) -> NDArray[Any]:
@@ -19,7 +17,9 @@ def at_least_a_patch(audio_T: NDArray[Any]) -> NDArray[Any]:
     return np.pad(audio_T, (0, max(0, samples_for_frames(PATCH_FRAMES) - len(audio_T))))
 
 
-def equal_lengths(audios: Sequence[NDArray[Any]], batch_size: int | None = None) -> Iterator[tuple[list[int], Tensor]]:
+def equal_lengths(
+    audios: Sequence[NDArray[Any]], batch_size: int | None = None
+) -> Iterator[tuple[list[int], NDArray[Any]]]:
     """Positions and audio [batch, samples] of the sounds of each length, none shorter than a patch.
 
     Args:
@@ -33,4 +33,4 @@ def equal_lengths(audios: Sequence[NDArray[Any]], batch_size: int | None = None)
     for group in groups.values():
         for start in range(0, len(group), batch_size or len(group)):
             positions = group[start : start + (batch_size or len(group))]
-            yield positions, torch.from_numpy(np.stack([padded[position] for position in positions]))
+            yield positions, np.stack([padded[position] for position in positions])

@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import nn
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.models.classifier import AGAIN, HEAD_NAME, read_head, restore_head
+from xmodal_kedro.models.card_file import HEAD_NAME
+from xmodal_kedro.models.classifier import AGAIN, read_head, restore_head
 from xmodal_kedro.params import AudioTeacherCard
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.storage import FileRef, Folder
@@ -33,12 +35,15 @@ class TeacherNetwork:
 
     Attributes:
         source: what it is, for messages.
+        device_type: where it takes its input from.
         fingerprint: of the teacher and the head.
 
     Raises:
         FileNotFoundError: if a file is not there.
         UserError: if the files and the card do not belong together.
     """
+
+    device_type = "cpu"
 
     def __init__(self, folder: Path, card: Mapping[str, Any], device: Literal["auto", "cpu", "cuda"]) -> None:
         place = folder / TEACHER_FOLDER
@@ -59,12 +64,13 @@ class TeacherNetwork:
         self.source = f"the classifier in {folder}, which is on a teacher's embedding,"
         self.fingerprint = f"{card['head_digest']} {card['temperature']} {card['teacher']['files']}"
 
-    def __call__(self, audio_BT: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, audio_BT: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Embeddings and scores, as `WaveformNetwork`; the embedding is mean and maximum over the teacher's windows."""
+        embedding_BE = np.stack([self._embed(audio_T) for audio_T in audio_BT])
         with torch.inference_mode():
-            embedding_BE = torch.from_numpy(np.stack([self._embed(audio_T.numpy()) for audio_T in audio_BT]))
-            logits_BC = self.head(embedding_BE) / self.card["temperature"]
-            return embedding_BE, logits_BC.softmax(1) if self.card["exclusive"] else logits_BC.sigmoid()
+            logits_BC = self.head(torch.from_numpy(embedding_BE)) / self.card["temperature"]
+            scores_BC = logits_BC.softmax(1) if self.card["exclusive"] else logits_BC.sigmoid()
+        return embedding_BE, scores_BC.numpy()
 
     def _embed(self, audio_T: np.ndarray) -> np.ndarray:
         scaled_T = np.rint(audio_T * INT16_FULL_SCALE).clip(-INT16_FULL_SCALE, INT16_FULL_SCALE - 1)

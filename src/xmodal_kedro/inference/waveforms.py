@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.pcm import INT16_FULL_SCALE
@@ -41,6 +40,8 @@ def resampled(audio_T: NDArray[np.float32], rate_hz: int, wanted_hz: int) -> NDA
     """The same sound at another rate, by a polyphase filter."""
     if rate_hz == wanted_hz:
         return audio_T
+    from scipy.signal import resample_poly  # takes half a second, which sound at the network's rate need not
+
     common = math.gcd(rate_hz, wanted_hz)
     return np.asarray(resample_poly(audio_T, wanted_hz // common, rate_hz // common), np.float32)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.params import VGGishPlusParams
 from xmodal_kedro.params.choices import BACKBONES, chosen
 
+if TYPE_CHECKING:
+    from xmodal_kedro.models.backbone import Backbone
+
 OPTIONS = VGGishPlusParams()
 
-__all__ = ["BACKBONES", "Backbone", "build"]
+__all__ = ["BACKBONES", "build"]
 
 
 def build(name: str, classes: int, vggish_plus: VGGishPlusParams = OPTIONS) -> Backbone:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.features import log_mel
-from xmodal_kedro.models import Backbone, build
+from xmodal_kedro.features import framing, log_mel
+from xmodal_kedro.models import build
+from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.params import TrainParams, VGGishPlusParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
@@ -47,8 +48,8 @@ def make_card(
         "parameter_count": sum(weight.numel() for weight in model.parameters()),
         "front_end": {
             "sample_rate_hz": CLIP_SAMPLE_RATE_HZ,
-            "window_length": log_mel.WINDOW_LENGTH,
-            "hop_length": log_mel.HOP_LENGTH,
+            "window_length": framing.WINDOW_LENGTH,
+            "hop_length": framing.HOP_LENGTH,
             "fft_length": log_mel.FFT_LENGTH,
             "mel_bands": log_mel.MEL_BANDS,
             "mel_low_hz": log_mel.MEL_LOW_HZ,

@@ -14,16 +14,9 @@ from torch import Tensor, nn
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.card import digest, restore_backbone
+from xmodal_kedro.models.card_file import FINE_TUNED, HEAD_NAME
 
-HEAD_NAME = "head.safetensors"
-NETWORK, TEACHER, FINE_TUNED = "network", "teacher", "fine_tuned"
-"""`representation` in a classifier's card: what its head is fitted on, or that the whole network was trained."""
 AGAIN = "run the adapt pipeline again"
-
-
-def is_classifier(card: Mapping[str, Any]) -> bool:
-    """Whether a card is that of a classifier of one's own, and not that of a network that `train` made."""
-    return "representation" in card
 
 
 def restore_classifier(

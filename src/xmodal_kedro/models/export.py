@@ -15,14 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.features.log_mel import (
-    FFT_LENGTH,
-    HOP_LENGTH,
-    PATCH_FRAMES,
-    WINDOW_LENGTH,
-    mel_weights,
-    samples_for_frames,
-)
+from xmodal_kedro.features.framing import HOP_LENGTH, PATCH_FRAMES, WINDOW_LENGTH, samples_for_frames
+from xmodal_kedro.features.log_mel import FFT_LENGTH, mel_weights
 from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.waveform_network import WaveformNetwork
 
@@ -102,6 +96,8 @@ def export_onnx(backbone: Backbone, card: Mapping[str, Any], head: nn.Linear | N
         "classes": json.dumps(card["classes"]),
         "sample_rate_hz": str(card["front_end"]["sample_rate_hz"]),
         "weights_digest": card["weights_digest"],
+        "head_digest": card.get("head_digest") or "",
+        "temperature": repr(float(card.get("temperature", 1.0))),
     }
     if "thresholds" in card:
         metadata["thresholds"] = json.dumps(card["thresholds"])

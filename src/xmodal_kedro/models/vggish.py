@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from xmodal_kedro.features.log_mel import MEL_BANDS, PATCH_FRAMES, frame_patches
+from xmodal_kedro.features.framing import PATCH_FRAMES
+from xmodal_kedro.features.log_mel import MEL_BANDS, frame_patches
 from xmodal_kedro.models.backbone import Backbone, expect_few
 
 

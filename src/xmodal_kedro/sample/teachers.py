@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch.nn import functional as F
 
-from xmodal_kedro.features.log_mel import HOP_LENGTH, samples_for_frames
+from xmodal_kedro.features.framing import HOP_LENGTH, samples_for_frames
 from xmodal_kedro.params import (
     AudioTeacherCard,
     ImageInput,

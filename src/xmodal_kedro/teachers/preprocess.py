@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.features.log_mel import MEL_BANDS, LogMel, frame_patches, samples_for_frames
+from xmodal_kedro.features.framing import samples_for_frames
+from xmodal_kedro.features.log_mel import MEL_BANDS, LogMel, frame_patches
 from xmodal_kedro.params import ImageInput, LogMelInput, TeacherCard, TeacherInput, WaveformInput
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ, INT16_FULL_SCALE
 

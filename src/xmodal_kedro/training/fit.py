@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xmodal_kedro.models import Backbone, build
+from xmodal_kedro.models import build
+from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.card import make_card
 from xmodal_kedro.models.device import check_devices
 from xmodal_kedro.params import TrainParams

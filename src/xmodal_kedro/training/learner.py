@@ -14,7 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from xmodal_kedro.data.loader import Batch
 from xmodal_kedro.features.augment import Draws, draw, mask, mixup
-from xmodal_kedro.features.log_mel import MEL_BANDS, LogMel, frames_of_samples
+from xmodal_kedro.features.framing import frames_of_samples
+from xmodal_kedro.features.log_mel import MEL_BANDS, LogMel
 from xmodal_kedro.models import build
 from xmodal_kedro.models.device import mixed_precision
 from xmodal_kedro.params import TrainParams

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from xmodal_kedro.models import Backbone
+from xmodal_kedro.models.backbone import Backbone
 
 
 class Student(nn.Module):

@@ -45,7 +45,7 @@ def embed_clips(
     from xmodal_kedro.evaluation.representations import LogMelStatistics, NetworkEmbedding, TeacherEmbedding
     from xmodal_kedro.inference.audio_model import AudioModel
     from xmodal_kedro.models.card import restore_backbone
-    from xmodal_kedro.models.classifier import NETWORK, TEACHER
+    from xmodal_kedro.models.card_file import NETWORK, TEACHER
     from xmodal_kedro.models.device import choose_device
     from xmodal_kedro.teachers.opening import teacher_files
 

@@ -32,8 +32,8 @@ def embed_recordings(
     from xmodal_kedro.inference.recordings import WindowEmbedder, embed_recordings_shard
     from xmodal_kedro.media.probe import SourceFile
     from xmodal_kedro.models.card import restore_backbone
+    from xmodal_kedro.models.card_file import with_thresholds
     from xmodal_kedro.models.device import choose_device
-    from xmodal_kedro.models.files import with_thresholds
 
     if not source_videos:
         raise UserError(f"{source_videos.root} has no files: put recordings there, or set `source` to another place")

@@ -14,7 +14,8 @@ def export_classifier(
         UserError: for a classifier on a teacher's embedding, whose network is not ours to write.
     """
     from xmodal_kedro.errors import UserError
-    from xmodal_kedro.models.classifier import TEACHER, restore_classifier
+    from xmodal_kedro.models.card_file import TEACHER
+    from xmodal_kedro.models.classifier import restore_classifier
     from xmodal_kedro.models.export import export_onnx
 
     if classifier_card["representation"] == TEACHER:

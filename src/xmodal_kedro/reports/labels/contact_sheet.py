@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import torch
 
-from xmodal_kedro.features.log_mel import WINDOW_LENGTH, LogMel
+from xmodal_kedro.features.framing import WINDOW_LENGTH
+from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.media.wav_file import wav
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.reports import html

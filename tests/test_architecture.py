@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "datasets": {"errors", "masking", "progress", "recipes", "storage", "wording"},
     "cli": {"datasets", "errors", "inference", "masking", "params", "reasons", "recipes"},
     "__main__": {"cli"},
+    "up_to_date": {"datasets", "storage"},
     "hear": {"errors", "features", "inference", "models"},
     "listener": {"inference"},
     "schemas": {"pcm", "reasons"},
@@ -74,6 +75,7 @@ KNOWS_KEDRO = {
     "hooks",
     "settings",
     "pipeline_registry",
+    "up_to_date",
 }
 PIPELINES = register_pipelines()
 MAIN_LINE = ["ingest", "clip", "visual_label", "audio_label", "merge_labels", "train", "transfer_eval"]

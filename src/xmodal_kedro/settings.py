@@ -13,6 +13,7 @@ from xmodal_kedro.config import ConfigLoader
 from xmodal_kedro.context import ProjectContext
 from xmodal_kedro.hooks import (
     BenchmarkHooks,
+    DataRootHooks,
     DefaultPipelineHooks,
     PreflightHooks,
     RunLockHooks,
@@ -29,6 +30,7 @@ skip_disabled_hooks()
 # Of hooks that are to go first, Kedro calls the last one first: inputs are checked, then the lock is taken.
 HOOKS = (
     DefaultPipelineHooks(),
+    DataRootHooks(),
     RunLockHooks(),
     PreflightHooks(),
     BenchmarkHooks(),

@@ -92,7 +92,7 @@ def test_all_options_of_kedro_run_are_accepted() -> None:
         (["--runner", "Nope"], "--runner Nope .*SequentialRunner"),
         (["--runner", "no.such.Nope"], "--runner no.such.Nope "),
         (["--runner", "kedro.io.DataCatalog"], "--runner kedro.io.DataCatalog "),
-        (["--runner-params", "speed=3"], "--runner-params .*SequentialRunner.*: speed; it takes is_async"),
+        (["--runner-params", "speed=3"], "--runner-params .*UpToDateRunner.*: speed; it takes is_async"),
         (["--pipelines", "train,trian"], "there is no pipeline trian: there are .*, train, transfer_eval"),
         (["--pipeline", "trian"], "there is no pipeline trian"),
         (["--load-versions", "nope"], "Expected the form of 'load_versions' to be .*found nope"),

@@ -3,16 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import fsspec
-from kedro.io import MemoryDataset
 
-from xmodal_kedro.datasets.files import JsonDataset
-from xmodal_kedro.hooks.catalog import local_file, location
-
-
-def test_a_dataset_has_a_location_and_one_in_memory_has_none(tmp_path: Path) -> None:
-    assert location(JsonDataset(filepath=str(tmp_path / "card.json"))) == str(tmp_path / "card.json")
-    assert location(JsonDataset(filepath="s3://bucket/card.json")) == "s3://bucket/card.json"
-    assert location(MemoryDataset(1)) == ""
+from xmodal_kedro.hooks.catalog import local_file
 
 
 def test_a_file_of_this_machine_is_used_where_it_is_and_one_elsewhere_is_copied(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from xmodal_kedro.cli.typed_params import read_params
 from xmodal_kedro.errors import OF_THE_OUTSIDE
 from xmodal_kedro.masking import mask_logs, masked, remember_environment
 
+RUNNER = "xmodal_kedro.up_to_date.UpToDateRunner"
+"""Where the user names no runner."""
 VERBOSE_VARIABLE = "XMODAL_VERBOSE"
 CONFIGURATION_ERRORS = (MissingConfigException, OmegaConfBaseException, YAMLError)
 
@@ -106,11 +108,13 @@ def _is_raised_by_kedro(error: BaseException) -> bool:
 
 
 def _params_of_kedro() -> list[click.Parameter]:
-    """Options of `kedro run`, of which `--params` keeps paths as they are typed."""
+    """Options of `kedro run`: `--params` keeps paths as they are typed, and another runner is the default."""
     options = [copy(option) for option in kedro_run.params]
     for option in options:
         if option.name == "params":
             option.callback = read_params
+        if option.name == "runner":
+            option.default = RUNNER
     return options
 
 

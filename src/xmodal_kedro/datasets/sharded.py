@@ -185,6 +185,15 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
                 break
         return preview
 
+    def content(self) -> str | None:
+        """Digest of the fingerprints and sizes of the shards; None if some are missing or provisional."""
+        index = read_index(self._fs, self._index_path, self._url)
+        if index is None or any(PROVISIONAL_MARKER in value for value in index.values()):
+            return None
+        files = {posixpath.basename(file["name"]): file["size"] for file in self._fs.ls(self._path, detail=True)}
+        sizes = {key: files.get(key + SUFFIX) for key in index}
+        return None if None in sizes.values() else digest(json.dumps([index, sizes], sort_keys=True))
+
     def _exists(self) -> bool:
         index = read_index(self._fs, self._index_path, self._url)
         return index is not None and index.keys() <= self._stored_names()

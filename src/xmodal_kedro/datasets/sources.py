@@ -78,6 +78,9 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
     def _release(self) -> None:
         self._listed = None
 
+    def content(self) -> None:
+        """What the recordings are, only a run finds out: they may be on servers."""
+
     def _describe(self) -> dict[str, Any]:
         return {"path": self._shown}
 

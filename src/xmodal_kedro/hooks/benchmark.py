@@ -10,8 +10,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from xmodal_kedro.datasets.content import place_of
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.hooks.catalog import location
 from xmodal_kedro.params.choices import BENCHMARKS
 from xmodal_kedro.params.places import AUTO
 from xmodal_kedro.storage import local_path
@@ -39,7 +39,7 @@ def _fetch(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog)
         return
     from xmodal_kedro.evaluation.benchmarks.fetching import FETCHABLE, fetch_esc50
 
-    name, place = catalog.load("params:transfer_eval").benchmark, location(catalog[FILES])
+    name, place = catalog.load("params:transfer_eval").benchmark, place_of(catalog[FILES])
     if others := [other for other in asked if other not in FETCHABLE]:
         yield (
             f"--params {others[0]}={AUTO}: only {' and '.join(FETCHABLE)} are fetched; name its folder, "

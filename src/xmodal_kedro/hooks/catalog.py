@@ -5,17 +5,8 @@ from __future__ import annotations
 import posixpath
 
 import fsspec
-from kedro.io import AbstractDataset
 
 from xmodal_kedro.datasets.atomic import is_local
-
-
-def location(dataset: AbstractDataset) -> str:
-    """Path or URL of a dataset's file or folder; empty for a dataset in memory."""
-    described = dataset._describe()
-    place = str(described.get("path") or described.get("filepath") or "")
-    protocol = described.get("protocol") or "file"  # datasets of kedro-datasets describe it separately
-    return place if protocol == "file" or not place else f"{protocol}://{place}"
 
 
 def is_parameter(name: str) -> bool:

@@ -14,8 +14,9 @@ from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 
+from xmodal_kedro.datasets.content import place_of
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.hooks.catalog import is_parameter, location
+from xmodal_kedro.hooks.catalog import is_parameter
 from xmodal_kedro.params import TrainParams
 
 TEST_FILE_BYTES = 1 << 20
@@ -42,7 +43,7 @@ def _missing_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
     for name in sorted(name for name in pipeline.inputs() if not is_parameter(name)):
         try:
             if not catalog.exists(name):
-                yield f"{name}: nothing at {location(catalog[name])}: {_remedy(name, catalog[name])}"
+                yield f"{name}: nothing at {place_of(catalog[name])}: {_remedy(name, catalog[name])}"
         except DatasetError as error:  # the cause has the message without Kedro's text around it
             yield f"{name}: {error.__cause__ or error}"
 
@@ -115,7 +116,7 @@ def _check_benchmark(catalog: DataCatalog) -> None:
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.few_clips import require_enough_clips
 
-    params, place = catalog.load("params:transfer_eval"), location(catalog["benchmark_embeddings"])
+    params, place = catalog.load("params:transfer_eval"), place_of(catalog["benchmark_embeddings"])
     benchmark = params.benchmark
     if benchmark not in place.split("/"):
         raise UserError(
@@ -126,7 +127,7 @@ def _check_benchmark(catalog: DataCatalog) -> None:
 
 
 def _check_train(catalog: DataCatalog, labels: bool) -> None:
-    train, place = catalog.load("params:train"), location(catalog["model_weights"])
+    train, place = catalog.load("params:train"), place_of(catalog["model_weights"])
     if train.model not in place.split("/"):
         raise UserError(
             f"train.model is {train.model}, but its weights would go to {place}: choose the model by `model` in "
@@ -164,7 +165,7 @@ def _check_device(catalog: DataCatalog, name: str) -> None:
 
 
 def _unwritable_outputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
-    places = {location(catalog[name]) for name in pipeline.all_outputs() if name in catalog}
+    places = {place_of(catalog[name]) for name in pipeline.all_outputs() if name in catalog}
     try:
         roots = {_existing_folder(place) for place in places}
     except Exception as error:  # drivers of remote storage have errors of their own

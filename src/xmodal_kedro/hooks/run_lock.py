@@ -31,10 +31,11 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from xmodal_kedro.datasets.atomic import is_local, read_json, write_json
-from xmodal_kedro.hooks.catalog import location
+from xmodal_kedro.datasets.content import place_of
 from xmodal_kedro.hooks.command import typed_command
+from xmodal_kedro.hooks.data_root import data_root
 from xmodal_kedro.masking import masked
-from xmodal_kedro.storage import local_path, storage_of
+from xmodal_kedro.storage import storage_of
 
 logger = logging.getLogger(__name__)
 
@@ -190,14 +191,11 @@ class RunLockHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         self._end()  # in a notebook, the process outlives a run
-        given = (context._runtime_params or {}).get("data_root")
-        root = str(given or context.config_loader["globals"]["data_root"])
-        path = local_path(root)
-        self._root = root if path is None else str(Path(context.project_path) / path)
+        self._root = data_root(context)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        places = {location(catalog[name]) for name in pipeline.all_outputs() if name in catalog} - {""}
+        places = {place_of(catalog[name]) for name in pipeline.all_outputs() if name in catalog} - {""}
         if self._root and places:
             self._lock = RunLock(self._root, places, _group(pipeline, catalog))
             self._lock.take()

@@ -12,7 +12,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from xmodal_kedro.hooks.catalog import location
+from xmodal_kedro.datasets.content import place_of
 from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def summary_lines(run_params: dict[str, Any], pipeline: Pipeline, catalog: DataC
         yield "benchmark", _judged(catalog)
     for name in REPORTS:
         if name in made and catalog.exists(name):
-            yield "report", location(catalog[name])
+            yield "report", place_of(catalog[name])
 
 
 def _of_recordings(made: set[str], catalog: DataCatalog) -> Iterator[tuple[str, str]]:
@@ -94,7 +94,7 @@ def _files(catalog: DataCatalog, clipped: bool) -> str:
         return text
     shown = [f"{count:,} {reason}" for reason, count in reasons.most_common(TOP_REASONS)]
     more = [f"{len(reasons) - TOP_REASONS} more reasons"] if len(reasons) > TOP_REASONS else []
-    places = [location(catalog[name]) for name, found in _unused(rejected, unclipped) if found]
+    places = [place_of(catalog[name]) for name, found in _unused(rejected, unclipped) if found]
     return f"{text}; not used: {', '.join([*shown, *more])}; see {' and '.join(places)}"
 
 
@@ -127,7 +127,7 @@ def _classes(catalog: DataCatalog) -> str:
 
 def _network(catalog: DataCatalog) -> str:
     card = catalog.load("model_card")
-    place = location(catalog["model_weights"]).rpartition("/")[0]
+    place = place_of(catalog["model_weights"]).rpartition("/")[0]
     return f"{place}, mAP {card['best']['validation_map']:.3f} against the labels of held-out clips"
 
 
@@ -141,7 +141,7 @@ def _column(catalog: DataCatalog, name: str, column: str) -> list[Any]:
     """One column of a small table, which may be in any storage."""
     from xmodal_kedro.datasets.parquet import read_rows
 
-    fs, path = fsspec.url_to_fs(location(catalog[name]))
+    fs, path = fsspec.url_to_fs(place_of(catalog[name]))
     with fs.open(path, "rb") as stream:
         values: list[Any] = read_rows(stream, [column])[column].to_pylist()
     return values

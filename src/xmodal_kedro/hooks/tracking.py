@@ -22,7 +22,8 @@ from kedro_mlflow.framework.hooks import MlflowHook
 from mlflow.entities import RunStatus
 from pydantic import BaseModel
 
-from xmodal_kedro.hooks.catalog import is_parameter, local_file, location
+from xmodal_kedro.datasets.content import place_of
+from xmodal_kedro.hooks.catalog import is_parameter, local_file
 from xmodal_kedro.hooks.command import typed_command
 from xmodal_kedro.hooks.curves import live_curves
 from xmodal_kedro.hooks.default_pipeline import default_env
@@ -156,7 +157,7 @@ class Tracking(MlflowHook):
         }
         shared = "params:train" in pipeline.inputs() and catalog.load("params:train").nodes > 1
         machine = f"{platform.node()}-" if shared else ""
-        unfinished = UnfinishedRun(location(catalog[WEIGHTS]), describe_work(pipeline, catalog, setting), machine)
+        unfinished = UnfinishedRun(place_of(catalog[WEIGHTS]), describe_work(pipeline, catalog, setting), machine)
         self.mlflow_config.tracking.run.id = unfinished.find()
         return unfinished
 
@@ -167,20 +168,20 @@ class Tracking(MlflowHook):
         with self._store.may_be_lost():
             super().before_node_run(node, catalog, plain, is_async)
             if mlflow.active_run() and WEIGHTS in node.outputs:
-                places = {name: location(catalog[name]) for name in TRAINING_DATA if name in node.inputs}
+                places = {name: place_of(catalog[name]) for name in TRAINING_DATA if name in node.inputs}
                 mlflow.set_tags(data_tags(inputs) | dvc_tags(self._project, places) | teacher_tags(catalog))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         if dataset_name in self.REPORTS:
-            logger.info("report: %s", location(self._catalog[dataset_name]))
+            logger.info("report: %s", place_of(self._catalog[dataset_name]))
         if mlflow.active_run():
             with self._store.may_be_lost():
                 self._log(dataset_name, data)
 
     def _log(self, dataset_name: str, data: Any) -> None:
         if dataset_name in self.ARTIFACTS:
-            _log_artifact(location(self._catalog[dataset_name]))
+            _log_artifact(place_of(self._catalog[dataset_name]))
         if dataset_name in self.METRICS:
             mlflow.log_metrics(data)
         if dataset_name in (WEIGHTS, CARD):
@@ -204,7 +205,7 @@ class Tracking(MlflowHook):
     def _log_classifier(self, card: Mapping[str, Any]) -> None:
         """Log a classifier of one's own, whose card is saved last, and register it."""
         parts = ("head", "teacher", "card") if card["representation"] == TEACHER else ("weights", "head", "card")
-        places = {part: location(self._catalog[f"classifier_{part}"]) for part in parts}
+        places = {part: place_of(self._catalog[f"classifier_{part}"]) for part in parts}
         found = {part: place for part, place in places.items() if fsspec.url_to_fs(place)[0].exists(place)}
         if uri := log_classifier(card, found):
             register_classifier(card, uri)
@@ -213,7 +214,7 @@ class Tracking(MlflowHook):
         """Log the model once both its parts are in storage."""
         self._saved[dataset_name] = data if dataset_name == CARD else None
         if self._saved.keys() == {WEIGHTS, CARD}:
-            log_model(self._saved[CARD], *(location(self._catalog[name]) for name in (WEIGHTS, CARD)))
+            log_model(self._saved[CARD], *(place_of(self._catalog[name]) for name in (WEIGHTS, CARD)))
 
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:

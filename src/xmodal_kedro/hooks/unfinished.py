@@ -18,7 +18,8 @@ from mlflow.tracking import MlflowClient
 from pydantic import BaseModel
 
 from xmodal_kedro.datasets.atomic import read_json, write_json
-from xmodal_kedro.hooks.catalog import is_parameter, location
+from xmodal_kedro.datasets.content import place_of
+from xmodal_kedro.hooks.catalog import is_parameter
 from xmodal_kedro.hooks.provenance import TRAINING_DATA, fingerprint_data
 from xmodal_kedro.recipes import recipe_of
 
@@ -104,7 +105,7 @@ def describe_work(pipeline: Pipeline, catalog: DataCatalog, setting: Mapping[str
         "setting": dict(setting),
         "nodes": sorted(node.name for node in pipeline.nodes),
         "parameters": {name: _plain(catalog[name].load()) for name in pipeline.inputs() if is_parameter(name)},
-        "places": {name: location(catalog[name]) for name in stored},
+        "places": {name: place_of(catalog[name]) for name in stored},
         "data": {name: fingerprint_data(catalog[name].load()) for name in TRAINING_DATA if name in pipeline.inputs()},
         "recipe": _training_recipe() if makers else "",
     }

@@ -1,0 +1,235 @@
+"""The runner of `kedro run`: a node is not run again while nothing that its outputs depend on has changed.
+
+What a node's outputs depend on is its inputs by content, its parameters, the configuration of its datasets, the code of
+this package and the versions of the libraries under it. What it gave is noted beside the data, so that it is run again
+too where an output was changed or removed. A node whose outputs live in memory alone is run when another one needs
+them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import inspect
+import json
+import logging
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fsspec import AbstractFileSystem
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner
+from kedro.runner.task import Task
+from pluggy import PluginManager
+
+from xmodal_kedro.datasets.atomic import read_json, write_json
+from xmodal_kedro.datasets.content import Known, content_of, is_stored, place_of
+from xmodal_kedro.storage import storage_of
+
+logger = logging.getLogger(__name__)
+
+FOLDER = ".up_to_date"
+"""In `data_root`: a note for each node that was run."""
+SCHEME = 1
+PARAMETERS = "params:"
+DISTRIBUTION = "xmodal-kedro"
+NO_CONTENT = ("run_provenance",)
+"""Inputs that differ in each run and are no reason to run a node again."""
+
+
+class UpToDateRunner(SequentialRunner):
+    """Runs nodes in turn, but for those whose stored outputs are what they would give.
+
+    Attributes:
+        root: folder or URL in which notes are kept, see `hooks.data_root`; empty to run all nodes.
+    """
+
+    root: ClassVar[str] = ""
+
+    def _run(
+        self,
+        pipeline: Pipeline,
+        catalog: CatalogProtocol,
+        hook_manager: PluginManager | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        nodes, fresh = pipeline.nodes, []
+        notes = Notes(pipeline, catalog, self.root)
+        load_counts = Counter(chain.from_iterable(node.inputs for node in nodes))
+        done: set[Node] = set()
+
+        def execute(node: Node) -> None:
+            for needed in notes.left_in_memory_by(node, done):
+                execute(needed)
+            stamp = notes.stamp(node)
+            Task(node, catalog, self._is_async, hook_manager, run_id).execute()
+            done.add(node)
+            notes.write(node, stamp)
+            self._release_datasets(node, catalog, load_counts, pipeline)
+            logger.info("Completed node: %s", node.name)
+
+        for node in nodes:
+            if node in done:
+                continue
+            if notes.is_fresh(node):
+                fresh.append(node)
+                continue
+            try:
+                execute(node)
+            except Exception:
+                self._suggest_resume_scenario(pipeline, done, catalog)
+                raise
+        unrun = [node for node in fresh if node not in done]
+        if unrun:
+            logger.info(
+                "%d of %d nodes are up to date and were not run again (--runner=SequentialRunner runs all)",
+                len(unrun),
+                len(nodes),
+            )
+
+
+class Notes:
+    """What nodes were run on, and what they gave, in a folder beside the data.
+
+    Args:
+        pipeline: the nodes of the run.
+        catalog: their data.
+        root: folder or URL in which the notes are kept; empty to keep none.
+    """
+
+    def __init__(self, pipeline: Pipeline, catalog: CatalogProtocol, root: str) -> None:
+        self._catalog = catalog
+        self._producers = {output: node for node in pipeline.nodes for output in node.outputs}
+        self._consumed = {name for node in pipeline.nodes for name in node.inputs}
+        self._stamps: dict[str, str | None] = {}
+        self._known: dict[str, Known] = {}
+        self._fs: AbstractFileSystem | None = None
+        self._folder = FOLDER
+        if root:
+            self._fs, folder = storage_of(root)
+            self._folder = posixpath.join(folder, FOLDER)
+
+    def is_fresh(self, node: Node) -> bool:
+        """Whether a node need not be run: nothing has changed, or others need to be run before it is needed."""
+        stored = self._stored(node.outputs)
+        if self._fs is None:
+            return False
+        if not stored:
+            return bool(node.outputs) and set(node.outputs) <= self._consumed
+        stamp, note = self.stamp(node), self._read(node)
+        if stamp is None or note is None or note.get("stamp") != stamp:
+            return False
+        self._known |= note["files"]
+        return {name: self._content(name) for name in stored} == note["outputs"]
+
+    def left_in_memory_by(self, node: Node, done: Iterable[Node]) -> list[Node]:
+        """The nodes whose outputs a node needs, and that were not run in this run."""
+        producers = {self._producers[name] for name in self._in_memory(node.inputs) if name in self._producers}
+        return sorted(producers - set(done))
+
+    def stamp(self, node: Node) -> str | None:
+        """Digest of all that a node's outputs depend on; None if only a run can find out."""
+        inputs = {name: self._input(name) for name in node.inputs if name not in NO_CONTENT}
+        if None in inputs.values():
+            return None
+        configured = {name: self._configuration(name) for name in (*node.inputs, *node.outputs)}
+        return _digest([SCHEME, node.name, _code(node.func), inputs, configured])
+
+    def write(self, node: Node, stamp: str | None) -> None:
+        """Note what a node gave that was run on inputs of this stamp."""
+        stored = self._stored(node.outputs)
+        for name in stored:
+            self._stamps.pop(name, None)
+        if stamp is None or not stored or self._fs is None:
+            return
+        outputs = {name: self._content(name) for name in stored}
+        if None not in outputs.values():
+            places = {place_of(self._catalog[name]) for name in stored}
+            files = {place: known for place, known in self._known.items() if place in places}
+            write_json(self._fs, self._path(node), {"stamp": stamp, "outputs": outputs, "files": files})
+
+    def _read(self, node: Node) -> dict[str, Any] | None:
+        if self._fs is None:
+            return None
+        try:
+            note: dict[str, Any] | None = read_json(self._fs, self._path(node))
+        except ValueError:  # broken
+            return None
+        return note
+
+    def _path(self, node: Node) -> str:
+        places = sorted(place_of(self._catalog[name]) for name in self._stored(node.outputs))
+        return posixpath.join(self._folder, f"{node.name}-{_digest(places)[:16]}.json")
+
+    def _input(self, name: str) -> str | None:
+        """What an input holds; of one in memory, what it is made of."""
+        if name == "parameters" or name.startswith(PARAMETERS):
+            return _digest(_plain(self._catalog.load(name)))
+        if not self._in_memory([name]):
+            return self._content(name)
+        producer = self._producers.get(name)
+        stamp = self.stamp(producer) if producer else None
+        return stamp and f"{name} of {stamp}"
+
+    def _content(self, name: str) -> str | None:
+        if name not in self._stamps:
+            self._stamps[name], known = content_of(self._catalog[name], self._known)
+            self._known |= known
+        return self._stamps[name]
+
+    def _configuration(self, name: str) -> Any:
+        """What a dataset was made with, but for where."""
+        return None if self._in_memory([name]) else _plain(getattr(self._catalog[name], "_init_args", {}))
+
+    def _stored(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if not self._in_memory([name])]
+
+    def _in_memory(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name not in self._catalog or not is_stored(self._catalog[name])]
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON has it."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+
+
+@cache
+def _code(function: Any) -> str:
+    """Digest of this package's files, of the versions of the libraries under it, and of the file of the function."""
+    package = Path(__file__).parent
+    source = inspect.getsourcefile(inspect.unwrap(getattr(function, "func", function)))
+    own = [] if source is None or Path(source).is_relative_to(package) else [Path(source).read_text()]
+    return _digest([_package(package), own])
+
+
+@cache
+def _package(package: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(package.rglob("*")):
+        if file.is_file() and file.suffix not in (".pyc", ".pyo"):
+            digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
+    for requirement in sorted(importlib.metadata.requires(DISTRIBUTION) or ()):
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        try:
+            digest.update(f"{name} {importlib.metadata.version(name)}\n".encode())
+        except importlib.metadata.PackageNotFoundError:  # an optional one
+            continue
+    return digest.hexdigest()
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,65 @@
+"""What a stored dataset holds."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from kedro.io import MemoryDataset
+
+from xmodal_kedro.datasets.content import content_of, place_of
+from xmodal_kedro.datasets.files import JsonDataset, TableDataset
+from xmodal_kedro.datasets.folder import FolderDataset
+from xmodal_kedro.datasets.sharded import ShardedParquetDataset
+from xmodal_kedro.datasets.sources import SourcesDataset
+from xmodal_kedro.recipes import recipe
+from xmodal_kedro.storage import PROVISIONAL_KEY
+
+
+def test_a_dataset_has_a_place_and_one_in_memory_has_none(tmp_path: Path) -> None:
+    assert place_of(JsonDataset(filepath=str(tmp_path / "card.json"))) == str(tmp_path / "card.json")
+    assert place_of(JsonDataset(filepath="s3://bucket/card.json")) == "s3://bucket/card.json"
+    assert place_of(MemoryDataset(1)) == ""
+
+
+@recipe("rows", version=1)
+def rows(count: int, provisional: bool = False) -> pa.Table:
+    table = pa.table({"x": range(count)})
+    return table.replace_schema_metadata({PROVISIONAL_KEY: "storage"}) if provisional else table
+
+
+def test_shards_go_by_their_fingerprints_and_provisional_ones_are_made_again(tmp_path: Path) -> None:
+    shards = ShardedParquetDataset(path=str(tmp_path / "shards"), engine={"backend": "threading"})
+    shards.save({"a": partial(rows, 1)})
+    before = shards.content()
+    shards.save({"a": partial(rows, 1)})
+    assert before is not None and shards.content() == before
+    shards.save({"a": partial(rows, 2)})
+    assert shards.content() != before
+    (tmp_path / "shards" / "a.parquet").unlink()
+    assert shards.content() is None
+    shards.save({"a": partial(rows, 1, provisional=True)})
+    assert shards.content() is None
+
+
+def test_a_folder_goes_by_its_files_and_recordings_are_always_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    content = content_of(FolderDataset(path=str(folder)), {})
+    (folder / "b.txt").write_text("b")
+    assert content[0] is not None and content_of(FolderDataset(path=str(folder)), {}) != content
+    assert content_of(SourcesDataset(path=str(folder)), {}) == (None, {})
+
+
+def test_a_table_is_read_once_while_it_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = TableDataset(filepath=str(tmp_path / "table.parquet"))
+    table.save(pd.DataFrame({"x": [1.0]}))
+    content, known = content_of(table, {})
+    opened: list[str] = []
+    monkeypatch.setattr("builtins.open", lambda path, *_, **__: opened.append(path))
+    assert content_of(table, known) == (content, known)
+    assert opened == []

@@ -1,0 +1,188 @@
+"""A node is run again if, and only if, something that its outputs depend on has changed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
+
+from xmodal_kedro import up_to_date
+from xmodal_kedro.datasets.files import JsonDataset
+from xmodal_kedro.up_to_date import UpToDateRunner
+
+
+class World:
+    """Numbers in a file, doubled in memory, summed into a file, and reported from the sum."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.ran, self.params, self.broken = folder, [], {"factor": 2, "note": ""}, False
+        self.set_numbers([1, 2, 3])
+
+    def set_numbers(self, numbers: list[int]) -> None:
+        (self.folder / "numbers.json").write_text(json.dumps(numbers))
+
+    @property
+    def catalog(self) -> DataCatalog:
+        files = {name: JsonDataset(filepath=str(self.folder / f"{name}.json")) for name in ("numbers", "sum", "report")}
+        catalog = DataCatalog(files)
+        catalog["params:scale"] = self.params
+        catalog["run_provenance"] = {"run": len(self.ran)}
+        return catalog
+
+    def double(self, numbers: list[int], scale: dict[str, Any]) -> list[int]:
+        self.ran.append("double")
+        return [scale["factor"] * number for number in numbers]
+
+    def add(self, doubled: list[int]) -> int:
+        self.ran.append("add")
+        if self.broken:
+            raise ValueError("broken")
+        return sum(doubled)
+
+    def report_sum(self, total: int, _: Any) -> str:
+        self.ran.append("report")
+        return f"the sum is {total // 10}0 or more"
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return Pipeline(
+            [
+                Node(self.double, ["numbers", "params:scale"], "doubled", name="double"),
+                Node(self.add, "doubled", "sum", name="add"),
+                Node(self.report_sum, ["sum", "run_provenance"], "report", name="report"),
+            ]
+        )
+
+    def run(self, pipeline: Pipeline | None = None, catalog: DataCatalog | None = None) -> list[str]:
+        """Names of the nodes that ran."""
+        self.ran = []
+        UpToDateRunner().run(pipeline or self.pipeline, catalog or self.catalog)
+        return self.ran
+
+    @property
+    def report(self) -> str:
+        return str(json.loads((self.folder / "report.json").read_text()))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(UpToDateRunner, "root", str(tmp_path))
+    return World(tmp_path)
+
+
+ALL = ["double", "add", "report"]
+
+
+def test_nothing_is_run_again_while_nothing_changes(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert world.run() == ALL
+    report = (world.folder / "report.json").stat()
+    assert world.run() == []
+    assert (world.folder / "report.json").stat() == report
+    assert "3 of 3 nodes are up to date" in caplog.text and "SequentialRunner" in caplog.text
+
+
+def write_anew(world: World) -> None:
+    world.set_numbers([1, 2, 3])
+
+
+def other_configuration(world: World) -> None:
+    world.params["note"] = ""
+
+
+@pytest.mark.parametrize("change", [write_anew, other_configuration])
+def test_what_is_written_anew_with_the_same_content_is_no_change(world: World, change: Callable[[World], None]) -> None:
+    world.run()
+    change(world)
+    assert world.run() == []
+
+
+CHANGES: dict[str, tuple[Callable[[World], None], list[str]]] = {
+    "an input": (lambda world: world.set_numbers([10, 20, 30]), ALL),
+    "a parameter": (lambda world: world.params.update(factor=7), ALL),
+    "an output is gone": (lambda world: (world.folder / "sum.json").unlink(), ["double", "add"]),
+    "an output is another": (lambda world: (world.folder / "report.json").write_text('"nothing"'), ["report"]),
+    "the note is broken": (lambda world: broken_note(world, "report"), ["report"]),
+}
+
+
+def broken_note(world: World, node: str) -> None:
+    (note,) = (world.folder / up_to_date.FOLDER).glob(f"{node}-*.json")
+    note.write_text("{")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_is_run_again_with_what_follows(world: World, change: str) -> None:
+    world.run()
+    before = world.report
+    change_it, ran = CHANGES[change]
+    change_it(world)
+    assert world.run() == ran
+    assert world.run() == []
+    if change == "an input":
+        assert world.report == "the sum is 120 or more"
+    elif change != "a parameter":
+        assert world.report == before
+
+
+def test_what_follows_an_equal_result_is_not_run(world: World) -> None:
+    world.run()  # the sum is 12
+    world.set_numbers([3, 2, 1])
+    assert world.run() == ["double", "add"]
+
+
+def test_a_node_in_memory_is_run_for_the_one_that_needs_it_alone(world: World) -> None:
+    world.run()
+    (world.folder / "sum.json").unlink()
+    assert world.run() == ["double", "add"]
+    (world.folder / "report.json").unlink()
+    assert world.run() == ["report"]
+
+
+def test_code_and_libraries_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.run()
+    up_to_date._code.cache_clear()
+    monkeypatch.setattr(up_to_date, "_package", lambda _: "other")
+    assert world.run() == ALL
+    up_to_date._code.cache_clear()
+
+
+def test_a_run_that_fails_notes_what_was_done(world: World) -> None:
+    world.broken = True
+    with pytest.raises(ValueError, match="broken"):
+        world.run()
+    world.broken = False
+    assert world.run() == ALL
+    world.set_numbers([5])
+    world.broken = True
+    with pytest.raises(ValueError, match="broken"):
+        world.run()
+    world.set_numbers([1, 2, 3])
+    world.broken = False
+    assert world.run() == []  # the sum of before is still there, and right
+
+
+def test_without_a_place_for_notes_everything_is_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UpToDateRunner, "root", "")
+    assert world.run() == world.run() == ALL
+
+
+def test_other_places_have_notes_of_their_own(world: World) -> None:
+    world.run()
+    other = world.catalog
+    other["report"] = JsonDataset(filepath=str(world.folder / "other.json"))
+    assert world.run(catalog=other) == ["report"]
+    assert world.run() == world.run(catalog=other) == []
+
+
+def test_a_node_without_outputs_or_with_outputs_that_nobody_stores_is_run(world: World) -> None:
+    nodes = [Node(lambda _: world.ran.append("shown"), "sum", None, name="show"), Node(world.add, "numbers", "free")]
+    pipeline = world.pipeline + Pipeline(nodes)
+    assert sorted(world.run(pipeline)) == ["add", "add", "double", "report", "shown"]
+    assert sorted(world.run(pipeline)) == ["add", "shown"]

@@ -27,9 +27,8 @@ SLOWEST_FIRST = (
 )
 """Slow test files, which start first so that none is left when the other processes are done."""
 
-if sharing := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
-    # Divide the cores before torch is loaded: threads that wait for a core of another process would spin.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(sharing))))
+# Before torch is loaded: on networks as small as those of tests, more threads spin more than they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("no_deadline", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("no_deadline")

@@ -11,6 +11,7 @@ from filelock import FileLock
 from hypothesis import settings
 
 from tests.project import PROJECT, SMALL_WORLD, Project
+from tests.unsynced_sqlite import sync_no_sqlite
 
 FIRST_RUN_STATUS = "first_run.viz"
 """Folder in which `small_run` keeps Kedro-Viz's files of its first run."""
@@ -48,14 +49,34 @@ def real_data() -> Path:
     return folder
 
 
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all test processes of a session have in common."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of MLflow without a run, a SQLite file to copy, since MLflow takes seconds to make one."""
+    from mlflow.tracking import MlflowClient
+
+    sync_no_sqlite()
+    made = shared_folder(tmp_path_factory) / "empty_store.db"
+    with FileLock(made.with_suffix(".lock")):
+        if not made.exists():
+            making = made.with_suffix(".making")
+            MlflowClient(f"sqlite:///{making}").search_experiments()
+            making.rename(made)
+    return made
+
+
 @pytest.fixture(scope="session")
 def made_small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which `kedro run --env sample` has run once, on a small world; its output is in `first_run.log`.
 
     Test processes share it, so nothing may change it: copy it first.
     """
-    folder = tmp_path_factory.getbasetemp()
-    made = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made_small_run"
+    made = shared_folder(tmp_path_factory) / "made_small_run"
     with FileLock(made.with_suffix(".lock")):
         if not (made / FIRST_RUN_STATUS).exists():
             shutil.rmtree(made, ignore_errors=True)  # left by a failed run

@@ -17,14 +17,28 @@ FIRST_RUN_STATUS = "first_run.viz"
 """Folder in which `small_run` keeps Kedro-Viz's files of its first run."""
 SLOWEST_FIRST = (
     "test_main_line.py",  # makes `small_run`, so other processes need not wait for it
-    "training/test_launch.py",
-    "test_dvc.py",
-    "test_cluster.py",
-    "formats/test_formats.py",
     "test_dvc_commands.py",
+    "training/test_launch.py",
+    "formats/test_formats.py",
+    "test_dvc.py",  # from here on, `small_run` is made
+    "test_cluster.py",
+    "hooks/test_server.py",
+    "review/test_page.py",
+    "test_notebooks.py",
+    "test_hub_line.py",
+    "training/test_loop.py",
     "pipelines/test_transfer_eval.py",
+    "pipelines/test_adapt.py",
     "hooks/test_unfinished.py",
-    "pipelines/test_compare.py",
+    "media/test_still_picture.py",
+    "media/shots/test_boundaries.py",
+    "reports/test_in_browser.py",
+    "labels/test_human_labels.py",
+    "test_startup.py",
+    "media/test_flash_beep.py",
+    "media/test_exactness.py",
+    "pipelines/test_own_classes.py",
+    "dedup/test_groups.py",
 )
 """Slow test files, which start first so that none is left when the other processes are done."""
 

@@ -11,25 +11,39 @@ from filelock import FileLock
 from hypothesis import settings
 
 from tests.project import PROJECT, SMALL_WORLD, Project
+from tests.unsynced_sqlite import sync_no_sqlite
 
 FIRST_RUN_STATUS = "first_run.viz"
 """Folder in which `small_run` keeps Kedro-Viz's files of its first run."""
 SLOWEST_FIRST = (
     "test_main_line.py",  # makes `small_run`, so other processes need not wait for it
-    "training/test_launch.py",
-    "test_dvc.py",
-    "test_cluster.py",
-    "formats/test_formats.py",
     "test_dvc_commands.py",
+    "training/test_launch.py",
+    "formats/test_formats.py",
+    "test_dvc.py",  # from here on, `small_run` is made
+    "test_cluster.py",
+    "hooks/test_server.py",
+    "review/test_page.py",
+    "test_notebooks.py",
+    "test_hub_line.py",
+    "training/test_loop.py",
     "pipelines/test_transfer_eval.py",
+    "pipelines/test_adapt.py",
     "hooks/test_unfinished.py",
-    "pipelines/test_compare.py",
+    "media/test_still_picture.py",
+    "media/shots/test_boundaries.py",
+    "reports/test_in_browser.py",
+    "labels/test_human_labels.py",
+    "test_startup.py",
+    "media/test_flash_beep.py",
+    "media/test_exactness.py",
+    "pipelines/test_own_classes.py",
+    "dedup/test_groups.py",
 )
 """Slow test files, which start first so that none is left when the other processes are done."""
 
-if sharing := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
-    # Divide the cores before torch is loaded: threads that wait for a core of another process would spin.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(sharing))))
+# Before torch is loaded: on networks as small as those of tests, more threads spin more than they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("no_deadline", deadline=None)  # a busy machine must not fail a test
 settings.load_profile("no_deadline")
@@ -49,14 +63,34 @@ def real_data() -> Path:
     return folder
 
 
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all test processes of a session have in common."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of MLflow without a run, a SQLite file to copy, since MLflow takes seconds to make one."""
+    from mlflow.tracking import MlflowClient
+
+    sync_no_sqlite()
+    made = shared_folder(tmp_path_factory) / "empty_store.db"
+    with FileLock(made.with_suffix(".lock")):
+        if not made.exists():
+            making = made.with_suffix(".making")
+            MlflowClient(f"sqlite:///{making}").search_experiments()
+            making.rename(made)
+    return made
+
+
 @pytest.fixture(scope="session")
 def made_small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which `kedro run --env sample` has run once, on a small world; its output is in `first_run.log`.
 
     Test processes share it, so nothing may change it: copy it first.
     """
-    folder = tmp_path_factory.getbasetemp()
-    made = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "made_small_run"
+    made = shared_folder(tmp_path_factory) / "made_small_run"
     with FileLock(made.with_suffix(".lock")):
         if not (made / FIRST_RUN_STATUS).exists():
             shutil.rmtree(made, ignore_errors=True)  # left by a failed run

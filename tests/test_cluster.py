@@ -50,20 +50,20 @@ def store() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def cluster(store: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A scheduler, two workers, and one that declares a GPU, for the whole module."""
+    """A scheduler, a worker, and one that declares a GPU, for the whole module."""
     with running(tmp_path_factory.mktemp("cluster") / "elsewhere") as cluster:
         cluster.start_scheduler()
-        cluster.start_workers("--nworkers", "2")
+        cluster.start_workers()
         cluster.start_workers("--name", "gpu", "--resources", "GPU=1")
         with Client(cluster.address) as client:
-            client.wait_for_workers(3, timeout=120)
+            client.wait_for_workers(2, timeout=120)
         yield cluster
 
 
 @pytest.fixture
 def client(cluster: Cluster) -> Iterator[Client]:
     with Client(cluster.address) as client:
-        client.wait_for_workers(3, timeout=120)
+        client.wait_for_workers(2, timeout=120)
         yield client
 
 

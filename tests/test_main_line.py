@@ -159,9 +159,10 @@ def test_one_run_is_one_tracked_run_with_parameters_curves_and_artifacts(small_r
     assert (model / "artifacts" / "weights.safetensors").exists()
 
 
-def test_one_pipeline_runs_alone_and_another_model_lies_beside_the_first(small_run: Project, data: Path) -> None:
+def test_one_pipeline_runs_alone_and_another_model_lies_beside_the_first(untracked: Project, data: Path) -> None:
     before = modified(data)
-    done = small_run.run(*SAMPLE_RUN, "--pipelines=train", "--params=train.model=mobilenet_v2")
+    params = f"data_root={data},train.model=mobilenet_v2"
+    done = untracked.run(*SAMPLE_RUN, "--pipelines=train", f"--params={params}")
     assert done.returncode == 0, done.stderr
     assert (data / "06_models" / "mobilenet_v2" / "weights.safetensors").exists()
     assert (data / "06_models" / MODEL / "weights.safetensors").exists()
@@ -224,7 +225,7 @@ def stored_since(checkpoints: Path, moment: float) -> bool:
         return False
 
 
-def test_a_run_killed_in_train_resumes_to_the_same_weights(small_run: Project, data: Path, tmp_path: Path) -> None:
+def test_a_run_killed_in_train_resumes_to_the_same_weights(small_run: Project, untracked: Project, data: Path) -> None:
     checkpoints = data / "06_models" / MODEL / "checkpoints"
     weights = data / "06_models" / MODEL / "weights.safetensors"
     command = [*SAMPLE_RUN, "--pipelines=train", "--params=train.epochs=4,train.checkpoint_steps=1"]
@@ -243,5 +244,7 @@ def test_a_run_killed_in_train_resumes_to_the_same_weights(small_run: Project, d
     assert "Training goes on after" in resumed.stdout
     interrupted = weights.read_bytes()
     shutil.rmtree(checkpoints)
-    assert small_run.run(*command).returncode == 0
+    weights.unlink()
+    unbroken = untracked.run(*command[:-1], f"{command[-1]},data_root={data}")
+    assert unbroken.returncode == 0, unbroken.stderr
     assert weights.read_bytes() == interrupted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +53,9 @@ def test_a_wrong_parameter_is_refused_before_a_heavy_library_is_loaded(params: s
     assert not HEAVY & loaded
 
 
-def test_a_run_loads_torch_only_for_nodes_that_need_it_and_mlflow_only_if_it_is_tracked(tmp_path: Path) -> None:
+def test_a_run_loads_torch_only_for_nodes_that_need_it_and_mlflow_only_if_it_is_tracked(
+    tmp_path: Path, empty_store: Path
+) -> None:
     (tmp_path / "sounds").mkdir()
     wavfile.write(tmp_path / "sounds" / "tone.wav", 16_000, (np.sin(np.arange(64_000) / 20) / 2).astype(np.float32))
     project = Project(tmp_path / "project").track_nothing()
@@ -61,6 +64,7 @@ def test_a_run_loads_torch_only_for_nodes_that_need_it_and_mlflow_only_if_it_is_
     assert "1 sources = 1 usable" in shown
     assert not {"mlflow", "kedro_mlflow", "torch", "transformers", "onnxruntime"} & loaded
     (project.folder / "conf" / "local" / "mlflow.yml").unlink()
+    shutil.copy(empty_store, project.folder / "mlflow.db")
     _, loaded = loaded_by("run", "--env", "onnx", "--pipelines=ingest", "--params", params, folder=project.folder)
     assert "mlflow" in loaded
     assert not {"torch", "transformers", "onnxruntime"} & loaded

@@ -76,6 +76,7 @@ def write_recording(folder: Path, name: str, seed: int, encoding: Encoding) -> P
         video = container.add_stream(
             encoding.video, rate=FPS, width=encoding.width, height=encoding.width * 3 // 4, pix_fmt="yuv420p"
         )
+        video.codec_context.thread_count = 1  # threads of VP8 wait for one another in loops
         video.codec_context.gop_size = encoding.keyframe_every
         audio = container.add_stream(encoding.audio, rate=encoding.rate_hz, layout=encoding.layout)
         audio.bit_rate = encoding.bit_rate

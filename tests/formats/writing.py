@@ -139,6 +139,7 @@ def _write_part(path: Path, row: Row, shape: Shape, from_s: float, to_s: float) 
 
 def _video_stream(container: av.container.OutputContainer, row: Row, shape: Shape) -> av.VideoStream:
     stream = container.add_stream(row.video, rate=FPS, width=WIDTH, height=HEIGHT, pix_fmt=row.pixels)
+    stream.codec_context.thread_count = 1  # threads of VP8 wait for one another in loops
     stream.codec_context.gop_size = KEYFRAME_EVERY
     stream.codec_context.max_b_frames = row.b_frames
     stream.codec_context.time_base = Fraction(1, FPS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,12 +60,18 @@ def test_sound_of_another_rate_is_resampled(network: AudioModel) -> None:
     np.testing.assert_allclose(network.embed(audio, 44_100), network.embed(resampled, 16_000), rtol=1e-5, atol=1e-5)
 
 
+@pytest.fixture
+def store(tmp_path: Path, empty_store: Path) -> Path:
+    """A store of MLflow without a run."""
+    return Path(shutil.copy(empty_store, tmp_path / "mlflow.db"))
+
+
 @pytest.mark.parametrize("address", ["models:/tones@best", "models:/tones/1"])
 def test_an_address_of_the_registry_gives_the_same_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained, network: AudioModel, address: str
+    store: Path, tmp_path: Path, trained: Trained, network: AudioModel, address: str
 ) -> None:
     before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.set_tracking_uri(f"sqlite:///{store}")
     try:
         mlflow.set_experiment(experiment_id=mlflow.create_experiment("models", (tmp_path / "artifacts").as_uri()))
         with mlflow.start_run() as run:
@@ -78,9 +85,9 @@ def test_an_address_of_the_registry_gives_the_same_network(
 
 
 @pytest.mark.parametrize("address", ["models:/unknown", "models:/unknown/1", "models:/unknown@best", "runs:/0/model"])
-def test_a_model_that_mlflow_does_not_have_is_named_with_the_store(tmp_path: Path, address: str) -> None:
+def test_a_model_that_mlflow_does_not_have_is_named_with_the_store(store: Path, address: str) -> None:
     before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    mlflow.set_tracking_uri(f"sqlite:///{store}")
     try:
         with pytest.raises(UserError, match=rf"{address} .*mlflow\.db .*MLFLOW_TRACKING_URI"):
             load(address)

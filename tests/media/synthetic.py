@@ -127,6 +127,7 @@ def write_media(
         if frame_count:
             width, height = coding.size
             video = container.add_stream(coding.video, rate=fps, width=width, height=height, pix_fmt=coding.pixels)
+            video.codec_context.thread_count = 1  # threads of VP8 wait for one another in loops
             video.codec_context.gop_size = frames.keyframe_every
             video.codec_context.max_b_frames = coding.b_frames
             video.bit_rate = 2_000_000

@@ -77,14 +77,26 @@ def wait(found: Callable[[], Any], seconds: float = 20) -> Any:
     return result
 
 
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser for the tests that need no profile of their own, as starting one takes longer than a test."""
+    folder = tmp_path_factory.mktemp("browser")
+    with browser(folder / "profile", folder / "downloads") as driver:
+        yield driver
+
+
 @pytest.fixture
-def review(tmp_path: Path) -> Iterator[Review]:
-    """A page of three clips and four questions, one of a hostile class."""
-    file = tmp_path / "review.html"
+def review(driver: Any, tmp_path: Path) -> Review:
+    """A page of three clips and four questions, one of a hostile class, in a browser that knows nothing of others."""
+    file, downloads = tmp_path / "review.html", tmp_path / "downloads"
     file.write_text(page(*SOME))
-    with browser(tmp_path / "profile", tmp_path / "downloads") as driver:
-        driver.get(file.as_uri())
-        yield Review(driver, tmp_path / "downloads")
+    downloads.mkdir()
+    driver.get(file.as_uri())
+    driver.execute_script("localStorage.clear()")
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
+    driver.get_log("browser")  # what is logged by now is not of this test
+    driver.refresh()
+    return Review(driver, downloads)
 
 
 def test_keys_answer_one_question_after_the_other(review: Review) -> None:

@@ -79,14 +79,26 @@ class Outcome(NamedTuple):
 
 
 class World:
-    """A small world, as it is before each stage and after all, and servers on which runs of it can fail."""
+    """A small world, as it is before each stage and after all, and servers on which runs of it can fail.
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    Args:
+        folder: empty, for all of it.
+        stack: of servers, which end with it.
+        data: what a run of the small world has made, for faults in `ingest` alone; by default the stages are run.
+    """
+
+    def __init__(self, folder: Path, stack: ExitStack, data: Path | None = None) -> None:
         self.folder, self._stack = folder, stack
         self.project = Project(folder / "project", SMALL_WORLD)
         self._add_faults()
         self._made = folder / "made"
-        self._run_whole()
+        if data is None:
+            self._run_whole()
+            return
+        self.project.track_nothing()
+        for stage, layers in (("ingest", ("01_raw",)), ("clip", ("01_raw", *LAYERS[:1]))):
+            for layer in layers:
+                shutil.copytree(data / layer, folder / f"before-{stage}" / layer)
 
     def run(self, stage: str, fault: Fault) -> Outcome:
         """Run a stage with a fault, and then again without it."""

@@ -235,10 +235,10 @@ class World:
         with (package / "datasets" / "atomic.py").open("a") as code:
             code.write(f"\n\n{load}\nwhole_file = fault_injection.with_fault(whole_file)\n")
         with (package / "settings.py").open("a") as code:
-            code.write(f"\n\n{load}\nfault_injection.in_driver()\n")
+            code.write(f"\n\n{load}\nfault_injection.driver_begins()\n")
         process = package / "media" / "sandbox" / "process.py"
         process.write_text(
-            process.read_text().replace("def _serve(", f"{load}\nfault_injection.in_decoder()\n\n\ndef _serve(")
+            process.read_text().replace("def _serve(", f"{load}\nfault_injection.decoder_begins()\n\n\ndef _serve(")
         )
 
     @cached_property

@@ -26,14 +26,14 @@ NOTES = (".runs", "unfinished_run.json", ".partial-unfinished")
 MAX_BALLAST_BYTES = 1 << 40
 
 
-def in_driver() -> None:
+def driver_begins() -> None:
     """Called where Kedro's settings are loaded, which no worker does: note the driver, and kill it if so planned."""
     DRIVER.write_text(str(os.getpid()))
     if _plan().get("kind") == "driver":
         threading.Thread(target=_die_at_first_write, daemon=True).start()
 
 
-def in_decoder() -> None:
+def decoder_begins() -> None:
     """Called where a decoder process begins."""
     if _plan().get("kind") == "decoder" and _first():
         os.kill(os.getpid(), signal.SIGKILL)

@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo ui audit recipes release test lint types clean
+.PHONY: demo ui audit recipes release test faults soak lint types clean
 
 DEMO_STAGES := sample ingest clip visual_label audio_label merge_labels label_check \
 	train@vggish_plus transfer_eval@vggish_plus
@@ -28,6 +28,14 @@ release: test  ## check that this commit is the release that CHANGELOG.md says, 
 test: export PYTHONDONTWRITEBYTECODE :=
 test: lint types  ## lint, types and every test
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+faults: export PYTHONDONTWRITEBYTECODE :=
+faults: $(VENV)/.installed  ## every stage with every fault; writes the table in docs/reliability.md; mounts small disks
+	$(BIN)/python -m tests.faults
+	$(BIN)/python -m pytest -m faults
+
+soak: $(VENV)/.installed  ## 20,000 tiny sources from storage that fails in one of a hundred calls, ingest to labels
+	$(BIN)/python benchmarks/soak.py $(ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -34,7 +34,8 @@ def main() -> None:
     if status is None:
         os.execv(command[0], command)
     if status < 0:  # a signal ended it
-        signal.signal(-status, signal.SIG_DFL)
+        if -status != signal.SIGKILL:  # which has no handler
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     sys.exit(status)
 

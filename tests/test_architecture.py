@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "errors": set(),
     "params": set(),
     "masking": set(),
-    "storage": {"masking"},
+    "storage": {"errors", "masking"},
     "metric_callbacks": set(),
     "pcm": set(),
     "progress": set(),

@@ -16,7 +16,7 @@ import fsspec
 import pytest
 
 from tests.storage_servers import Flaky, flaky, http_server
-from xmodal_kedro.storage import FileRef, files, local_path, protocol_of, sha256_of, storage_of, urls
+from xmodal_kedro.storage import FileRef, Limits, files, local_path, protocol_of, sha256_of, storage_of
 
 
 @pytest.fixture
@@ -168,12 +168,11 @@ def test_a_download_that_does_not_end_is_broken_off_and_not_tried_again(room: Pa
 
 
 def test_a_web_server_that_never_answers_is_given_up(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urls, "WEB_SILENCE_S", 0.3)
     monkeypatch.setattr(files, "FETCH_PAUSE_S", 60.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()
-        file = FileRef("a", f"http://{host}:{port}/a.mp4", 0, 0)
-        with pytest.raises(OSError, match="a.mp4"), file.fetched():
+        file = FileRef("a", f"http://{host}:{port}/a.mp4", 0, 0, limits=Limits(silence_s=0.3))
+        with pytest.raises(TimeoutError, match="a.mp4"), file.fetched():
             pass
 
 

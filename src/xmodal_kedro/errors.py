@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+
 
 class UserError(ValueError):
     """An error that a user can correct: the message names the file, field or step, and the remedy.
@@ -10,5 +16,81 @@ class UserError(ValueError):
     """
 
 
-OF_THE_OUTSIDE = (UserError, OSError, MemoryError, FloatingPointError)
+class MachineError(RuntimeError):
+    """The machine cannot do the work: no room for temporary files, no process. It says nothing of the file at hand.
+
+    What it ends is tried again by the next run. The message names the place and the remedy.
+    """
+
+
+OF_THE_OUTSIDE = (UserError, MachineError, OSError, MemoryError, FloatingPointError)
 """Errors caused by files, parameters, storage or the machine. All others may be bugs."""
+
+OF_THE_MACHINE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+}
+"""Numbers of errors that say nothing of the file at hand."""
+OF_DISKS = "make room or give write access there"
+REMEDIES = {
+    errno.EMFILE: "allow more open files (`ulimit -n`), or take fewer workers (`engine` in globals.yml)",
+    errno.ENFILE: "allow more open files, or take fewer workers (`engine` in globals.yml)",
+    errno.ENOMEM: "take fewer workers (`engine` in globals.yml)",
+}
+MAX_SHOWN = 300
+_NUMBER = re.compile(r"os error (\d+)|\[Errno (\d+)\]|errno[:= ]+(\d+)", re.IGNORECASE)
+_PHRASES = {
+    "no space left on device": errno.ENOSPC,
+    "disk is full": errno.ENOSPC,
+    "max_temp_directory_size": errno.ENOSPC,  # DuckDB's words for a full TMPDIR
+    "disk quota exceeded": errno.EDQUOT,
+    "read-only file system": errno.EROFS,
+    "too many open files": errno.EMFILE,
+    "input/output error": errno.EIO,
+}
+
+
+def fault_of_machine(error: BaseException) -> OSError | None:
+    """The fault of the disk or the machine that an error of any library comes from, as an `OSError`; None if none does.
+
+    Libraries that are not written in Python, such as safetensors and DuckDB, have errors of their own, which name the
+    system's in their text.
+    """
+    for each in _with_causes(error):
+        if isinstance(each, OSError):
+            if each.errno in OF_THE_MACHINE:
+                return each
+        elif (number := _stated_number(str(each))) is not None:
+            return OSError(number, os.strerror(number))
+    return None
+
+
+def describe_fault(error: BaseException, fault: OSError) -> str:
+    """One line that says what a library could not do, why, and what helps."""
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    shown = said if len(said) <= MAX_SHOWN else f"{said[:MAX_SHOWN]}…"
+    reason = fault.strerror or os.strerror(fault.errno or errno.EIO)
+    where = f"at {fault.filename}" if fault.filename else f"in data_root or TMPDIR ({tempfile.gettempdir()})"
+    remedy = REMEDIES.get(fault.errno or 0, OF_DISKS)
+    return f"{reason} {where}: {remedy}, and run again; what is finished is kept ({shown})"
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    left: BaseException | None = error
+    while left is not None and id(left) not in seen:
+        seen.add(id(left))
+        yield left
+        left = left.__cause__ or (None if left.__suppress_context__ else left.__context__)
+
+
+def _stated_number(text: str) -> int | None:
+    found = _NUMBER.search(text)
+    number = int(next(filter(None, found.groups()))) if found else None
+    if number in OF_THE_MACHINE or (found and found[1]):  # libraries in Rust: which say so of the system's errors alone
+        return number
+    return next((code for phrase, code in _PHRASES.items() if phrase in text.lower()), None)

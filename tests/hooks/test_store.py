@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from tests.hooks.runs import FAULTS, Tracked, catalog_of, end_all
+from xmodal_kedro.hooks import store
 
 WITHIN_S = 30.0
 
@@ -75,6 +79,29 @@ def test_a_file_that_is_no_database_comes_with_the_remedy(untracked: Tracked, tm
     assert "(unable to open database file)" in refused(
         Tracked(untracked.folder), f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "data"
     )
+
+
+def test_a_locked_database_is_waited_for_and_then_its_holder_is_named(
+    untracked: Tracked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "mlflow.db"
+    monkeypatch.setattr(store, "LOCKED_FOR_S", 0.3)
+    holds = (
+        f"import sqlite3, sys; d = sqlite3.connect({str(place)!r}, isolation_level=None); d.execute('BEGIN IMMEDIATE')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{holds}; print(flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        holder.stdout.readline()
+        message = refused(untracked, f"sqlite:///{place}", tmp_path / "data")
+        assert "database is locked" in message
+        assert f"(process {holder.pid}) held it for 0.3 s" in message
+        assert "move it away" not in message
+        threading.Timer(0.3, holder.stdin.close).start()
+        monkeypatch.setattr(store, "LOCKED_FOR_S", 20.0)
+        assert store._problem(f"sqlite:///{place}") is None  # it waits for the holder's end
 
 
 def test_a_misspelt_field_and_a_store_that_mlflow_no_longer_has_are_reported(

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
+import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from tests.fakes import folder_of, shard_of
 from tests.network_files import Trained
+from tests.project import PROJECT
 from tests.tones import TONES_HZ, tone
 from xmodal_kedro.datasets.files import HtmlDataset, TableDataset
+from xmodal_kedro.datasets.parquet import write_tables
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.inference.recordings import WindowEmbedder, embed_recordings_shard
@@ -26,7 +31,7 @@ from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.pipelines.embed import create_pipeline
 from xmodal_kedro.pipelines.embed.nodes import embed_recordings
-from xmodal_kedro.schemas import RecordingEmbeddings, UnheardRecordings
+from xmodal_kedro.schemas import RECORDING_EMBEDDINGS_ARROW, RecordingEmbeddings, UnheardRecordings
 from xmodal_kedro.storage import Folder
 
 SETTINGS = EmbedParams(window_s=1.0, hop_s=1.0, batch_size=2, min_score=0.0, tags=2, shard_files=2, device="cpu")
@@ -166,3 +171,20 @@ def test_windows_that_would_leave_sound_out_are_refused() -> None:
         EmbedParams.model_validate({"window_s": 1.0, "hop_s": 2.0})
     with pytest.raises(ValueError, match="hop_s is 1e-05"):  # less than a sample
         EmbedParams.model_validate({"hop_s": 1e-5})
+
+
+def test_what_is_held_until_it_is_stored_does_not_grow_with_the_recording(tmp_path: Path) -> None:
+    entry = yaml.safe_load((PROJECT / "conf/base/catalog/07_model_output.yml").read_text())["recording_embeddings"]
+    held_bytes = []
+
+    def ten_hours() -> Iterator[pa.Table]:
+        row = {"uri": "a", "start_s": 0.0, "end_s": 4.0, "embedding": np.zeros(2048, np.float32), "tags": []}
+        part = pa.Table.from_pylist([row] * 32, schema=RECORDING_EMBEDDINGS_ARROW)
+        for _ in range(9000 // 32):
+            held_bytes.append(pa.total_allocated_bytes())
+            yield pa.table(part.columns, schema=part.schema).take(list(range(32)))
+
+    with (tmp_path / "0.parquet").open("wb") as stream:
+        rows = entry["row_group_rows"]
+        write_tables(stream, ten_hours(), lambda footer: footer, row_group_size=rows, compression="zstd")
+    assert max(held_bytes) - held_bytes[0] < 24e6

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from xmodal_kedro.cli.typed_params import read_params
-from xmodal_kedro.errors import OF_THE_OUTSIDE
+from xmodal_kedro.errors import OF_THE_OUTSIDE, MachineError, describe_fault, fault_of_machine
 from xmodal_kedro.masking import mask_logs, masked, remember_environment
 
 RUNNER = "xmodal_kedro.up_to_date.UpToDateRunner"
@@ -95,7 +95,11 @@ def plain_words(error: BaseException) -> str | None:
         return error.message
     if isinstance(error, DatasetError):
         cause = error.__cause__
+        if isinstance(cause, OSError | MachineError):  # without Kedro's text around it
+            return plain_words(cause)
         return str(error) if isinstance(error, OF_THE_OUTSIDE) or cause is None or plain_words(cause) else None
+    if fault := None if isinstance(error, OF_THE_OUTSIDE) else fault_of_machine(error):
+        return describe_fault(error, fault)
     if isinstance(error, (*OF_THE_OUTSIDE, *CONFIGURATION_ERRORS)) or _is_raised_by_kedro(error):
         return str(error)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import posixpath
 import stat
@@ -13,7 +14,12 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
+from xmodal_kedro.errors import OF_DISKS, REMEDIES, fault_of_machine
+from xmodal_kedro.masking import masked
+
 PARTIAL_PREFIX = ".partial-"
+DRIVERS = ("botocore", "aiobotocore", "aiohttp", "s3fs", "gcsfs", "adlfs", "azure", "google", "paramiko", "fsspec")
+"""Packages whose errors are those of storage, though they are no `OSError`."""
 
 
 @contextmanager
@@ -29,11 +35,16 @@ def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
         fs.makedirs(parent, exist_ok=True)
         yield partial_path
         fs.mv(partial_path, path)
-    except OSError as error:
+    except Exception as error:  # libraries that write have errors of their own
         _remove(fs, partial_path)
+        fault = error if isinstance(error, OSError) else fault_of_machine(error)
+        if fault is None and type(error).__module__.partition(".")[0] in DRIVERS:
+            fault = OSError(errno.EIO, " ".join(f"{type(error).__name__}: {error}".split()))
+        if fault is None:
+            raise
         raise OSError(
-            error.errno,
-            f"cannot write {path} ({error.strerror or error}): make room or give write access there, or set another "
+            fault.errno,
+            f"cannot write {masked(path)} ({masked(str(fault.strerror or fault))}): {_remedy(fault)}, or set another "
             "--params data_root=FOLDER, and run again; what is finished is kept",
         ) from error
     except BaseException:
@@ -52,6 +63,12 @@ def usual_mode(path: str) -> Iterator[None]:
     mode = stat.S_IMODE(file.stat().st_mode)
     yield
     file.chmod(mode)
+
+
+def _remedy(fault: OSError) -> str:
+    if fault.errno == errno.ENOENT:
+        return "it was removed while it was written; see that no other run or program changes that folder"
+    return REMEDIES.get(fault.errno or 0, OF_DISKS)
 
 
 def sweep(fs: AbstractFileSystem, folder: str, name: str = "") -> None:
@@ -86,5 +103,5 @@ def _remove(fs: AbstractFileSystem, path: str) -> None:
     try:
         if fs.exists(path):
             fs.rm_file(path)
-    except OSError:
+    except Exception:  # drivers of storage have errors of their own
         pass  # the original error is reported

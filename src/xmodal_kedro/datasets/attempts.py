@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
-from xmodal_kedro.errors import OF_THE_OUTSIDE, UserError
+from xmodal_kedro.errors import OF_THE_OUTSIDE, MachineError, UserError, describe_fault, fault_of_machine
 from xmodal_kedro.masking import mask_logs, masked, remember_environment
 
 Task = Callable[[], None]
@@ -28,10 +28,12 @@ def attempt(key: str, task: Task) -> Attempt:
     remember_environment()
     try:
         task()
-    except UserError as error:
+    except (UserError, MachineError) as error:
         return Attempt(key, masked(str(error)))
     except OF_THE_OUTSIDE as error:
         return Attempt(key, masked(f"{type(error).__name__}: {error}"))
     except Exception as error:  # a job may raise any error, which must not affect others
+        if fault := fault_of_machine(error):
+            return Attempt(key, masked(describe_fault(error, fault)))
         return Attempt(key, masked(f"{type(error).__name__}: {error}"), masked(traceback.format_exc()))
     return Attempt(key)

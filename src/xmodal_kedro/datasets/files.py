@@ -55,11 +55,11 @@ class WholeFile:
 
 
 def _save_in_place(parent: Any, data: Any) -> None:
-    """Call the parent's `save`, and raise the storage error that Kedro wraps."""
+    """Call the parent's `save`, and raise the error that Kedro wraps."""
     try:
         parent.save(data)
     except DatasetError as error:
-        if isinstance(error.__cause__, OSError):
+        if isinstance(error.__cause__, Exception):
             raise error.__cause__ from error
         raise
 

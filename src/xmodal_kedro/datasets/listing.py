@@ -16,32 +16,56 @@ from fsspec import AbstractFileSystem
 
 from xmodal_kedro.datasets.credentials import Credentials, Options, options_for
 from xmodal_kedro.datasets.errors import DataError
-from xmodal_kedro.masking import masked
-from xmodal_kedro.storage import SAFE_PROTOCOLS, WEB_PROTOCOLS, FileRef, local_path, protocol_of, storage_of
+from xmodal_kedro.masking import masked, masked_value
+from xmodal_kedro.storage import (
+    DEFAULT_LIMITS,
+    SAFE_PROTOCOLS,
+    WEB_PROTOCOLS,
+    FileRef,
+    Limits,
+    announced,
+    local_path,
+    network_fault,
+    protocol_of,
+    storage_of,
+)
 
 logger = logging.getLogger(__name__)
 
 VERSION_FIELDS = ("ETag", "etag", "generation", "Content-MD5", "Last-Modified")
 """Fields in which drivers report an identifier of the content, best first."""
 
+LISTED_BY_FOLDER = (*WEB_PROTOCOLS, "sftp")
+"""Protocols whose drivers list one folder after the other, and leave out those that fail."""
 REQUESTS_AT_ONCE = 32
 
 
-def kind_of(address: str, options: Options) -> Literal["file", "directory"] | None:
+def kind_of(address: str, options: Options, limits: Limits = DEFAULT_LIMITS) -> Literal["file", "directory"] | None:
     """Whether an address is a file or a directory; None if there is neither."""
     if (path := local_path(address)) is not None:
         return "directory" if Path(path).is_dir() else "file" if Path(path).exists() else None
     if protocol_of(address) in WEB_PROTOCOLS and address.endswith("/"):
         return "directory"
-    fs, path = storage_of(address, options)
+    fs, path = storage_of(address, options, limits)
     fs.invalidate_cache()
     try:
-        return "directory" if fs.info(path)["type"] == "directory" else "file"
-    except FileNotFoundError:
-        return None
+        with announced(masked_value(address)):
+            return "directory" if fs.info(path)["type"] == "directory" else "file"
+    except FileNotFoundError as error:
+        fault = network_fault(error)
+        if isinstance(fault, FileNotFoundError):
+            return None
+        raise fault from error
 
 
-def list_folder(address: str, options: Options, *, prefix: str = "", max_depth: int | None = None) -> list[FileRef]:
+def list_folder(
+    address: str,
+    options: Options,
+    *,
+    prefix: str = "",
+    max_depth: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> list[FileRef]:
     """The files below a folder, without hidden ones (a part of the name begins with a dot).
 
     Args:
@@ -50,27 +74,53 @@ def list_folder(address: str, options: Options, *, prefix: str = "", max_depth: 
     """
     if (path := local_path(address)) is not None:
         return list(_walk(path, max_depth))
-    fs, root = storage_of(address, options)
+    fs, root = storage_of(address, options, limits)
     fs.invalidate_cache()
-    found = fs.find(root, detail=True, **({"prefix": prefix} if prefix else {}))
+    with announced(masked_value(address)):
+        options_of_find: dict[str, Any] = {"prefix": prefix} if prefix else {}
+        if protocol_of(address) in LISTED_BY_FOLDER:
+            if protocol_of(address) in WEB_PROTOCOLS:
+                _list_page(fs, root)
+            options_of_find["on_error"] = _refuse_lost_folder
+        found = fs.find(root, detail=True, **options_of_find)
     head = root.rstrip("/") + "/"
     infos = {path.removeprefix(head): info for path, info in found.items() if not path.endswith("/")}
     addresses = {name: fs.unstrip_protocol(info["name"]) for name, info in infos.items() if not _is_hidden(name)}
     if protocol_of(address) in WEB_PROTOCOLS:  # their listings do not report sizes
-        return _list(addresses, lambda found: options if _server(found) == _server(address) else {})
-    return [_remote_file(name, address, infos[name], options) for name, address in addresses.items()]
+        return _list(addresses, lambda found: options if _server(found) == _server(address) else {}, limits)
+    return [_remote_file(name, address, infos[name], options, limits) for name, address in addresses.items()]
 
 
-def list_named(addresses: Mapping[str, str], credentials: Credentials) -> list[FileRef]:
+def _list_page(fs: AbstractFileSystem, root: str) -> None:
+    """Ask for the first page, as fsspec takes one that is not given for an empty one."""
+    try:
+        fs.ls(root, detail=False)
+    except FileNotFoundError as error:
+        fault = network_fault(error)
+        if not isinstance(fault, FileNotFoundError):
+            raise fault from error
+
+
+def _refuse_lost_folder(error: Exception) -> None:
+    """Raise where a folder is not listed for now: its files are not gone, and what was made of them is to stay."""
+    fault = network_fault(error)
+    if not isinstance(fault, FileNotFoundError | PermissionError):
+        raise fault from error
+    logger.warning("a folder is left out: %s", masked(str(getattr(fault, "strerror", None) or fault)))
+
+
+def list_named(
+    addresses: Mapping[str, str], credentials: Credentials, limits: Limits = DEFAULT_LIMITS
+) -> list[FileRef]:
     """Files by name and address. A file that is missing, or must not be accessed, is listed with size 0.
 
     Args:
         credentials: storage options, see `options_for`.
     """
-    return _list(addresses, lambda address: options_for(address, credentials))
+    return _list(addresses, lambda address: options_for(address, credentials), limits)
 
 
-def _list(addresses: Mapping[str, str], options_of: Callable[[str], Options]) -> list[FileRef]:
+def _list(addresses: Mapping[str, str], options_of: Callable[[str], Options], limits: Limits) -> list[FileRef]:
     files: list[FileRef] = []
     remote: dict[tuple[str, str], dict[str, str]] = {}
     for name, address in addresses.items():
@@ -82,8 +132,8 @@ def _list(addresses: Mapping[str, str], options_of: Callable[[str], Options]) ->
             files.append(FileRef(name, address, 0, 0))
     for named in remote.values():  # all files of one server have the same options
         options = options_of(next(iter(named.values())))
-        infos = _look_up(set(named.values()), options)
-        files += [_remote_file(name, address, infos.get(address, {}), options) for name, address in named.items()]
+        infos = _look_up(set(named.values()), options, limits)
+        files += [_remote_file(name, of, infos.get(of, {}), options, limits) for name, of in named.items()]
     return files
 
 
@@ -153,21 +203,21 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
 
 
-def _remote_file(name: str, address: str, info: Mapping[str, Any], options: Options) -> FileRef:
+def _remote_file(name: str, address: str, info: Mapping[str, Any], options: Options, limits: Limits) -> FileRef:
     modified = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or 0
     seconds = modified.timestamp() if isinstance(modified, datetime) else modified
     version = next((info[field] for field in VERSION_FIELDS if info.get(field)), "")
     modified_ns = int(seconds * 1e9) if isinstance(seconds, int | float) else 0
-    return FileRef(name, address, info.get("size") or 0, modified_ns, str(version).strip('"'), options)
+    return FileRef(name, address, info.get("size") or 0, modified_ns, str(version).strip('"'), options, limits)
 
 
-def _look_up(addresses: Iterable[str], options: Options) -> dict[str, dict[str, Any]]:
+def _look_up(addresses: Iterable[str], options: Options, limits: Limits) -> dict[str, dict[str, Any]]:
     """What storage reports of existing files: by one listing of each folder, over HTTP by a request for each file."""
     requests: dict[str, set[str]] = {}
     for address in addresses:
         request = address if protocol_of(address) in WEB_PROTOCOLS else posixpath.dirname(address)
         requests.setdefault(request, set()).add(address)
-    opened = [(*storage_of(request, options), wanted) for request, wanted in requests.items()]
+    opened = [(*storage_of(request, options, limits), wanted) for request, wanted in requests.items()]
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
         found = threads.map(lambda request: _request_infos(*request), opened)
         return {address: info for infos in found for address, info in infos.items()}
@@ -177,11 +227,14 @@ def _request_infos(fs: AbstractFileSystem, path: str, wanted: set[str]) -> dict[
     """Infos by address of the wanted files in the folder `path`, or of the file `path`."""
     paths = {address: fs._strip_protocol(address) for address in wanted}
     try:
-        if path in paths.values():
-            return {address: fs.info(path) for address in wanted}
-        fs.invalidate_cache(path)
-        infos = {info["name"]: info for info in fs.ls(path, detail=True)}
+        with announced(masked(path)):
+            if path in paths.values():
+                return {address: fs.info(path) for address in wanted}
+            fs.invalidate_cache(path)
+            infos = {info["name"]: info for info in fs.ls(path, detail=True)}
     except Exception as error:  # drivers raise errors of their own types, and again when the files are opened
-        logger.warning("cannot look into %s (%s: %s)", masked(path), type(error).__name__, masked(str(error)))
+        fault = network_fault(error)
+        said = getattr(fault, "strerror", None) or f"{type(fault).__name__}: {fault}"
+        logger.warning("cannot look into %s (%s)", masked(path), masked(" ".join(said.split())))
         return {}
     return {address: infos[path] for address, path in paths.items() if path in infos}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.listing import by_name, kind_of, list_folder, list_named
 from xmodal_kedro.datasets.manifest import is_manifest, read_manifest, without_query
 from xmodal_kedro.masking import masked, masked_value, remember
-from xmodal_kedro.storage import FileRef, Folder, local_path, protocol_of
+from xmodal_kedro.storage import FileRef, Folder, Limits, local_path, network_fault, protocol_of
 from xmodal_kedro.storage.text_tables import stripped
 
 WILDCARD = re.compile(r"[*?[]")
@@ -45,6 +46,7 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
         *,
         path: str,
         credentials: Credentials | None = None,
+        network: Mapping[str, float] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """
@@ -52,8 +54,10 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
             path: a local path or an fsspec URL.
             credentials: fsspec's storage options by protocol, `{"s3": {"key": ...}}`; of protocols whose addresses name
                 a host, by that, `{"https": {"files.example.org": {"headers": ...}}}`. No other gets them.
+            network: fields of `storage.Limits`: how patient to be with a server.
             metadata: for plugins; not used here.
         """
+        self._limits = _limits(network or {})
         local = local_path(path)
         self._is_empty = not path.strip()
         self._address = path if local is None else str(Path(local).absolute())
@@ -91,7 +95,9 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
             except DatasetError:
                 raise
             except Exception as error:  # storage drivers raise errors of their own types
-                description = masked(" ".join(f"{type(error).__name__}: {error}".split()))
+                fault = network_fault(error)
+                said = getattr(fault, "strerror", None) or f"{type(fault).__name__}: {fault}"
+                description = masked(" ".join(said.split()))
                 raise DataError(
                     f"cannot list {self._shown} ({description}): check the address, and for "
                     "storage elsewhere that its fsspec driver is installed and `sources` in conf/ENV/credentials.yml"
@@ -102,17 +108,17 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
         if self._is_empty:  # of a variable that is not set: the current folder is not meant
             raise DataError("the address is empty: name a folder, a glob, a manifest, a file, or the URL of one")
         require_bound(self._credentials)
-        kind = kind_of(self._address, self._options)
+        kind = kind_of(self._address, self._options, self._limits)
         if kind == "directory":
-            return list_folder(self._address, self._options)
+            return list_folder(self._address, self._options, limits=self._limits)
         if kind == "file":
             folder, name = posixpath.split(without_query(self._address))
-            (file,) = list_named({name: self._address}, self._credentials)
+            (file,) = list_named({name: self._address}, self._credentials, self._limits)
             return self._named_by(file, folder) if is_manifest(name) else [file]
         return self._match() if WILDCARD.search(self._address) else []
 
     def _named_by(self, manifest: FileRef, folder: str) -> list[FileRef]:
-        return list_named(named_addresses(read_manifest(manifest), folder), self._credentials)
+        return list_named(named_addresses(read_manifest(manifest), folder), self._credentials, self._limits)
 
     def _match(self) -> list[FileRef]:
         folder, beginning = posixpath.split(WILDCARD.split(self._address, maxsplit=1)[0])
@@ -121,16 +127,24 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
             matches = re.compile(glob_translate(pattern)).match
         except ValueError as error:
             raise DataError(f"{self._shown} is not a glob ({error}): put ** between slashes") from error
-        if kind_of(folder, self._options) != "directory":
+        if kind_of(folder, self._options, self._limits) != "directory":
             return []
         prefix = beginning if protocol_of(folder) in LISTS_BY_PREFIX else ""
         max_depth = None if "**" in pattern else pattern.count("/") + 1
-        files = list_folder(folder, self._options, prefix=prefix, max_depth=max_depth)
+        files = list_folder(folder, self._options, prefix=prefix, max_depth=max_depth, limits=self._limits)
         return [file for file in files if matches(file.name)]
 
     @property
     def _options(self) -> Options:
         return options_for(self._address, self._credentials)
+
+
+def _limits(network: Mapping[str, float]) -> Limits:
+    known = {field.name for field in fields(Limits)} - {"max_bytes"}
+    for name, value in network.items():
+        if name not in known or isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise DataError(f"`network` in globals.yml: {name} is {value!r}: set {', '.join(sorted(known))} to numbers")
+    return Limits(**{name: float(value) for name, value in network.items()})
 
 
 def named_addresses(uris: Sequence[str], folder: str) -> dict[str, str]:

@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xmodal_kedro.errors import MachineError
 from xmodal_kedro.exports.draw import lots
 from xmodal_kedro.exports.sound import flac
 from xmodal_kedro.exports.thumbnails import small_frame, small_spectrogram
 from xmodal_kedro.media.probe import SourceFile
-from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
+from xmodal_kedro.media.sandbox.isolation import isolated
 from xmodal_kedro.media.sandbox.tasks import glimpses, sound_file
 from xmodal_kedro.params import ExportMapParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
@@ -53,7 +54,7 @@ def map_shard(
         through no fault of its own.
 
     Raises:
-        IsolationError: if no decoder process can start.
+        MachineError: if no decoder process can start, or there is no room for a copy.
     """
     failed: list[MediaError] = []
     drawn = _drawn(windows, share, params.seed)
@@ -105,6 +106,8 @@ def _rows(
 def _fetched(file: FileRef, stack: ExitStack, failed: list[MediaError]) -> str | None:
     try:
         return stack.enter_context(file.fetched())
+    except MachineError:  # says nothing of the file
+        raise
     except Exception as error:  # storage drivers have errors of their own
         logger.warning("%s: %s", file.name, describe(error))
         failed.append(MediaError("unreadable", describe(error)))
@@ -115,7 +118,7 @@ def _as_far_as_possible(items: Iterator[bytes], failed: list[MediaError]) -> Ite
     """Items as long as they come, then empty ones for ever; what a file did to its decoder is added to `failed`."""
     try:
         yield from items
-    except IsolationError:  # not the file's fault
+    except MachineError:  # not the file's fault
         raise
     except MediaError as error:
         failed.append(error)

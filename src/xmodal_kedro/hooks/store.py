@@ -7,12 +7,13 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
+import psutil
 import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
@@ -26,6 +27,7 @@ from pydantic import ValidationError
 
 from xmodal_kedro.config import LOCAL
 from xmodal_kedro.masking import masked, masked_value, remember
+from xmodal_kedro.storage import announced
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,9 @@ RETRIES_AT_FIRST, RETRIES_IN_A_RUN = 1, 3
 LIMITS = [each for each in (MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT) if not each.is_set()]
 """Variables that the user has not set."""
 MAX_REASON = 300
+LOCKED_FOR_S = 20.0
+"""How long a database that another process writes to is waited for, seconds: as long as MLflow itself does."""
+LOCKED = "locked"
 
 
 class Store:
@@ -86,7 +91,10 @@ class Store:
             raise self._unusable(_reason(error)) from error
 
     def _unusable(self, reason: str) -> click.ClickException:
-        if self._uri.startswith(SQLITE):
+        if self._uri.startswith(SQLITE) and LOCKED in reason:
+            remedy = f"wait until that process is done with it, or end it; a server (docs/tracking.md) or {OWN_STORE} "
+            remedy += "in another folder is for several runs at a time"
+        elif self._uri.startswith(SQLITE):
             remedy = "restore that file, or move it away and a new one is made"
         else:
             remedy = f"start that server, or correct the address; {OWN_STORE} tracks on this machine"
@@ -152,12 +160,14 @@ def _problem(uri: str) -> str | None:
         path = Path(uri.removeprefix(SQLITE).partition("?")[0])
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            with closing(sqlite3.connect(path, LOCKED_FOR_S, isolation_level=None)) as database, announced(uri):
                 database.execute("PRAGMA schema_version")
                 if not os.access(path, os.W_OK):
                     return "it cannot be written"
+                database.execute("BEGIN IMMEDIATE")  # as every run that is tracked writes
+                database.execute("ROLLBACK")
         except (sqlite3.Error, OSError) as error:
-            return str(error)
+            return f"{error}: {_holders(path)} it for {LOCKED_FOR_S:g} s" if LOCKED in str(error) else str(error)
         return None
     place = urlsplit(uri)
     if place.scheme in ("http", "https") or not place.hostname or not place.port:
@@ -167,6 +177,16 @@ def _problem(uri: str) -> str | None:
     except OSError as error:
         return str(error)
     return None
+
+
+def _holders(path: Path) -> str:
+    """Which processes hold a file open, as the beginning of a sentence, as far as this user may see them."""
+    found = []
+    for process in psutil.process_iter(["name"]):
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and any(Path(each.path) == path.resolve() for each in process.open_files()):
+                found.append(f"{process.info['name']} (process {process.pid})")
+    return f"{', '.join(found)} held" if found else "another process held"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xmodal_kedro.errors import UserError
+from xmodal_kedro.errors import MachineError, UserError, fault_of_machine
 from xmodal_kedro.inference.waveforms import from_int16
 from xmodal_kedro.media.sandbox.isolation import isolated
 from xmodal_kedro.media.sandbox.tasks import sound_file
@@ -69,6 +69,10 @@ def decoded(file: FileRef, params: EmbedParams) -> Generator[NDArray[np.int16]]:
     with ExitStack() as stack:
         try:
             path = stack.enter_context(file.fetched())
+        except MachineError:  # says nothing of the file
+            raise
         except Exception as error:  # storage drivers have errors of their own
+            if fault_of_machine(error):
+                raise
             raise MediaError("unreadable", describe(error)) from error
         yield from isolated(sound_file, path, timeout_s=params.limit_s(Path(path).stat().st_size))

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xmodal_kedro.errors import MachineError
 from xmodal_kedro.inference.audio_model import AudioModel
 from xmodal_kedro.inference.files import decoded
 from xmodal_kedro.inference.waveforms import from_int16
 from xmodal_kedro.inference.windows import Window, windows
 from xmodal_kedro.media.probe import SourceFile
-from xmodal_kedro.media.sandbox.isolation import IsolationError
 from xmodal_kedro.params import EmbedParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import PASSING, MediaError, describe
@@ -96,7 +96,7 @@ def embed_recordings_shard(recordings: tuple[SourceFile, ...], embedder: WindowE
         provisional where a file failed through no fault of its own.
 
     Raises:
-        IsolationError: if no decoder process can start.
+        MachineError: if no decoder process can start, or there is no room for a copy.
     """
     failed: list[dict[str, str]] = []
     for recording in recordings:
@@ -142,7 +142,7 @@ def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
                 yield part
                 part = []
             part.append(window)
-    except IsolationError:  # says nothing of the file
+    except MachineError:  # says nothing of the file
         raise
     except Exception as error:  # a decoder may fail in any way, and must cost only its file
         if part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 768_000
 """Of any recorder: a lower number is one of kilohertz. The filter of a resampler grows with the rate."""
+MAX_PHASES = 4096
+"""Of a filter that has one for each step of the ratio of two rates: 44,100 to 16,000 Hz has 441, and rates without a
+common divisor have as many as the higher one, which takes gigabytes."""
+PIECE_SAMPLES = 1 << 16
 MAX_CHANNELS = 64
 """Of a recorder. A second axis that is longer is one of samples."""
 MAX_AMPLITUDE = 4.0
@@ -37,13 +42,33 @@ def checked_rate(rate: Any) -> int:
 
 
 def resampled(audio_T: NDArray[np.float32], rate_hz: int, wanted_hz: int) -> NDArray[np.float32]:
-    """The same sound at another rate, by a polyphase filter."""
+    """The same sound at another rate, by a polyphase filter, in time and memory that do not depend on the rates."""
     if rate_hz == wanted_hz:
         return audio_T
     from scipy.signal import resample_poly  # takes half a second, which sound at the network's rate need not
 
     common = math.gcd(rate_hz, wanted_hz)
-    return np.asarray(resample_poly(audio_T, wanted_hz // common, rate_hz // common), np.float32)
+    up, down = wanted_hz // common, rate_hz // common
+    if max(up, down) > MAX_PHASES:
+        return _interpolated(audio_T, rate_hz, wanted_hz)
+    return np.asarray(resample_poly(audio_T, up, down), np.float32)
+
+
+def _interpolated(audio_T: NDArray[np.float32], rate_hz: int, wanted_hz: int) -> NDArray[np.float32]:
+    """As `resampled`, by FFmpeg, which interpolates between the phases of a filter of bounded size."""
+    import av
+
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=wanted_hz)
+    frames = []
+    for start in range(0, len(audio_T), PIECE_SAMPLES):
+        piece_1T = np.ascontiguousarray(audio_T[None, start : start + PIECE_SAMPLES])
+        frame = av.AudioFrame.from_ndarray(piece_1T, format="flt", layout="mono")
+        frame.sample_rate, frame.time_base, frame.pts = rate_hz, Fraction(1, rate_hz), start
+        frames += resampler.resample(frame)
+    frames += resampler.resample(None)
+    made_T = np.concatenate([np.zeros(0, np.float32), *(frame.to_ndarray()[0] for frame in frames)])
+    wanted = -(-len(audio_T) * wanted_hz // rate_hz)  # rounded up, as by the other way
+    return np.pad(made_T[:wanted], (0, max(0, wanted - len(made_T))))
 
 
 def checked_waveform(audio: Any, position: int) -> NDArray[np.float32]:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from xmodal_kedro.errors import MachineError, fault_of_machine
 from xmodal_kedro.media.accounting import ClippingReport, Row
 from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
-from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
+from xmodal_kedro.media.sandbox.isolation import isolated
 from xmodal_kedro.media.sandbox.tasks import clip_file
 from xmodal_kedro.params import ClipParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
@@ -70,7 +71,8 @@ def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator
         `Clips` tables as they fill. The last one, which may be empty, has the shard's `ClippingReport` as metadata.
 
     Raises:
-        IsolationError: if the decoder process cannot be started.
+        MachineError: if the decoder process cannot be started, or there is no room for a copy.
+        OSError: if the machine is at fault.
     """
     report = ClippingReport()
     waiting: list[ClipRow] = []
@@ -98,9 +100,11 @@ def _clips_of(source: VideoSource, params: ClipParams, report: ClippingReport) -
                 yield item
     except MediaError as error:
         failure = _row(source, error.reason, error.detail)
-    except IsolationError:  # not the file's fault: the shard fails, and a new run tries it again
+    except MachineError:  # not the file's fault: the shard fails, and a new run tries it again
         raise
     except Exception as error:  # a decoder may fail in any way, and must cost only its file
+        if fault_of_machine(error):
+            raise
         logger.warning("%s: %s", source.uri, describe(error), exc_info=True)
         failure = _row(source, "corrupt", describe(error))
     if failure:
@@ -118,7 +122,11 @@ def _cut(source: VideoSource, params: ClipParams) -> Iterator[ClipRow | Account]
     with ExitStack() as stack:
         try:
             path = stack.enter_context(source.file.fetched())
+        except MachineError:
+            raise
         except Exception as error:  # storage drivers raise errors of their own types
+            if fault_of_machine(error):
+                raise
             raise MediaError("unreadable", describe(error)) from error
         if Path(path).stat().st_size != source.size_bytes:
             raise MediaError("unreadable", "it is not the file that was probed: run ingest again")

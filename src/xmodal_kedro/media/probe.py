@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from xmodal_kedro.media.sandbox.isolation import IsolationError, isolated
+from xmodal_kedro.errors import MachineError, fault_of_machine
+from xmodal_kedro.media.sandbox.isolation import isolated
 from xmodal_kedro.media.sandbox.tasks import probe_file
 from xmodal_kedro.params import IngestParams
 from xmodal_kedro.reasons import PASSING, MediaError, describe
@@ -72,7 +73,8 @@ def probe_row(file: FileRef, params: IngestParams) -> dict[str, Any]:
     """One row of `Probes`. A source that cannot be used has a reason.
 
     Raises:
-        IsolationError: if the decoder process cannot be used.
+        MachineError: if the decoder process cannot be used, or there is no room for a copy.
+        OSError: if the machine is at fault.
     """
     row = {"uri": file.name, "size_bytes": file.size_bytes, "reason": "", "detail": "", **NOTHING_KNOWN}
     try:
@@ -80,9 +82,11 @@ def probe_row(file: FileRef, params: IngestParams) -> dict[str, Any]:
     except MediaError as error:
         return {**row, "reason": error.reason, "detail": error.detail}
     except OSError as error:
+        if fault_of_machine(error):
+            raise
         reason = "too_many_bytes" if error.errno == errno.EFBIG else "unreadable"
         return {**row, "reason": reason, "detail": describe(error)}
-    except IsolationError:
+    except MachineError:
         raise
     except Exception as error:  # a decoder may fail in any way, and must cost only its file
         logger.warning("%s: %s", file.name, describe(error), exc_info=True)

@@ -5,10 +5,13 @@ that needs the bytes. All of them have a small pickle and a fingerprint of the c
 """
 
 from .files import FileRef, Folder, Note, sha256_of
+from .limits import DEFAULT_LIMITS, Limits
+from .network import announced, network_fault
 from .shards import PROVISIONAL_KEY, Checkpoints, DataFrame, LoadShard, ShardJob, ShardJobs, Shards
 from .urls import SAFE_PROTOCOLS, WEB_PROTOCOLS, local_path, protocol_of, storage_of
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "PROVISIONAL_KEY",
     "SAFE_PROTOCOLS",
     "WEB_PROTOCOLS",
@@ -16,12 +19,15 @@ __all__ = [
     "DataFrame",
     "FileRef",
     "Folder",
+    "Limits",
     "LoadShard",
     "Note",
     "ShardJob",
     "ShardJobs",
     "Shards",
+    "announced",
     "local_path",
+    "network_fault",
     "protocol_of",
     "sha256_of",
     "storage_of",

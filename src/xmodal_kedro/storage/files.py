@@ -9,18 +9,23 @@ import logging
 import math
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from fsspec.callbacks import Callback
+
+from xmodal_kedro.errors import MachineError
 from xmodal_kedro.masking import masked, masked_value
 
-from .urls import local_path, storage_of
+from .fetching import TooLargeError, fetch, folder_for_copy
+from .limits import DEFAULT_LIMITS, Limits
+from .network import RedirectError, network_fault
+from .urls import S3_PROTOCOLS, local_path, protocol_of, storage_of
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +34,8 @@ FETCH_ATTEMPTS = 3
 FETCH_PAUSE_S = 0.5
 """Pause after the first failed attempt, seconds. It doubles after each further one."""
 FETCH_BLOCK_BYTES = 8 << 20
+LASTING = (FileNotFoundError, PermissionError, ImportError, TimeoutError, RedirectError)
+"""Faults that another attempt would meet again."""
 
 MAX_SUFFIX = 16
 
@@ -45,6 +52,7 @@ class FileRef:
         version: an object store's identifier of the content, such as its ETag.
         storage_options: fsspec's options to open it. They hold secrets: they are never shown, and are not part of the
             file's identity.
+        limits: how patient to be with storage; not part of its identity either.
     """
 
     name: str
@@ -53,6 +61,7 @@ class FileRef:
     modified_ns: int
     version: str = ""
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    limits: Limits = field(default=DEFAULT_LIMITS, repr=False, compare=False)
 
     @property
     def shown(self) -> str:
@@ -78,7 +87,7 @@ class FileRef:
         """The content as a binary stream."""
         if (path := local_path(self.path)) is not None:
             return _require_regular(path).open("rb")
-        fs, path = storage_of(self.path, self.storage_options)
+        fs, path = storage_of(self.path, self.storage_options, self.limits)
         stream: io.BufferedIOBase = fs.open(path, "rb", block_size=FETCH_BLOCK_BYTES)
         return stream
 
@@ -99,48 +108,47 @@ class FileRef:
         Raises:
             OSError: naming the address, if it is not a regular file or cannot be fetched completely; with
                 `errno.EFBIG`, if it has more than `max_bytes`.
+            MachineError: naming `TMPDIR`, if there is no room for a copy, which is not the file's fault.
         """
         if (path := local_path(self.path)) is not None:
             yield str(_require_regular(path))
             return
-        with tempfile.TemporaryDirectory(prefix="xmodal-") as folder:
+        with folder_for_copy() as folder:
             suffix = PurePosixPath(self.path).suffix
-            copy = Path(folder, f"copy{suffix if len(suffix) <= MAX_SUFFIX else ''}")
-            self._fetch(copy, max_bytes)
+            copy = folder / f"copy{suffix if len(suffix) <= MAX_SUFFIX else ''}"
+            self._fetch(copy, replace(self.limits, max_bytes=max_bytes))
             yield str(copy)
 
-    def _fetch(self, copy: Path, max_bytes: float) -> None:
+    def _fetch(self, copy: Path, limits: Limits) -> None:
         for attempt in range(1, FETCH_ATTEMPTS + 1):
             try:
-                self._copy_to(copy, max_bytes)
-            except (FileNotFoundError, PermissionError, ImportError, TimeoutError, _TooLargeError) as error:
-                fault: Exception = error
-                break
+                fetch(self._get, copy, self.size_bytes, limits, masked(self.name))
+                self._require_whole(copy)
+            except (MachineError, TooLargeError):
+                raise
             except Exception as error:  # storage drivers raise errors of their own types
-                fault = error
+                fault = network_fault(error)
             else:
                 return
+            if isinstance(fault, LASTING):
+                break
             if attempt < FETCH_ATTEMPTS:
-                logger.warning("%s: attempt %d failed (%s), trying again", self.name, attempt, _describe(fault))
+                logger.warning("%s: attempt %d failed (%s), trying again", masked(self.name), attempt, _describe(fault))
                 time.sleep(FETCH_PAUSE_S * 2 ** (attempt - 1))
         if isinstance(fault, FileNotFoundError):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.shown) from fault
         code = fault.errno if isinstance(fault, OSError) and fault.errno else errno.EIO
         raise OSError(code, f"it cannot be fetched: {_describe(fault)}", self.shown) from fault
 
-    def _copy_to(self, copy: Path, max_bytes: float) -> None:
-        with self.open() as source, copy.open("wb") as target:
-            while block := source.read(FETCH_BLOCK_BYTES):
-                target.write(block)
-                if target.tell() > max_bytes:
-                    raise _TooLargeError(errno.EFBIG, f"it has more than {max_bytes:,.0f} bytes")
-            fetched_bytes = target.tell()
+    def _get(self, copy: str, callback: Callback) -> None:
+        fs, path = storage_of(self.path, self.storage_options, self.limits, copies=True)
+        in_order = {"max_concurrency": 1} if protocol_of(self.path) in S3_PROTOCOLS else {}  # so that progress is seen
+        fs.get_file(path, copy, callback=callback, **in_order)
+
+    def _require_whole(self, copy: Path) -> None:
+        fetched_bytes = copy.stat().st_size
         if self.size_bytes and fetched_bytes != self.size_bytes:
             raise OSError(errno.EIO, f"{fetched_bytes} bytes were fetched, {self.size_bytes} were listed")
-
-
-class _TooLargeError(OSError):
-    """The content exceeds the limit."""
 
 
 def sha256_of(path: str) -> str:

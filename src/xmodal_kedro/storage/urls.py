@@ -11,6 +11,8 @@ import fsspec
 
 from xmodal_kedro.masking import remember
 
+from .limits import DEFAULT_LIMITS, Limits
+from .network import s3_options
 from .web import web_options
 
 SAFE_PROTOCOLS = (
@@ -19,6 +21,7 @@ SAFE_PROTOCOLS = (
 """Protocols by which files are listed and read. Those that run programs or wrap another address are left out."""
 LOCAL_PROTOCOLS = ("file", "local")
 WEB_PROTOCOLS = ("http", "https")
+S3_PROTOCOLS = ("s3", "s3a")
 _PROTOCOL = re.compile(r"([a-z][\w+.-]*(?:::[\w+.-]+)*)://", re.IGNORECASE | re.ASCII)
 
 
@@ -38,11 +41,15 @@ def local_path(address: str) -> str | None:
     return address[found.end() :] if (found := _PROTOCOL.match(address)) else address
 
 
-def storage_of(address: str, options: Mapping[str, Any] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
+def storage_of(
+    address: str, options: Mapping[str, Any] | None = None, limits: Limits = DEFAULT_LIMITS, *, copies: bool = False
+) -> tuple[fsspec.AbstractFileSystem, str]:
     """The filesystem of an address, and the path in it. `::` in a name does not chain to another address.
 
     Args:
         options: fsspec's storage options, such as keys and endpoints.
+        limits: how patient to be with a server.
+        copies: whether a file is copied, which takes as long as it is large.
 
     Raises:
         PermissionError: for a protocol that is not safe.
@@ -55,5 +62,9 @@ def storage_of(address: str, options: Mapping[str, Any] | None = None) -> tuple[
     arguments = {**from_address, **(options or {})}
     remember(arguments)
     remember(address)
-    fs = fsspec.filesystem(protocol, **(web_options(address, arguments) if protocol in WEB_PROTOCOLS else arguments))
+    if protocol in WEB_PROTOCOLS:
+        arguments = web_options(address, arguments, limits, whole=not copies)
+    elif protocol in S3_PROTOCOLS:
+        arguments = s3_options(arguments, limits)
+    fs = fsspec.filesystem(protocol, **arguments)
     return fs, fs._strip_protocol(address)

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SILENCE_S = 20.0
-"""Timeout of a web server to connect and between two reads, seconds."""
-ANSWER_S = 300.0
-"""Timeout of one complete answer of a web server, seconds."""
+from .limits import Limits
+
+SILENCES_OF_AN_ANSWER = 15
+"""A complete answer that is no copy of a file, such as a page or a manifest, may take so many times `silence_s`."""
 SECRET_OPTIONS = ("headers", "auth", "cookies")
 """Options of a request that hold secrets, and that aiohttp would send to a server that it is redirected to."""
 _SALT = os.urandom(16)
@@ -48,14 +48,15 @@ class SecretsOfServer:
         return f"SecretsOfServer({self.origin!r}, {digest})"
 
 
-def web_options(address: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def web_options(address: str, options: Mapping[str, Any], limits: Limits, *, whole: bool = True) -> dict[str, Any]:
     """fsspec's options to reach a web server: with timeouts, unless a user set them, and with secrets bound to it.
 
     Args:
         address: URL of the server or of a file there.
         options: as a user sets them for this server.
+        limits: how patient to be.
+        whole: whether an answer is to come in a limited time, too.
     """
-    from aiohttp import ClientTimeout
     from yarl import URL
 
     client = dict(options.get("client_kwargs") or {})
@@ -67,9 +68,16 @@ def web_options(address: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if secrets:
         bound = SecretsOfServer(str(URL(address).origin()), tuple(sorted(secrets.items())))
         client["middlewares"] = (bound, *client.get("middlewares", ()))
-    limits = ClientTimeout(total=ANSWER_S, sock_connect=SILENCE_S, sock_read=SILENCE_S)
     rest = {name: value for name, value in options.items() if name not in (*SECRET_OPTIONS, "client_kwargs")}
-    return {**rest, "client_kwargs": {"timeout": limits, **client}}
+    return {**rest, "client_kwargs": {"timeout": _timeout(limits, whole), **client}}
+
+
+def _timeout(limits: Limits, whole: bool) -> Any:
+    from aiohttp import ClientTimeout
+
+    silence = limits.silence_s
+    total = SILENCES_OF_AN_ANSWER * silence if whole else None
+    return ClientTimeout(total=total, sock_connect=silence, sock_read=silence)
 
 
 def _basic(auth: Any) -> Any:

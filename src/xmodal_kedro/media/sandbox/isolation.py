@@ -20,6 +20,7 @@ from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import Any, TypeVar
 
+from xmodal_kedro.errors import MachineError
 from xmodal_kedro.media.sandbox import process
 from xmodal_kedro.media.sandbox.process import CLOSE, NEXT, Reply
 from xmodal_kedro.reasons import MediaError, describe
@@ -41,7 +42,7 @@ ATTEMPTS = 2
 """Crashes of a call after which its file is rejected: an earlier file may have caused the first crash."""
 
 
-class IsolationError(RuntimeError):
+class IsolationError(MachineError):
     """The decoder process does not start, or was interrupted. It is not a file's fault."""
 
 

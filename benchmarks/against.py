@@ -1,6 +1,6 @@
 """Waits of a user's day with this commit and with another, on the same inputs, interleaved.
 
-python benchmarks/against.py COMMIT [--videos FOLDER] [--evaluated DATA_ROOT] [--world] [--rounds N]
+python benchmarks/against.py COMMIT [--videos FOLDER] [--evaluated DATA_ROOT] [--network FOLDER] [--world] [--rounds N]
 
 Each figure is processor time, the median of the rounds. Clips and probes count the work alone, the others a
 whole command with its imports. `--world` makes the sample world with both commits first, which takes minutes.
@@ -56,6 +56,14 @@ for path in sorted(Path(sys.argv[1]).rglob("*.*")):
         spent[step] += time.process_time() - start
 print(f"{clips} clips and accounts of {files} files", file=sys.stderr)
 print(spent[sys.argv[2]])
+"""
+FIRST_TAG = """
+import resource, sys, time
+import numpy as np
+from xmodal_kedro import load
+load(sys.argv[1], "cpu").tag(np.random.default_rng(0).normal(0, 0.1, 80_000).astype(np.float32), 16_000)
+print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB at most", file=sys.stderr)
+print(time.process_time())
 """
 PROBE = """
 import sys, time
@@ -122,6 +130,9 @@ def waits(arguments: argparse.Namespace, folder: Path) -> dict[str, Measure]:
     if arguments.videos:
         videos = str(arguments.videos.resolve())
         found |= {f"{step}, in one process": printed_seconds(CLIP, videos, step) for step in ("probe", "clip")}
+    if arguments.network:
+        network = str(arguments.network.resolve())
+        found["load and the first tag of 5 s, a new process"] = printed_seconds(FIRST_TAG, network)
     if arguments.evaluated:
         stored = stored_embeddings(arguments.evaluated, folder)
         found |= {f"probes of {name} on ESC-50": printed_seconds(PROBE, file) for name, file in stored.items()}
@@ -167,6 +178,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("commit")
     parser.add_argument("--videos", type=Path, help="folder of videos, for clipping")
     parser.add_argument("--evaluated", type=Path, help="data_root of a transfer_eval on ESC-50, for probes")
+    parser.add_argument("--network", type=Path, help="a network's folder, with its model.onnx")
     parser.add_argument("--world", action="store_true", help="measure an unchanged run of the sample world too")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args(argv)

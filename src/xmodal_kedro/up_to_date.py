@@ -186,7 +186,7 @@ class Notes:
         return self._stamps[name]
 
     def _configuration(self, name: str) -> Any:
-        """What a dataset was made with, but for where."""
+        """What a dataset was made with, such as its place and options of the format."""
         return None if self._in_memory([name]) else _plain(getattr(self._catalog[name], "_init_args", {}))
 
     def _stored(self, names: Iterable[str]) -> list[str]:

@@ -15,6 +15,7 @@ from xmodal_kedro.datasets.files import JsonDataset, TableDataset
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.datasets.sources import SourcesDataset
+from xmodal_kedro.datasets.tables import TablesDataset
 from xmodal_kedro.recipes import recipe
 from xmodal_kedro.storage import PROVISIONAL_KEY
 
@@ -53,6 +54,21 @@ def test_a_folder_goes_by_its_files_and_recordings_are_always_looked_at(tmp_path
     (folder / "b.txt").write_text("b")
     assert content[0] is not None and content_of(FolderDataset(path=str(folder)), {}) != content
     assert content_of(SourcesDataset(path=str(folder)), {}) == (None, {})
+
+
+def test_tables_of_other_runs_count_by_what_they_hold(tmp_path: Path) -> None:
+    tables = TablesDataset(path=str(tmp_path / "*" / "x.parquet"), schema="xmodal_kedro.schemas.TransferGains")
+    none = content_of(tables, {})
+    (tmp_path / "a").mkdir()
+    TableDataset(filepath=str(tmp_path / "a" / "x.parquet")).save(pd.DataFrame({"x": [1.0]}))
+    one = content_of(tables, {})
+    assert none[0] is not None and one[0] is not None and one != none
+    TableDataset(filepath=str(tmp_path / "a" / "x.parquet")).save(pd.DataFrame({"x": [2.0]}))
+    assert content_of(tables, {}) not in (none, one)
+
+
+def test_what_a_pattern_stands_for_is_not_known(tmp_path: Path) -> None:
+    assert content_of(JsonDataset(filepath=str(tmp_path / "*.json")), {}) == (None, {})
 
 
 def test_a_table_is_read_once_while_it_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

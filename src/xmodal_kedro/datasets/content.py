@@ -6,6 +6,7 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Mapping
+from glob import has_magic
 from typing import Any, Protocol, TypedDict, runtime_checkable
 
 from fsspec import AbstractFileSystem
@@ -46,7 +47,7 @@ def content_of(dataset: AbstractDataset, known: Mapping[str, Known]) -> tuple[st
     if isinstance(dataset, HasContent):
         return dataset.content(), {}
     place = place_of(dataset)
-    if not place:
+    if not place or has_magic(place):
         return None, {}
     fs, path = storage_of(place)
     if fs.isdir(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import fsspec
@@ -50,6 +51,15 @@ class TablesDataset(AbstractDataset[NoReturn, pd.DataFrame]):
 
     def save(self, data: NoReturn) -> None:
         raise DataError(f"tables that match {self._url} are only read")
+
+    def content(self) -> str:
+        """Digest of the tables that match."""
+        self._fs.invalidate_cache()
+        digest = hashlib.blake2b(digest_size=16)
+        for path in sorted(self._fs.glob(self._path)):
+            content = self._fs.cat_file(path)
+            digest.update(f"{path} {len(content)}\n".encode() + content)
+        return digest.hexdigest()
 
     def _read(self, path: str) -> pd.DataFrame:
         from pandera.errors import SchemaError, SchemaErrors  # takes seconds, unless `schemas` was imported before

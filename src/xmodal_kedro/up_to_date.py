@@ -74,7 +74,7 @@ class UpToDateRunner(SequentialRunner):
             done.add(node)
             notes.write(node, stamp)
             self._release_datasets(node, catalog, load_counts, pipeline)
-            logger.info("Completed node: %s (%d of %d)", node.name, len(done) + len(fresh), len(nodes))
+            logger.info("Completed node: %s (%d of %d)", node.name, len(done.union(fresh)), len(nodes))
 
         for node in nodes:
             if node in done:

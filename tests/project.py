@@ -78,6 +78,8 @@ class Project:
         """Start a command of the environment's `bin`, in its own process group."""
         tools = Path(sys.executable).parent
         environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "COLUMNS": "240", "NO_COLOR": "1"}
+        # A test that set up Kedro in its own process has left another folder there.
+        environment["PYTHONPATH"] = str(self.folder / "src")
         environment = with_stand_ins(environment)
         return subprocess.Popen(
             [shutil.which(command[0], path=environment["PATH"]) or command[0], *command[1:]],

@@ -30,7 +30,7 @@ OF_THE_RUN = ("probes", "checkpoints", ".runs", "unfinished_run.json")
 """What holds times of files, or is of the run and not of its results."""
 WITH_ARTIFACTS = ("merge_labels", "label_check", "train", "transfer_eval")
 DISK_MB = 64
-S3_PATIENCE = json.dumps({"connect_timeout": 2, "read_timeout": 2, "retries": {"max_attempts": 1}})
+S3_PATIENCE = json.dumps({"connect_timeout": 2, "read_timeout": 2, "retries": {"total_max_attempts": 1}})
 
 
 class Fault(NamedTuple):
@@ -177,7 +177,7 @@ class World:
                 "AWS_SECRET_ACCESS_KEY": options["secret"],
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}",
                 "AWS_DEFAULT_REGION": options["client_kwargs"]["region_name"],
-                "FSSPEC_S3_CONFIG_KWARGS": S3_PATIENCE,
+                injection.S3_CONFIG: S3_PATIENCE,
             }
         before = dict(os.environ)
         os.environ.update(changed)

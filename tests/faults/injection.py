@@ -23,7 +23,15 @@ NOW = PROJECT / "fault.now"
 ONCE = PROJECT / "fault.once"
 NOTES = (".runs", "unfinished_run.json", ".partial-unfinished")
 """What a run writes of itself, before it makes anything."""
+S3_CONFIG = "FAULT_S3_CONFIG"
+"""Variable with botocore's options, JSON: less patience than users have, so that the matrix ends."""
 MAX_BALLAST_BYTES = 1 << 40
+
+
+if S3_CONFIG in os.environ:
+    import fsspec
+
+    fsspec.config.conf["s3"] = {"config_kwargs": json.loads(os.environ[S3_CONFIG])}
 
 
 def driver_begins() -> None:

@@ -56,13 +56,13 @@ _PHRASES = {
 }
 
 
-def fault_of_machine(error: BaseException) -> OSError | None:
+def fault_of_machine(error: BaseException, *, with_causes: bool = True) -> OSError | None:
     """The fault of the disk or the machine that an error of any library comes from, as an `OSError`; None if none does.
 
     Libraries that are not written in Python, such as safetensors and DuckDB, have errors of their own, which name the
     system's in their text.
     """
-    for each in _with_causes(error):
+    for each in _with_causes(error) if with_causes else (error,):
         if isinstance(each, OSError):
             if each.errno in OF_THE_MACHINE:
                 return each

@@ -50,6 +50,8 @@ def test_errors_that_users_can_fix_keep_their_message(error: Exception) -> None:
 def test_a_storage_that_does_not_answer_is_one_line_without_the_texts_of_kedro() -> None:
     from botocore.exceptions import ConnectionClosedError
 
+    failed = DataError("probes: 1 of 4 shards failed: [Errno 28] No space left on device")
+    assert plain_words(failed) == str(failed)
     lost = ConnectionClosedError(endpoint_url="http://127.0.0.1:9/bucket")
     denied = PermissionError(errno.EACCES, "Permission denied", "videos")
     assert plain_words(wrapped(wrapped(denied))) == str(denied)

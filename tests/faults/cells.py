@@ -29,7 +29,9 @@ LAYERS = ("02_intermediate", "03_primary", "04_feature", "05_model_input", "06_m
 OF_THE_RUN = ("probes", "checkpoints", ".runs", "unfinished_run.json")
 """What holds times of files, or is of the run and not of its results."""
 WITH_ARTIFACTS = ("merge_labels", "label_check", "train", "transfer_eval")
-DISK_MB = 64
+DISK_MB = 256
+SERVING = "    replies: Generator[bytes] | None = None"
+"""The line with which a decoder process begins to serve."""
 S3_PATIENCE = json.dumps({"connect_timeout": 2, "read_timeout": 2, "retries": {"total_max_attempts": 1}})
 
 
@@ -153,7 +155,7 @@ class World:
             plan = {"kind": "storage"}
             self._s3[1].fail(fault.name.split()[-1])  # type: ignore[arg-type]
         if fault.name == "TMPDIR full":
-            injection.fill(cell / "tmp")
+            injection.fill(cell / "tmp", free=32 << 10)  # Python takes another folder if there is none at all
         if plan:
             (self.project.folder / injection.PLAN.name).write_text(json.dumps(plan))
         self._engine(self._cluster if fault.storage == "Dask" else "")
@@ -238,7 +240,7 @@ class World:
             code.write(f"\n\n{load}\nfault_injection.driver_begins()\n")
         process = package / "media" / "sandbox" / "process.py"
         process.write_text(
-            process.read_text().replace("def _serve(", f"{load}\nfault_injection.decoder_begins()\n\n\ndef _serve(")
+            process.read_text().replace(SERVING, f"{SERVING}\n    {load}\n    fault_injection.decoder_begins()")
         )
 
     @cached_property

@@ -74,13 +74,14 @@ def _write_begins() -> None:
         fill(Path(plan["disk"]))
 
 
-def fill(disk: Path) -> None:
-    """Leave no room on a small disk."""
+def fill(disk: Path, free: int = 0) -> None:
+    """Leave no room on a small disk, or so many bytes."""
     with (disk / "ballast").open("ab", buffering=0) as ballast, suppress(OSError):
         for size in (1 << 20, 1 << 12):
             with suppress(OSError):
                 for _ in range(MAX_BALLAST_BYTES // size):
                     ballast.write(bytes(size))
+        ballast.truncate(ballast.tell() - free)
 
 
 def _die_at_first_write() -> None:

@@ -100,7 +100,8 @@ def plain_words(error: BaseException) -> str | None:
         return error.message
     if isinstance(error, DatasetError):
         cause = error.__cause__
-        if (inner := _without_kedro(error)) is not None and _is_of_machine(inner):
+        inner = _without_kedro(error)
+        if inner is not None and inner is not error and _is_of_machine(inner):
             return plain_words(inner)
         return str(error) if isinstance(error, OF_THE_OUTSIDE) or cause is None or plain_words(cause) else None
     if fault := None if isinstance(error, OF_THE_OUTSIDE) else fault_of_machine(error):
@@ -122,7 +123,9 @@ def _without_kedro(error: BaseException) -> BaseException | None:
 
 def _is_of_machine(error: BaseException) -> bool:
     """Whether a disk, a storage or the machine is at fault, and the dataset says nothing more."""
-    return isinstance(error, OSError | MachineError) or bool(fault_of_machine(error) or fault_of_storage(error))
+    return isinstance(error, OSError | MachineError) or (
+        not isinstance(error, OF_THE_OUTSIDE) and bool(fault_of_machine(error) or fault_of_storage(error))
+    )
 
 
 def _is_raised_by_kedro(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from xmodal_kedro.errors import OF_DISKS, REMEDIES, fault_of_machine, is_of_driver, shortened
+from xmodal_kedro.errors import OF_DISKS, REMEDIES, MachineError, fault_of_machine, is_of_driver, shortened
 from xmodal_kedro.masking import masked
 
 PARTIAL_PREFIX = ".partial-"
@@ -33,9 +33,12 @@ def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
         fs.makedirs(parent, exist_ok=True)
         yield partial_path
         fs.mv(partial_path, path)
+    except MachineError:  # of what is written there, such as of a copy in TMPDIR: it says all itself
+        _remove(fs, partial_path)
+        raise
     except Exception as error:  # libraries that write have errors of their own
         _remove(fs, partial_path)
-        fault = error if isinstance(error, OSError) else fault_of_machine(error)
+        fault = error if isinstance(error, OSError) else fault_of_machine(error, with_causes=False)
         if fault is None and is_of_driver(error):
             fault = OSError(errno.EIO, shortened(error))
         if fault is None:

@@ -32,6 +32,7 @@ if S3_CONFIG in os.environ:
     import fsspec
 
     fsspec.config.conf["s3"] = {"config_kwargs": json.loads(os.environ[S3_CONFIG])}
+    fsspec.get_filesystem_class("s3").retries = 2
 
 
 def driver_begins() -> None:

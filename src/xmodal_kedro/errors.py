@@ -35,6 +35,8 @@ OF_THE_MACHINE = {
     errno.ENOMEM,
 }
 """Numbers of errors that say nothing of the file at hand."""
+DRIVERS = ("botocore", "aiobotocore", "aiohttp", "s3fs", "gcsfs", "adlfs", "azure", "google", "paramiko", "fsspec")
+"""Packages that reach storage."""
 OF_DISKS = "make room or give write access there"
 REMEDIES = {
     errno.EMFILE: "allow more open files (`ulimit -n`), or take fewer workers (`engine` in globals.yml)",
@@ -54,13 +56,13 @@ _PHRASES = {
 }
 
 
-def fault_of_machine(error: BaseException) -> OSError | None:
+def fault_of_machine(error: BaseException, *, with_causes: bool = True) -> OSError | None:
     """The fault of the disk or the machine that an error of any library comes from, as an `OSError`; None if none does.
 
     Libraries that are not written in Python, such as safetensors and DuckDB, have errors of their own, which name the
     system's in their text.
     """
-    for each in _with_causes(error):
+    for each in _with_causes(error) if with_causes else (error,):
         if isinstance(each, OSError):
             if each.errno in OF_THE_MACHINE:
                 return each
@@ -69,14 +71,34 @@ def fault_of_machine(error: BaseException) -> OSError | None:
     return None
 
 
+def fault_of_storage(error: BaseException) -> str | None:
+    """One line about a storage that cannot be reached, whose driver raises errors of its own; None for other errors."""
+    for each in _with_causes(error):
+        if is_of_driver(each):
+            return (
+                f"storage cannot be reached or refuses ({shortened(each)}): see that it works, and that addresses and "
+                "credentials are right, and run again; what is finished is kept"
+            )
+    return None
+
+
+def is_of_driver(error: BaseException) -> bool:
+    """Whether it is an error of a driver of storage, many of which are no `OSError`."""
+    return type(error).__module__.partition(".")[0] in DRIVERS
+
+
+def shortened(error: BaseException) -> str:
+    """An error in one line of limited length."""
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return said if len(said) <= MAX_SHOWN else f"{said[:MAX_SHOWN]}…"
+
+
 def describe_fault(error: BaseException, fault: OSError) -> str:
     """One line that says what a library could not do, why, and what helps."""
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    shown = said if len(said) <= MAX_SHOWN else f"{said[:MAX_SHOWN]}…"
     reason = fault.strerror or os.strerror(fault.errno or errno.EIO)
     where = f"at {fault.filename}" if fault.filename else f"in data_root or TMPDIR ({tempfile.gettempdir()})"
     remedy = REMEDIES.get(fault.errno or 0, OF_DISKS)
-    return f"{reason} {where}: {remedy}, and run again; what is finished is kept ({shown})"
+    return f"{reason} {where}: {remedy}, and run again; what is finished is kept ({shortened(error)})"
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:

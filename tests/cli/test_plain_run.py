@@ -39,13 +39,26 @@ def wrapped(cause: Exception) -> DatasetError:
         MissingConfigException("no catalog"),
         KedroCliError("not both"),
         wrapped(UserError("labels.txt is empty: write one name a line")),
-        wrapped(wrapped(PermissionError(errno.EACCES, "Permission denied", "videos"))),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_errors_that_users_can_fix_keep_their_message(error: Exception) -> None:
     message = error.message if isinstance(error, click.ClickException) else str(error)
     assert plain_words(error) == message
+
+
+def test_a_storage_that_does_not_answer_is_one_line_without_the_texts_of_kedro() -> None:
+    from botocore.exceptions import ConnectionClosedError
+
+    failed = DataError("probes: 1 of 4 shards failed: [Errno 28] No space left on device")
+    assert plain_words(failed) == str(failed)
+    lost = ConnectionClosedError(endpoint_url="http://127.0.0.1:9/bucket")
+    denied = PermissionError(errno.EACCES, "Permission denied", "videos")
+    assert plain_words(wrapped(wrapped(denied))) == str(denied)
+    for error in (lost, wrapped(lost), wrapped(wrapped(lost))):
+        message = plain_words(error)
+        assert message is not None and "\n" not in message
+        assert "ConnectionClosedError" in message and "Failed while" not in message
 
 
 @pytest.mark.parametrize("error", [KeyError("a"), ValueError("axis 3"), wrapped(TypeError("NoneType"))])

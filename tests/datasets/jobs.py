@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tests.fakes import MemoryShard
+from xmodal_kedro.errors import MachineError
 from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import LABELS_ARROW
 
@@ -33,6 +34,11 @@ def slow_numbers(start: int, seconds: float, log: str) -> pa.Table:
 @recipe("failing of jobs", version=1)
 def failing(message: str) -> pa.Table:
     raise ValueError(message)
+
+
+@recipe("without room of jobs", version=1)
+def without_room(message: str) -> pa.Table:
+    raise MachineError(message)
 
 
 @recipe("crashing of jobs", version=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from tests.datasets.jobs import broken_off, crashing, failing, nothing, of_two_kinds, slow_numbers
+from tests.datasets.jobs import broken_off, crashing, failing, nothing, of_two_kinds, slow_numbers, without_room
 from tests.datasets.saving import dataset, jobs, runs, stored_bytes
 from tests.project import PROJECT
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
@@ -122,3 +122,12 @@ def test_a_stream_that_fails_leaves_nothing_and_says_why(tmp_path: Path, job: Sh
     with pytest.raises(DatasetError, match=rf"1 of 1 shards failed[^\n]*\n  shard-all: {message}"):
         dataset(tmp_path / "shards").save({"shard-all": job})
     assert not list((tmp_path / "shards").iterdir())
+
+
+@pytest.mark.parametrize("text", ["[Errno 28] No space left on device", "no room in TMPDIR (No space left on device)"])
+def test_a_full_disk_that_a_job_reports_is_not_taken_for_that_of_the_shards(tmp_path: Path, text: str) -> None:
+    for job in (partial(failing, text), partial(without_room, text)):
+        with pytest.raises(DatasetError) as raised:
+            dataset(tmp_path / "shards", "threading").save({"shard-0": job})
+        assert text in str(raised.value)
+        assert "cannot write" not in str(raised.value)

@@ -21,7 +21,7 @@ def main(stored: Path | None) -> int:
             outcome = outcomes[key_of(stage, fault)] = world.run(stage, fault)
             print(f"{number}/{len(cells)} {key_of(stage, fault)}: {outcome.word}: {outcome.line}", flush=True)
             for log in sorted(world.folder.glob("wrong-*.log")):
-                print(log.read_text(), flush=True)
+                print(log.read_text()[-6000:], flush=True)
                 log.unlink()
             if stored:
                 write_outcomes(stored, outcomes)

@@ -23,7 +23,16 @@ NOW = PROJECT / "fault.now"
 ONCE = PROJECT / "fault.once"
 NOTES = (".runs", "unfinished_run.json", ".partial-unfinished")
 """What a run writes of itself, before it makes anything."""
+S3_CONFIG = "FAULT_S3_CONFIG"
+"""Variable with botocore's options, JSON: less patience than users have, so that the matrix ends."""
 MAX_BALLAST_BYTES = 1 << 40
+
+
+if S3_CONFIG in os.environ:
+    import fsspec
+
+    fsspec.config.conf["s3"] = {"config_kwargs": json.loads(os.environ[S3_CONFIG])}
+    fsspec.get_filesystem_class("s3").retries = 2
 
 
 def driver_begins() -> None:
@@ -66,13 +75,14 @@ def _write_begins() -> None:
         fill(Path(plan["disk"]))
 
 
-def fill(disk: Path) -> None:
-    """Leave no room on a small disk."""
+def fill(disk: Path, free: int = 0) -> None:
+    """Leave no room on a small disk, or so many bytes."""
     with (disk / "ballast").open("ab", buffering=0) as ballast, suppress(OSError):
         for size in (1 << 20, 1 << 12):
             with suppress(OSError):
                 for _ in range(MAX_BALLAST_BYTES // size):
                     ballast.write(bytes(size))
+        ballast.truncate(ballast.tell() - free)
 
 
 def _die_at_first_write() -> None:

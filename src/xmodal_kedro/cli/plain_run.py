@@ -18,7 +18,14 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from xmodal_kedro.cli.typed_params import read_params
-from xmodal_kedro.errors import OF_THE_OUTSIDE, MachineError, describe_fault, fault_of_machine
+from xmodal_kedro.errors import (
+    OF_THE_OUTSIDE,
+    MachineError,
+    UserError,
+    describe_fault,
+    fault_of_machine,
+    fault_of_storage,
+)
 from xmodal_kedro.masking import mask_logs, masked, remember_environment
 
 RUNNER = "xmodal_kedro.up_to_date.UpToDateRunner"
@@ -95,14 +102,32 @@ def plain_words(error: BaseException) -> str | None:
         return error.message
     if isinstance(error, DatasetError):
         cause = error.__cause__
-        if isinstance(cause, OSError | MachineError):  # without Kedro's text around it
-            return plain_words(cause)
+        inner = _without_kedro(error)
+        if inner is not None and inner is not error and _is_of_machine(inner):
+            return plain_words(inner)
         return str(error) if isinstance(error, OF_THE_OUTSIDE) or cause is None or plain_words(cause) else None
     if fault := None if isinstance(error, OF_THE_OUTSIDE) else fault_of_machine(error):
         return describe_fault(error, fault)
+    if not isinstance(error, OF_THE_OUTSIDE) and (said := fault_of_storage(error)):
+        return said
     if isinstance(error, (*OF_THE_OUTSIDE, *CONFIGURATION_ERRORS)) or _is_raised_by_kedro(error):
         return str(error)
     return None
+
+
+def _without_kedro(error: BaseException) -> BaseException | None:
+    """The error that Kedro wraps, once or several times, in one of its own."""
+    inner: BaseException | None = error
+    while isinstance(inner, DatasetError) and not isinstance(inner, UserError):
+        inner = inner.__cause__
+    return inner
+
+
+def _is_of_machine(error: BaseException) -> bool:
+    """Whether a disk, a storage or the machine is at fault, and the dataset says nothing more."""
+    return isinstance(error, OSError | MachineError) or (
+        not isinstance(error, OF_THE_OUTSIDE) and bool(fault_of_machine(error) or fault_of_storage(error))
+    )
 
 
 def _is_raised_by_kedro(error: BaseException) -> bool:

@@ -14,12 +14,10 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from xmodal_kedro.errors import OF_DISKS, REMEDIES, fault_of_machine
+from xmodal_kedro.errors import OF_DISKS, REMEDIES, MachineError, fault_of_machine, is_of_driver, shortened
 from xmodal_kedro.masking import masked
 
 PARTIAL_PREFIX = ".partial-"
-DRIVERS = ("botocore", "aiobotocore", "aiohttp", "s3fs", "gcsfs", "adlfs", "azure", "google", "paramiko", "fsspec")
-"""Packages whose errors are those of storage, though they are no `OSError`."""
 
 
 @contextmanager
@@ -35,11 +33,14 @@ def whole_file(fs: AbstractFileSystem, path: str) -> Iterator[str]:
         fs.makedirs(parent, exist_ok=True)
         yield partial_path
         fs.mv(partial_path, path)
+    except MachineError:  # of what is written there, such as of a copy in TMPDIR: it says all itself
+        _remove(fs, partial_path)
+        raise
     except Exception as error:  # libraries that write have errors of their own
         _remove(fs, partial_path)
-        fault = error if isinstance(error, OSError) else fault_of_machine(error)
-        if fault is None and type(error).__module__.partition(".")[0] in DRIVERS:
-            fault = OSError(errno.EIO, " ".join(f"{type(error).__name__}: {error}".split()))
+        fault = error if isinstance(error, OSError) else fault_of_machine(error, with_causes=False)
+        if fault is None and is_of_driver(error):
+            fault = OSError(errno.EIO, shortened(error))
         if fault is None:
             raise
         raise OSError(
@@ -68,6 +69,8 @@ def usual_mode(path: str) -> Iterator[None]:
 def _remedy(fault: OSError) -> str:
     if fault.errno == errno.ENOENT:
         return "it was removed while it was written; see that no other run or program changes that folder"
+    if fault.errno == errno.EIO:
+        return "see that this disk or storage works and can be reached"
     return REMEDIES.get(fault.errno or 0, OF_DISKS)
 
 

@@ -6,7 +6,14 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
-from xmodal_kedro.errors import OF_THE_OUTSIDE, MachineError, UserError, describe_fault, fault_of_machine
+from xmodal_kedro.errors import (
+    OF_THE_OUTSIDE,
+    MachineError,
+    UserError,
+    describe_fault,
+    fault_of_machine,
+    fault_of_storage,
+)
 from xmodal_kedro.masking import mask_logs, masked, remember_environment
 
 Task = Callable[[], None]
@@ -35,5 +42,7 @@ def attempt(key: str, task: Task) -> Attempt:
     except Exception as error:  # a job may raise any error, which must not affect others
         if fault := fault_of_machine(error):
             return Attempt(key, masked(describe_fault(error, fault)))
+        if said := fault_of_storage(error):
+            return Attempt(key, masked(said))
         return Attempt(key, masked(f"{type(error).__name__}: {error}"), masked(traceback.format_exc()))
     return Attempt(key)

@@ -260,15 +260,15 @@ def _tables(job: ShardJob) -> Generator[pa.Table, None, None]:
     try:
         made = job()
         yield from [made] if isinstance(made, pa.Table) else made
-    except OSError as error:
+    except Exception as error:
         raise _JobError(error) from error
 
 
 class _JobError(Exception):
-    """Wraps an `OSError` of a job, so that it is not taken for an error of the storage that is written to."""
+    """Wraps an error of a job, so that it is not taken for an error of the storage that is written to."""
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(str(error))
+    def __init__(self, error: Exception) -> None:
+        super().__init__("the job failed")
         self.error = error
 
 

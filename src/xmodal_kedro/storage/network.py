@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import fsspec
+
 from xmodal_kedro.masking import masked
 
 from .limits import Limits
@@ -21,6 +23,10 @@ SAYS_AGAIN_S = 60.0
 GONE = (404, 410)
 NO_ANSWER = "it did not answer in time"
 REFUSED = (401, 403, 407)
+
+
+RETRIES_OF_S3 = {"total_max_attempts": 2}
+"""Of a request, by botocore; its five come on top of the five of s3fs, and a stalled endpoint took eight minutes."""
 
 
 class RedirectError(OSError):
@@ -61,12 +67,17 @@ def _of_aiohttp(error: Exception) -> Exception:
     return error
 
 
+def expect_stalls() -> None:
+    """Let every filesystem of S3 that is made from now on, also by Kedro's datasets, give up an endpoint in time."""
+    fsspec.config.conf.setdefault("s3", {}).setdefault("config_kwargs", {"retries": RETRIES_OF_S3})
+
+
 def s3_options(options: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     """Options of s3fs with which an endpoint that does not answer is given up. A user's own take precedence.
 
     botocore would try each request five times, and s3fs each of these again.
     """
-    patience = {"connect_timeout": limits.silence_s, "read_timeout": limits.silence_s, "retries": {"max_attempts": 1}}
+    patience = {"connect_timeout": limits.silence_s, "read_timeout": limits.silence_s, "retries": RETRIES_OF_S3}
     return {**options, "config_kwargs": {**patience, **options.get("config_kwargs", {})}}
 
 

@@ -61,7 +61,8 @@ class UpToDateRunner(SequentialRunner):
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:
-        nodes, fresh = pipeline.nodes, []
+        nodes = pipeline.nodes
+        fresh: list[Node] = []
         notes = Notes(pipeline, catalog, self.root)
         load_counts = Counter(chain.from_iterable(node.inputs for node in nodes))
         done: set[Node] = set()

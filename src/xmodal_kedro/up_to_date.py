@@ -33,7 +33,6 @@ from pluggy import PluginManager
 
 from xmodal_kedro.datasets.atomic import read_json, write_json
 from xmodal_kedro.datasets.content import Known, content_of, is_stored, place_of, read_note
-from xmodal_kedro.masking import masked
 from xmodal_kedro.storage import storage_of
 
 logger = logging.getLogger(__name__)
@@ -65,7 +64,8 @@ class UpToDateRunner(SequentialRunner):
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
     ) -> None:
-        nodes, fresh = pipeline.nodes, []
+        nodes = pipeline.nodes
+        fresh: list[Node] = []
         notes = Notes(pipeline, catalog, self.root)
         load_counts = Counter(chain.from_iterable(node.inputs for node in nodes))
         done: set[Node] = set()
@@ -163,17 +163,19 @@ class Notes:
         try:
             write_json(self._fs, self._path(node), {"stamp": stamp, "outputs": outputs, "files": files})
         except OSError as error:
-            logger.warning("%s will be run again even if nothing changes: %s", node.name, masked(str(error)))
+            logger.warning("%s will be run again even if nothing changes: %s", node.name, error)
 
     def forget(self) -> None:
         """Remove the notes of all nodes, so that all are run the next time."""
-        for node in self._nodes if self._fs is not None else ():
+        if self._fs is None:
+            return
+        for node in self._nodes:
             path = self._path(node)
             try:
                 if self._fs.isfile(path):
                     self._fs.rm_file(path)
             except OSError as error:
-                logger.warning("%s is not run again unless something changes: %s", node.name, masked(str(error)))
+                logger.warning("%s is not run again unless something changes: %s", node.name, error)
 
     def _given(self, node: Node, stored: Iterable[str]) -> dict[str, Any]:
         """What a node has left: its stored outputs, and the notes beside its inputs, such as of the model chosen."""

@@ -272,3 +272,21 @@ def test_forgotten_nodes_are_run(world: World) -> None:
     world.run()
     up_to_date.Notes(world.pipeline, world.catalog, str(world.folder)).forget()
     assert world.run() == ALL
+
+
+def test_where_shards_are_made_is_no_reason_to_make_them_again(world: World) -> None:
+    ran = []
+    for engine, optional in [("threading", True), ("loky", True), ("loky", False)]:
+        catalog = world.catalog
+        folder = FolderDataset(path=str(world.folder), optional=optional, engine={"backend": engine})
+        catalog["folder"] = folder
+        folder.content = lambda: "the same"  # type: ignore[method-assign]
+        ran.append(
+            world.run(
+                Pipeline(
+                    [Node(lambda *_: world.ran.append("report") or 1, ["numbers", "folder"], "report", name="report")]
+                ),
+                catalog,
+            )
+        )
+    assert ran == [["report"], [], ["report"]]

@@ -47,6 +47,9 @@ DISTRIBUTION = "xmodal-kedro"
 NO_CONTENT = ("run_provenance",)
 """Inputs that differ in each run and are no reason to run a node again."""
 
+NO_CONFIGURATION = ("engine", "resources", "credentials", "network", "metadata")
+"""Options of datasets that say by whom and how something is read or made, not what."""
+
 
 class UpToDateRunner(SequentialRunner):
     """Runs nodes in turn, but for those whose stored outputs are what they would give.
@@ -219,7 +222,10 @@ class Notes:
 
     def _configuration(self, name: str) -> Any:
         """What a dataset was made with, such as its place and options of the format."""
-        return None if self._in_memory([name]) else _plain(getattr(self._catalog[name], "_init_args", {}))
+        if self._in_memory([name]):
+            return None
+        made_with = getattr(self._catalog[name], "_init_args", {})
+        return _plain({option: value for option, value in made_with.items() if option not in NO_CONFIGURATION})
 
     def _stored(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if not self._in_memory([name])]

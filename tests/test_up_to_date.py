@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from kedro.pipeline import Node, Pipeline
 
 from xmodal_kedro import up_to_date
 from xmodal_kedro.datasets.files import JsonDataset
+from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.up_to_date import UpToDateRunner
 
 
@@ -108,13 +111,18 @@ CHANGES: dict[str, tuple[Callable[[World], None], list[str]]] = {
     "a parameter": (lambda world: world.params.update(factor=7), ALL),
     "an output is gone": (lambda world: (world.folder / "sum.json").unlink(), ["double", "add"]),
     "an output is another": (lambda world: (world.folder / "report.json").write_text('"nothing"'), ["report"]),
-    "the note is broken": (lambda world: broken_note(world, "report"), ["report"]),
+    "the note is broken": (lambda world: broken_note(world, "report", "{"), ["report"]),
+    "the note is no mapping": (lambda world: broken_note(world, "report", "[]"), ["report"]),
+    "the note is of another form": (lambda world: broken_note(world, "report", NO_NOTE), ["report"]),
 }
 
 
-def broken_note(world: World, node: str) -> None:
+NO_NOTE = json.dumps({"stamp": "", "outputs": {}, "files": {"place": "version"}})
+
+
+def broken_note(world: World, node: str, content: str) -> None:
     (note,) = (world.folder / up_to_date.FOLDER).glob(f"{node}-*.json")
-    note.write_text("{")
+    note.write_text(content)
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -147,10 +155,8 @@ def test_a_node_in_memory_is_run_for_the_one_that_needs_it_alone(world: World) -
 
 def test_code_and_libraries_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.run()
-    up_to_date._code.cache_clear()
     monkeypatch.setattr(up_to_date, "_package", lambda _: "other")
     assert world.run() == ALL
-    up_to_date._code.cache_clear()
 
 
 def test_a_run_that_fails_notes_what_was_done(world: World) -> None:
@@ -186,3 +192,101 @@ def test_a_node_without_outputs_or_with_outputs_that_nobody_stores_is_run(world:
     pipeline = world.pipeline + Pipeline(nodes)
     assert sorted(world.run(pipeline)) == ["add", "add", "double", "report", "shown"]
     assert sorted(world.run(pipeline)) == ["add", "shown"]
+
+
+def test_notes_that_cannot_be_kept_end_no_run(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "it is another user's")
+
+    world.run()
+    for name in ("read_json", "write_json"):
+        monkeypatch.setattr(up_to_date, name, refuse)
+    assert world.run() == ALL
+    assert "report will be run again even if nothing changes" in caplog.text and "another user's" in caplog.text
+
+
+def test_a_file_has_one_content_under_all_its_names(world: World) -> None:
+    """What an earlier run left is read under another name, and another node of the same run writes it anew."""
+    catalog = world.catalog
+    catalog["earlier"] = JsonDataset(filepath=str(world.folder / "sum.json"))
+    catalog["copy"] = JsonDataset(filepath=str(world.folder / "copy.json"))
+    (world.folder / "sum.json").write_text("0")
+    copies = [Node(lambda total: total, "earlier", "copy", name="copy")]
+    early = Node(lambda _: None, "earlier", None, name="a_early")
+    notes = up_to_date.Notes(Pipeline([*world.pipeline.nodes, *copies, early]), catalog, str(world.folder))
+    before = notes.stamp(copies[0])
+    catalog["sum"].save(7)
+    notes.write(world.pipeline.nodes[1], "stamp")
+    assert notes.stamp(copies[0]) not in (before, None)
+
+
+def test_a_function_whose_code_cannot_be_read_is_run(world: World) -> None:
+    exec(compile("def half(total): return total / 2", "<a cell>", "exec"), cell := {})
+    catalog = world.catalog
+    for name in ("half", "length"):
+        catalog[name] = JsonDataset(filepath=str(world.folder / f"{name}.json"))
+    nodes = [Node(cell["half"], "sum", "half"), Node(len, "numbers", "length")]
+    for _ in range(2):
+        world.run(world.pipeline + Pipeline(nodes), catalog)
+        assert not list((world.folder / up_to_date.FOLDER).glob("*half*"))
+        assert json.loads((world.folder / "half.json").read_text()) == 6
+        (world.folder / "half.json").write_text("0")
+
+
+def scaled(numbers: list[int], by: int) -> int:
+    return by * sum(numbers)
+
+
+def test_arguments_of_a_partial_function_count(world: World) -> None:
+    for by in (2, 3):
+        function = partial(scaled, by=by)
+        UpToDateRunner().run(Pipeline([Node(function, "numbers", "sum", name="scale")]), world.catalog)
+        assert json.loads((world.folder / "sum.json").read_text()) == 6 * by
+
+
+def test_a_node_of_a_long_name_has_a_note(world: World) -> None:
+    pipeline = Pipeline([Node(world.add, "numbers", "sum", name=length * "x") for length in [240]])
+    assert [world.run(pipeline), world.run(pipeline)] == [["add"], []]
+
+
+def test_what_is_chosen_beside_an_input_counts_as_an_output(world: World) -> None:
+    """A node that takes a model of the hub records which one beside its labels: without the record it chooses anew."""
+    note = world.folder / "chosen.json"
+    catalog = world.catalog
+    catalog["teacher"] = FolderDataset(path=str(world.folder / "none"), optional=True, note=str(note))
+
+    def choose(folder: Any) -> int:
+        world.ran.append("choose")
+        folder.note.write({"commit": "1"})
+        return 1
+
+    pipeline = Pipeline([Node(choose, "teacher", "sum", name="choose")])
+    assert [world.run(pipeline, catalog), world.run(pipeline, catalog)] == [["choose"], []]
+    note.unlink()
+    assert [world.run(pipeline, catalog), world.run(pipeline, catalog)] == [["choose"], []]
+
+
+def test_forgotten_nodes_are_run(world: World) -> None:
+    world.run()
+    up_to_date.Notes(world.pipeline, world.catalog, str(world.folder)).forget()
+    assert world.run() == ALL
+
+
+def test_where_shards_are_made_is_no_reason_to_make_them_again(world: World) -> None:
+    ran = []
+    for engine, optional in [("threading", True), ("loky", True), ("loky", False)]:
+        catalog = world.catalog
+        folder = FolderDataset(path=str(world.folder), optional=optional, engine={"backend": engine})
+        catalog["folder"] = folder
+        folder.content = lambda: "the same"  # type: ignore[method-assign]
+        ran.append(
+            world.run(
+                Pipeline(
+                    [Node(lambda *_: world.ran.append("report") or 1, ["numbers", "folder"], "report", name="report")]
+                ),
+                catalog,
+            )
+        )
+    assert ran == [["report"], [], ["report"]]

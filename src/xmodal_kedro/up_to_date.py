@@ -17,7 +17,8 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, partial
+from glob import has_magic
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ from kedro.runner.task import Task
 from pluggy import PluginManager
 
 from xmodal_kedro.datasets.atomic import read_json, write_json
-from xmodal_kedro.datasets.content import Known, content_of, is_stored, place_of
+from xmodal_kedro.datasets.content import Known, content_of, is_stored, place_of, read_note
 from xmodal_kedro.storage import storage_of
 
 logger = logging.getLogger(__name__)
@@ -39,10 +40,15 @@ logger = logging.getLogger(__name__)
 FOLDER = ".up_to_date"
 """In `data_root`: a note for each node that was run."""
 SCHEME = 1
+NAME_LENGTH = 100
+"""Of a node in the name of its note: names of files have at most 255 bytes, and Kedro makes long ones."""
 PARAMETERS = "params:"
 DISTRIBUTION = "xmodal-kedro"
 NO_CONTENT = ("run_provenance",)
 """Inputs that differ in each run and are no reason to run a node again."""
+
+NO_CONFIGURATION = ("engine", "resources", "credentials", "network", "metadata")
+"""Options of datasets that say by whom and how something is read or made, not what."""
 
 
 class UpToDateRunner(SequentialRunner):
@@ -108,6 +114,7 @@ class Notes:
 
     def __init__(self, pipeline: Pipeline, catalog: CatalogProtocol, root: str) -> None:
         self._catalog = catalog
+        self._nodes = pipeline.nodes
         self._producers = {output: node for node in pipeline.nodes for output in node.outputs}
         self._consumed = {name for node in pipeline.nodes for name in node.inputs}
         self._stamps: dict[str, str | None] = {}
@@ -129,7 +136,7 @@ class Notes:
         if stamp is None or note is None or note.get("stamp") != stamp:
             return False
         self._known |= note["files"]
-        return {name: self._content(name) for name in stored} == note["outputs"]
+        return self._given(node, stored) == note["outputs"]
 
     def left_in_memory_by(self, node: Node, done: Iterable[Node]) -> list[Node]:
         """The nodes whose outputs a node needs, and that were not run in this run."""
@@ -139,36 +146,63 @@ class Notes:
     def stamp(self, node: Node) -> str | None:
         """Digest of all that a node's outputs depend on; None if only a run can find out."""
         inputs = {name: self._input(name) for name in node.inputs if name not in NO_CONTENT}
-        if None in inputs.values():
+        code = _code(node.func)
+        if code is None or None in inputs.values():
             return None
         configured = {name: self._configuration(name) for name in (*node.inputs, *node.outputs)}
-        return _digest([SCHEME, node.name, _code(node.func), inputs, configured])
+        return _digest([SCHEME, node.name, code, inputs, configured])
 
     def write(self, node: Node, stamp: str | None) -> None:
         """Note what a node gave that was run on inputs of this stamp."""
         stored = self._stored(node.outputs)
-        for name in stored:
-            self._stamps.pop(name, None)
+        places = {place_of(self._catalog[name]) for name in stored}
+        self._stamps = {name: each for name, each in self._stamps.items() if not self._may_lie_in(places, name)}
         if stamp is None or not stored or self._fs is None:
             return
-        outputs = {name: self._content(name) for name in stored}
-        if None not in outputs.values():
-            places = {place_of(self._catalog[name]) for name in stored}
-            files = {place: known for place, known in self._known.items() if place in places}
+        outputs = self._given(node, stored)
+        if None in outputs.values():
+            return
+        files = {place: known for place, known in self._known.items() if place in places}
+        try:
             write_json(self._fs, self._path(node), {"stamp": stamp, "outputs": outputs, "files": files})
+        except OSError as error:
+            logger.warning("%s will be run again even if nothing changes: %s", node.name, error)
+
+    def forget(self) -> None:
+        """Remove the notes of all nodes, so that all are run the next time."""
+        if self._fs is None:
+            return
+        for node in self._nodes:
+            path = self._path(node)
+            try:
+                if self._fs.isfile(path):
+                    self._fs.rm_file(path)
+            except OSError as error:
+                logger.warning("%s is not run again unless something changes: %s", node.name, error)
+
+    def _given(self, node: Node, stored: Iterable[str]) -> dict[str, Any]:
+        """What a node has left: its stored outputs, and the notes beside its inputs, such as of the model chosen."""
+        beside = {f"note of {name}": read_note(self._catalog[name]) for name in self._stored(node.inputs)}
+        noted = {name: facts for name, facts in beside.items() if facts}
+        return {name: self._content(name) for name in stored} | noted
+
+    def _may_lie_in(self, places: set[str], name: str) -> bool:
+        """Whether a dataset may be stored in one of these places, also under another name or as one of several."""
+        place = place_of(self._catalog[name])
+        return place in places or has_magic(place)
 
     def _read(self, node: Node) -> dict[str, Any] | None:
         if self._fs is None:
             return None
         try:
-            note: dict[str, Any] | None = read_json(self._fs, self._path(node))
-        except ValueError:  # broken
+            note = read_json(self._fs, self._path(node))
+        except (OSError, ValueError):  # another user's, or broken
             return None
-        return note
+        return note if _is_note(note) else None
 
     def _path(self, node: Node) -> str:
         places = sorted(place_of(self._catalog[name]) for name in self._stored(node.outputs))
-        return posixpath.join(self._folder, f"{node.name}-{_digest(places)[:16]}.json")
+        return posixpath.join(self._folder, f"{node.name[:NAME_LENGTH]}-{_digest([node.name, *places])[:16]}.json")
 
     def _input(self, name: str) -> str | None:
         """What an input holds; of one in memory, what it is made of."""
@@ -188,7 +222,10 @@ class Notes:
 
     def _configuration(self, name: str) -> Any:
         """What a dataset was made with, such as its place and options of the format."""
-        return None if self._in_memory([name]) else _plain(getattr(self._catalog[name], "_init_args", {}))
+        if self._in_memory([name]):
+            return None
+        made_with = getattr(self._catalog[name], "_init_args", {})
+        return _plain({option: value for option, value in made_with.items() if option not in NO_CONFIGURATION})
 
     def _stored(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if not self._in_memory([name])]
@@ -208,13 +245,31 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
 
 
-@cache
-def _code(function: Any) -> str:
-    """Digest of this package's files, of the versions of the libraries under it, and of the file of the function."""
+def _is_note(note: Any) -> bool:
+    return (
+        isinstance(note, dict)
+        and note.keys() >= {"stamp", "outputs", "files"}
+        and isinstance(note["files"], dict)
+        and all(isinstance(each, dict) and each.keys() >= {"version", "content"} for each in note["files"].values())
+    )
+
+
+def _code(function: Any) -> str | None:
+    """Digest of this package's files, of the versions of the libraries under it, and of the file of the function.
+
+    Of a `functools.partial`, the arguments count too. None if the file cannot be read, as of a cell of a notebook.
+    """
     package = Path(__file__).parent
-    source = inspect.getsourcefile(inspect.unwrap(getattr(function, "func", function)))
-    own = [] if source is None or Path(source).is_relative_to(package) else [Path(source).read_text()]
-    return _digest([_package(package), own])
+    arguments = []
+    while isinstance(function, partial):
+        arguments.append(_plain([function.args, function.keywords]))
+        function = function.func
+    try:
+        source = Path(inspect.getsourcefile(inspect.unwrap(function)) or "")
+        own = [] if source.is_relative_to(package) else [source.read_text()]
+    except (OSError, TypeError, ValueError):
+        return None
+    return _digest([_package(package), own, arguments])
 
 
 @cache
@@ -223,13 +278,20 @@ def _package(package: Path) -> str:
     for file in sorted(package.rglob("*")):
         if file.is_file() and file.suffix not in (".pyc", ".pyo"):
             digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
-    for requirement in sorted(importlib.metadata.requires(DISTRIBUTION) or ()):
+    for requirement in _requirements():
         name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
         try:
             digest.update(f"{name} {importlib.metadata.version(name)}\n".encode())
         except importlib.metadata.PackageNotFoundError:  # an optional one
             continue
     return digest.hexdigest()
+
+
+def _requirements() -> list[str]:
+    try:
+        return sorted(importlib.metadata.requires(DISTRIBUTION) or ())
+    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
+        return []
 
 
 def _digest(value: Any) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
+import fsspec
 import pandas as pd
 import pyarrow as pa
 import pytest
 from kedro.io import MemoryDataset
 
 from xmodal_kedro.datasets.content import content_of, place_of
+from xmodal_kedro.datasets.exported import ExportedFilesDataset
 from xmodal_kedro.datasets.files import JsonDataset, TableDataset
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
@@ -54,6 +57,43 @@ def test_a_folder_goes_by_its_files_and_recordings_are_always_looked_at(tmp_path
     (folder / "b.txt").write_text("b")
     assert content[0] is not None and content_of(FolderDataset(path=str(folder)), {}) != content
     assert content_of(SourcesDataset(path=str(folder)), {}) == (None, {})
+
+
+def test_a_linked_file_or_folder_goes_by_what_it_leads_to(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "files", tmp_path / "elsewhere"
+    for each in (folder, elsewhere, elsewhere / "sub"):
+        each.mkdir()
+    places = [elsewhere / "model.onnx", elsewhere / "sub" / "sound.wav"]
+    for place in places:
+        place.write_text("a")
+    (folder / "model.onnx").symlink_to(places[0])
+    (folder / "sub").symlink_to(places[1].parent)
+    seen = [FolderDataset(path=str(folder)).content()]
+    for place in places:
+        place.write_text("b")
+        os.utime(place, ns=(1, 1))
+        seen.append(FolderDataset(path=str(folder)).content())
+    assert None not in seen and len(set(seen)) == 3
+    exported = ExportedFilesDataset(path=str(folder))
+    assert content_of(exported, {}) == (None, {})  # a linked folder is not listed
+    (folder / "sub").unlink()
+    before = content_of(exported, {})
+    os.utime(places[0], ns=(2 * 10**9, 2 * 10**9))
+    assert before[0] is not None and content_of(exported, {}) != before
+
+
+def test_what_storage_does_not_state_is_not_known(tmp_path: Path) -> None:
+    fs = fsspec.filesystem("memory")
+    fs.pipe_file("/content/a.txt", b"a")  # no time of modification is stated
+    assert content_of(FolderDataset(path="memory:///content"), {}) == (None, {})
+    assert content_of(ExportedFilesDataset(path="memory:///content"), {}) == (None, {})
+    file = JsonDataset(filepath="memory:///content/a.txt")
+    before = content_of(file, {})[0]
+    fs.pipe_file("/content/a.txt", b"b")
+    assert before is not None and content_of(file, {})[0] not in (before, None)
+    fs.rm("/content", recursive=True)
+    (tmp_path / "_index.json").write_text("{")
+    assert content_of(ShardedParquetDataset(path=str(tmp_path)), {}) == (None, {})
 
 
 def test_tables_of_other_runs_count_by_what_they_hold(tmp_path: Path) -> None:

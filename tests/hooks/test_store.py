@@ -16,8 +16,9 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
-from tests.hooks.runs import FAULTS, Tracked, catalog_of, end_all
+from tests.hooks.runs import FAULTS, TRAIN, Tracked, catalog_of, end_all
 from xmodal_kedro.hooks import store
+from xmodal_kedro.up_to_date import FOLDER, Notes, UpToDateRunner
 
 WITHIN_S = 30.0
 
@@ -130,7 +131,11 @@ def test_a_lost_store_costs_no_work_and_the_same_command_completes_the_record(
         monkeypatch.setattr(mlflow, "log_artifact", nobody_answers)
 
     FAULTS.append(lose)
+    monkeypatch.setattr(UpToDateRunner, "root", str(tmp_path / "data"))
+    (node,) = TRAIN.nodes
+    Notes(TRAIN, catalog_of(tmp_path / "data"), UpToDateRunner.root).write(node, "as after a run of the usual runner")
     tracked.run(catalog_of(tmp_path / "data"))
+    assert not list((tmp_path / "data" / FOLDER).iterdir())  # the same command runs the node again
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert len(messages) == 2
     assert "is lost (nobody answers): the run goes on" in messages[0]

@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.network_files import Trained, sound
 from xmodal_kedro import load
 from xmodal_kedro.adapt.classifier import linear
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.inference import opening
 from xmodal_kedro.inference.onnx_network import OnnxNetwork
 from xmodal_kedro.inference.torch_network import TorchNetwork
 from xmodal_kedro.models.card import digest
+from xmodal_kedro.models.card_file import stored_digest
 from xmodal_kedro.models.export import export_onnx
 
 
@@ -75,6 +78,31 @@ def test_an_export_of_an_earlier_classifier_on_the_same_network_is_not_used(expo
     onnx = OnnxNetwork(folder / "model.onnx", "cpu")
     assert onnx.is_of(cards[0]) and not onnx.is_of(cards[1])
     assert not onnx.is_of(cards[0] | {"temperature": 2.0}) and not onnx.is_of(exported.card)
+
+
+def test_an_export_is_not_run_in_place_of_weights_that_are_not_those_of_the_card(exported: Trained) -> None:
+    folder = exported.weights_file.parent
+    weights = load_file(exported.weights_file)
+    assert stored_digest(exported.weights_file) == digest(weights) == exported.card["weights_digest"]
+    other = folder / "other.safetensors"
+    save_file({name: weight + 1 for name, weight in weights.items()}, other)
+    with pytest.raises(UserError, match="weights and model card are of different runs"):
+        load(other, "cpu")
+    other.write_bytes(b"no weights")
+    with pytest.raises(UserError, match=other.name):
+        load(other, "cpu")
+    assert isinstance(load(folder, "cpu").network, OnnxNetwork)
+
+
+def test_a_card_that_an_export_cannot_be_run_with_is_reported(exported: Trained) -> None:
+    exported.card_file.write_text(
+        json.dumps({name: exported.card[name] for name in exported.card.keys() - {"front_end"}})
+    )
+    with pytest.raises(UserError, match="front_end"):
+        load(exported.weights_file.parent, "cpu")
+    exported.card_file.write_text("[]")
+    with pytest.raises(UserError, match=exported.card_file.name):
+        load(exported.weights_file.parent, "cpu")
 
 
 def test_weights_are_run_where_there_may_be_a_gpu(exported: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.media.test_sound_plan import RATE_HZ, noise, write_channels, write_tracks
 from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.media.sound_plan import plan_sound
+from xmodal_kedro.media.stretches import StretchMixer, StretchWeights, stretch_samples
 
 HALF_S = 6.0
 CODECS = [("pcm_s16le", "s16", ".wav"), ("aac", "fltp", ".mka"), ("flac", "s16", ".flac")]
@@ -116,3 +117,17 @@ def test_mono_tracks_of_one_recorder_are_mixed_anew_too(tmp_path, gains):
     tracks = [("mono", [track]) for track in in_turn(noise(2 * HALF_S), gains)]
 
     assert levels_db(write_tracks(tmp_path / "a.mov", tracks)) == pytest.approx(-20.5, abs=1.2)
+
+
+def test_stretches_that_go_on_are_mixed_to_the_same_bits_together_and_one_by_one():
+    rng = np.random.default_rng(0)
+    names, rate_hz = ("FL", "FR", "FC"), 22_050  # stretches of an odd number of samples begin at odd places in memory
+    weights_C, length = np.array([0.5, 0.3, 0.9]), stretch_samples(rate_hz)
+    for _ in range(20):
+        sound_CT = rng.standard_normal((3, 5 * length)).astype(np.float32)
+        weights = StretchWeights(names, weights_C, float(np.sqrt((weights_C**2).sum())))
+        together = StretchMixer(weights, weights_C, rate_hz)
+        one_by_one = StretchMixer(weights, weights_C, rate_hz)
+        one_by_one._goes_on = lambda _: False
+        assert together._goes_on(sound_CT)
+        np.testing.assert_array_equal(together.mix(sound_CT), one_by_one.mix(sound_CT))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import posixpath
 from collections.abc import Callable, Mapping
@@ -11,9 +12,10 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from xmodal_kedro.datasets.atomic import sweep, whole_file, write_json
+from xmodal_kedro.datasets.content import ABSENT
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.executor import Engine, describe_failures, run_all, stopwatch
-from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.datasets.fingerprint import digest, fingerprint
 from xmodal_kedro.datasets.index import SCHEME, read_stored_index
 from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.listing import by_name, list_folder
@@ -109,6 +111,15 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         """The first files with their sizes, for Kedro-Viz."""
         files = list(self.load().values())[:nrows]
         return table_preview(["file", "size_bytes"], [[file.name, file.size_bytes] for file in files])
+
+    def content(self) -> str | None:
+        """Digest of what the listing states of the files, also of linked ones; None if it states no versions."""
+        if not self._fs.isdir(self._path):
+            return ABSENT
+        files = by_name(self._list()).values()
+        if not all(file.modified_ns or file.version for file in files):
+            return None
+        return digest(json.dumps([self._read_index(), sorted(file.listing_mark for file in files)], sort_keys=True))
 
     def _list(self) -> list[FileRef]:
         return list_folder(self._url, {}) if self._fs.isdir(self._path) else []

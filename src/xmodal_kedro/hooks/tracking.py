@@ -34,6 +34,7 @@ from xmodal_kedro.hooks.store import Store
 from xmodal_kedro.hooks.system_metrics import system_metrics
 from xmodal_kedro.hooks.unfinished import WEIGHTS, UnfinishedRun, describe_work
 from xmodal_kedro.masking import masked_all
+from xmodal_kedro.up_to_date import Notes, UpToDateRunner
 
 logger = logging.getLogger(__name__)
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # it logs at INFO while it is loaded
@@ -223,6 +224,7 @@ class Tracking(MlflowHook):
             if self._own_run_id and not self._store.complete:
                 mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))
             super().after_pipeline_run(run_params, pipeline, catalog)
+        self._leave_incomplete(pipeline, catalog)
         self._store.tell_gaps()
         if self._unfinished and self._own_run_id and self._store.complete:
             self._unfinished.forget(self._own_run_id)
@@ -235,7 +237,13 @@ class Tracking(MlflowHook):
         with self._store.may_be_lost():
             self._run.close()
             super().on_pipeline_error(error, run_params, pipeline, catalog)
+        self._leave_incomplete(pipeline, catalog)
         self._own_run_id = None
+
+    def _leave_incomplete(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Have the same command run all nodes again if the record has gaps: it is completed as they are run."""
+        if not self._store.complete:
+            Notes(pipeline, catalog, UpToDateRunner.root).forget()
 
     def _end_interrupted(self) -> None:
         """Set the status of an interrupted run to killed; MLflow itself would set it to finished."""

@@ -72,7 +72,10 @@ class OnnxNetwork:
     def is_of(self, card: Mapping[str, Any]) -> bool:
         """Whether the file was exported from the network or classifier of this card."""
         named = ("classes", *UNSTATED)
-        return all(self.card[name] == (card.get(name) or UNSTATED.get(name)) for name in named)
+        rate = self.card["front_end"]["sample_rate_hz"]
+        return (card.get("front_end") or {}).get("sample_rate_hz") == rate and all(
+            self.card[name] == (card.get(name) or UNSTATED.get(name)) for name in named
+        )
 
     @property
     def fingerprint(self) -> str:

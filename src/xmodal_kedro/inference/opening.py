@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.inference.onnx_network import ONNX_NAME, OnnxNetwork
 from xmodal_kedro.masking import masked, masked_value, remember
-from xmodal_kedro.models.card_file import CARD_NAME, TEACHER, WEIGHTS_NAME, read_card
+from xmodal_kedro.models.card_file import CARD_NAME, HEAD_NAME, TEACHER, WEIGHTS_NAME, read_card, stored_digest
 
 if TYPE_CHECKING:
     from xmodal_kedro.inference.teacher_network import TeacherNetwork
@@ -52,7 +52,8 @@ def open_network(source: str | Path, device: Device) -> Opened:
     if path.suffix == ".onnx":
         return _of_onnx(path, device)
     folder = path if path.is_dir() else path.parent
-    has_weights = (path / WEIGHTS_NAME if path.is_dir() else path).is_file()
+    weights = path / WEIGHTS_NAME if path.is_dir() else path
+    has_weights = weights.is_file()
     if (folder / CARD_NAME).is_file():
         card = read_card(folder / CARD_NAME)
         if card.get("representation") == TEACHER:
@@ -60,7 +61,7 @@ def open_network(source: str | Path, device: Device) -> Opened:
 
             # A model.onnx beside it is of an earlier classifier on the network.
             return Opened(TeacherNetwork(folder, card, device), card, None)
-        if has_weights and _is_cpu(device) and (onnx := _beside(folder, card)) is not None:
+        if has_weights and _is_cpu(device) and (onnx := _beside(weights, card)) is not None:
             return Opened(onnx, card, cache(partial(_by_torch, path, "cpu")))
     if (path / ONNX_NAME).is_file() and not has_weights:
         return _of_onnx(path / ONNX_NAME, device)
@@ -81,9 +82,9 @@ def _of_onnx(file: Path, device: Device) -> Opened:
     return Opened(onnx, onnx.card, None)
 
 
-def _beside(folder: Path, card: Mapping[str, Any]) -> OnnxNetwork | None:
-    """The exported network of this card; None if there is none, it is of another one, or onnxruntime is not there."""
-    file = folder / ONNX_NAME
+def _beside(weights: Path, card: Mapping[str, Any]) -> OnnxNetwork | None:
+    """The exported network of these weights and their card; None if there is none, or onnxruntime is not there."""
+    file = weights.with_name(ONNX_NAME)
     if not file.is_file():
         return None
     try:
@@ -94,7 +95,16 @@ def _beside(folder: Path, card: Mapping[str, Any]) -> OnnxNetwork | None:
     if not onnx.is_of(card):
         logger.info("the weights are used, as %s was exported from others: run the export pipeline again", file)
         return None
-    return onnx
+    return onnx if _belong_together(weights, card) else None
+
+
+def _belong_together(weights: Path, card: Mapping[str, Any]) -> bool:
+    """Whether weights and head are those of their card; what is wrong is said where they are read."""
+    try:
+        head = stored_digest(weights.with_name(HEAD_NAME)) if card.get("head_digest") else ""
+        return (stored_digest(weights), head) == (card["weights_digest"], card.get("head_digest") or "")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def _is_cpu(device: Device) -> bool:

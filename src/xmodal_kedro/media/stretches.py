@@ -116,7 +116,9 @@ class StretchMixer:
         """One channel of a piece, float32 [channels, samples]: float32 [samples]."""
         if self._goes_on(audio_CT):
             self._has_begun = True
-            return self._now_C.astype(np.float32) @ audio_CT
+            now_C, starts = self._now_C.astype(np.float32), range(0, audio_CT.shape[1], self._length)
+            # One product of all would differ in the last bit, with where in memory a stretch begins.
+            return np.concatenate([now_C @ audio_CT[:, start : start + self._length] for start in starts])
         mixed_T = np.empty(audio_CT.shape[1], np.float32)
         for start in range(0, len(mixed_T), self._length):
             part_CT = audio_CT[:, start : start + self._length]

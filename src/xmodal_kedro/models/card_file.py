@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,37 @@ THRESHOLDS_NAME = "thresholds.json"
 HEAD_NAME = "head.safetensors"
 NETWORK, TEACHER, FINE_TUNED = "network", "teacher", "fine_tuned"
 """`representation` in a classifier's card: what its head is fitted on, or that the whole network was trained."""
+
+
+_TYPES = {
+    "F64": "torch.float64",
+    "F32": "torch.float32",
+    "F16": "torch.float16",
+    "BF16": "torch.bfloat16",
+    "I64": "torch.int64",
+    "I32": "torch.int32",
+    "U8": "torch.uint8",
+    "BOOL": "torch.bool",
+}
+
+
+def stored_digest(file: Path) -> str:
+    """What `models.card.digest` gives of the tensors in a safetensors file, without torch.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError, KeyError, TypeError: if it is no such file.
+    """
+    hashed = hashlib.blake2b(digest_size=16)
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        begin = 8 + int.from_bytes(content[:8], "little")
+        tensors = json.loads(content[8:begin])
+        for name in sorted(tensors.keys() - {"__metadata__"}):
+            tensor = tensors[name]
+            hashed.update(json.dumps([name, tensor["shape"], _TYPES[tensor["dtype"]]]).encode())
+            first, last = tensor["data_offsets"]
+            hashed.update(content[begin + first : begin + last])
+    return hashed.hexdigest()
 
 
 def is_classifier(card: Mapping[str, Any]) -> bool:
@@ -37,6 +70,8 @@ def read_card(card_file: Path) -> dict[str, Any]:
         card: dict[str, Any] = json.loads(card_file.read_bytes())
     except ValueError as error:
         raise UserError(f"{card_file} is no JSON ({error}): copy it again, or run the train pipeline again") from error
+    if not isinstance(card, dict):
+        raise UserError(f"{card_file} is no JSON object: copy it again, or run the train pipeline again")
     return (
         card if is_classifier(card) else with_thresholds(card, _read_thresholds(card_file.with_name(THRESHOLDS_NAME)))
     )

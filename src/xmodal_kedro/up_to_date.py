@@ -56,9 +56,11 @@ class UpToDateRunner(SequentialRunner):
 
     Attributes:
         root: folder or URL in which notes are kept, see `hooks.data_root`; empty to run all nodes.
+        left_out: how many nodes of the last run were not run, such as "3 of 53"; empty if all were.
     """
 
     root: ClassVar[str] = ""
+    left_out: ClassVar[str] = ""
 
     def _run(
         self,
@@ -95,11 +97,10 @@ class UpToDateRunner(SequentialRunner):
                 self._suggest_resume_scenario(pipeline, done, catalog)
                 raise
         unrun = [node for node in fresh if node not in done]
+        UpToDateRunner.left_out = f"{len(unrun)} of {len(nodes)}" if unrun else ""
         if unrun:
             logger.info(
-                "%d of %d nodes are up to date and were not run again (--runner=SequentialRunner runs all)",
-                len(unrun),
-                len(nodes),
+                "%s nodes are up to date and were not run again (--runner=SequentialRunner runs all)", self.left_out
             )
 
 

@@ -37,6 +37,8 @@ from xmodal_kedro.masking import masked_all
 from xmodal_kedro.up_to_date import Notes, UpToDateRunner
 
 logger = logging.getLogger(__name__)
+LEFT_OUT = "nodes.left_out"
+"""Tag of a run: how many of its nodes were up to date, so that what they would record is in an earlier run."""
 logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # it logs at INFO while it is loaded
 
 CARD = "model_card"
@@ -220,6 +222,8 @@ class Tracking(MlflowHook):
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         with self._store.may_be_lost():
+            if UpToDateRunner.left_out and mlflow.active_run():
+                mlflow.set_tag(LEFT_OUT, UpToDateRunner.left_out)
             self._run.close()
             if self._own_run_id and not self._store.complete:
                 mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))

@@ -21,7 +21,7 @@ from xmodal_kedro.media.shots.packet_evidence import (
     find_spikes,
     hidden_lookahead,
 )
-from xmodal_kedro.media.shots.thumbnails import CONTEXT, MOTION, STEP, cuts_among, difference, difference_after_motion
+from xmodal_kedro.media.shots.thumbnails import CONTEXT, MOTION, STEP, cuts_among, difference
 
 LATENESS_S = 1.5
 """Max delay of cuts: `ShotBoundaryDetector.look_at` has returned those that lie at least this long before the start of
@@ -41,7 +41,7 @@ BUDGET_S, BUDGET_SHARE = 3.0, 0.05
 """Budget of fruitless decoding: so many seconds, and this fraction of the file. Decoding that exceeds it is the last
 until the file has grown enough. Decoding that finds cuts is free, and each cut adds as many seconds again."""
 
-MIN_NEW, FRAMES_FOR_ONE = 0.25, 4
+MIN_NEW, FRAMES_FOR_ONE = 0.2, 4
 """Min difference from the keyframe of a frame that may be of another scene, decoded without the frames between. To
 decode both costs about as much as so many other frames."""
 
@@ -125,7 +125,7 @@ class ShotBoundaryDetector:
             return True
         for spike in spikes:
             thumbnails = [thumbnail for _, thumbnail in self._decode(gop.only([0, spike]))]
-            if len(thumbnails) < 2 or difference_after_motion(*thumbnails[:2]) >= MIN_NEW:
+            if len(thumbnails) < 2 or difference(*thumbnails[:2]) >= MIN_NEW:
                 return True
         return False
 

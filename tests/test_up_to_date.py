@@ -153,6 +153,11 @@ def test_a_node_in_memory_is_run_for_the_one_that_needs_it_alone(world: World) -
     assert world.run() == ["report"]
 
 
+def test_kedro_viz_records_its_runs() -> None:
+    hooks_utils = pytest.importorskip("kedro_viz.integrations.kedro.hooks_utils")
+    assert hooks_utils.is_sequential_runner({"runner": str(UpToDateRunner())})
+
+
 def test_code_and_libraries_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.run()
     monkeypatch.setattr(up_to_date, "_package", lambda _: "other")

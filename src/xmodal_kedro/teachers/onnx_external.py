@@ -47,10 +47,11 @@ def external_locations(path: str) -> tuple[str, ...]:
     with Path(path).open("rb") as stream:
         if not stream.read(1):
             raise ValueError("it is empty")
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as content:
-            if bytes(content[4:8]) == RUNTIME_FORMAT:
-                raise ValueError("it is in onnxruntime's own format: save it as ONNX")
-            return tuple(sorted(set(_locations(content, MODEL, 0))))
+        # It is unmapped with its last view: an error holds views of it in its traceback.
+        content = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+    if bytes(content[4:8]) == RUNTIME_FORMAT:
+        raise ValueError("it is in onnxruntime's own format: save it as ONNX")
+    return tuple(sorted(set(_locations(content, MODEL, 0))))
 
 
 def file_in_folder(model: str, location: str) -> str | None:

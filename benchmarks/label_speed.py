@@ -27,7 +27,7 @@ from machine import describe_machine, table
 from numpy.typing import NDArray
 
 from xmodal_kedro.datasets.folder import FolderDataset
-from xmodal_kedro.datasets.sharded import StoredShard
+from xmodal_kedro.datasets.stored_shard import StoredShard
 from xmodal_kedro.media.clip_rows import ClipRow
 from xmodal_kedro.media.clipper import clip_file
 from xmodal_kedro.params import AudioTeacherCard, ClipParams, LabelParams, TeacherCard, VisualTeacherCard

@@ -18,8 +18,8 @@ MARKER = "marker0of1a2secret"
 
 @pytest.fixture(autouse=True)
 def forgetting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(masking, "_known", set())
-    monkeypatch.setattr(masking, "_known_pattern", None)
+    monkeypatch.setattr(masking, "_secrets", set())
+    monkeypatch.setattr(masking, "_pattern", None)
     before = logging.getLogRecordFactory()
     yield
     logging.setLogRecordFactory(before)

@@ -14,10 +14,10 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
-from xmodal_kedro import up_to_date
 from xmodal_kedro.datasets.files import JsonDataset
 from xmodal_kedro.datasets.folder import FolderDataset
-from xmodal_kedro.up_to_date import UpToDateRunner
+from xmodal_kedro.up_to_date import Notes, UpToDateRunner, digests
+from xmodal_kedro.up_to_date import notes as noting
 
 
 class World:
@@ -121,7 +121,7 @@ NO_NOTE = json.dumps({"stamp": "", "outputs": {}, "files": {"place": "version"}}
 
 
 def broken_note(world: World, node: str, content: str) -> None:
-    (note,) = (world.folder / up_to_date.FOLDER).glob(f"{node}-*.json")
+    (note,) = (world.folder / noting.FOLDER).glob(f"{node}-*.json")
     note.write_text(content)
 
 
@@ -160,7 +160,7 @@ def test_kedro_viz_records_its_runs() -> None:
 
 def test_code_and_libraries_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.run()
-    monkeypatch.setattr(up_to_date, "_package", lambda _: "other")
+    monkeypatch.setattr(digests, "_package", lambda _: "other")
     assert world.run() == ALL
 
 
@@ -207,7 +207,7 @@ def test_notes_that_cannot_be_kept_end_no_run(
 
     world.run()
     for name in ("read_json", "write_json"):
-        monkeypatch.setattr(up_to_date, name, refuse)
+        monkeypatch.setattr(noting, name, refuse)
     assert world.run() == ALL
     assert "report will be run again even if nothing changes" in caplog.text and "another user's" in caplog.text
 
@@ -220,7 +220,7 @@ def test_a_file_has_one_content_under_all_its_names(world: World) -> None:
     (world.folder / "sum.json").write_text("0")
     copies = [Node(lambda total: total, "earlier", "copy", name="copy")]
     early = Node(lambda _: None, "earlier", None, name="a_early")
-    notes = up_to_date.Notes(Pipeline([*world.pipeline.nodes, *copies, early]), catalog, str(world.folder))
+    notes = Notes(Pipeline([*world.pipeline.nodes, *copies, early]), catalog, str(world.folder))
     before = notes.stamp(copies[0])
     catalog["sum"].save(7)
     notes.write(world.pipeline.nodes[1], "stamp")
@@ -235,7 +235,7 @@ def test_a_function_whose_code_cannot_be_read_is_run(world: World) -> None:
     nodes = [Node(cell["half"], "sum", "half"), Node(len, "numbers", "length")]
     for _ in range(2):
         world.run(world.pipeline + Pipeline(nodes), catalog)
-        assert not list((world.folder / up_to_date.FOLDER).glob("*half*"))
+        assert not list((world.folder / noting.FOLDER).glob("*half*"))
         assert json.loads((world.folder / "half.json").read_text()) == 6
         (world.folder / "half.json").write_text("0")
 
@@ -275,7 +275,7 @@ def test_what_is_chosen_beside_an_input_counts_as_an_output(world: World) -> Non
 
 def test_forgotten_nodes_are_run(world: World) -> None:
     world.run()
-    up_to_date.Notes(world.pipeline, world.catalog, str(world.folder)).forget()
+    Notes(world.pipeline, world.catalog, str(world.folder)).forget()
     assert world.run() == ALL
 
 

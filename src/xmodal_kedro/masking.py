@@ -55,22 +55,22 @@ _USER = re.compile(r"[^/?#]*@|[^/?#@:]*:(?!\d{0,5}(?:[/?#,;)]|$)).*@", re.DOTALL
 """The user part; also with a password that holds slashes, which some drivers take."""
 _PAIR = re.compile(r"([^=&;?#]*)(=?)([^&;?#]*)")
 
-_known: set[str] = set()
-_known_pattern: re.Pattern[str] | None = None
+_secrets: set[str] = set()
+_pattern: re.Pattern[str] | None = None
 
 
 def masked(text: str) -> str:
     """A text without secrets; equal to it if it holds none."""
     if "://" in text:
         text = _URL.sub(_masked_url, text)
-    return _known_pattern.sub(MASK, text) if _known_pattern is not None else text
+    return _pattern.sub(MASK, text) if _pattern is not None else text
 
 
 def masked_value(value: str) -> str:
     """As `masked`, of one address or argument, whose URL goes to the end, also across spaces and quotes."""
     if "://" in value:
         value = _WHOLE_URL.sub(_masked_url, value)
-    return _known_pattern.sub(MASK, value) if _known_pattern is not None else value
+    return _pattern.sub(MASK, value) if _pattern is not None else value
 
 
 def masked_all(value: Any) -> Any:
@@ -184,11 +184,11 @@ def _secrets_of_url(text: str) -> set[str]:
 
 
 def _add(secrets: set[str], min_length: int) -> None:
-    global _known_pattern
-    new = {secret for secret in secrets if len(secret) >= min_length} - _known
+    global _pattern
+    new = {secret for secret in secrets if len(secret) >= min_length} - _secrets
     if not new:
         return
     for secret in new:
-        _known.update({secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]})
-    longest_first = sorted(_known, key=len, reverse=True)
-    _known_pattern = re.compile("|".join(map(re.escape, longest_first)))
+        _secrets.update({secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]})
+    longest_first = sorted(_secrets, key=len, reverse=True)
+    _pattern = re.compile("|".join(map(re.escape, longest_first)))

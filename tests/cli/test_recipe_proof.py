@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from xmodal_kedro.cli.recipe_lock import LOCK_NAME
 from xmodal_kedro.cli.recipe_proof import Step, commit_of_lock, different_results, following_steps, git, recipes_in
-from xmodal_kedro.datasets.sharded import RECIPE_KEY
+from xmodal_kedro.datasets.stored_shard import RECIPE_KEY
 
 
 def step(name: str, inputs: str, outputs: str) -> Step:

@@ -62,8 +62,10 @@ def test_runs_that_write_other_datasets_go_on_together(root: str) -> None:
     locks = [RunLock(root, {place}) for place in PLACES]
     for lock in locks:
         lock.take()
+    assert len(notes(root)) == len(PLACES)
     for lock in locks:
         lock.release()
+    assert not notes(root)
 
 
 def test_machines_of_one_training_write_the_same(root: str) -> None:

@@ -18,7 +18,8 @@ from mlflow.exceptions import MlflowException
 
 from tests.hooks.runs import FAULTS, TRAIN, Tracked, catalog_of, end_all
 from xmodal_kedro.hooks import store
-from xmodal_kedro.up_to_date import FOLDER, Notes, UpToDateRunner
+from xmodal_kedro.up_to_date import Notes, UpToDateRunner
+from xmodal_kedro.up_to_date.notes import FOLDER
 
 WITHIN_S = 30.0
 

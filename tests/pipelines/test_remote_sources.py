@@ -16,8 +16,9 @@ from joblib.externals.loky import get_reusable_executor
 
 from tests.media.synthetic import CODINGS, write_media
 from tests.storage_servers import BUCKET, Flaky, flaky, http_server, s3_server
-from xmodal_kedro.datasets.sharded import ShardedParquetDataset, StoredShard
+from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.datasets.sources import SourcesDataset
+from xmodal_kedro.datasets.stored_shard import StoredShard
 from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.pipelines.clip.nodes import clip_videos, gather_unclipped
 from xmodal_kedro.pipelines.ingest.nodes import collect_videos, probe_sources

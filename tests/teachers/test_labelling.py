@@ -26,7 +26,7 @@ from tests.teachers.fixtures import (
     write_pitch_teacher,
 )
 from xmodal_kedro.datasets.fingerprint import fingerprint
-from xmodal_kedro.datasets.sharded import StoredShard
+from xmodal_kedro.datasets.stored_shard import StoredShard
 from xmodal_kedro.params import LabelParams, TeacherCard
 from xmodal_kedro.schemas import CLIPS_ARROW, TEACHER_LABELS_ARROW, TeacherLabels
 from xmodal_kedro.storage import Folder

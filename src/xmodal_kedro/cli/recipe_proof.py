@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from xmodal_kedro.cli.recipe_lock import LOCK_NAME
-from xmodal_kedro.datasets.sharded import RECIPE_KEY
+from xmodal_kedro.datasets.stored_shard import RECIPE_KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypedDict, runtime_checkable
 from fsspec import AbstractFileSystem
 from kedro.io import AbstractDataset, MemoryDataset
 
+from xmodal_kedro.datasets.fingerprint import digest
 from xmodal_kedro.masking import masked
 from xmodal_kedro.storage import storage_of
 
@@ -74,11 +75,11 @@ def _content_of(dataset: AbstractDataset, known: Mapping[str, Known]) -> tuple[s
     version = str(fs.ukey(path))
     if place in known and known[place]["version"] == version:
         return known[place]["content"], {place: known[place]}
-    digest = hashlib.blake2b(digest_size=16)
+    hashed = hashlib.blake2b(digest_size=16)
     with fs.open(path, "rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest(), {place: {"version": version, "content": digest.hexdigest()}}
+            hashed.update(chunk)
+    return hashed.hexdigest(), {place: {"version": version, "content": hashed.hexdigest()}}
 
 
 def place_of(dataset: AbstractDataset) -> str:
@@ -106,7 +107,7 @@ def listing(fs: AbstractFileSystem, folder: str) -> str | None:
     versions = {posixpath.relpath(path, folder): _version(path, info) for path, info in files.items()}
     if None in versions.values():
         return None
-    return hashlib.blake2b(json.dumps(sorted(versions.items())).encode(), digest_size=16).hexdigest()
+    return digest(json.dumps(sorted(versions.items())))
 
 
 def _version(path: str, info: Mapping[str, Any]) -> list[str] | None:

@@ -6,10 +6,9 @@ import json
 import logging
 import posixpath
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
-from xmodal_kedro.datasets.atomic import is_local, sweep, whole_file
+from xmodal_kedro.datasets.atomic import sweep, whole_file
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.executor import Engine, describe_failures, run_all, stopwatch
 from xmodal_kedro.datasets.fingerprint import digest, fingerprint, job_recipe
@@ -26,57 +25,17 @@ from xmodal_kedro.datasets.index import read_index, write_index
 from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, preview_parquet, table_preview
+from xmodal_kedro.datasets.stored_shard import FINGERPRINT_KEY, RECIPE_KEY, StoredShard
 from xmodal_kedro.storage import PROVISIONAL_KEY, ShardJob, ShardJobs
 from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
 
-FINGERPRINT_KEY = "xmodal.fingerprint"
-RECIPE_KEY = "xmodal.recipe"
-"""Metadata key of a shard's recipe, JSON: its name, version, and the versions of its libraries."""
 PROVISIONAL_MARKER = "~"
 INDEX_NAME = "_index.json"
 SUFFIX = ".parquet"
 FOOTERS_AT_A_TIME = 16
 """Footers read in parallel: on an object store, each takes tens of milliseconds."""
-
-
-@dataclass(frozen=True)
-class StoredShard:
-    """A shard in storage; implements `storage.LoadShard`."""
-
-    path: str
-    fingerprint: str
-
-    @property
-    def num_rows(self) -> int:
-        with self.open() as parquet:
-            return int(parquet.metadata.num_rows)
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        with self.open() as parquet:
-            footer = read_footer(parquet)
-        return {key: value for key, value in footer.items() if key not in (FINGERPRINT_KEY, RECIPE_KEY)}
-
-    def __call__(self, columns: Sequence[str] | None = None) -> pa.Table:
-        with self.open() as parquet:
-            return parquet.read(columns=list(columns) if columns is not None else None)
-
-    def open(self, as_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
-        fs, path = fsspec.url_to_fs(self.path)
-        source = path if is_local(fs) else fs.open(path, "rb")
-        try:
-            # Without `pre_buffer=False`, all that is read of a remote file stays in memory until it is closed.
-            return pq.ParquetFile(
-                source, memory_map=is_local(fs), read_dictionary=list(as_dictionary), pre_buffer=False
-            )
-        except FileNotFoundError as error:
-            raise DataError(f"{self.path} is missing: run the pipeline that makes it again") from error
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(
-                f"{self.path} is not a whole Parquet file ({error}): delete it and run the pipeline that makes it again"
-            ) from error
 
 
 class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):

@@ -1,39 +1,22 @@
-"""The runner of `kedro run`: a node is not run again while nothing that its outputs depend on has changed.
-
-What a node's outputs depend on is its inputs by content, its parameters, the configuration of its datasets, the code of
-this package and the versions of the libraries under it. What it gave is noted beside the data, so that it is run again
-too where an output was changed or removed. A node whose outputs live in memory alone is run when another one needs
-them.
-"""
+"""What nodes were run on, and what they gave."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import inspect
-import json
 import logging
 import posixpath
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from functools import cache, partial
+from collections.abc import Iterable
 from glob import has_magic
-from itertools import chain
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from fsspec import AbstractFileSystem
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro.runner import SequentialRunner
-from kedro.runner.task import Task
-from pluggy import PluginManager
 
 from xmodal_kedro.datasets.atomic import read_json, write_json
 from xmodal_kedro.datasets.content import Known, content_of, is_stored, place_of, read_note
 from xmodal_kedro.storage import storage_of
+from xmodal_kedro.up_to_date.digests import code_digest, digest_of, plain
 
 logger = logging.getLogger(__name__)
 
@@ -43,69 +26,11 @@ SCHEME = 1
 NAME_LENGTH = 100
 """Of a node in the name of its note: names of files have at most 255 bytes, and Kedro makes long ones."""
 PARAMETERS = "params:"
-DISTRIBUTION = "xmodal-kedro"
 NO_CONTENT = ("run_provenance",)
 """Inputs that differ in each run and are no reason to run a node again."""
 
 NO_CONFIGURATION = ("engine", "resources", "credentials", "network", "metadata")
 """Options of datasets that say by whom and how something is read or made, not what."""
-
-
-class UpToDateRunner(SequentialRunner):
-    """Runs nodes in turn, but for those whose stored outputs are what they would give.
-
-    Attributes:
-        root: folder or URL in which notes are kept, see `hooks.data_root`; empty to run all nodes.
-        left_out: how many nodes of the last run were not run, such as "3 of 53"; empty if all were.
-    """
-
-    root: ClassVar[str] = ""
-    left_out: ClassVar[str] = ""
-
-    def __str__(self) -> str:
-        # Kedro-Viz records runs of runners alone whose text has these words.
-        return f"<{type(self).__name__}, a kedro.runner.sequential_runner.SequentialRunner object>"
-
-    def _run(
-        self,
-        pipeline: Pipeline,
-        catalog: CatalogProtocol,
-        hook_manager: PluginManager | None = None,
-        run_id: str | None = None,
-    ) -> None:
-        nodes = pipeline.nodes
-        fresh: list[Node] = []
-        notes = Notes(pipeline, catalog, self.root)
-        load_counts = Counter(chain.from_iterable(node.inputs for node in nodes))
-        done: set[Node] = set()
-
-        def execute(node: Node) -> None:
-            for needed in notes.left_in_memory_by(node, done):
-                execute(needed)
-            stamp = notes.stamp(node)
-            Task(node, catalog, self._is_async, hook_manager, run_id).execute()
-            done.add(node)
-            notes.write(node, stamp)
-            self._release_datasets(node, catalog, load_counts, pipeline)
-            logger.info("Completed node: %s (%d of %d)", node.name, len(done.union(fresh)), len(nodes))
-
-        for node in nodes:
-            if node in done:
-                continue
-            if notes.is_fresh(node):
-                fresh.append(node)
-                continue
-            try:
-                execute(node)
-            except Exception:
-                self._suggest_resume_scenario(pipeline, done, catalog)
-                raise
-        unrun = [node for node in fresh if node not in done]
-        UpToDateRunner.left_out = f"{len(unrun)} of {len(nodes)}" if unrun else ""
-        if unrun:
-            logger.info(
-                "%s nodes are up to date and were not run again (--runner=SequentialRunner runs all)", self.left_out
-            )
 
 
 class Notes:
@@ -151,11 +76,11 @@ class Notes:
     def stamp(self, node: Node) -> str | None:
         """Digest of all that a node's outputs depend on; None if only a run can find out."""
         inputs = {name: self._input(name) for name in node.inputs if name not in NO_CONTENT}
-        code = _code(node.func)
+        code = code_digest(node.func)
         if code is None or None in inputs.values():
             return None
         configured = {name: self._configuration(name) for name in (*node.inputs, *node.outputs)}
-        return _digest([SCHEME, node.name, code, inputs, configured])
+        return digest_of([SCHEME, node.name, code, inputs, configured])
 
     def write(self, node: Node, stamp: str | None) -> None:
         """Note what a node gave that was run on inputs of this stamp."""
@@ -207,12 +132,12 @@ class Notes:
 
     def _path(self, node: Node) -> str:
         places = sorted(place_of(self._catalog[name]) for name in self._stored(node.outputs))
-        return posixpath.join(self._folder, f"{node.name[:NAME_LENGTH]}-{_digest([node.name, *places])[:16]}.json")
+        return posixpath.join(self._folder, f"{node.name[:NAME_LENGTH]}-{digest_of([node.name, *places])[:16]}.json")
 
     def _input(self, name: str) -> str | None:
         """What an input holds; of one in memory, what it is made of."""
         if name == "parameters" or name.startswith(PARAMETERS):
-            return _digest(_plain(self._catalog.load(name)))
+            return digest_of(plain(self._catalog.load(name)))
         if not self._in_memory([name]):
             return self._content(name)
         producer = self._producers.get(name)
@@ -230,24 +155,13 @@ class Notes:
         if self._in_memory([name]):
             return None
         made_with = getattr(self._catalog[name], "_init_args", {})
-        return _plain({option: value for option, value in made_with.items() if option not in NO_CONFIGURATION})
+        return plain({option: value for option, value in made_with.items() if option not in NO_CONFIGURATION})
 
     def _stored(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if not self._in_memory([name])]
 
     def _in_memory(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name not in self._catalog or not is_stored(self._catalog[name])]
-
-
-def _plain(value: Any) -> Any:
-    """A parameter as JSON has it."""
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
 
 
 def _is_note(note: Any) -> bool:
@@ -257,47 +171,3 @@ def _is_note(note: Any) -> bool:
         and isinstance(note["files"], dict)
         and all(isinstance(each, dict) and each.keys() >= {"version", "content"} for each in note["files"].values())
     )
-
-
-def _code(function: Any) -> str | None:
-    """Digest of this package's files, of the versions of the libraries under it, and of the file of the function.
-
-    Of a `functools.partial`, the arguments count too. None if the file cannot be read, as of a cell of a notebook.
-    """
-    package = Path(__file__).parent
-    arguments = []
-    while isinstance(function, partial):
-        arguments.append(_plain([function.args, function.keywords]))
-        function = function.func
-    try:
-        source = Path(inspect.getsourcefile(inspect.unwrap(function)) or "")
-        own = [] if source.is_relative_to(package) else [source.read_text()]
-    except (OSError, TypeError, ValueError):
-        return None
-    return _digest([_package(package), own, arguments])
-
-
-@cache
-def _package(package: Path) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for file in sorted(package.rglob("*")):
-        if file.is_file() and file.suffix not in (".pyc", ".pyo"):
-            digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
-    for requirement in _requirements():
-        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
-        try:
-            digest.update(f"{name} {importlib.metadata.version(name)}\n".encode())
-        except importlib.metadata.PackageNotFoundError:  # an optional one
-            continue
-    return digest.hexdigest()
-
-
-def _requirements() -> list[str]:
-    try:
-        return sorted(importlib.metadata.requires(DISTRIBUTION) or ())
-    except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
-        return []
-
-
-def _digest(value: Any) -> str:
-    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypedDict, runtime_checkable
 from fsspec import AbstractFileSystem
 from kedro.io import AbstractDataset, MemoryDataset
 
-from xmodal_kedro.datasets.fingerprint import digest
+from xmodal_kedro.datasets.digest import digest
 from xmodal_kedro.masking import masked
 from xmodal_kedro.storage import storage_of
 

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from xmodal_kedro.datasets.digest import digest
 from xmodal_kedro.recipes import Recipe, recipe_of
 
 Job = Callable[[], Any]
@@ -39,11 +40,6 @@ def fingerprint(job: Job, options: Mapping[str, Any] | None = None) -> str:
     """
     canonical = json.dumps(_canonical_job(job, options), sort_keys=True, separators=(",", ":"))
     return digest(canonical)
-
-
-def digest(text: str) -> str:
-    """32 hex digits of a text."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def job_recipe(job: Job) -> Recipe | None:

@@ -13,9 +13,10 @@ from kedro.io import AbstractDataset
 
 from xmodal_kedro.datasets.atomic import sweep, whole_file, write_json
 from xmodal_kedro.datasets.content import ABSENT
+from xmodal_kedro.datasets.digest import digest
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.executor import Engine, describe_failures, run_all, stopwatch
-from xmodal_kedro.datasets.fingerprint import digest, fingerprint
+from xmodal_kedro.datasets.fingerprint import fingerprint
 from xmodal_kedro.datasets.index import SCHEME, read_stored_index
 from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.listing import by_name, list_folder

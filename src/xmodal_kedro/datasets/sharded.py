@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
 from xmodal_kedro.datasets.atomic import sweep, whole_file
+from xmodal_kedro.datasets.digest import digest
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.executor import Engine, describe_failures, run_all, stopwatch
-from xmodal_kedro.datasets.fingerprint import digest, fingerprint, job_recipe
+from xmodal_kedro.datasets.fingerprint import fingerprint, job_recipe
 from xmodal_kedro.datasets.index import read_index, write_index
 from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables

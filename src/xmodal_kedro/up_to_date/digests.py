@@ -13,7 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from xmodal_kedro.datasets.fingerprint import digest
+from xmodal_kedro.datasets.digest import digest
 
 DISTRIBUTION = "xmodal-kedro"
 

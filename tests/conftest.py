@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from tests.project import PROJECT, SMALL_WORLD, Project
 from tests.unsynced_sqlite import sync_no_sqlite
+from xmodal_kedro import masking
 
 FIRST_RUN_STATUS = "first_run.viz"
 """Folder in which `small_run` keeps Kedro-Viz's files of its first run."""
@@ -52,6 +53,13 @@ settings.load_profile("no_deadline")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {PROJECT / "tests" / name: number for number, name in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+@pytest.fixture(autouse=True)
+def no_secret_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the secrets that a test gives, as the process masks them in every text from then on."""
+    monkeypatch.setattr(masking, "_secrets", set(masking._secrets))
+    monkeypatch.setattr(masking, "_pattern", masking._pattern)
 
 
 @pytest.fixture(scope="session")

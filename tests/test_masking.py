@@ -110,3 +110,8 @@ WITHOUT_MARKS = st.text(
 def test_no_user_part_survives(user: str, password: str) -> None:
     shown = masked(f"x http://{user}:{password}{MARKER}@host/a.mp4 y")
     assert shown == "x http://***@host/a.mp4 y"
+
+
+def test_the_user_name_beside_a_password_stays_readable() -> None:
+    remember({"auth": ["data", MARKER]})
+    assert masked(f"data/01_raw of {MARKER}") == "data/01_raw of ***"

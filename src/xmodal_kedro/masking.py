@@ -92,6 +92,8 @@ def remember(value: Any, *, secret: bool = False, min_length: int = MIN_LENGTH) 
     """
     if isinstance(value, Mapping):
         for name, each in value.items():
+            if name == "auth" and isinstance(each, list | tuple) and len(each) == 2:
+                each = each[1]  # of a user name and a password: a name such as `data` would be masked in every path
             remember(each, secret=secret or bool(SECRET_NAME.search(str(name))), min_length=min_length)
     elif isinstance(value, list | tuple):
         for each in value:

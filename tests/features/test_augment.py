@@ -8,7 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xmodal_kedro.features.augment import Draws, draw, fit_length, mask, mixup
+from xmodal_kedro.features.augment import (
+    Augmentation,
+    Draws,
+    draw,
+    fit_length,
+    mask,
+    mixup,
+)
 from xmodal_kedro.params import SpecAugmentParams
 
 MASKS = SpecAugmentParams(time_masks=2, time_frames=30, band_masks=2, bands=8)
@@ -19,7 +26,7 @@ PARTS = ((0, 3), (1, 4))
 def drawn(
     parts: tuple[tuple[int, int], ...] = PARTS, alpha: float = 1.0, masks: SpecAugmentParams = MASKS, step: int = 5
 ) -> Draws:
-    return draw(parts, 100, 64, alpha, masks, (0, step))
+    return draw(parts, 100, 64, Augmentation(alpha, masks), (0, step))
 
 
 def test_mixup_mixes_sound_and_targets_by_the_same_share() -> None:

@@ -46,6 +46,8 @@ class Batch:
         clip_ids: [batch].
         parts: stream and number of clips of each stretch of the batch, in order.
         clips: of the whole batch, over all ranks.
+        scores: of a teacher that has heard `audio`, float32 [batch, its classes]; None where none has. What is random
+            in the sound has been applied then, and targets are mixed as it is.
     """
 
     audio: Tensor
@@ -54,6 +56,7 @@ class Batch:
     clip_ids: list[str]
     parts: tuple[tuple[int, int], ...]
     clips: int
+    scores: Tensor | None = None
 
 
 @dataclass(frozen=True)

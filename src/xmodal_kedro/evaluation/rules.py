@@ -96,10 +96,12 @@ def training_jobs(
 def params_of_seed(train: TrainParams, seed: int) -> TrainParams:
     """Parameters of one training: the project's own, in this process alone.
 
-    The teacher's embedding is left out: it is the same whatever the rule, and would hide what the labels are worth.
+    The teacher's embedding and the teacher in the loop are left out: they are the same whatever the rule, and would
+    hide what the labels are worth.
     """
     alone = {"devices": 1, "nodes": 1, "rendezvous": "", "embedding_weight": 0.0}
-    return train.model_copy(update={"seed": seed, **alone})
+    live = train.live_teacher.model_copy(update={"enabled": False})
+    return train.model_copy(update={"seed": seed, "live_teacher": live, **alone})
 
 
 @recipe("compare_train", version=1, libraries=("torch",))

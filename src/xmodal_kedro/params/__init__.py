@@ -25,7 +25,7 @@ from .teachers import (
     VisualTeacherCard,
     WaveformInput,
 )
-from .training import SpecAugmentParams, TrainParams, VGGishPlusParams
+from .training import LiveTeacherParams, SpecAugmentParams, TrainParams, VGGishPlusParams
 
 __all__ = [
     "AdaptParams",
@@ -46,6 +46,7 @@ __all__ = [
     "IngestParams",
     "LabelParams",
     "LargerModel",
+    "LiveTeacherParams",
     "LogMelInput",
     "MergeParams",
     "ModalityParams",

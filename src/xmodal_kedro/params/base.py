@@ -39,8 +39,15 @@ class Params(BaseModel):
         return {
             name: value.identity() if isinstance(value, Params) else values[name]
             for name, value in self
-            if name not in self.NOT_IN_IDENTITY and not (name in self.ADDED and value == self.ADDED[name])
+            if name not in self.NOT_IN_IDENTITY and not (name in self.ADDED and _same(value, self.ADDED[name]))
         }
+
+
+def _same(value: Any, other: Any) -> bool:
+    """Whether two values of a field give the same results."""
+    if isinstance(value, Params) and isinstance(other, Params):
+        return value.identity() == other.identity()
+    return bool(value == other)
 
 
 def _describe(error: Any) -> str:

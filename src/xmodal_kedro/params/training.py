@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -56,6 +56,32 @@ class VGGishPlusParams(Params):
         return self
 
 
+class LiveTeacherParams(Params):
+    """`train.live_teacher`: the audio teacher hears in every step what the network hears: the same part of a clip, at
+    the same level, with the same noise, mixed with the same other clip.
+
+    Beyer et al., "Knowledge distillation: A good teacher is patient and consistent" (2022); for audio, Dinkel et al.,
+    "CED: Consistent ensemble distillation for audio tagging" (2024).
+    """
+
+    NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset({"device", "threads"})
+
+    enabled: bool = False
+    """Whether the teacher hears each step. Its scores are then learnt beside the labels, and the embedding that
+    `train.embedding_weight` has learnt is that of what is heard, instead of the one stored for the whole clip. A step
+    takes longer by what the teacher takes, unless a core or GPU is free for it."""
+    scores_weight: float = Field(1.0, ge=0)
+    """Weight of the binary cross-entropy with the teacher's scores of all its classes, beside the labels' weight of
+    1."""
+    temperature: float = Field(1.0, gt=0)
+    """Logits of teacher and network are divided by it before they are compared; above 1, classes of low scores count
+    more."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Of the teacher. `auto` uses CUDA if the teacher's library supports it."""
+    threads: int = Field(1, ge=1)
+    """Threads of the teacher on a CPU, beside those of the network."""
+
+
 class TrainParams(Params):
     """`parameters/train.yml`"""
 
@@ -65,6 +91,7 @@ class TrainParams(Params):
             *("device", "devices", "nodes", "rendezvous", "restarts"),
         }
     )
+    ADDED: ClassVar[dict[str, Any]] = {"gain_db": 0.0, "noise_db": None, "live_teacher": LiveTeacherParams()}
 
     model: BackboneName
     """Network to train."""
@@ -104,6 +131,13 @@ class TrainParams(Params):
     """Beta-distribution parameter of mixup; 0 turns it off."""
     spec_augment: SpecAugmentParams = SpecAugmentParams()
     """Masks over training spectrograms."""
+    gain_db: float = Field(0.0, ge=0)
+    """Max random change of a training clip's level, up or down, dB. A clip is never raised beyond full scale."""
+    noise_db: float | None = Field(None, le=20)
+    """Max level of the white noise that is added to training clips, dB relative to the clip's own; each clip gets noise
+    of a level up to 30 dB below. Null adds none."""
+    live_teacher: LiveTeacherParams = LiveTeacherParams()
+    """The audio teacher hears each step."""
     shuffle_buffer: int = Field(2048, ge=1)
     """Clips held in memory to shuffle them, over all devices."""
     streams: int = Field(8, ge=1)
@@ -152,6 +186,12 @@ class TrainParams(Params):
             raise ValueError(
                 f"train.batch_size ({self.batch_size}) leaves less than 2 clips to each of {ranks} devices x "
                 f"{self.accumulate} parts: set at least {2 * ranks * self.accumulate} in parameters/train.yml"
+            )
+        live = self.live_teacher
+        if live.enabled and not live.scores_weight and not self.embedding_weight:
+            raise ValueError(
+                "train.live_teacher is enabled, but nothing is learnt from it: set train.live_teacher.scores_weight or "
+                "train.embedding_weight"
             )
         if self.nodes > 1 and not self.rendezvous:
             raise ValueError(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from xmodal_kedro.data.loader import Batch
-from xmodal_kedro.features.augment import Draws, draw, mask, mixup
+from xmodal_kedro.features.augment import Augmentation, Draws, change_levels, draw, mask, mixup
 from xmodal_kedro.features.framing import frames_of_samples
 from xmodal_kedro.features.log_mel import MEL_BANDS, LogMel
 from xmodal_kedro.models import build
@@ -41,6 +41,7 @@ class Prepared:
         clips: of the whole batch, over all ranks.
         draws: None for validation.
         clip_ids: [batch].
+        scores: of a teacher that has heard `audio` as it is; see `Batch.scores`.
     """
 
     audio: Tensor
@@ -49,10 +50,13 @@ class Prepared:
     clips: int
     draws: Draws | None
     clip_ids: list[str]
+    scores: Tensor | None = None
 
     def tensors(self) -> Iterator[Tensor]:
         """All that is on the device."""
         yield from (self.audio, self.targets, self.embeddings)
+        if self.scores is not None:
+            yield self.scores
         if self.draws is not None:
             yield from vars(self.draws).values()
 
@@ -98,6 +102,7 @@ class Learner:
         ranks: Ranks = ALONE,
     ) -> None:
         self.params, self.device, self.ranks, self._loss = params, device, ranks, loss
+        self.augmentation = Augmentation.of(params)
         log_mel = LogMel(params.log_offset).to(device)
         model = student
         pace_batch_norm(model, steps_per_epoch)
@@ -132,16 +137,18 @@ class Learner:
         steps_per_epoch: int,
         device: torch.device,
         ranks: Ranks = ALONE,
+        teacher_classes: int = 0,
     ) -> Learner:
         """With the network that `params.model` names, from random weights, and labels that do not exclude each other.
 
         Args:
             classes: number of logits.
             embedding_size: of the teacher's embedding that is learnt too; 0 where it is not.
+            teacher_classes: of which the teacher's scores are learnt too; 0 where they are not.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(params.seed)
-            student = Student(build(params.model, classes, params.vggish_plus), embedding_size)
+            student = Student(build(params.model, classes, params.vggish_plus), embedding_size, teacher_classes)
         return cls(student, multi_label_loss, params, steps_per_epoch, device, ranks)
 
     def prepare(self, batch: Batch, step: int | None) -> Prepared:
@@ -152,13 +159,12 @@ class Learner:
             step: its number in the training; None for validation, in which nothing is random.
         """
         draws = None
-        if step is not None and (self.params.mixup_alpha > 0 or self._masks):
-            frames = frames_of_samples(batch.audio.shape[1])
-            place = (self.params.seed, step)
-            drawn = draw(batch.parts, frames, MEL_BANDS, self.params.mixup_alpha, self.params.spec_augment, place)
+        if step is not None and self.augmentation.is_random:
+            drawn = drawn_for(batch, self.augmentation, (self.params.seed, step))
             draws = Draws(**{name: self._moved(value) for name, value in vars(drawn).items()})
         audio_BT, targets_BC, embedding_BE = map(self._moved, (batch.audio, batch.targets, batch.embeddings))
-        return Prepared(audio_BT, targets_BC, embedding_BE, batch.clips, draws, batch.clip_ids)
+        scores_BS = None if batch.scores is None else self._moved(batch.scores)
+        return Prepared(audio_BT, targets_BC, embedding_BE, batch.clips, draws, batch.clip_ids, scores_BS)
 
     def step(self, batch: Prepared, step: int, rate: float) -> Tensor:
         """Take one optimisation step.
@@ -193,43 +199,47 @@ class Learner:
     def predict(self, batch: Prepared) -> Tensor:
         """Logits by the averaged weights, float32 [batch, classes]."""
         with mixed_precision(self.device, self.params.precision):
-            logits_BC, _ = self.average.model.backbone(self.log_mel(_waveforms(batch.audio)))
+            logits_BC, _ = self.average.model.backbone(self.log_mel(waveforms(batch.audio)))
         return logits_BC.float()
 
     def is_finite(self) -> bool:
         """Whether all weights are finite; waits for the device."""
         return bool(torch.stack(torch._foreach_norm(self._weights)).isfinite().all())
 
-    @property
-    def _masks(self) -> bool:
-        return self.params.spec_augment.time_masks > 0 or self.params.spec_augment.band_masks > 0
-
-    def _parts(self, batch: Prepared) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Spectrograms, targets and embeddings of each of `accumulate` parts, one by one; as many on every rank."""
-        audio_BT, targets_BC, embedding_BE = _waveforms(batch.audio), batch.targets, batch.embeddings.float()
-        if batch.draws is not None and self.params.mixup_alpha > 0:
-            audio_BT, targets_BC, embedding_BE = (
-                mixup(values, batch.draws) for values in (audio_BT, targets_BC, embedding_BE)
-            )
+    def _parts(self, batch: Prepared) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
+        """Spectrograms, targets, embeddings and scores of each of `accumulate` parts, one by one; as many on every
+        rank."""
+        audio_BT, targets_BC, embedding_BE = waveforms(batch.audio), batch.targets, batch.embeddings.float()
+        if batch.draws is not None and batch.scores is None:
+            audio_BT = augmented(audio_BT, self.augmentation, batch.draws)
+            if self.augmentation.mixup_alpha > 0:
+                targets_BC, embedding_BE = (mixup(values, batch.draws) for values in (targets_BC, embedding_BE))
         parts = np.array_split(np.arange(len(audio_BT)), self.params.accumulate)
         for first, last in ((int(part[0]), int(part[-1]) + 1) for part in parts):
             log_mel_BFM = self.log_mel(audio_BT[first:last])
-            if batch.draws is not None and self._masks:
+            if batch.draws is not None and self.augmentation.of_spectrograms:
                 log_mel_BFM = mask(log_mel_BFM, batch.draws.between(first, last))
-            yield log_mel_BFM, targets_BC[first:last], embedding_BE[first:last]
+            scores_BS = None if batch.scores is None else batch.scores[first:last]
+            yield log_mel_BFM, targets_BC[first:last], embedding_BE[first:last], scores_BS
 
-    def _summed_loss(self, log_mel_BFM: Tensor, targets_BC: Tensor, embedding_BE: Tensor) -> Tensor:
-        """The loss, and by its weight the mean squared error of the teacher's embedding where it is learnt, summed over
-        clips."""
+    def _summed_loss(
+        self, log_mel_BFM: Tensor, targets_BC: Tensor, embedding_BE: Tensor, scores_BS: Tensor | None
+    ) -> Tensor:
+        """The loss, and by their weights the mean squared error of the teacher's embedding and the cross-entropy of its
+        scores, where these are learnt, summed over clips."""
         with mixed_precision(self.device, self.params.precision):
-            logits_BC, predicted_BE = self._network(log_mel_BFM)
+            logits_BC, predicted_BE, score_logits_BS = self._network(log_mel_BFM)
         loss = self._loss(logits_BC.float(), targets_BC)
-        if predicted_BE is None:
-            return loss
-        assert self.model.standardise is not None  # it comes with the head
-        wanted_BE = self.model.standardise(embedding_BE)
-        squared_error = F.mse_loss(predicted_BE.float(), wanted_BE, reduction="sum") / wanted_BE.shape[1]
-        return loss + self.params.embedding_weight * squared_error
+        if predicted_BE is not None:
+            assert self.model.standardise is not None  # it comes with the head
+            wanted_BE = self.model.standardise(embedding_BE)
+            squared_error = F.mse_loss(predicted_BE.float(), wanted_BE, reduction="sum") / wanted_BE.shape[1]
+            loss = loss + self.params.embedding_weight * squared_error
+        if score_logits_BS is not None and scores_BS is not None:
+            live = self.params.live_teacher
+            wanted_BS = softened(scores_BS, live.temperature)
+            loss = loss + live.scores_weight * multi_label_loss(score_logits_BS.float() / live.temperature, wanted_BS)
+        return loss
 
     def _gradients_wait(self, more_to_come: bool) -> AbstractContextManager[None]:
         """Ranks exchange gradients once a step, with its last part."""
@@ -242,9 +252,26 @@ class Learner:
         return pinned.to(self.device, non_blocking=True)
 
 
-def _waveforms(audio_BT: Tensor) -> Tensor:
+def waveforms(audio_BT: Tensor) -> Tensor:
     """float32 in [-1, 1), made on the device: half as many bytes are copied there."""
     return audio_BT.float() / INT16_FULL_SCALE
+
+
+def drawn_for(batch: Batch, augmentation: Augmentation, place: tuple[int, int]) -> Draws:
+    """The draws for a batch, by the training's seed and the step's number."""
+    return draw(batch.parts, frames_of_samples(batch.audio.shape[1]), MEL_BANDS, augmentation, place)
+
+
+def augmented(audio_BT: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
+    """Sounds [batch, samples] with other levels, noise, and other clips of the batch, as `augmentation` says."""
+    if augmentation.of_levels:
+        audio_BT = change_levels(audio_BT, draws)
+    return mixup(audio_BT, draws) if augmentation.mixup_alpha > 0 else audio_BT
+
+
+def softened(scores_BS: Tensor, temperature: float) -> Tensor:
+    """Scores in 0..1 whose logits are divided by a temperature: Hinton et al. (2015), here for each class by itself."""
+    return scores_BS if temperature == 1 else torch.sigmoid(torch.logit(scores_BS, eps=1e-6) / temperature)
 
 
 def compiles(params: TrainParams, steps_per_epoch: int, device: torch.device) -> bool:

@@ -20,6 +20,7 @@ from xmodal_kedro.storage import Checkpoints
 from xmodal_kedro.training.checkpoint import Keeper, Progress, identify
 from xmodal_kedro.training.interruption import Interruption
 from xmodal_kedro.training.learner import Learner
+from xmodal_kedro.training.live_teaching import heard
 from xmodal_kedro.training.losses import LossBook
 from xmodal_kedro.training.metrics import mean_average_precision
 from xmodal_kedro.training.ranks import ALONE, Ranks
@@ -91,7 +92,13 @@ class _Training:
         self.steps_per_epoch = data.train.order().steps
         self.steps = params.epochs * self.steps_per_epoch
         self.learner = Learner.for_pretraining(
-            params, len(data.classes), data.embedding_size, self.steps_per_epoch, device, ranks
+            params,
+            len(data.classes),
+            data.embedding_size,
+            self.steps_per_epoch,
+            device,
+            ranks,
+            data.teacher.classes if data.teacher is not None and params.live_teacher.scores_weight else 0,
         )
         self.book = LossBook(ranks)
         identity = identify(params, data.identity, recipe_of(train))
@@ -144,7 +151,10 @@ class _Training:
         epoch, first = divmod(progress.step, self.steps_per_epoch)
         self.epoch_starts = epoch * self.steps_per_epoch
         self.epoch_began = (time.perf_counter(), self.clips_done)
-        with closing(self.data.train.batches(epoch, first, self.reader)) as batches:
+        read = self.data.train.batches(epoch, first, self.reader)
+        if self.data.teacher is not None:
+            read = heard(read, self.data.teacher, self.params, progress.step)
+        with closing(read) as batches:
             for batch in on_device(batches, self.learner, progress.step):
                 rate = self._learning_rate(progress.step)
                 self.book.note(self.learner.step(batch, progress.step, rate), batch.clip_ids)

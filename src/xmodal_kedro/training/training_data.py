@@ -15,6 +15,7 @@ from xmodal_kedro.data.teacher_embeddings import Embeddings
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.storage import Shards
+from xmodal_kedro.training.live_teaching import SoundTeacher
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TrainingData:
     Attributes:
         shards: fingerprint of the content of clips and labels, and of the teacher's embeddings where they are learnt.
         vocabulary: fingerprint of the classes and their order.
+        teacher: that hears each step; None where none does.
     """
 
     train: ClipStream
@@ -31,21 +33,26 @@ class TrainingData:
     classes: list[str]
     shards: str
     vocabulary: str
+    teacher: SoundTeacher | None = None
 
     @property
     def embedding_size(self) -> int:
         """Of the teacher's embedding that is learnt too; 0 where it is not."""
+        if self.teacher is not None:
+            return self.teacher.embedding_size
         return self.train.embeddings.size if self.train.embeddings else 0
 
     @property
     def fingerprint(self) -> str:
         """32 hex digits of all of it."""
-        return _digest(f"{self.shards} {self.vocabulary}")
+        live = "" if self.teacher is None else f" {self.teacher.fingerprint}"
+        return _digest(f"{self.shards} {self.vocabulary}{live}")
 
     @property
     def identity(self) -> dict[str, str]:
         """The hashes, under names that a user knows."""
-        return {"the content of clips or labels": self.shards, "label_vocabulary": self.vocabulary}
+        live = {} if self.teacher is None else {"the audio teacher": self.teacher.fingerprint}
+        return {"the content of clips or labels": self.shards, "label_vocabulary": self.vocabulary, **live}
 
 
 def prepare_training_data(
@@ -54,6 +61,7 @@ def prepare_training_data(
     label_vocabulary: pd.DataFrame,
     params: TrainParams,
     teacher_embeddings: Shards = MappingProxyType({}),
+    teacher: SoundTeacher | None = None,
 ) -> TrainingData:
     """Pair clips with labels and find each split's row groups; reads ids and labels, no sound.
 
@@ -62,6 +70,7 @@ def prepare_training_data(
         label_vocabulary: the classes.
         params: `train`.
         teacher_embeddings: under the same keys too, where `params.embedding_weight` has them learnt.
+        teacher: that hears each step; embeddings are its own then, and not read.
 
     Raises:
         UserError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
@@ -78,7 +87,8 @@ def prepare_training_data(
         )
     classes = label_vocabulary.sort_values("index")["name"].tolist()
     found = survey(clips, labels, len(classes))
-    embeddings = _embeddings(teacher_embeddings, labels) if params.embedding_weight else None
+    stored = params.embedding_weight > 0 and teacher is None
+    embeddings = _embeddings(teacher_embeddings, labels) if stored else None
     if not found["train"].clips:
         raise UserError("labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips")
     if not found["validation"].clips:
@@ -117,6 +127,7 @@ def prepare_training_data(
         classes,
         _digest("\n".join(_fingerprints(key, *learnt_from) for key in sorted(labels))),
         _digest("\n".join(classes)),
+        teacher,
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from xmodal_kedro.params import TrainParams
-from xmodal_kedro.storage import Checkpoints, DataFrame, Shards
+from xmodal_kedro.params import AudioTeacherCard, TrainParams
+from xmodal_kedro.storage import Checkpoints, DataFrame, Folder, Shards
 
 
 def train_model(
@@ -14,9 +14,13 @@ def train_model(
     label_vocabulary: DataFrame,
     teacher_embeddings: Shards,
     training_checkpoints: Checkpoints,
+    audio_teacher_files: Folder,
+    audio_teacher: AudioTeacherCard,
     train: TrainParams,
 ) -> tuple[dict[str, Any], dict[str, Any], DataFrame]:
     """Train the network that `train.model` names.
+
+    The audio teacher is opened if `train.live_teacher` is enabled, and only then.
 
     Returns:
         The weights of the epoch with the highest validation mAP by name, their card, and one row for each epoch.
@@ -26,7 +30,12 @@ def train_model(
     from xmodal_kedro.training.fit import train_network
     from xmodal_kedro.training.training_data import prepare_training_data
 
-    data = prepare_training_data(clips, labels, label_vocabulary, train, teacher_embeddings)
+    teacher = None
+    if train.live_teacher.enabled:
+        from xmodal_kedro.teachers.live import live_teacher
+
+        teacher = live_teacher(audio_teacher, audio_teacher_files, train)
+    data = prepare_training_data(clips, labels, label_vocabulary, train, teacher_embeddings, teacher)
     trained = train_network(data, train, training_checkpoints)
     return trained.weights, trained.card, pd.DataFrame(trained.history)
 

@@ -19,6 +19,8 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                     "label_vocabulary",
                     "teacher_embeddings",
                     "training_checkpoints",
+                    "audio_teacher_files",
+                    "params:audio_teacher",
                     "params:train",
                 ],
                 outputs=["model_weights", "model_card", "training_history"],

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xmodal_kedro.features.augment import (
+    NOISE_RANGE_DB,
     Augmentation,
     Draws,
+    change_levels,
     draw,
     fit_length,
     mask,
@@ -98,3 +100,39 @@ def test_a_fitted_sound_has_the_length_asked_for_and_runs_on_as_it_did(length: i
 @pytest.mark.parametrize(("start", "first"), [(0, 0), (3, 3), (6, 6)])
 def test_a_longer_sound_is_cut_where_told(start: int, first: int) -> None:
     assert fit_length(np.arange(10), 4, start).tolist() == [first, first + 1, first + 2, first + 3]
+
+
+LEVELS = Augmentation(gain_db=12.0, noise_db=-10.0)
+
+
+def changed(sounds: torch.Tensor, augmentation: Augmentation = LEVELS, step: int = 0) -> torch.Tensor:
+    return change_levels(sounds, draw(((0, len(sounds)),), 100, 64, augmentation, (0, step)))
+
+
+def test_levels_change_by_no_more_than_the_gain_and_in_both_directions() -> None:
+    sounds = 0.1 * torch.sin(torch.arange(16_000) * 0.1).repeat(64, 1)
+    gain_db = 20 * torch.log10(changed(sounds, Augmentation(gain_db=12.0)).abs().amax(1) / sounds.abs().amax(1))
+    assert bool((gain_db.abs() <= 12.01).all())
+    assert float(gain_db.min()) < -8 and float(gain_db.max()) > 8
+
+
+def test_noise_lies_within_30_db_below_its_highest_level_and_silence_gets_none() -> None:
+    sounds = 0.1 * torch.sin(torch.arange(16_000) * 0.1).repeat(64, 1)
+    noise = changed(sounds, Augmentation(noise_db=-10.0)) - sounds
+    below_db = 10 * torch.log10(noise.square().mean(1) / sounds.square().mean(1))
+    assert bool((below_db <= -9.8).all()) and bool((below_db >= -10.2 - NOISE_RANGE_DB).all())
+    assert not torch.equal(noise[0] / noise[0].std(), noise[1] / noise[1].std())
+    assert torch.equal(changed(torch.zeros(2, 100)), torch.zeros(2, 100))
+
+
+@given(step=st.integers(0, 1_000), scale=st.floats(0, 1, width=32))
+def test_no_sound_leaves_full_scale(step: int, scale: float) -> None:
+    sounds = scale * torch.linspace(-1, 1, 400).repeat(4, 1)
+    louder = changed(sounds, Augmentation(gain_db=60.0, noise_db=20.0), step)
+    assert float(louder.abs().max()) <= 1 and bool(louder.isfinite().all())
+
+
+def test_levels_of_a_streams_clips_do_not_depend_on_who_else_shares_the_batch() -> None:
+    both, second = (draw(parts, 100, 64, LEVELS, (0, 5)) for parts in (PARTS, PARTS[1:]))
+    for name in ("gain_B1", "noise_B1", "noise_from_B1"):
+        assert torch.equal(getattr(both, name)[3:], getattr(second, name))

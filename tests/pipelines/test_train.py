@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_type_hints
 
 import pandas as pd
@@ -11,6 +12,8 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from tests.fakes import folder_of
+from tests.teachers.fixtures import pitch_card, write_pitch_teacher
 from tests.tones import TONES_HZ, VOCABULARY, tone_params, tone_shards
 from xmodal_kedro.datasets.checkpoints import CheckpointDataset
 from xmodal_kedro.features.log_mel import LogMel
@@ -21,8 +24,8 @@ from xmodal_kedro.pipelines.train.nodes import plot_training_curves, train_model
 from xmodal_kedro.schemas import TrainingHistory
 
 
-@pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict:
+def run(folder: Path, params: TrainParams) -> dict:
+    """What `train_model` gives, with a teacher in `folder` where there is one."""
     clips, labels = tone_shards()
     catalog = DataCatalog(
         {
@@ -30,12 +33,19 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict:
             "labels": MemoryDataset(labels, copy_mode="assign"),
             "label_vocabulary": MemoryDataset(VOCABULARY),
             "teacher_embeddings": MemoryDataset({}, copy_mode="assign"),
-            "training_checkpoints": CheckpointDataset(path=str(tmp_path_factory.mktemp("train") / "state")),
-            "params:train": MemoryDataset(tone_params()),
+            "training_checkpoints": CheckpointDataset(path=str(folder / "state")),
+            "audio_teacher_files": MemoryDataset(folder_of(folder), copy_mode="assign"),
+            "params:audio_teacher": MemoryDataset(pitch_card()),
+            "params:train": MemoryDataset(params),
         }
     )
     pipeline = create_pipeline().to_nodes("train_model")
     return {name: dataset.load() for name, dataset in SequentialRunner().run(pipeline, catalog).items()}
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    return run(tmp_path_factory.mktemp("train"), tone_params())
 
 
 def test_the_parameters_are_typed_for_kedro_without_loading_torch() -> None:
@@ -55,6 +65,17 @@ def test_weights_and_card_make_a_network_that_runs(outputs: dict) -> None:
     with torch.inference_mode():
         logits, _ = model(LogMel(card["front_end"]["log_offset"])(torch.zeros(1, 16_000)))
     assert logits.shape == (1, len(TONES_HZ)) and card["classes"] == list(TONES_HZ)
+
+
+def test_a_teacher_in_the_loop_is_opened_from_its_folder_and_missed_there(tmp_path: Path, outputs: dict) -> None:
+    params = tone_params(live_teacher={"enabled": True})
+    with pytest.raises(FileNotFoundError, match=r"pitch\.onnx"):
+        run(tmp_path, params)
+    write_pitch_teacher(tmp_path)
+    taught = run(tmp_path, params)
+    assert taught["model_weights"].keys() == outputs["model_weights"].keys()
+    losses, plain = (of["training_history"]["train_loss"] for of in (taught, outputs))
+    assert (losses > plain).all()
 
 
 def test_the_curves_show_both_losses_and_the_map_of_every_epoch() -> None:

@@ -57,8 +57,14 @@ def ontology(parents: Mapping[str, str] = ONTOLOGY) -> pd.DataFrame:
 
 def clips_of(clip_and_video: list[tuple[str, str]]) -> MemoryShard:
     clip_ids, video_ids = zip(*clip_and_video, strict=True) if clip_and_video else ((), ())
-    columns = [pa.array(clip_ids, pa.string()), pa.array(video_ids, pa.string())]
-    return MemoryShard(pa.table(columns, ["clip_id", "video_id"]))
+    still = pa.array(map(is_still, video_ids), pa.bool_())
+    columns = [pa.array(clip_ids, pa.string()), pa.array(video_ids, pa.string()), still]
+    return MemoryShard(pa.table(columns, ["clip_id", "video_id", "still_picture"]))
+
+
+def is_still(video_id: str) -> bool:
+    """Whether the clips of a video in small corpora show a still picture: about half of them do."""
+    return zlib.crc32(video_id.encode()) % 2 == 1
 
 
 def corpus_of(
@@ -166,7 +172,9 @@ class PlainMerge:
         """Weight by class by clip, before classes with few clips are dropped."""
         labels = {m: self._under_rate(by_clip, self.params.of(m).max_rate) for m, by_clip in self.labels.items()}
         if self.params.rule == "agreement":
-            labels = self._agreed(labels)
+            labels = self._agreed(labels, self.params.agreement.associations)
+        elif self.params.drop_seen_on_stills and "visual" in labels:
+            labels = {**labels, "visual": self._seen_on_no_still(labels)}
         merged = {}
         for clip in self.video_of:
             scores: dict[int, float] = {}
@@ -195,7 +203,14 @@ class PlainMerge:
                     kept[clip][index] = labels[clip][index]
         return kept
 
-    def _agreed(self, labels: dict[str, dict[str, dict[int, float]]]) -> dict[str, dict[str, dict[int, float]]]:
+    def _seen_on_no_still(self, labels: dict[str, dict[str, dict[int, float]]]) -> dict[str, dict[int, float]]:
+        none: dict[str, dict[int, float]] = {clip: {} for clip in self.video_of}
+        heard = self._agreed(labels, associations=False)["visual"] if "audio" in labels else none
+        return {clip: heard[clip] if is_still(self.video_of[clip]) else seen for clip, seen in labels["visual"].items()}
+
+    def _agreed(
+        self, labels: dict[str, dict[str, dict[int, float]]], associations: bool
+    ) -> dict[str, dict[str, dict[int, float]]]:
         both = [clip for clip in self.video_of if all(self.labels[m][clip] for m in self.labels)]
         visual = Counter(v for clip in both for v in self.labels["visual"][clip])
         audio = Counter(a for clip in both for a in self.labels["audio"][clip])
@@ -209,7 +224,7 @@ class PlainMerge:
             if rule.ancestors and (self.stands_for[v] & self.above[a] or self.above[v] & self.stands_for[a]):
                 return True
             pmi = math.log2(together[v, a] * len(both) / (visual[v] * audio[a]))
-            return rule.associations and videos[v, a] >= rule.min_videos and pmi >= rule.min_pmi
+            return associations and videos[v, a] >= rule.min_videos and pmi >= rule.min_pmi
 
         kept: dict[str, dict[str, dict[int, float]]] = {m: {clip: {} for clip in self.video_of} for m in labels}
         for clip in self.video_of:

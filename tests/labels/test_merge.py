@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.labels.merging import Corpus, corpus_of, merge, merge_params
+from tests.labels.merging import Corpus, corpus_of, is_still, merge, merge_params
 from xmodal_kedro.schemas import LABELS_ARROW
 
 
@@ -83,3 +83,30 @@ def test_parents_are_implied_by_children() -> None:
     corpus = corpus_of({"s": [("a", "v")]}, {}, {"s": [("a", "Bark", 0.5), ("a", "Dog", 0.8)]})
     merged = merge(corpus, merge_params(parents=True, targets="soft"))
     assert merged.named_targets()["a"] == pytest.approx({"Bark": 0.5, "Dog": 0.8, "Animal": 0.8})
+
+
+def test_what_is_only_seen_on_a_still_picture_can_be_left_out() -> None:
+    stills = [name for name in map(str, range(20)) if is_still(name)]
+    moving = next(name for name in map(str, range(20)) if not is_still(name))
+    corpus = corpus_of(
+        {"s": [("only seen", stills[0]), ("heard too", stills[1]), ("moves", moving)]},
+        {"s": [("only seen", "drum", 0.9), ("heard too", "dog", 0.9), ("moves", "drum", 0.9)]},
+        {"s": [("only seen", "Rain", 0.9), ("heard too", "Bark", 0.9)]},
+    )
+    kept = merge(corpus, merge_params(drop_seen_on_stills=True))
+    assert kept.named_targets() == {
+        "only seen": {"Rain": 1},
+        "heard too": {"Dog": 1, "Bark": 1},
+        "moves": {"Drum": 1},
+    }
+    assert "Drum" in merge(corpus, merge_params()).named_targets()["only seen"]
+    assert kept.vocabulary.set_index("name").loc["Drum", "clip_count"] == 1
+    heard_by_none = merge(corpus, merge_params(rule="visual_only", drop_seen_on_stills=True)).named_targets()
+    assert heard_by_none == {"only seen": {}, "heard too": {}, "moves": {"Drum": 1}}
+
+
+def test_stills_count_towards_the_identity_of_a_plan_only_where_they_are_left_out(corpus: Corpus) -> None:
+    plain, dropping = merge_params(), merge_params(drop_seen_on_stills=True)
+    assert plain.identity() == merge_params(drop_seen_on_stills=False).identity() != dropping.identity()
+    jobs = [merge(corpus, params).jobs["s"] for params in (plain, dropping)]
+    assert jobs[0].args[3].fingerprint != jobs[1].args[3].fingerprint

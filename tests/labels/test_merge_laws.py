@@ -58,6 +58,7 @@ def all_params(draw: st.DrawFn) -> Any:
         },
         visual_names=draw(st.sampled_from(["own", "sounds"])),
         drop_silent=draw(st.booleans()),
+        drop_seen_on_stills=draw(st.booleans()),
         parents=draw(st.booleans()),
         targets=draw(st.sampled_from(["hard", "soft"])),
         min_clips=draw(st.integers(1, 2)),

@@ -57,7 +57,7 @@ def test_a_cap_is_met_closely_at_any_class_frequency() -> None:
     targets = LabelCounter()
     clips, speech = 5_000_000, classes.names.index("Speech")
     draws = np.random.default_rng(0).integers(0, 1 << 32, clips)
-    shard = ShardClips(pa.nulls(clips, pa.string()), pa.nulls(clips, pa.string()), draws)
+    shard = ShardClips(pa.nulls(clips, pa.string()), pa.nulls(clips, pa.string()), draws, np.zeros(clips, bool))
     targets.add("targets", "audio", np.full(clips, speech), shard.draw_bin)
     for cap in (20, 1000, 400_000):
         vocabulary, _ = build_vocabulary(targets, targets, classes, merge_params(max_clips=cap))

@@ -200,14 +200,13 @@ def count_targets(shards: Group, plan: MergePlan) -> pa.Table:
     """Count clips by candidate and draw, as targets of the plan, by the modalities that gave them: `targets`."""
     counter = LabelCounter()
     for key, (load, teachers) in sorted(shards.items()):
-        clips = ShardClips.of(load)
+        clips = ShardClips.of(load, plan.params.drop_seen_on_stills)
         labels = {
             modality: under_rate(selected, modality, clips, plan)
             for modality, selected in selected_labels(stored_labels(key, clips, teachers), plan).items()
         }
-        _count_targets(
-            counter, targets_of(agreed(labels, supported(labels, len(clips), plan), plan), plan), clips, plan
-        )
+        accepted = agreed(labels, supported(labels, len(clips), plan), clips, plan)
+        _count_targets(counter, targets_of(accepted, plan), clips, plan)
     return counter.table()
 
 

@@ -129,7 +129,7 @@ def merge_shard(
     Raises:
         UserError: naming a shard whose labels and clips are not from the same run.
     """
-    shard = ShardClips.of(clips)
+    shard = ShardClips.of(clips, plan.params.drop_seen_on_stills)
     report = MergeReport(shard, plan, chosen.class_of >= 0)
     labels = {}
     for modality, stored in stored_labels(key, shard, teachers).items():
@@ -138,7 +138,7 @@ def merge_shard(
         labels[modality] = under_rate(matched, modality, shard, plan)
         report.add_labels(modality, stored, best, matched, labels[modality])
     is_supported = supported(labels, len(shard), plan)
-    passed = agreed(labels, is_supported, plan)
+    passed = agreed(labels, is_supported, shard, plan)
     report.add_agreement(labels, is_supported, passed)
     targets = _in_vocabulary(targets_of(passed, plan), shard, chosen)
     report.add_targets(targets)

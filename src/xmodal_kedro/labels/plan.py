@@ -40,10 +40,11 @@ def used_teachers(visual: Shards, audio: Shards, params: MergeParams) -> dict[st
 
 
 def is_counted_by_survey(params: MergeParams) -> bool:
-    """Whether the survey already holds the counts of targets: there is no agreement to learn, and no max rate and no
-    precision to keep."""
+    """Whether the survey already holds the counts of targets: there is no agreement to learn, no max rate and no
+    precision to keep, and nothing seen on still pictures to leave out."""
     limits = (params.visual.max_rate, params.audio.max_rate, params.precision)
-    return params.rule != "agreement" and all(limit is None for limit in limits)
+    looks_on = params.rule == "agreement" or params.drop_seen_on_stills
+    return not looks_on and all(limit is None for limit in limits)
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,8 @@ class MergePlan(Shared):
                 self.support.tolist() if self.params.rule == "agreement" else self.params.agreement.ancestors,
             )
         )
+        if self.params.drop_seen_on_stills:
+            text += " without what is only seen on stills"
         if self.limits:
             text += repr(sorted((modality, sorted(scores.items())) for modality, scores in self.limits.items()))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -230,12 +233,17 @@ def supported(labels: Mapping[str, Selected], clip_count: int, plan: MergePlan) 
 
 
 def agreed(
-    labels: Mapping[str, Selected], is_supported: Mapping[str, NDArray[np.bool_]], plan: MergePlan
+    labels: Mapping[str, Selected], is_supported: Mapping[str, NDArray[np.bool_]], clips: ShardClips, plan: MergePlan
 ) -> dict[str, Selected]:
-    """Labels that the rule accepts: for `agreement`, those that are supported; otherwise all."""
-    if plan.params.rule != "agreement":
-        return dict(labels)
-    return {modality: selected.where(is_supported[modality]) for modality, selected in labels.items()}
+    """Labels that the rule accepts: for `agreement`, those that are supported; otherwise all, if wanted but for what is
+    only seen on still pictures."""
+    if plan.params.rule == "agreement":
+        return {modality: selected.where(is_supported[modality]) for modality, selected in labels.items()}
+    accepted = dict(labels)
+    if plan.params.drop_seen_on_stills and "visual" in accepted:
+        seen = accepted["visual"]
+        accepted["visual"] = seen.where(is_supported["visual"] | ~clips.still[seen.clip])
+    return accepted
 
 
 def targets_of(labels: Mapping[str, Selected], plan: MergePlan) -> ClipTargets:

@@ -38,19 +38,22 @@ class ShardClips:
     Attributes:
         clip_ids, video_ids: in the order of the shard.
         draw: a hash of each `clip_id`, 32 bits [clips].
+        still: whether each shows a still picture; all false where that was not read [clips].
     """
 
     clip_ids: pa.Array
     video_ids: pa.Array
     draw: Indices
+    still: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, clips: LoadShard) -> ShardClips:
-        """Read two columns."""
-        table = clips(columns=["clip_id", "video_id"])
+    def of(cls, clips: LoadShard, stills: bool = False) -> ShardClips:
+        """Read two columns, and with `stills` a third."""
+        table = clips(columns=["clip_id", "video_id", *(["still_picture"] if stills else [])])
         clip_ids, video_ids = (_one_chunk(table[name]) for name in ("clip_id", "video_id"))
         draws = (zlib.crc32(clip_id.encode()) for clip_id in clip_ids.to_pylist())
-        return cls(clip_ids, video_ids, np.fromiter(draws, np.int64, len(clip_ids)))
+        still = table["still_picture"].to_numpy() if stills else np.zeros(len(clip_ids), bool)
+        return cls(clip_ids, video_ids, np.fromiter(draws, np.int64, len(clip_ids)), still)
 
     def __len__(self) -> int:
         return len(self.clip_ids)

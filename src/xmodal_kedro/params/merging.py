@@ -39,7 +39,7 @@ class AgreementParams(Params):
 class MergeParams(Params):
     """`parameters/merge_labels.yml`"""
 
-    ADDED: ClassVar[dict[str, Any]] = {"precision": None}
+    ADDED: ClassVar[dict[str, Any]] = {"precision": None, "drop_seen_on_stills": False}
 
     rule: Literal["union", "agreement", "visual_only", "audio_only"] = "union"
     """Whose classes become targets. `union`: those of both teachers, as in the paper. `agreement`: those that a label
@@ -57,6 +57,10 @@ class MergeParams(Params):
     drop_silent: bool = False
     """Whether visual classes that make no sound, according to `sounds` in the card, are left out of the targets. They
     still support the classes that they are associated with."""
+    drop_seen_on_stills: bool = False
+    """Whether visual labels of clips whose picture is one image for long before and after (`still_picture` in `clips`)
+    are left out of the targets, unless a label of what is heard supports them. Such a picture says little of the
+    sound."""
     parents: bool = False
     """Whether a target's ancestors in the ontology are targets too, with the same weight. Needs the audio teacher's
     `ontology`."""

@@ -94,7 +94,7 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
             ),
             Node(
                 list_labels,
-                inputs=[*LABELS, "videos", "params:merge_labels"],
+                inputs=[*LABELS, "videos", "merge_plan", "params:merge_labels"],
                 outputs="labels_by_recording",
                 name="list_labels",
             ),

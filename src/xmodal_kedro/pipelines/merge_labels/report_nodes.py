@@ -58,13 +58,20 @@ def read_shown_clips(
 
 
 def list_labels(
-    clips: Shards, visual_labels: Shards, audio_labels: Shards, videos: DataFrame, merge_labels: MergeParams
+    clips: Shards,
+    visual_labels: Shards,
+    audio_labels: Shards,
+    videos: DataFrame,
+    merge_plan: Any,
+    merge_labels: MergeParams,
 ) -> Any:
     """A job that writes what was seen and heard where, of all recordings."""
     from xmodal_kedro.exports.labels_table import labels_by_recording
+    from xmodal_kedro.labels.evidence import supporting_labels
 
     teachers = {"visual": visual_labels, "audio": audio_labels}
-    return partial(labels_by_recording, clips, teachers, videos[["video_id", "uri"]], merge_labels)
+    supporting = supporting_labels(merge_plan)
+    return partial(labels_by_recording, clips, teachers, videos[["video_id", "uri"]], merge_labels, supporting)
 
 
 def describe_labels(

@@ -238,6 +238,7 @@ def test_the_seven_pipelines_make_the_main_line() -> None:
         "source_videos",
         "visual_teacher_files",
         "audio_teacher_files",
+        "live_teacher_files",
         "benchmark_files",
         "training_checkpoints",
         "run_provenance",

@@ -11,8 +11,10 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
+from kedro_datasets.pandas import ParquetDataset
 
-from tests.teachers.fixtures import colour_card, seeing_card, write_colour_teacher
+from tests.teachers.fixtures import colour_card, pitch_card, seeing_card, write_colour_teacher, write_pitch_teacher
+from tests.tones import tone_params
 from xmodal_kedro.datasets.checkpoints import CheckpointDataset
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
@@ -107,3 +109,29 @@ def test_an_unfinished_training_that_this_run_is_not_is_refused_before_the_work(
         check_training(tmp_path, params, {"identity": identity | changed, "step": 5, "finished": True})
     with pytest.raises(click.ClickException, match=said):
         check_training(tmp_path, params, {"identity": identity | changed, "step": 5, "finished": False})
+
+
+def start_training(folder: Path, **changes: Any) -> None:
+    """The checks before a training with the pitch teacher of a folder."""
+    files = FolderDataset(
+        path=str(folder), optional=True, metadata={"missing": "name it with --params teachers=FOLDER"}
+    )
+    inputs = {"params:train": tone_params(**changes), "params:audio_teacher": pitch_card()}
+    catalog = DataCatalog({"live_teacher_files": files, **{name: MemoryDataset(of) for name, of in inputs.items()}})
+    catalog["model_weights"] = ParquetDataset(filepath="vggish_plus/weights")
+    node = Node(lambda *_: None, inputs=["live_teacher_files", *inputs], outputs=None, name="train")
+    PreflightHooks().before_pipeline_run(Pipeline([node]), catalog)
+
+
+def test_a_training_needs_a_folder_of_teachers_only_with_a_teacher_in_the_loop(tmp_path: Path) -> None:
+    start_training(tmp_path / "nowhere")
+    with pytest.raises(click.ClickException, match=r"live_teacher_files: .*'pitch\.onnx'.*teachers=FOLDER"):
+        start_training(tmp_path / "nowhere", live_teacher={"enabled": True})
+    write_pitch_teacher(tmp_path)
+    start_training(tmp_path, live_teacher={"enabled": True})
+
+
+def test_an_embedding_that_the_teacher_in_the_loop_does_not_give_is_refused_before_the_work(tmp_path: Path) -> None:
+    write_pitch_teacher(tmp_path)
+    with pytest.raises(click.ClickException, match=r"output\.embedding"):
+        start_training(tmp_path, live_teacher={"enabled": True}, embedding_weight=1.0)

@@ -66,6 +66,7 @@ def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
         "audio_teacher_files": partial(
             _check_audio_teacher, catalog, labels["audio"], "params:transfer_eval" in inputs
         ),
+        "live_teacher_files": partial(_check_live_teacher, pipeline, catalog),
         "benchmark_files": partial(_check_benchmark, catalog),
         "params:train": partial(_check_train, catalog, labels=labels["audio"]),
         "params:transfer_eval": partial(_check_device, catalog, "transfer_eval"),
@@ -112,6 +113,19 @@ def _check_audio_teacher(catalog: DataCatalog, labels: bool, judges: bool) -> No
         check_teacher(card, catalog.load("audio_teacher_files"), catalog.load("params:transfer_eval").device)
 
 
+def _check_live_teacher(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Check the teacher of `train.live_teacher`, unless this run makes it."""
+    from xmodal_kedro.teachers.live import live_teacher
+
+    train, files = catalog.load("params:train"), "live_teacher_files"
+    if not train.live_teacher.enabled or "audio_teacher_files" in pipeline.all_outputs():
+        return
+    try:
+        live_teacher(catalog.load("params:audio_teacher"), catalog.load(files), train)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; or {_remedy(files, catalog[files])}") from error
+
+
 def _check_benchmark(catalog: DataCatalog) -> None:
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
     from xmodal_kedro.evaluation.few_clips import require_enough_clips
@@ -133,7 +147,8 @@ def _check_train(catalog: DataCatalog, labels: bool) -> None:
             f"train.model is {train.model}, but its weights would go to {place}: choose the model by `model` in "
             "globals.yml or by --params train.model=NAME, which both follow"
         )
-    if train.embedding_weight and labels and not catalog.load("params:audio_label").embeddings:
+    stored = train.embedding_weight and not train.live_teacher.enabled
+    if stored and labels and not catalog.load("params:audio_label").embeddings:
         raise UserError(
             "train.embedding_weight is set, but audio_label.embeddings is false, so there are no embeddings to learn: "
             "set it to true in parameters/audio_label.yml, or the weight to 0"

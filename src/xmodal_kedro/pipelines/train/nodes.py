@@ -14,7 +14,7 @@ def train_model(
     label_vocabulary: DataFrame,
     teacher_embeddings: Shards,
     training_checkpoints: Checkpoints,
-    audio_teacher_files: Folder,
+    live_teacher_files: Folder,
     audio_teacher: AudioTeacherCard,
     train: TrainParams,
 ) -> tuple[dict[str, Any], dict[str, Any], DataFrame]:
@@ -34,7 +34,7 @@ def train_model(
     if train.live_teacher.enabled:
         from xmodal_kedro.teachers.live import live_teacher
 
-        teacher = live_teacher(audio_teacher, audio_teacher_files, train)
+        teacher = live_teacher(audio_teacher, live_teacher_files, train)
     data = prepare_training_data(clips, labels, label_vocabulary, train, teacher_embeddings, teacher)
     trained = train_network(data, train, training_checkpoints)
     return trained.weights, trained.card, pd.DataFrame(trained.history)

@@ -19,7 +19,7 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                     "label_vocabulary",
                     "teacher_embeddings",
                     "training_checkpoints",
-                    "audio_teacher_files",
+                    "live_teacher_files",
                     "params:audio_teacher",
                     "params:train",
                 ],

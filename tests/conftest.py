@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ settings.load_profile("no_deadline")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {PROJECT / "tests" / name: number for number, name in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def kept_environment() -> Iterator[None]:
+    """Undo at the end what was done to the environment, so that commands fit the server of `command_server.py`.
+
+    The tested code and its libraries set variables. A command that has one which the server had not as it started
+    cannot be a fork of it: it loads all libraries anew, for seconds.
+    """
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before.items() - os.environ.items())
+
+
+# Of a module too, for what its own fixtures do.
+no_variable_of_other_modules = pytest.fixture(autouse=True, scope="module")(kept_environment)
+no_variable_of_other_tests = pytest.fixture(autouse=True)(kept_environment)
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtri
 
 MAX_ANSWERS = 1e9
 
@@ -59,7 +59,7 @@ def number_for(share: float, low: float, confidence: float) -> float:
 
 def _low(share: float, number: float, confidence: float) -> float:
     """Lower end: where (share - low - 1 / (2 number))^2 = z^2 low (1 - low) / number."""
-    z = float(norm.ppf(confidence))
+    z = float(ndtri(confidence))
     root = z**2 - 2 - 1 / number + 4 * share * (number * (1 - share) + 1)
     low = (2 * number * share + z**2 - 1 - z * math.sqrt(max(root, 0.0))) / (2 * (number + z**2))
     return min(max(low, 0.0), share)

@@ -66,9 +66,8 @@ def draw_questions(
     for clip_id, name in _suspicious(suspects, pool, (params.budget - even + 1) // 2):
         draw.ask(clip_id, name, "suspicious")
     _draw_evenly(draw, pool, answers, even, params)
-    candidates = _candidates(draw, pool, answers)
     missing = params.budget - len(draw.clips)
-    if missing > 0 and len(candidates):
+    if missing > 0 and len(candidates := _candidates(draw, pool, answers)):
         confirmed = answers[answers["answer"] == "right"]
         for found in search(candidates, confirmed, missing, embed):
             if len(draw.clips) == params.budget:
@@ -102,10 +101,11 @@ def _draw_evenly(draw: Draw, pool: pd.DataFrame, answers: pd.DataFrame, clips: i
     place = _spread(params.score_bins)
     tie = count()
     waiting: list[tuple[int, int, int, str, int, list[str]]] = []
-    for stratum_, rows in pool.groupby(STRATUM, sort=True):
+    in_order = pool.sort_values("rank", kind="stable")
+    by_stratum = in_order.groupby(STRATUM, sort=True)
+    in_order = in_order[in_order["rank"] == by_stratum.cumcount()]
+    for stratum_, drawn in in_order.groupby(STRATUM, sort=True)["clip_id"]:
         name, modality, bin_ = cast("tuple[str, str, int]", stratum_)
-        in_order = rows.sort_values("rank")
-        drawn = in_order.loc[in_order["rank"].to_numpy() == range(len(in_order)), "clip_id"]
         open_ = [str(clip_id) for clip_id in drawn if (clip_id, name) not in answered]
         if open_:
             done = len(drawn) - len(open_)

@@ -39,16 +39,17 @@ def answered_prefix(pool: pd.DataFrame, reviewed: pd.DataFrame) -> pd.DataFrame:
     """
     rows = pool.merge(reviewed[["clip_id", "name", "answer", "asked"]], on=["clip_id", "name"], how="left")
     rows = rows.sort_values([*STRATUM, "rank"], ignore_index=True)
-    by_stratum = rows.groupby(STRATUM)
-    in_order = (rows["rank"] == by_stratum.cumcount()) & rows["answer"].notna()
-    is_in = in_order.groupby([rows[column] for column in STRATUM]).cummin()
+    stratum = rows.groupby(STRATUM).ngroup()
+    in_order = (rows["rank"] == rows.groupby(stratum).cumcount()) & rows["answer"].notna()
+    is_in = in_order.groupby(stratum).cummin()
     was_asked = (rows["asked"].eq(True) & is_in).astype(int)
-    asked_from_here = was_asked[::-1].groupby([rows[column] for column in STRATUM]).cummax()[::-1].astype(bool)
+    asked_from_here = was_asked[::-1].groupby(stratum).cummax()[::-1].astype(bool)
     kept = rows[is_in & asked_from_here].copy()
+    by_stratum = stratum[kept.index]
     judged = kept["answer"].isin(JUDGED)
-    number = judged.groupby([kept[column] for column in STRATUM]).transform("sum")
+    number = judged.groupby(by_stratum).transform("sum")
     kept["weight"] = np.where(judged, kept["stratum_clips"] / number.clip(lower=1), 0.0)
-    kept["is_whole"] = kept.groupby(STRATUM)["rank"].transform("size") == kept["stratum_clips"]
+    kept["is_whole"] = kept.groupby(by_stratum)["rank"].transform("size") == kept["stratum_clips"]
     return kept.drop(columns="asked").reset_index(drop=True)
 
 
@@ -144,21 +145,24 @@ def _at_thresholds(
     left_out = set(answers.loc[answers["is_whole"], "bin"]) - set(number.index)
     counted = strata[~strata["bin"].isin(left_out)]
     open_ = counted.loc[~counted["bin"].isin(number.index), "bin"]
-    is_right = judged["answer"] == "right"
-    all_right = float(judged.loc[is_right, "weight"].sum())
-    for bin_, low in zip(counted["bin"].tolist(), counted["low"].tolist(), strict=True):
+    is_right = (judged["answer"] == "right").to_numpy()
+    score, weight = judged["score"].to_numpy(), judged["weight"].to_numpy(np.float64)
+    all_right = float(weight[is_right].sum())
+    highest_open = open_.max() if len(open_) else -1
+    bins, sizes = counted["bin"].to_numpy(), counted["stratum_clips"].to_numpy()
+    for bin_, low in zip(bins.tolist(), counted["low"].tolist(), strict=True):
         parts = min(max(1, int(number.get(bin_, 0)) // ANSWERS_PER_PART), MAX_PARTS)
         for threshold in (low + width * part / parts for part in range(parts)):
-            above = judged["score"] >= np.float32(threshold)
-            weights = judged.loc[above, "weight"].to_numpy(np.float64)
-            right = float(judged.loc[above & is_right, "weight"].sum())
-            known = not (open_ >= bin_).any() and len(weights) > 0
+            above = score >= np.float32(threshold)
+            weights = weight[above]
+            right = float(weight[above & is_right].sum())
+            known = highest_open < bin_ and len(weights) > 0
             share = right / weights.sum() if known else math.nan
             effective = effective_number(weights)
             ends = wilson(share, effective, confidence) if known else (math.nan, math.nan)
             clips = round(weights.sum())
             if threshold == low:
-                clips = counted.loc[counted["bin"] >= bin_, "stratum_clips"].sum()
+                clips = sizes[bins >= bin_].sum()
             yield {
                 "threshold": threshold,
                 "clips": int(clips),

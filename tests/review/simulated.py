@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,11 @@ def constant(share: float) -> Curve:
     return lambda score: np.full_like(score, share)
 
 
+@cache
+def _names(clips: int) -> pd.Index[str]:
+    return pd.Index([f"c{number}" for number in range(clips)])
+
+
 class World:
     """Labels of one class by one or two teachers.
 
@@ -38,8 +44,8 @@ class World:
     ) -> None:
         own = generator.beta(shape, 1, clips).astype(np.float32)
         heard = generator.random(clips) < curve(own.astype(np.float64))
-        names = np.array([f"c{number}" for number in range(clips)])
-        self.is_right = dict(zip(names.tolist(), heard.tolist(), strict=True))
+        names = _names(clips)
+        self.is_right = pd.Series(heard, names)
         # The other teacher knows the truth in part, and names half of the clips.
         other = np.where(heard, generator.beta(3, 1, clips), generator.beta(1, 2, clips)).astype(np.float32)
         named = generator.random(clips) < 0.5
@@ -66,7 +72,7 @@ class World:
     def precision(self, modality: str, threshold: float) -> float:
         """True share of labels at or above a score that are right."""
         kept = self.scores[modality][self.scores[modality] >= np.float32(threshold)]
-        return float(np.mean([self.is_right[clip] for clip in kept.index]))
+        return float(self.is_right[kept.index].mean())
 
     def answer(self, asked: pd.DataFrame) -> pd.DataFrame:
         """`ReviewedClips` of reviewers who are always right."""

@@ -42,6 +42,8 @@ LIBRARIES = (
 IRRELEVANT = (
     *("PYTEST_", "DVC_", "AWS_", "PWD", "OLDPWD", "SHLVL", "_="),
     *("MLFLOW_TRACKING_URI=", "MLFLOW_EXPERIMENT_ID=", "MLFLOW_RUN_ID=", "_MLFLOW_TELEMETRY_SESSION_ID="),
+    *("MLFLOW_TRACKING_PASSWORD=", "HF_TOKEN=", "KEDRO_ENV=", "NO_PROXY=", "no_proxy="),
+    *("PATH=", "COLUMNS=", "NO_COLOR="),
 )
 """Beginnings of variables that none of them reads as it is loaded."""
 _pipes: list[subprocess.Popen[bytes]] = []

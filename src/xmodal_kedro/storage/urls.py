@@ -12,7 +12,7 @@ import fsspec
 from xmodal_kedro.masking import remember
 
 from .limits import DEFAULT_LIMITS, Limits
-from .network import expect_stalls, s3_options
+from .network import register_s3, s3_options
 from .web import web_options
 
 SAFE_PROTOCOLS = (
@@ -22,7 +22,7 @@ SAFE_PROTOCOLS = (
 LOCAL_PROTOCOLS = ("file", "local")
 WEB_PROTOCOLS = ("http", "https")
 S3_PROTOCOLS = ("s3", "s3a")
-expect_stalls()
+register_s3()
 _PROTOCOL = re.compile(r"([a-z][\w+.-]*(?:::[\w+.-]+)*)://", re.IGNORECASE | re.ASCII)
 
 

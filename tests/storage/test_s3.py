@@ -18,7 +18,7 @@ from tests.storage_servers import BUCKET, NOBODY, s3_server
 from xmodal_kedro.datasets.atomic import write_json
 from xmodal_kedro.datasets.executor import Engine, run_all
 from xmodal_kedro.datasets.files import JsonDataset
-from xmodal_kedro.storage import Limits, limit_storage, network, s3, storage_limits
+from xmodal_kedro.storage import Limits, limit_storage, network, s3, storage_limits, storage_of
 
 SILENCE_S = 0.5
 KEYS = {"key": "some-key", "secret": "some-secret", "client_kwargs": {"region_name": "eu-west-1"}}
@@ -118,7 +118,8 @@ def test_datasets_of_kedro_have_the_limits_too() -> None:
 
 def _require_limits(limits: Limits) -> None:
     assert storage_limits() == limits
-    assert fsspec.filesystem("s3", endpoint_url="http://127.0.0.1:1").config_kwargs["read_timeout"] == limits.silence_s
+    for fs in (fsspec.filesystem("s3", endpoint_url="http://127.0.0.1:1"), storage_of(f"s3://{BUCKET}/a")[0]):
+        assert fs.config_kwargs["read_timeout"] == limits.silence_s
 
 
 def test_workers_are_as_patient_as_the_driver() -> None:

@@ -69,7 +69,7 @@ def usual_mode(path: str) -> Iterator[None]:
 def _remedy(fault: OSError) -> str:
     if fault.errno == errno.ENOENT:
         return "it was removed while it was written; see that no other run or program changes that folder"
-    if fault.errno == errno.EIO:
+    if fault.errno in (errno.EIO, errno.ETIMEDOUT):
         return "see that this disk or storage works and can be reached"
     return REMEDIES.get(fault.errno or 0, OF_DISKS)
 

@@ -15,6 +15,7 @@ from xmodal_kedro.errors import (
     fault_of_storage,
 )
 from xmodal_kedro.masking import mask_logs, masked, remember_environment
+from xmodal_kedro.storage import Limits, limit_storage
 
 Task = Callable[[], None]
 
@@ -46,3 +47,9 @@ def attempt(key: str, task: Task) -> Attempt:
             return Attempt(key, masked(said))
         return Attempt(key, masked(f"{type(error).__name__}: {error}"), masked(traceback.format_exc()))
     return Attempt(key)
+
+
+def run_within(limits: Limits, task: Task) -> None:
+    """Run a task that is as patient with storage as the process that sent it."""
+    limit_storage(limits)
+    task()

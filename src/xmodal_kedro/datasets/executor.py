@@ -11,15 +11,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import joblib
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
 
-from xmodal_kedro.datasets.attempts import WORKER_DIED, Attempt, Task, attempt
+from xmodal_kedro.datasets.attempts import WORKER_DIED, Attempt, Task, attempt, run_within
 from xmodal_kedro.datasets.cluster import run_on_cluster
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.progress import ProgressBar, refreshed
+from xmodal_kedro.storage import storage_limits
 from xmodal_kedro.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -87,7 +89,7 @@ def run_all(tasks: Mapping[str, Task], engine: Engine, description: str) -> dict
         One line for each failed task, by key, ascending.
     """
     failures: dict[str, str] = {}
-    left = dict(tasks)
+    left: dict[str, Task] = {key: partial(run_within, storage_limits(), task) for key, task in tasks.items()}
     with ProgressBar(total=len(tasks), desc=description, unit="shards") as bar, refreshed(bar):
 
         def finished(done: Attempt) -> None:

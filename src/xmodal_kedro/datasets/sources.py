@@ -6,7 +6,6 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,10 +14,11 @@ from kedro.io import AbstractDataset, DatasetError
 
 from xmodal_kedro.datasets.credentials import Credentials, Options, options_for, require_bound
 from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.datasets.limits import read_limits
 from xmodal_kedro.datasets.listing import by_name, kind_of, list_folder, list_named
 from xmodal_kedro.datasets.manifest import is_manifest, read_manifest, without_query
 from xmodal_kedro.masking import masked, masked_value, remember
-from xmodal_kedro.storage import FileRef, Folder, Limits, local_path, network_fault, protocol_of
+from xmodal_kedro.storage import FileRef, Folder, local_path, network_fault, protocol_of
 from xmodal_kedro.storage.text_tables import stripped
 
 WILDCARD = re.compile(r"[*?[]")
@@ -57,7 +57,7 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
             network: fields of `storage.Limits`: how patient to be with a server.
             metadata: for plugins; not used here.
         """
-        self._limits = _limits(network or {})
+        self._limits = read_limits(network or {})
         local = local_path(path)
         self._is_empty = not path.strip()
         self._address = path if local is None else str(Path(local).absolute())
@@ -137,14 +137,6 @@ class SourcesDataset(AbstractDataset[NoReturn, Folder]):
     @property
     def _options(self) -> Options:
         return options_for(self._address, self._credentials)
-
-
-def _limits(network: Mapping[str, float]) -> Limits:
-    known = {field.name for field in fields(Limits)} - {"max_bytes"}
-    for name, value in network.items():
-        if name not in known or isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise DataError(f"`network` in globals.yml: {name} is {value!r}: set {', '.join(sorted(known))} to numbers")
-    return Limits(**{name: float(value) for name, value in network.items()})
 
 
 def named_addresses(uris: Sequence[str], folder: str) -> dict[str, str]:

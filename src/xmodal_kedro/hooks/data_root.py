@@ -7,7 +7,8 @@ from pathlib import Path
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
-from xmodal_kedro.storage import local_path
+from xmodal_kedro.datasets.limits import read_limits
+from xmodal_kedro.storage import limit_storage, local_path
 from xmodal_kedro.up_to_date import UpToDateRunner
 
 
@@ -20,8 +21,9 @@ def data_root(context: KedroContext) -> str:
 
 
 class DataRootHooks:
-    """Lets the runner keep its notes beside the data."""
+    """Lets the runner keep its notes beside the data, and be as patient with their storage as with that of sources."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         UpToDateRunner.root = data_root(context)
+        limit_storage(read_limits(context.config_loader["globals"].get("network") or {}))

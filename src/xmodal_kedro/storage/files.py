@@ -24,7 +24,7 @@ from xmodal_kedro.masking import masked, masked_value
 
 from .fetching import TooLargeError, fetch, folder_for_copy
 from .limits import DEFAULT_LIMITS, Limits
-from .network import RedirectError, network_fault
+from .network import RedirectError, StalledError, network_fault
 from .urls import S3_PROTOCOLS, local_path, protocol_of, storage_of
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ FETCH_ATTEMPTS = 3
 FETCH_PAUSE_S = 0.5
 """Pause after the first failed attempt, seconds. It doubles after each further one."""
 FETCH_BLOCK_BYTES = 8 << 20
-LASTING = (FileNotFoundError, PermissionError, ImportError, TimeoutError, RedirectError)
+LASTING = (FileNotFoundError, PermissionError, ImportError, TimeoutError, StalledError, RedirectError)
 """Faults that another attempt would meet again."""
 
 MAX_SUFFIX = 16

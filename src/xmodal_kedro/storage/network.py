@@ -14,7 +14,7 @@ import fsspec
 
 from xmodal_kedro.masking import masked
 
-from .limits import Limits
+from .limits import DEFAULT_LIMITS, Limits
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +23,29 @@ SAYS_AGAIN_S = 60.0
 GONE = (404, 410)
 NO_ANSWER = "it did not answer in time"
 REFUSED = (401, 403, 407)
-
-
 RETRIES_OF_S3 = {"total_max_attempts": 2}
-"""Of a request, by botocore; its five come on top of the five of s3fs, and a stalled endpoint took eight minutes."""
+"""Of a request, by botocore; its five come on top of the five of s3fs."""
+OWN_S3_CONFIG: Mapping[str, Any] = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
+"""What a user sets for all of S3 in fsspec's own configuration."""
+_limits = DEFAULT_LIMITS
+
+
+class StalledError(OSError):
+    """An endpoint takes requests and does not answer. It is no `TimeoutError`, which drivers would try again."""
+
+    def __init__(self, endpoint: str, silence_s: float) -> None:
+        super().__init__(
+            errno.ETIMEDOUT,
+            f"{endpoint} did not answer for {silence_s:g} s (`network.silence_s` in globals.yml sets how long a server "
+            "may be silent)",
+        )
+        self._facts = endpoint, silence_s
+
+    def __reduce__(self) -> tuple[type[StalledError], tuple[str, float]]:
+        return StalledError, self._facts
+
+    def __str__(self) -> str:
+        return f"{self.strerror}: see that it works and can be reached, and run again; what is finished is kept"
 
 
 class RedirectError(OSError):
@@ -67,18 +86,36 @@ def _of_aiohttp(error: Exception) -> Exception:
     return error
 
 
-def expect_stalls() -> None:
-    """Let every filesystem of S3 that is made from now on, also by Kedro's datasets, give up an endpoint in time."""
-    fsspec.config.conf.setdefault("s3", {}).setdefault("config_kwargs", {"retries": RETRIES_OF_S3})
+def limit_storage(limits: Limits) -> None:
+    """Let every filesystem of S3 that is made from now on, also by Kedro's datasets, give up an endpoint in time.
+
+    Of S3 alone, as drivers of others have no such options in common.
+    """
+    global _limits
+    _limits = limits
+    fsspec.config.conf.setdefault("s3", {})["config_kwargs"] = {**_s3_patience(limits), **OWN_S3_CONFIG}
+
+
+def storage_limits() -> Limits:
+    """What `limit_storage` has set in this process."""
+    return _limits
+
+
+def register_s3() -> None:
+    """Let fsspec make the project's filesystems of S3, also for other packages; nothing is imported before that."""
+    for protocol in ("s3", "s3a"):
+        driver = "xmodal_kedro.storage.s3.PatientS3FileSystem"
+        fsspec.register_implementation(protocol, driver, clobber=True, errtxt="Install s3fs to access S3")
+    limit_storage(_limits)
 
 
 def s3_options(options: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
-    """Options of s3fs with which an endpoint that does not answer is given up. A user's own take precedence.
+    """Options of s3fs with which an endpoint that does not answer is given up. A user's own take precedence."""
+    return {**options, "config_kwargs": {**_s3_patience(limits), **options.get("config_kwargs", {})}}
 
-    botocore would try each request five times, and s3fs each of these again.
-    """
-    patience = {"connect_timeout": limits.silence_s, "read_timeout": limits.silence_s, "retries": RETRIES_OF_S3}
-    return {**options, "config_kwargs": {**patience, **options.get("config_kwargs", {})}}
+
+def _s3_patience(limits: Limits) -> dict[str, Any]:
+    return {"connect_timeout": limits.silence_s, "read_timeout": limits.silence_s, "retries": RETRIES_OF_S3}
 
 
 @contextmanager

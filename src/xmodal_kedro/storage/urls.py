@@ -11,8 +11,8 @@ import fsspec
 
 from xmodal_kedro.masking import remember
 
-from .limits import DEFAULT_LIMITS, Limits
-from .network import expect_stalls, s3_options
+from .limits import Limits
+from .network import register_s3, s3_options, storage_limits
 from .web import web_options
 
 SAFE_PROTOCOLS = (
@@ -22,7 +22,7 @@ SAFE_PROTOCOLS = (
 LOCAL_PROTOCOLS = ("file", "local")
 WEB_PROTOCOLS = ("http", "https")
 S3_PROTOCOLS = ("s3", "s3a")
-expect_stalls()
+register_s3()
 _PROTOCOL = re.compile(r"([a-z][\w+.-]*(?:::[\w+.-]+)*)://", re.IGNORECASE | re.ASCII)
 
 
@@ -43,13 +43,13 @@ def local_path(address: str) -> str | None:
 
 
 def storage_of(
-    address: str, options: Mapping[str, Any] | None = None, limits: Limits = DEFAULT_LIMITS, *, copies: bool = False
+    address: str, options: Mapping[str, Any] | None = None, limits: Limits | None = None, *, copies: bool = False
 ) -> tuple[fsspec.AbstractFileSystem, str]:
     """The filesystem of an address, and the path in it. `::` in a name does not chain to another address.
 
     Args:
         options: fsspec's storage options, such as keys and endpoints.
-        limits: how patient to be with a server.
+        limits: how patient to be with a server; by default as `limit_storage` says.
         copies: whether a file is copied, which takes as long as it is large.
 
     Raises:
@@ -63,6 +63,7 @@ def storage_of(
     arguments = {**from_address, **(options or {})}
     remember(arguments)
     remember(address)
+    limits = storage_limits() if limits is None else limits
     if protocol in WEB_PROTOCOLS:
         arguments = web_options(address, arguments, limits, whole=not copies)
     elif protocol in S3_PROTOCOLS:

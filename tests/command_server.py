@@ -46,6 +46,8 @@ IRRELEVANT = (
     *("PATH=", "COLUMNS=", "NO_COLOR="),
 )
 """Beginnings of variables that none of them reads as it is loaded."""
+REFUSED = ".refused"
+"""End of a file's name; it has a line for each command that could not be a fork: the variables in its way."""
 _pipes: list[subprocess.Popen[bytes]] = []
 
 
@@ -61,13 +63,17 @@ def with_stand_ins(environment: Mapping[str, str]) -> dict[str, str]:
 
     if not hasattr(os, "pidfd_open"):
         return dict(environment)  # not on Linux
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    folder = Path(tempfile.gettempdir()) / f"commands-{run}"
+    folder = folder_of(os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid())))
     changed = dict(environment) | {"PATH": f"{folder}{os.pathsep}{environment['PATH']}"}
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             _start(folder, changed)
     return changed
+
+
+def folder_of(run: str) -> Path:
+    """Where the server of a session of tests has its stand-ins."""
+    return Path(tempfile.gettempdir()) / f"commands-{run}"
 
 
 def _start(folder: Path, environment: Mapping[str, str]) -> None:
@@ -124,7 +130,10 @@ def wait_for_command(
                 continue
             client, _ = server.accept()
             request, streams = receive(client)
-            if request is None or not fits(request["environment"], started_in):
+            variables = [] if request is None else unfit(request["environment"], started_in)
+            if request is None or variables:
+                with Path(f"{folder}{REFUSED}").open("a") as refused:
+                    refused.write(f"{' '.join(variables)}\n")
                 with suppress(OSError):  # it may be gone
                     client.sendall(b"no\n")
             elif not os.fork():
@@ -145,13 +154,15 @@ def receive(client: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
     return json.loads(message) if message else None, streams
 
 
-def fits(environment: Mapping[str, str], started_in: Mapping[str, str]) -> bool:
-    """Whether libraries are as they would be, had they been loaded in an environment."""
+def unfit(environment: Mapping[str, str], started_in: Mapping[str, str]) -> list[str]:
+    """Variables of an environment for which libraries are not as they would be, had they been loaded in it."""
     # Of a command that another one runs, such as a stage of DVC, it may have what libraries have set in that one.
-    return all(
-        environment.get(name) in (started_in.get(name), os.environ.get(name))
+    return sorted(
+        name
         for name in environment.keys() | started_in.keys()
-        if name != "PYTHONPATH" and not f"{name}=".startswith(IRRELEVANT)
+        if name != "PYTHONPATH"
+        and not f"{name}=".startswith(IRRELEVANT)
+        and environment.get(name) not in (started_in.get(name), os.environ.get(name))
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from tests.command_server import REFUSED, folder_of
 from tests.project import PROJECT, SMALL_WORLD, Project
 from tests.unsynced_sqlite import sync_no_sqlite
 from xmodal_kedro import masking
@@ -54,6 +55,19 @@ settings.load_profile("no_deadline")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {PROJECT / "tests" / name: number for number, name in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many commands loaded all libraries anew: a few do for a reason, and hundreds would take minutes."""
+    sessions = getattr(config.pluginmanager.getplugin("dsession"), "nodemanager", None)
+    refused = Path(f"{folder_of(getattr(sessions, 'testrunuid', str(os.getpid())))}{REFUSED}")
+    if refused.exists():
+        lines = refused.read_text().splitlines()
+        names = ", ".join(sorted({name for line in lines for name in line.split()}))
+        terminalreporter.write_line(
+            f"{len(lines)} commands were no forks, as these variables are read at load: {names}"
+        )
+        refused.unlink()
 
 
 def kept_environment() -> Iterator[None]:

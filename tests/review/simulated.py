@@ -40,7 +40,13 @@ class World:
     """
 
     def __init__(
-        self, generator: np.random.Generator, clips: int, curve: Curve, bins: int = 10, shape: float = 1.0
+        self,
+        generator: np.random.Generator,
+        clips: int,
+        curve: Curve,
+        bins: int = 10,
+        shape: float = 1.0,
+        modalities: tuple[str, ...] = ("audio", "visual"),
     ) -> None:
         own = generator.beta(shape, 1, clips).astype(np.float32)
         heard = generator.random(clips) < curve(own.astype(np.float64))
@@ -50,7 +56,7 @@ class World:
         other = np.where(heard, generator.beta(3, 1, clips), generator.beta(1, 2, clips)).astype(np.float32)
         named = generator.random(clips) < 0.5
         self.scores = {"audio": pd.Series(own, names), "visual": pd.Series(other[named], names[named])}
-        self.pool = pd.concat([self._pool(generator, name, bins) for name in ("audio", "visual")], ignore_index=True)
+        self.pool = pd.concat([self._pool(generator, name, bins) for name in modalities], ignore_index=True)
 
     def _pool(self, generator: np.random.Generator, modality: str, bins: int) -> pd.DataFrame:
         score = self.scores[modality]

@@ -247,12 +247,11 @@ def test_the_estimate_is_unbiased(rounds: int, even_share: float) -> None:
 @pytest.mark.parametrize("curve", [logistic(0.5, 8), constant(0.88), constant(0.89), logistic(0.2, 3)])
 def test_thresholds_keep_their_promise_in_as_many_draws_as_they_say(curve: Curve) -> None:
     """The precision of labels from the threshold on is at least the wanted one; none found is no promise."""
-    params = ReviewParams(budget=120, even_share=1.0, precision=0.9, confidence=0.9)
+    params = ReviewParams(budget=60, even_share=1.0, precision=0.9, confidence=0.9)
     generator, broken, found, draws = np.random.default_rng(1), 0, 0, 120
     for _ in range(draws):
-        world = World(generator, 1500, curve)
-        own = world.pool[world.pool["modality"] == "audio"]
-        table = precision_thresholds(class_precision(own, world.review(params), params), params)
+        world = World(generator, 1500, curve, modalities=("audio",))
+        table = precision_thresholds(class_precision(world.pool, world.review(params), params), params)
         for threshold in table["threshold"].dropna():
             found += 1
             broken += world.precision("audio", threshold) < params.precision

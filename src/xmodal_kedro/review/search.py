@@ -73,8 +73,8 @@ def nearest(
         right = confirmed.loc[confirmed["name"] == name, "clip_id"].tolist()
         if right:
             clip_ids = sorted(set(rows["clip_id"]) - set(right))
-            distance = [_nearest(embedding_of, clip_id, right) for clip_id in clip_ids]
-            ordered[str(name)] = [clip_ids[at] for at in np.argsort(distance, kind="stable")]
+            distance_C = _to_nearest(embedding_of, clip_ids, right)
+            ordered[str(name)] = [clip_ids[at] for at in np.argsort(distance_C, kind="stable")]
     return _found(ordered, "nearest")
 
 
@@ -112,8 +112,14 @@ def _shortlist(candidates: pd.DataFrame, count: int) -> pd.DataFrame:
     return ordered[ordered["clip_id"].isin(chosen)].drop(columns="turn")
 
 
-def _nearest(embedding_of: Mapping[str, NDArray[np.float32]], clip_id: str, others: list[str]) -> float:
-    return min(float(np.linalg.norm(embedding_of[clip_id] - embedding_of[other])) for other in others)
+def _to_nearest(
+    embedding_of: Mapping[str, NDArray[np.float32]], clip_ids: Sequence[str], others: Sequence[str]
+) -> NDArray[np.float32]:
+    """Distance of each clip to the nearest of the others [clips]."""
+    if not clip_ids:
+        return np.zeros(0, np.float32)
+    embedding_CE = np.stack([embedding_of[clip_id] for clip_id in clip_ids])
+    return np.min([np.linalg.norm(embedding_CE - embedding_of[other], axis=1) for other in others], axis=0)
 
 
 def _by_class(ordered: pd.DataFrame) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import yaml
 
 from xmodal_kedro.params import AudioTeacherCard, SampleParams, VisualTeacherCard
 from xmodal_kedro.sample import teachers
-from xmodal_kedro.sample.world import AUDIO_CLASSES, UNKNOWN_SOUNDS, VISUAL_CLASSES
+from xmodal_kedro.sample.world import AUDIO_CLASSES, SOURCES, UNKNOWN_SOUNDS, VISUAL_CLASSES, unknown_classes
 from xmodal_kedro.teachers.preprocess import image_batch
 from xmodal_kedro.teachers.sample_backend import SampleTeacher
 
@@ -69,3 +69,24 @@ def test_only_audible_patches_carry_a_class_and_unknown_sounds_none(audio_card: 
     rain = targets[AUDIO_CLASSES.index("rain") * per_class :][:per_class]
     assert rain[:, AUDIO_CLASSES.index("rain")].all()
     assert not targets[-per_class:].any()
+
+
+def test_a_teacher_never_names_what_it_does_not_know(
+    visual_card: VisualTeacherCard, audio_card: AudioTeacherCard
+) -> None:
+    sample = SampleParams(teacher_examples_per_class=4, teacher_steps=40, blind_share=1 / 3, deaf_share=1 / 3)
+    blind, deaf = unknown_classes(sample)
+    assert len(blind) == len(deaf) == 5 and not blind & deaf
+    seeing = SampleTeacher(visual_card, teachers.train_visual_teacher(sample, visual_card), VISUAL_CLASSES)
+    jpegs, _ = teachers.draw_pictures(sample, range(1000, 1002))
+    scores = seeing.scores(image_batch(jpegs, visual_card.input))
+    unseen = np.isin(VISUAL_CLASSES, [*blind])
+    assert not unseen[scores.argmax(1)].any() and scores[:, ~unseen].max(0).min() > scores[:, unseen].max()
+    hearing = SampleTeacher(audio_card, teachers.train_audio_teacher(sample, audio_card), AUDIO_CLASSES)
+    patches, _ = teachers.draw_sounds(sample, range(1000, 1002), audio_card.input)
+    assert hearing.scores(patches)[:, np.isin(AUDIO_CLASSES, [*deaf])].max() < 0.2
+
+
+def test_by_itself_a_teacher_knows_all_classes() -> None:
+    assert unknown_classes(SampleParams()) == (frozenset(), frozenset())
+    assert unknown_classes(SampleParams(deaf_share=1.0)) == (frozenset(), frozenset(SOURCES))

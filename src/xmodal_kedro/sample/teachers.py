@@ -26,7 +26,15 @@ from xmodal_kedro.sample.images import backdrop, picture_of, random_look
 from xmodal_kedro.sample.recording import loudness, record, room_noise, to_pcm16
 from xmodal_kedro.sample.scenes import SIZES_PX
 from xmodal_kedro.sample.sounds import SYNTHESISERS
-from xmodal_kedro.sample.world import AUDIO_CLASSES, BACKGROUND, UNKNOWN_SOUNDS, VISUAL_CLASSES, Draw, stream
+from xmodal_kedro.sample.world import (
+    AUDIO_CLASSES,
+    BACKGROUND,
+    UNKNOWN_SOUNDS,
+    VISUAL_CLASSES,
+    Draw,
+    stream,
+    unknown_classes,
+)
 from xmodal_kedro.teachers.preprocess import image_batch, log_mel_batch
 from xmodal_kedro.teachers.sample_backend import SampleNetwork
 from xmodal_kedro.teachers.torch_inference import torch_threads
@@ -44,6 +52,9 @@ AUDIBLE = 0.05
 def train_visual_teacher(sample: SampleParams, card: VisualTeacherCard) -> bytes:
     """Weights of an image classifier over `VISUAL_CLASSES`, as safetensors."""
     jpegs, targets = draw_pictures(sample, range(sample.teacher_examples_per_class))
+    blind = np.isin(VISUAL_CLASSES, [*unknown_classes(sample)[0]])
+    targets[:, VISUAL_CLASSES.index(BACKGROUND)] += targets[:, blind].sum(1)
+    targets[:, blind] = 0
     return _train(image_batch(jpegs, _fed(card, ImageInput)), targets, sample, exclusive=True)
 
 
@@ -51,6 +62,7 @@ def train_visual_teacher(sample: SampleParams, card: VisualTeacherCard) -> bytes
 def train_audio_teacher(sample: SampleParams, card: AudioTeacherCard) -> bytes:
     """Weights of a multi-label classifier of log-mel patches over `AUDIO_CLASSES`, as safetensors."""
     patches, targets = draw_sounds(sample, range(sample.teacher_examples_per_class), _fed(card, LogMelInput))
+    targets[:, np.isin(AUDIO_CLASSES, [*unknown_classes(sample)[1]])] = 0
     return _train(patches, targets, sample, exclusive=False)
 
 

@@ -7,6 +7,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.random import Generator
 
+from xmodal_kedro.params import SampleParams
+
 ESC10 = (
     "dog", "rooster", "rain", "sea_waves", "crackling_fire", "crying_baby", "sneezing", "clock_tick", "helicopter",
     "chainsaw",
@@ -56,6 +58,14 @@ class Draw(IntEnum):
     PICTURES = 1
     SOUNDS = 2
     BENCHMARK = 3
+    UNKNOWN_CLASSES = 4
+
+
+def unknown_classes(sample: SampleParams) -> tuple[frozenset[str], frozenset[str]]:
+    """The classes of `SOURCES` that the visual, and the audio teacher does not know."""
+    order = stream(sample.seed, Draw.UNKNOWN_CLASSES).permutation(SOURCES).tolist()
+    blind, deaf = (round(share * len(order)) for share in (sample.blind_share, sample.deaf_share))
+    return frozenset(order[:blind]), frozenset(order[len(order) - deaf :])
 
 
 def stream(seed: int, draw: Draw, *index: int) -> Generator:

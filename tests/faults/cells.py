@@ -7,14 +7,16 @@ import os
 import shutil
 import subprocess
 import tempfile
+import textwrap
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import fsspec
+import psutil
 import yaml
 from distributed import Client
 
@@ -24,34 +26,43 @@ from tests.faults.proxy import Proxy
 from tests.project import PROJECT, SMALL_WORLD, Project
 from tests.storage_servers import BUCKET, s3_server
 
-STAGES = ("ingest", "clip", "visual_label", "audio_label", "merge_labels", "label_check", "train", "transfer_eval")
-LAYERS = ("02_intermediate", "03_primary", "04_feature", "05_model_input", "06_models", "07_model_output")
+LINE = ("ingest", "clip", "visual_label", "audio_label", "merge_labels", "label_check", "train", "transfer_eval")
+STAGES = ("sample", *LINE, "embed", "adapt", "compare")
+DECODING = ("ingest", "clip", "embed")
+LAYERS = (*("01_raw", "02_intermediate", "03_primary", "04_feature", "05_model_input", "06_models", "07_model_output"),)
 OF_THE_RUN = ("probes", "checkpoints", ".runs", "unfinished_run.json")
 """What holds times of files, or is of the run and not of its results."""
 WITH_ARTIFACTS = ("merge_labels", "label_check", "train", "transfer_eval")
 DISK_MB = 256
-SERVING = "    replies: Generator[bytes] | None = None"
+SERVING = "    replies: Generator[bytes] | None = None\n"
 """The line with which a decoder process begins to serve."""
-S3_PATIENCE = json.dumps({"connect_timeout": 2, "read_timeout": 2, "retries": {"total_max_attempts": 1}})
+WORKING = "            for item in items:\n"
+"""The line with which it begins to work on a file."""
+DECODER = "xmodal_kedro.media.sandbox.process"
+SILENCE_S = 5
+"""Of the storage, after which it is given up."""
 
 
 class Fault(NamedTuple):
-    """A fault, where it happens, and in which stages it can."""
+    """A fault, where it happens, and in which stages it is tried."""
 
     name: str
     storage: str
-    stages: tuple[str, ...] = STAGES
+    stages: tuple[str, ...] = LINE
 
 
 FAULTS = (
-    *(Fault("driver killed", storage) for storage in ("local", "S3", "Dask")),
-    *(Fault("worker killed", storage, STAGES[:5]) for storage in ("local", "Dask")),
-    *(Fault("decoder killed", storage, STAGES[:2]) for storage in ("local", "Dask")),
+    Fault("driver killed", "local", (*LINE, "adapt", "compare")),
+    *(Fault("driver killed", storage) for storage in ("S3", "Dask")),
+    *(Fault("worker killed", storage, LINE[:5]) for storage in ("local", "Dask")),
+    *(Fault("decoder killed", storage, DECODING) for storage in ("local", "Dask")),
+    Fault("decoder not started", "local", DECODING),
     Fault("data_root full", "local"),
-    Fault("TMPDIR full", "S3", STAGES[:2]),
+    Fault("TMPDIR full", "S3", LINE[:2]),
     Fault("artifacts full", "local", WITH_ARTIFACTS),
     Fault("read-only", "local"),
     *(Fault(f"storage {kind}", "S3") for kind in ("fails once", "fails always")),
+    Fault("storage stalls", "S3", ("sample", *LINE[:5])),
 )
 
 
@@ -62,7 +73,7 @@ class Outcome(NamedTuple):
         status: exit status of the run with the fault; negative for a signal.
         line: what it said of the fault, without the paths of this machine; empty if it went on unharmed.
         lines: how many lines its error has.
-        same: whether no traceback is shown, and another run leaves the bytes of an unbroken run.
+        same: whether the fault came about, no traceback is shown, and another run leaves the bytes of an unbroken run.
     """
 
     status: int
@@ -98,7 +109,7 @@ class World:
             self._run_whole()
             return
         self.project.track_nothing()
-        for stage, layers in (("ingest", ("01_raw",)), ("clip", ("01_raw", *LAYERS[:1]))):
+        for stage, layers in (("ingest", LAYERS[:1]), ("clip", LAYERS[:2])):
             for layer in layers:
                 of_later_stages = shutil.ignore_patterns("benchmarks")
                 shutil.copytree(data / layer, folder / f"before-{stage}" / layer, ignore=of_later_stages)
@@ -116,10 +127,11 @@ class World:
                 self._track(cell / "artifacts")
                 injection.fill(cell / "artifacts")
             broken = self._kedro(stage, place, cell)
+            happened = self._happened(fault)
             status, line, lines = self._said(broken)
             self._mend(cell, fault)
             again = self._kedro(stage, place, cell)
-            same = again.returncode == 0 and self._same(stage, place) and "Traceback" not in broken.stderr
+            same = happened and again.returncode == 0 and self._same(stage, place) and "Traceback" not in broken.stderr
             if not same:
                 (self.folder / f"wrong-{number}.log").write_text(
                     f"{stage} {fault}\n{broken.stdout}{broken.stderr}\n--- again\n{again.stdout}{again.stderr}"
@@ -150,6 +162,9 @@ class World:
         plan: dict[str, str] = {}
         if fault.name.endswith("killed"):
             plan = {"kind": fault.name.split()[0]}
+        elif fault.name == "decoder not started":
+            plan = {"kind": "start"}
+            self._end_decoders()
         elif fault.name == "data_root full":
             plan = {"kind": "full", "disk": str(cell / "data")}
         elif fault.name.startswith("storage"):
@@ -171,6 +186,13 @@ class World:
         for folder in ("data", "tmp", "artifacts"):
             (cell / folder / "ballast").unlink(missing_ok=True)
 
+    def _happened(self, fault: Fault) -> bool:
+        """Whether the run came to where the fault is: a cell in which nothing broke says nothing."""
+        if fault.name in ("TMPDIR full", "artifacts full", "read-only"):  # before the run
+            return True
+        is_once = fault.name.startswith(("worker", "decoder", "data_root"))
+        return (self.project.folder / (injection.ONCE if is_once else injection.NOW).name).exists()
+
     def _kedro(self, stage: str, place: str, cell: Path) -> subprocess.CompletedProcess[str]:
         changed = {"TMPDIR": str(cell / "tmp")} if (cell / "tmp").exists() else {}
         if place.startswith("s3://"):
@@ -180,7 +202,6 @@ class World:
                 "AWS_SECRET_ACCESS_KEY": options["secret"],
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}",
                 "AWS_DEFAULT_REGION": options["client_kwargs"]["region_name"],
-                injection.S3_CONFIG: S3_PATIENCE,
             }
         before = dict(os.environ)
         os.environ.update(changed)
@@ -212,9 +233,9 @@ class World:
 
     def _run_whole(self) -> None:
         self.project.track_nothing()
-        for stage in ("sample", *STAGES):
-            if stage in STAGES:
-                shutil.copytree(self._made, self.folder / f"before-{stage}")
+        self._made.mkdir()
+        for stage in STAGES:
+            shutil.copytree(self._made, self.folder / f"before-{stage}")
             done = self._kedro(stage, str(self._made), self.folder)
             assert done.returncode == 0, done.stderr
 
@@ -229,7 +250,7 @@ class World:
         path = self.project.folder / "conf" / "sample" / "globals.yml"
         settings = yaml.safe_load(path.read_text())
         engine = {"backend": "dask" if scheduler else "loky", "workers": 2, "scheduler": scheduler}
-        path.write_text(yaml.safe_dump(settings | {"engine": engine}))
+        path.write_text(yaml.safe_dump(settings | {"engine": engine, "network": {"silence_s": SILENCE_S}}))
 
     def _add_faults(self) -> None:
         package = self.project.folder / "src" / "xmodal_kedro"
@@ -240,9 +261,20 @@ class World:
         with (package / "settings.py").open("a") as code:
             code.write(f"\n\n{load}\nfault_injection.driver_begins()\n")
         process = package / "media" / "sandbox" / "process.py"
-        process.write_text(
-            process.read_text().replace(SERVING, f"{SERVING}\n    {load}\n    fault_injection.decoder_begins()")
-        )
+        code = process.read_text()
+        assert SERVING in code and WORKING in code
+        for line, indent, call in ((SERVING, 4, "decoder_begins"), (WORKING, 16, "decoder_works")):
+            added = f"{load}fault_injection.{call}()\n"
+            code = code.replace(line, line + textwrap.indent(added, indent * " "))
+        process.write_text(code)
+
+    def _end_decoders(self) -> None:
+        """Those that workers of the cluster keep, so that new ones must start."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                of_this = process.environ().get("PYTHONPATH", "").startswith(str(self.project.folder))
+                if of_this and any(DECODER in part for part in process.cmdline()):
+                    process.kill()
 
     @cached_property
     def _s3(self) -> tuple[dict, Proxy]:

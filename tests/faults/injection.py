@@ -23,16 +23,7 @@ NOW = PROJECT / "fault.now"
 ONCE = PROJECT / "fault.once"
 NOTES = (".runs", "unfinished_run.json", ".partial-unfinished")
 """What a run writes of itself, before it makes anything."""
-S3_CONFIG = "FAULT_S3_CONFIG"
-"""Variable with botocore's options, JSON: less patience than users have, so that the matrix ends."""
 MAX_BALLAST_BYTES = 1 << 40
-
-
-if S3_CONFIG in os.environ:
-    import fsspec
-
-    fsspec.config.conf["s3"] = {"config_kwargs": json.loads(os.environ[S3_CONFIG])}
-    fsspec.get_filesystem_class("s3").retries = 2
 
 
 def driver_begins() -> None:
@@ -44,6 +35,12 @@ def driver_begins() -> None:
 
 def decoder_begins() -> None:
     """Called where a decoder process begins."""
+    if _plan().get("kind") == "start" and _first():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def decoder_works() -> None:
+    """Called where a decoder process has the first of what it finds in a file."""
     if _plan().get("kind") == "decoder" and _first():
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -43,3 +43,9 @@ def test_the_same_class_and_those_above_and_below_it_support_a_label() -> None:
 def test_labels_that_never_meet_are_no_pair() -> None:
     apart = corpus_of({"s": [("a", "v"), ("b", "w")]}, {"s": [("a", "dog", 0.9)]}, {"s": [("b", "Dog", 0.9)]})
     assert supporting(apart) == ()
+
+
+def test_rules_of_one_teacher_compare_no_labels() -> None:
+    together = corpus_of({"s": [("a", "v")]}, {"s": [("a", "dog", 0.9)]}, {"s": [("a", "Dog", 0.9)]})
+    assert supporting(together) == (("dog", "Dog"),)
+    assert [supporting(together, rule=rule) for rule in ("visual_only", "audio_only")] == [(), ()]

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from tests.fakes import folder_of, shard_of
 from tests.teachers.fixtures import clips_shard, hearing_card, pitch_card, tone, write_ast, write_pitch_teacher
@@ -13,7 +15,8 @@ from tests.tones import tone_params
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard, TrainParams
 from xmodal_kedro.teachers.embeddings import embed_clips
-from xmodal_kedro.teachers.live import LiveTeacher, live_teacher
+from xmodal_kedro.teachers.live import ROWS_AT_A_TIME, LiveTeacher, live_teacher
+from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
 from xmodal_kedro.teachers.opening import open_teacher, teacher_files
 
 SOUNDS = [tone(hz) for hz in (300, 2_000, 5_000)]
@@ -57,6 +60,22 @@ def test_sounds_of_a_batch_do_not_depend_on_each_other(tmp_path: Path, card: Aud
             np.testing.assert_allclose(whole[at], alone[0], rtol=2e-3)
 
 
+@pytest.mark.parametrize("embedding_weight", [0.0, 1.0])
+def test_a_large_batch_is_scored_in_parts(
+    tmp_path: Path, card: AudioTeacherCard, monkeypatch: pytest.MonkeyPatch, embedding_weight: float
+) -> None:
+    teacher = opened(tmp_path, card, embedding_weight=embedding_weight)
+    sizes: list[int] = []
+    run = OnnxTeacher._run
+    monkeypatch.setattr(
+        OnnxTeacher, "_run", lambda self, rows, names: sizes.append(len(rows)) or run(self, rows, names)
+    )
+    scores, embeddings = teacher.listen(np.tile(AUDIO, (20, 1)))
+    assert len(sizes) > 1 and max(sizes) <= ROWS_AT_A_TIME
+    for many, few in zip((scores, embeddings), teacher.listen(AUDIO), strict=True):
+        np.testing.assert_allclose(many, np.tile(few, (20, 1)), rtol=2e-3)
+
+
 def test_without_a_weight_of_the_embedding_there_is_none(tmp_path: Path, card: AudioTeacherCard) -> None:
     teacher = opened(tmp_path, card)
     assert teacher.embedding_size == 0 and teacher.listen(AUDIO)[1].shape == (3, 0)
@@ -98,3 +117,27 @@ def test_a_contrastive_teacher_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"contrastive.*train\.live_teacher\.enabled"):
         live_teacher(contrastive, folder_of(tmp_path), params())
+
+
+def write_level_teacher(folder: Path, factor: float) -> AudioTeacherCard:
+    """The pitch teacher, with its logits times a factor as its embedding."""
+    write_pitch_teacher(folder)
+    model = onnx.load(folder / "pitch.onnx")
+    model.graph.node.append(helper.make_node("Mul", ["scores", "factor"], ["levels"]))
+    model.graph.initializer.append(helper.make_tensor("factor", TensorProto.FLOAT, [], [factor]))
+    model.graph.output.append(helper.make_tensor_value_info("levels", TensorProto.FLOAT, ["N", 64]))
+    onnx.save(model, folder / "pitch.onnx")
+    return pitch_card(output__embedding="levels")
+
+
+@pytest.mark.parametrize("factor", [1e6, float("nan")])
+def test_an_embedding_that_half_precision_does_not_hold_is_refused_by_the_cards_field(
+    tmp_path: Path, factor: float
+) -> None:
+    card = write_level_teacher(tmp_path, factor)
+    with pytest.raises(UserError, match=r"pitch\.onnx.*65504.*output\.embedding"):
+        opened(tmp_path, card, embedding_weight=1.0)
+    clips = {"shard": clips_shard([{"audio": SOUNDS[0]}])}
+    jobs = embed_clips(clips, folder_of(tmp_path), card, AudioLabelParams(embeddings=True, device="cpu"))
+    with pytest.raises(UserError, match=r"pitch\.onnx.*65504.*output\.embedding"):
+        list(jobs["shard"]())

@@ -244,7 +244,9 @@ def test_logits_without_an_activation_are_refused(own: Path) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 def test_cuda_where_there_is_none_is_refused_by_the_field(models: Path) -> None:
-    with pytest.raises(ValueError, match="audio_label.device is cuda, but torch finds no CUDA device"):
+    with pytest.raises(
+        ValueError, match="audio_label.device or train.live_teacher.device is cuda, but torch finds no CUDA device"
+    ):
         check_teacher(hearing_card(), folder_of(models), "cuda")
 
 

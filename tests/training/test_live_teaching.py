@@ -177,3 +177,16 @@ def test_a_training_without_it_is_what_it_was_before_there_was_one() -> None:
 def test_a_teacher_of_whom_nothing_is_learnt_is_refused() -> None:
     with pytest.raises(ValueError, match=r"nothing is learnt from it: set train\.live_teacher\.scores_weight"):
         live_params(live={"scores_weight": 0.0})
+
+
+def test_fields_of_a_teacher_that_is_not_in_the_loop_change_no_training() -> None:
+    disabled = {"enabled": False, "temperature": 2.0, "scores_weight": 0.5}
+    assert tone_params(live_teacher=disabled).identity() == tone_params().identity()
+    enabled = live_params(live={"temperature": 2.0}).identity()["live_teacher"]
+    assert enabled == {"enabled": True, "temperature": 2.0, "scores_weight": 1.0}
+
+
+@pytest.mark.parametrize(("field", "value"), [("gain_db", 1_000.0), ("live_teacher", {"temperature": 1e-30})])
+def test_levels_and_temperatures_that_no_float_holds_are_refused(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=field):
+        tone_params(**{field: value})

@@ -66,6 +66,7 @@ class _Legacy:
         return self._object(value)
 
     def _object(self, value: Any) -> Any:
+        """As version 0.1 hashed a call, what has a fingerprint of its own, parameters, a dataclass or a function."""
         if isinstance(value, functools.partial):
             return {"call": [self.canonical(part) for part in (value.func, value.args, value.keywords)]}
         stored = getattr(value, "legacy_fingerprint", getattr(value, "fingerprint", None))
@@ -90,6 +91,7 @@ class _Legacy:
 
 
 def _known(kind: str, cls: type) -> Any:
+    """What version 0.1 recorded of a class; raises `NotInVersion01Error` where it had none of that name."""
     if cls.__name__ not in version_0_1()[kind]:
         raise NotInVersion01Error
     return version_0_1()[kind][cls.__name__]

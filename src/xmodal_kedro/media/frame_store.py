@@ -72,7 +72,7 @@ class Thinning:
         return kept
 
     def end(self, time_s: float = np.inf) -> list[tuple[VideoFrame, float]]:
-        """The last frame of the run, if it has to be kept as the next one begins at `time_s`."""
+        """The frame that was passed over last, if it is on screen for a spacing: until `time_s`, or for ever."""
         passed, self._passed = self._passed, None
         if passed is None or time_s - passed[1] < self._spacing_s:
             return []

@@ -60,7 +60,7 @@ class MergeParams(Params):
     drop_seen_on_stills: bool = False
     """Whether visual labels of clips whose picture is one image for long before and after (`still_picture` in `clips`)
     are left out of the targets, unless a label of what is heard supports them. Such a picture says little of the
-    sound."""
+    sound. The rule `visual_only` knows nothing of what is heard: it leaves out all of them."""
     parents: bool = False
     """Whether a target's ancestors in the ontology are targets too, with the same weight. Needs the audio teacher's
     `ontology`."""

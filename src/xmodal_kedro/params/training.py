@@ -73,13 +73,17 @@ class LiveTeacherParams(Params):
     scores_weight: float = Field(1.0, ge=0)
     """Weight of the binary cross-entropy with the teacher's scores of all its classes, beside the labels' weight of
     1."""
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, ge=0.01)
     """Logits of teacher and network are divided by it before they are compared; above 1, classes of low scores count
     more."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Of the teacher. `auto` uses CUDA if the teacher's library supports it."""
     threads: int = Field(1, ge=1)
     """Threads of the teacher on a CPU, beside those of the network."""
+
+    def identity(self) -> dict[str, Any]:
+        """See `Params.identity`; no field counts without a teacher in the loop."""
+        return super().identity() if self.enabled else {"enabled": False}
 
 
 class TrainParams(Params):
@@ -131,7 +135,7 @@ class TrainParams(Params):
     """Beta-distribution parameter of mixup; 0 turns it off."""
     spec_augment: SpecAugmentParams = SpecAugmentParams()
     """Masks over training spectrograms."""
-    gain_db: float = Field(0.0, ge=0)
+    gain_db: float = Field(0.0, ge=0, le=60)
     """Max random change of a training clip's level, up or down, dB. A clip is never raised beyond full scale."""
     noise_db: float | None = Field(None, le=20)
     """Max level of the white noise that is added to training clips, dB relative to the clip's own; each clip gets noise

@@ -101,7 +101,7 @@ def embed_clips_shard(clips: LoadShard, files: TeacherFiles, listening: Listenin
             ends = np.cumsum([len(clip_rows) for _, clip_rows in part])
             by_clip = [mean_and_maximum(rows_RE) for rows_RE in np.split(embedding_RE, ends[:-1])]
             size = len(by_clip[0])
-            stored = [embedding_E.astype("<f2").tobytes() for embedding_E in by_clip]
+            stored = [as_float16(embedding_E, card).astype("<f2", copy=False).tobytes() for embedding_E in by_clip]
             yield pa.table(
                 [pa.array([clip_id for clip_id, _ in part]), pa.array(stored, pa.binary())],
                 schema=TEACHER_EMBEDDINGS_ARROW,
@@ -115,3 +115,19 @@ def mean_and_maximum(embedding_RE: NDArray[np.float32]) -> NDArray[np.float32]:
     Lasting sounds show in the mean, short ones in the maximum.
     """
     return np.concatenate([embedding_RE.mean(0), embedding_RE.max(0)])
+
+
+def as_float16(embeddings: NDArray[np.float32], card: AudioTeacherCard) -> NDArray[np.float16]:
+    """Embeddings of any shape in half precision, whose range is -65504 to 65504.
+
+    Raises:
+        UserError: a number is beyond that range, or is not one; names the card's field.
+    """
+    with np.errstate(over="ignore"):
+        halved = embeddings.astype(np.float16)
+    if not np.isfinite(halved).all():
+        raise UserError(
+            f"{card.weights!r} gives embeddings with numbers beyond {np.finfo(np.float16).max:g} or none at all "
+            "(NaN, perhaps of a silent sound): name another tensor under output.embedding in the teacher's card"
+        )
+    return halved

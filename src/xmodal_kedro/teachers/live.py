@@ -15,13 +15,15 @@ from xmodal_kedro.params.teachers import CONTRASTIVE
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.recipes import library_versions
 from xmodal_kedro.storage import Folder
-from xmodal_kedro.teachers.embeddings import mean_and_maximum
+from xmodal_kedro.teachers.embeddings import as_float16, mean_and_maximum
 from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
 from xmodal_kedro.teachers.opening import check_teacher, open_teacher, teacher_files
 from xmodal_kedro.teachers.protocol import LIBRARIES, Device, TeacherFiles, require_scores
 
 NOT_IN_SCORES = {"sounds", "ontology", "weights", "revision", "on_cuda", "labels", "ignore"}
 """Fields of a card that scores do not depend on, and names of files, which are fingerprinted by content."""
+ROWS_AT_A_TIME = 64
+"""Windows that are scored together, so that a teacher's memory does not grow with `train.batch_size`."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,20 @@ class LiveTeacher:
             audio_BT: [batch, samples], 16 kHz mono.
 
         Raises:
-            UserError: a score is not a number in 0..1; names the card's field.
+            UserError: a score is not a number in 0..1, or see `as_float16`; names the card's field.
         """
         teacher = open_teacher(self.card, self.files, self.device, self.threads)
         rows = [teacher.rows(audio_T) for audio_T in audio_BT]
         together = [row for of_clip in rows for row in of_clip]
+        parts = [together[at : at + ROWS_AT_A_TIME] for at in range(0, len(together), ROWS_AT_A_TIME)]
         ends = np.cumsum([len(of_clip) for of_clip in rows])[:-1]
         if self.embedding_size:
             assert isinstance(teacher, OnnxTeacher)  # only ONNX cards can name an output.embedding
-            embedding_RE, scores_RC = teacher.embed(together)
+            embedding_RE, scores_RC = map(np.concatenate, zip(*map(teacher.embed, parts), strict=True))
             by_clip = [mean_and_maximum(of_clip) for of_clip in np.split(embedding_RE, ends)]
-            embedding_BE = np.stack(by_clip).astype(np.float16)
+            embedding_BE = as_float16(np.stack(by_clip), self.card)
         else:
-            scores_RC = teacher.scores(together)
+            scores_RC = np.concatenate([teacher.scores(part) for part in parts])
             embedding_BE = np.zeros((len(audio_BT), 0), np.float16)
         require_scores(scores_RC, self.card)
         return np.stack([of_clip.mean(0) for of_clip in np.split(scores_RC, ends)]), embedding_BE

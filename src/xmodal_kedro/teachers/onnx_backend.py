@@ -86,7 +86,7 @@ def _open_session(card: TeacherCard, files: tuple[FileRef, ...], device: Device,
     if device == "cuda" and CUDA not in offered:
         raise UserError(
             f"device is cuda, but this onnxruntime offers {offered}: install onnxruntime-gpu, or set `device: auto` in "
-            "parameters/visual_label.yml or parameters/audio_label.yml"
+            "parameters/visual_label.yml, parameters/audio_label.yml or train.live_teacher"
         )
     use_cuda = device != "cpu" and CUDA in offered
     options = ort.SessionOptions()

@@ -17,7 +17,11 @@ from xmodal_kedro.teachers.protocol import Device
 
 def device_of(card: TeacherCard, wanted: Device) -> torch.device:
     """The device for a teacher; see `models.device.choose_device`."""
-    field = "visual_label.device" if isinstance(card, VisualTeacherCard) else "audio_label.device"
+    field = (
+        "visual_label.device"
+        if isinstance(card, VisualTeacherCard)
+        else "audio_label.device or train.live_teacher.device"
+    )
     return choose_device(wanted, field)
 
 

@@ -64,6 +64,15 @@ def test_clips_without_a_target_add_up_by_reason(page: str) -> None:
     assert "visual 1 (1 without a score worth storing)" in page
 
 
+def test_what_is_only_seen_on_stills_is_said_to_be_left_out_for_that() -> None:
+    params = world.PARAMS.model_copy(update={"drop_seen_on_stills": True})
+    lost = dict(zip(STAGES, range(len(STAGES) - 1, -1, -1), strict=True))
+    rows = [row[0] for row in table_rows(rendered(params=params, summary={**world.summary(), "left": lost}))]
+    assert "not only seen on a still picture" in rows and "every label only seen on a still picture" in rows
+    agreement = rendered(params=params.model_copy(update={"rule": "agreement"}))
+    assert "supported by a label of the other modality" in agreement and "still picture" not in agreement
+
+
 def test_conditions_that_are_set_are_shown() -> None:
     params = world.PARAMS.model_validate(
         {

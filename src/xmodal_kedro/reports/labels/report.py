@@ -79,7 +79,7 @@ def describe_labels(
     modalities = modalities_of(summary)
     is_limited = params.precision is not None or any(params.of(modality).max_rate for modality in modalities)
     limits = {"under_rate": is_limited}
-    limits |= {"agreed": params.rule == "agreement", "kept": params.max_clips is not None}
+    limits |= {"agreed": params.rule == "agreement" or params.drop_seen_on_stills, "kept": params.max_clips is not None}
     supported = support_by_class(summary, candidates)
     supported = supported[supported["clips"] >= params.min_clips]
     raised = thresholds[thresholds["cut"] > 0].sort_values(["clips", "name"], ascending=[False, True])

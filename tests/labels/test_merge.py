@@ -110,3 +110,6 @@ def test_stills_count_towards_the_identity_of_a_plan_only_where_they_are_left_ou
     assert plain.identity() == merge_params(drop_seen_on_stills=False).identity() != dropping.identity()
     jobs = [merge(corpus, params).jobs["s"] for params in (plain, dropping)]
     assert jobs[0].args[3].fingerprint != jobs[1].args[3].fingerprint
+    agreeing = [merge_params(rule="agreement", drop_seen_on_stills=drop) for drop in (False, True)]
+    plans = [merge(corpus, params).jobs["s"].args[3] for params in agreeing]
+    assert plans[0].fingerprint == plans[1].fingerprint

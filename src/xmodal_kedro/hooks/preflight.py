@@ -100,7 +100,7 @@ def _check_teacher(catalog: DataCatalog, modality: str) -> None:
 
 
 def _no_check(*_: object) -> None:
-    """A teacher that does not label is described, and not run."""
+    """Check nothing: the visual teacher's folder is used for its class list alone."""
 
 
 def _check_audio_teacher(catalog: DataCatalog, labels: bool, judges: bool) -> None:

@@ -120,7 +120,7 @@ class MergePlan(Shared):
                 self.support.tolist() if self.params.rule == "agreement" else self.params.agreement.ancestors,
             )
         )
-        if self.params.drop_seen_on_stills:
+        if self.params.drop_seen_on_stills and self.params.rule != "agreement":  # which leaves that out already
             text += " without what is only seen on stills"
         if self.limits:
             text += repr(sorted((modality, sorted(scores.items())) for modality, scores in self.limits.items()))

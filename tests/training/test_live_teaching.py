@@ -164,7 +164,9 @@ def test_an_unfinished_training_with_another_teacher_is_refused_by_its_name(tmp_
 
 
 def test_a_training_without_it_is_what_it_was_before_there_was_one() -> None:
-    assert {"live_teacher", "gain_db", "noise_db"}.isdisjoint(tone_params().identity())
+    added = {"live_teacher", "gain_db", "noise_db"}
+    assert added.isdisjoint(tone_params().identity()) and added.isdisjoint(tone_params().described())
+    assert {"live_teacher", "device"} <= live_params().described().keys()
     disabled = tone_params(live_teacher={"enabled": False, "threads": 4})
     assert disabled.identity() == tone_params().identity()
     assert live_params().identity() != tone_params().identity()

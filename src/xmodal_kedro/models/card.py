@@ -58,7 +58,7 @@ def make_card(
         },
         "clip_s": params.clip_s,
         "best": dict(best),
-        "training": params.model_dump(mode="json"),
+        "training": params.described(),
         "data_fingerprint": data_fingerprint,
         "versions": {
             "recipe": recipe,

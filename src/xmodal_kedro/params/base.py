@@ -42,6 +42,14 @@ class Params(BaseModel):
             if name not in self.NOT_IN_IDENTITY and not (name in self.ADDED and _same(value, self.ADDED[name]))
         }
 
+    def described(self) -> dict[str, Any]:
+        """All fields by name, JSON-able, but those of `ADDED` that give the same results as before they were there: what
+        describes equal work stays equal through an upgrade."""
+        values = self.model_dump(mode="json")
+        return {
+            name: values[name] for name, value in self if not (name in self.ADDED and _same(value, self.ADDED[name]))
+        }
+
 
 def _same(value: Any, other: Any) -> bool:
     """Whether two values of a field give the same results."""

@@ -43,8 +43,10 @@ class Params(BaseModel):
         }
 
     def described(self) -> dict[str, Any]:
-        """All fields by name, JSON-able, but those of `ADDED` that give the same results as before they were there: what
-        describes equal work stays equal through an upgrade."""
+        """All fields by name, JSON-able, without those of `ADDED` that give the same results as before they were there.
+
+        So what describes equal work stays equal through an upgrade.
+        """
         values = self.model_dump(mode="json")
         return {
             name: values[name] for name, value in self if not (name in self.ADDED and _same(value, self.ADDED[name]))

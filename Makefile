@@ -24,10 +24,10 @@ release: test  ## check that this commit is the release that CHANGELOG.md says, 
 	$(BIN)/python -m xmodal_kedro.cli.release
 
 # A hundred processes start in the tests: none is to compile its libraries anew, whatever the shell says of bytecode.
-# Two processes more than cores, as many tests wait for servers, kills and time limits.
+# One process more than cores, as many tests wait for servers, kills and time limits.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: lint types  ## lint, types and every test
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 faults: export PYTHONDONTWRITEBYTECODE :=
 faults: $(VENV)/.installed  ## every stage with every fault; writes the table in docs/reliability.md; mounts small disks

@@ -55,7 +55,7 @@ class PatientSession(AIOHTTPSession):
         try:
             with _announced(endpoint):
                 answer = await asyncio.wait_for(super().send(request), self._limit_s(endpoint, request))
-        except Exception as error:
+        except Exception as error:  # a timeout comes in errors of aiohttp, botocore and the system
             if not _is_silence(error):
                 raise
             _silent_since[endpoint] = time.monotonic()

@@ -16,12 +16,13 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.recipes import library_versions
 from xmodal_kedro.storage import Folder
 from xmodal_kedro.teachers.embeddings import as_float16, mean_and_maximum
+from xmodal_kedro.teachers.labelling import NOT_IN_LABELS
 from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
 from xmodal_kedro.teachers.opening import check_teacher, open_teacher, teacher_files
 from xmodal_kedro.teachers.protocol import LIBRARIES, Device, TeacherFiles, require_scores
 
-NOT_IN_SCORES = {"sounds", "ontology", "weights", "revision", "on_cuda", "labels", "ignore"}
-"""Fields of a card that scores do not depend on, and names of files, which are fingerprinted by content."""
+NOT_IN_SCORES = NOT_IN_LABELS | {"ignore"}
+"""Fields of a card that scores do not depend on; labels do on the classes that never become one."""
 ROWS_AT_A_TIME = 64
 """Windows that are scored together, so that a teacher's memory does not grow with `train.batch_size`."""
 

@@ -23,9 +23,11 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 # Not Kedro's framework, which looks at the folder in which it is loaded, and nothing of this project.
 LIBRARIES = (
@@ -104,7 +106,7 @@ def _start(folder: Path, environment: Mapping[str, str]) -> None:
 
 def wait_for_command(
     folder: str, clients: int, prepare: Callable[[], None]
-) -> tuple[socket.socket, dict[str, Any], list[int]]:
+) -> tuple[socket.socket, Request, list[int]]:
     """Serve clients; returns in a fork, what the client asks for and its standard streams.
 
     Args:
@@ -130,7 +132,7 @@ def wait_for_command(
                 continue
             client, _ = server.accept()
             request, streams = receive(client)
-            variables = [] if request is None else unfit(request["environment"], started_in)
+            variables = [] if request is None else unfit(request.environment, started_in)
             if request is None or variables:
                 with Path(f"{folder}{REFUSED}").open("a") as refused:
                     refused.write(f"{' '.join(variables)}\n")
@@ -138,20 +140,35 @@ def wait_for_command(
                     client.sendall(b"no\n")
             elif not os.fork():
                 # What a library set as it was loaded stays set.
-                request["environment"] |= dict(os.environ.items() - started_in.items())
+                request.environment |= dict(os.environ.items() - started_in.items())
                 return client, request, streams
             client.close()
             for stream in streams:
                 os.close(stream)
 
 
-def receive(client: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+@dataclass
+class Request:
+    """What a client asks for.
+
+    Attributes:
+        signals: numbers of the signals that the client got before its request was read.
+    """
+
+    command: list[str]
+    folder: str
+    environment: dict[str, str]
+    signals: bytes = b""
+
+
+def receive(client: socket.socket) -> tuple[Request | None, list[int]]:
     """What a client asks for, None if it died over it; and its standard streams."""
     message, streams, _, _ = socket.recv_fds(client, 2**16, 3)
-    while message and not message.endswith(b"\n"):
+    while message and b"\n" not in message:
         more = client.recv(2**16)
         message = message + more if more else b""
-    return json.loads(message) if message else None, streams
+    fields, _, signals = message.partition(b"\n")
+    return Request(**json.loads(fields), signals=signals) if message else None, streams
 
 
 def unfit(environment: Mapping[str, str], started_in: Mapping[str, str]) -> list[str]:
@@ -166,44 +183,48 @@ def unfit(environment: Mapping[str, str], started_in: Mapping[str, str]) -> list
     )
 
 
-def supervise(client: socket.socket, command: int) -> None:
+def supervise(client: socket.socket, command: int, signals: bytes) -> None:
     """Send signals to the command that its client sends or dies of; then send its exit status to the client."""
     ended = os.pidfd_open(command)
+    _send(signals, command)
     while ended not in select.select([ended, client], [], [])[0]:
-        for number in client.recv(16) or [signal.SIGKILL]:
-            try:
-                os.killpg(command, number)
-            except ProcessLookupError:  # it has no group yet
-                os.kill(command, number)
+        _send(client.recv(16) or bytes([signal.SIGKILL]), command)
     _, status = os.waitpid(command, 0)
     with suppress(OSError):
         client.sendall(f"{status}\n".encode())
 
 
-def become(request: dict[str, Any], streams: list[int]) -> None:
+def _send(signals: bytes, command: int) -> None:
+    for number in signals:
+        try:
+            os.killpg(command, number)
+        except ProcessLookupError:  # it has no group yet
+            os.kill(command, number)
+
+
+def become(request: Request, streams: list[int]) -> None:
     """Make this process the one that was asked for, up to its program."""
     import numpy
 
     os.setsid()
-    os.chdir(request["folder"])
+    os.chdir(request.folder)
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(request.environment)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     numpy.random.seed()  # noqa: NPY002  # as in a new process, whose state no other one has
-    program, *arguments = request["command"]
+    program, *arguments = request.command
     first = str(Path(program).parent)
     if program == sys.executable:
-        first = {"-c": "", "-m": request["folder"]}[arguments[0]]
-    sys.argv = request["command"]
+        first = {"-c": "", "-m": request.folder}[arguments[0]]
+    sys.argv = request.command
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:1] = [first, *(str(Path(path).absolute()) for path in given if path)]
 
 
 def main() -> None:
-    from forked_workers import fork_workers_of_this_process  # they are beside this file
-    from unsynced_sqlite import sync_no_sqlite
+    from unsynced_sqlite import sync_no_sqlite  # beside this file
 
     sys.path[0] = str(Path(sys.executable).parent)  # not the folder of this file
     client, request, streams = wait_for_command(sys.argv[1], int(sys.argv[2]), sync_no_sqlite)
@@ -211,13 +232,20 @@ def main() -> None:
     if command:
         for stream in streams:
             os.close(stream)
-        supervise(client, command)
+        supervise(client, command, request.signals)
         os._exit(0)
     client.close()
+    end_after(partial(run_command, request, streams))
+
+
+def run_command(request: Request, streams: list[int]) -> None:
+    """Run what a client asks for in this process."""
+    from forked_workers import fork_workers_of_this_process
+
     become(request, streams)
     if Path(sys.argv[0]).name == "kedro":
         fork_workers_of_this_process(end_after)
-    end_after(run_program)
+    run_program()
 
 
 def run_program() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.command_server import with_stand_ins
@@ -91,8 +94,22 @@ class Project:
             start_new_session=True,
         )
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command until it ends."""
+    def run(self, *command: str, limit_s: float = 500) -> subprocess.CompletedProcess[str]:
+        """Run a command until it ends, and fail with what it has printed if it does not."""
         with self.popen(*command) as process:
-            out, err = process.communicate(timeout=500)
+            try:
+                out, err = process.communicate(timeout=limit_s)
+            except subprocess.TimeoutExpired as slow:
+                printed = _interrupted(process) or f"{slow.output!r}\n{slow.stderr!r}"
+                pytest.fail(f"{' '.join(command)} ran for more than {limit_s:g} s:\n{printed}")
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def _interrupted(process: subprocess.Popen[str]) -> str:
+    """What a command prints when it is interrupted, as the traceback says where it waited; empty if it goes on."""
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        return "\n".join(process.communicate(timeout=20))
+    # Its pipes may be open in processes of its own, so they are not read to their end.
+    process.kill()
+    return ""

@@ -224,7 +224,8 @@ def become(request: Request, streams: list[int]) -> None:
 
 
 def main() -> None:
-    from unsynced_sqlite import sync_no_sqlite  # beside this file
+    from forked_workers import fork_workers_of_this_process  # they are beside this file
+    from unsynced_sqlite import sync_no_sqlite
 
     sys.path[0] = str(Path(sys.executable).parent)  # not the folder of this file
     client, request, streams = wait_for_command(sys.argv[1], int(sys.argv[2]), sync_no_sqlite)
@@ -235,16 +236,14 @@ def main() -> None:
         supervise(client, command, request.signals)
         os._exit(0)
     client.close()
-    end_after(partial(run_command, request, streams))
+    end_after(partial(run_command, request, streams, partial(fork_workers_of_this_process, end_after)))
 
 
-def run_command(request: Request, streams: list[int]) -> None:
-    """Run what a client asks for in this process."""
-    from forked_workers import fork_workers_of_this_process
-
+def run_command(request: Request, streams: list[int], fork_workers: Callable[[], object]) -> None:
+    """Run what a client asks for in this process; its workers are forked too if it is Kedro."""
     become(request, streams)
     if Path(sys.argv[0]).name == "kedro":
-        fork_workers_of_this_process(end_after)
+        fork_workers()
     run_program()
 
 

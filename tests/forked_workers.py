@@ -14,6 +14,7 @@ import runpy
 import signal
 import socket
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ def fork_workers_of_this_process(end_after: Callable[[Callable[[], object]], NoR
         end_after(_serve(theirs, command))
     theirs.close()
     start = fork_exec.fork_exec
+    one_at_a_time = threading.Lock()  # or threads that start workers take each other's answer
 
     def start_worker(arguments: Sequence[str], files: Sequence[int], env: Mapping[str, str] | None = None) -> int:
         if arguments[1:3] != ["-m", MODULE]:
@@ -48,8 +50,9 @@ def fork_workers_of_this_process(end_after: Callable[[Callable[[], object]], NoR
         variables = {**os.environ, **(env or {})}
         kept = sorted(set(files))
         request = {"arguments": arguments, "files": kept, "folder": os.getcwd(), "environment": variables}  # noqa: PTH109
-        socket.send_fds(ours, [json.dumps(request).encode()], kept)
-        return int(ours.recv(16))
+        with one_at_a_time:
+            socket.send_fds(ours, [json.dumps(request).encode()], kept)
+            return int(ours.recv(16))
 
     fork_exec.fork_exec = start_worker
 
@@ -63,10 +66,13 @@ def _serve(clients: socket.socket, command: int) -> Callable[[], object]:
             os._exit(0)
         between = os.fork()
         if not between:
+            between = os.getpid()
             if os.fork():
                 os._exit(0)
-            while os.getppid() != command:
+            while (parent := os.getppid()) == between:
                 time.sleep(0.001)
+            if parent != command:  # which has ended meanwhile, and whose streams this process would keep open
+                os._exit(1)
             clients.send(str(os.getpid()).encode())
             clients.close()
             return _worker(json.loads(message), files)

@@ -96,6 +96,7 @@ class Selected:
     def bins(self, clips: ShardClips) -> Indices:
         """Bin of each score, 0..`SCORE_BINS` - 1 [labels]."""
         level = np.minimum(self.score * SCORE_LEVELS, SCORE_LEVELS - 1).astype(np.int64)
+        # The lowest bits of a clip's random draw choose one of the bins of a level.
         return level * DRAWS_PER_LEVEL + (clips.draw[self.clip] & (DRAWS_PER_LEVEL - 1))
 
 

@@ -150,6 +150,7 @@ class Clipper:
             yield from self._clips_of(self._planner.settle(self._seen_until_ms()))
 
     def _update_planner(self) -> None:
+        """Hand the keyframes and cuts found since the last call to the planner of spans."""
         if self._video_track:
             for time_s in self._video_track.take_keyframes():
                 self._planner.keyframe(self._to_ms(time_s))

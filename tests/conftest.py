@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 from collections.abc import Iterator
@@ -98,8 +99,7 @@ no_variable_of_other_tests = pytest.fixture(autouse=True)(kept_environment)
 @pytest.fixture(autouse=True)
 def no_secret_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the secrets that a test gives, as the process masks them in every text from then on."""
-    monkeypatch.setattr(masking, "_secrets", set(masking._secrets))
-    monkeypatch.setattr(masking, "_pattern", masking._pattern)
+    monkeypatch.setattr(masking, "_secrets", copy.deepcopy(masking._secrets))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,15 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xmodal_kedro import masking
-from xmodal_kedro.masking import mask_logs, masked, masked_all, masked_value, remember
+from xmodal_kedro.masking import Secrets, mask_logs, masked, masked_all, masked_value, remember
 
 MARKER = "marker0of1a2secret"
 
 
 @pytest.fixture(autouse=True)
 def forgetting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(masking, "_secrets", set())
-    monkeypatch.setattr(masking, "_pattern", None)
+    monkeypatch.setattr(masking, "_secrets", Secrets())
     before = logging.getLogRecordFactory()
     yield
     logging.setLogRecordFactory(before)
@@ -115,3 +116,28 @@ def test_no_user_part_survives(user: str, password: str) -> None:
 def test_the_user_name_beside_a_password_stays_readable() -> None:
     remember({"auth": ["data", MARKER]})
     assert masked(f"data/01_raw of {MARKER}") == "data/01_raw of ***"
+
+
+def test_the_longest_of_secrets_that_begin_alike_is_masked_whole() -> None:
+    remember({"password": ["abcd", "abcdefgh", "abcdef"]})
+    assert masked("abcd abcdef abcdefgh abcdefg xabcdx abc") == "*** *** *** ***g x***x abc"
+
+
+@given(st.lists(st.text("abc", min_size=4, max_size=7), max_size=8), st.text("abc ", max_size=40))
+def test_secrets_are_found_as_an_expression_of_all_would(secrets: list[str], text: str) -> None:
+    known = Secrets()
+    for secret in secrets:
+        known.add(secret)
+    longest_first = "|".join(sorted(secrets, key=len, reverse=True))
+    assert known.hidden(text) == (re.sub(longest_first, "***", text) if secrets else text)
+
+
+def test_a_signature_for_each_of_many_recordings_takes_seconds() -> None:
+    """They would take hours if each were looked for in turn."""
+    began = time.monotonic()
+    for number in range(20_000):
+        uri = f"https://host/{number}.mp4?X-Amz-Credential=AKIA{number:09}&X-Amz-Signature={number * 7919:064x}"
+        assert masked_value(uri) == f"https://host/{number}.mp4?X-Amz-Credential=***&X-Amz-Signature=***"
+        remember(uri)
+    assert masked(f"signed with {11 * 7919:064x}") == "signed with ***"
+    assert time.monotonic() - began < 60

@@ -87,6 +87,16 @@ def is_of_driver(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in DRIVERS
 
 
+def is_of_storage(error: BaseException) -> bool:
+    """Whether the system, a network or a driver is behind an error, which then says nothing of what a file holds.
+
+    Libraries raise an `OSError` for broken content too, but without a number.
+    """
+    if fault_of_machine(error):
+        return True
+    return any(is_of_driver(each) or (isinstance(each, OSError) and bool(each.errno)) for each in _with_causes(error))
+
+
 def shortened(error: BaseException) -> str:
     """An error in one line of limited length."""
     said = " ".join(f"{type(error).__name__}: {error}".split())

@@ -23,7 +23,7 @@ MIN_LENGTH = 4
 MIN_LENGTH_OF_VARIABLE = 8
 """As `MIN_LENGTH`, for variables of the environment, whose names only suggest that they hold a secret."""
 SECRET_NAME = re.compile(
-    r"(?i)pass|secret|token|credential|api_?key|access_?key|account_?key|auth|cookie|^key$|header|sig$"
+    r"(?i)pass|secret|token|credential|api_?key|access_?key|account_?key|auth|cookie|^key$|header|sig$|signature"
 )
 """Names of fields and variables that hold secrets."""
 HARMLESS = frozenset(
@@ -55,22 +55,54 @@ _USER = re.compile(r"[^/?#]*@|[^/?#@:]*:(?!\d{0,5}(?:[/?#,;)]|$)).*@", re.DOTALL
 """The user part; also with a password that holds slashes, which some drivers take."""
 _PAIR = re.compile(r"([^=&;?#]*)(=?)([^&;?#]*)")
 
-_secrets: set[str] = set()
-_pattern: re.Pattern[str] | None = None
+
+class Secrets:
+    """Secrets that are looked for in texts, in time that depends on the text and not on how many there are.
+
+    A manifest may name each of its recordings with another signature. So a secret is found by its first `MIN_LENGTH`
+    characters, and then among those of one length.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[int, set[str]]] = {}
+
+    def add(self, secret: str) -> None:
+        """Look for a text of at least `MIN_LENGTH` characters too."""
+        self._known.setdefault(secret[:MIN_LENGTH], {}).setdefault(len(secret), set()).add(secret)
+
+    def __contains__(self, secret: str) -> bool:
+        return secret in self._known.get(secret[:MIN_LENGTH], {}).get(len(secret), ())
+
+    def hidden(self, text: str) -> str:
+        """The text with `MASK` in place of secrets; of several that begin at one character, the longest."""
+        if not self._known:
+            return text
+        kept, at, begin = [], 0, 0
+        while at <= len(text) - MIN_LENGTH:
+            lengths = self._known.get(text[at : at + MIN_LENGTH], {})
+            length = next((each for each in sorted(lengths, reverse=True) if text[at : at + each] in lengths[each]), 0)
+            if length:
+                kept += [text[begin:at], MASK]
+                begin = at + length
+            at += length or 1
+        return "".join([*kept, text[begin:]]) if kept else text
+
+
+_secrets = Secrets()
 
 
 def masked(text: str) -> str:
     """A text without secrets; equal to it if it holds none."""
     if "://" in text:
         text = _URL.sub(_masked_url, text)
-    return _pattern.sub(MASK, text) if _pattern is not None else text
+    return _secrets.hidden(text)
 
 
 def masked_value(value: str) -> str:
     """As `masked`, of one address or argument, whose URL goes to the end, also across spaces and quotes."""
     if "://" in value:
         value = _WHOLE_URL.sub(_masked_url, value)
-    return _pattern.sub(MASK, value) if _pattern is not None else value
+    return _secrets.hidden(value)
 
 
 def masked_all(value: Any) -> Any:
@@ -186,11 +218,7 @@ def _secrets_of_url(text: str) -> set[str]:
 
 
 def _add(secrets: set[str], min_length: int) -> None:
-    global _pattern
-    new = {secret for secret in secrets if len(secret) >= min_length} - _secrets
-    if not new:
-        return
-    for secret in new:
-        _secrets.update({secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]})
-    longest_first = sorted(_secrets, key=len, reverse=True)
-    _pattern = re.compile("|".join(map(re.escape, longest_first)))
+    for secret in secrets:
+        if len(secret) >= min_length and secret not in _secrets:
+            for written in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]):
+                _secrets.add(written)

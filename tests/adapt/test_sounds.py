@@ -9,10 +9,12 @@ import pytest
 
 from tests.evaluation.sounds import write_tone
 from tests.fakes import MemoryShard, folder_of, shard_of
-from xmodal_kedro.adapt.sounds import FAILED_KEY, MAX_CLIP_S, cut, decoded_clips, sound_jobs
+from tests.storage_servers import flaky, http_server
+from xmodal_kedro.adapt.sounds import FAILED_KEY, MAX_CLIP_S, cut, decode_parts, decoded_clips, sound_jobs
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.evaluation.labelled import read_labelled
 from xmodal_kedro.media.sound_file import read_audio
+from xmodal_kedro.storage import FileRef, files
 
 NONE_CONFIRMED = pd.DataFrame(columns=["clip_id", "video_id", "right", "wrong", "audio"])
 
@@ -47,6 +49,17 @@ def test_a_file_that_cannot_be_decoded_costs_its_clips_alone(tmp_path: Path, cap
     kept = decoded_clips(read_labelled(folder_of(tmp_path)), stored)
     assert kept["clip"].tolist() == ["a.wav"]
     assert "2 labelled clips are left out" in caplog.text and "ends at 1.00 s" in caplog.text
+
+
+def test_a_file_that_storage_withholds_fails_its_shard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "FETCH_PAUSE_S", 0)
+    with http_server(flaky(files.FETCH_ATTEMPTS)) as address:
+        file = FileRef("a.wav", f"{address}/a.wav", 0, 0)
+        parts = ((file, (("a.wav", 0.0, 1.0),)),)
+        with pytest.raises(OSError, match="cannot be fetched"):
+            list(decode_parts(parts))
+        *_, account = decode_parts(parts)  # storage gives it now, and it is no sound
+    assert set(json.loads((account.schema.metadata or {})[FAILED_KEY.encode()])) == {"a.wav"}
 
 
 def test_nothing_that_can_be_decoded_is_an_error(tmp_path: Path) -> None:

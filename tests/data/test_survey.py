@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 
 import pyarrow as pa
@@ -56,6 +57,16 @@ def test_a_labelled_clip_without_sound_is_an_error_that_names_it() -> None:
 def test_a_target_outside_the_vocabulary_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"class 2, but label_vocabulary has 2 classes: run merge_labels again"):
         survey(CLIPS, LABELS, 2)
+
+
+def test_a_shard_that_storage_withholds_is_not_to_be_deleted() -> None:
+    class Withheld(MemoryShard):
+        def open(self, as_dictionary: object = ()) -> pq.ParquetFile:
+            raise OSError(errno.ETIMEDOUT, "the server is silent")
+
+    with pytest.raises(ValueError, match=r"storage does not give clips of shard-00000 .*silent.*run again") as raised:
+        survey({FIRST: Withheld(CLIPS[FIRST]())}, {FIRST: LABELS[FIRST]}, 3)
+    assert "delete" not in str(raised.value)
 
 
 def test_a_shard_that_cannot_be_read_is_an_error_with_its_place_and_the_remedy() -> None:

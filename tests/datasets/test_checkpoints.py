@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -56,6 +59,23 @@ def test_where_none_can_be_read_the_error_names_the_folder(folder: CheckpointFol
     folder._fs.pipe_file(folder._file(1), b"")
     with pytest.raises(DatasetError, match=r"none of the checkpoints in .*state can be read: delete that folder"):
         folder.load()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.ETIMEDOUT])
+def test_one_that_storage_or_a_full_disk_withholds_is_not_taken_for_spoilt(
+    folder: CheckpointFolder, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(folder, 1)
+    save(folder, 2)
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as broken, pytest.raises(OSError, match=os.strerror(number)):
+        broken.setattr(folder._fs, "get_file", refuse)
+        broken.setattr("safetensors.safe_open", refuse)
+        folder.load()
+    assert (folder.load() or ({}, {}))[1] == {"step": 2}
 
 
 def test_clearing_removes_them_all(folder: CheckpointFolder) -> None:

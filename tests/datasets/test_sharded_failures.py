@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,7 +10,9 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any, NoReturn
 
+import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
 
@@ -85,6 +88,30 @@ def test_a_damaged_shard_is_made_anew(tmp_path: Path) -> None:
         saved.load()["shard-00004"]()
     saved.save(jobs())
     assert stored_bytes(tmp_path / "shards") == reference
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ETIMEDOUT])
+def test_a_shard_that_storage_withholds_is_neither_made_anew_nor_to_be_deleted(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    saved = dataset(tmp_path / "shards")
+    saved.save(jobs(2, str(log)))
+    before = stored_bytes(tmp_path / "shards")
+    shard = saved.load()["shard-00001"]
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as withheld:
+        withheld.setattr(pq, "ParquetFile", refuse)
+        with pytest.raises(DatasetError, match=os.strerror(number)):
+            saved.save(jobs(2, str(log)))
+        with pytest.raises(OSError, match=os.strerror(number)) as raised:
+            shard()
+    assert "delete" not in str(raised.value)
+    saved.save(jobs(2, str(log)))
+    assert runs(log) == [0, 100] and stored_bytes(tmp_path / "shards") == before
 
 
 def test_storage_that_cannot_be_written_is_named_with_the_remedy(tmp_path: Path) -> None:

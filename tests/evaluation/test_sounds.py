@@ -7,12 +7,14 @@ import pytest
 
 from tests.evaluation.sounds import write_benchmark, write_tone
 from tests.fakes import MemoryShard, folder_of, shard_of
+from tests.storage_servers import flaky, http_server
 from xmodal_kedro.evaluation import sounds
 from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
 from xmodal_kedro.evaluation.sounds import count_silent, decode_benchmark, decode_sounds, level_dbfs, stored_sounds
 from xmodal_kedro.media.sound_file import read_audio
 from xmodal_kedro.params import TransferParams
 from xmodal_kedro.schemas import BenchmarkSounds
+from xmodal_kedro.storage import FileRef, files
 
 
 def test_shards_hold_every_sound_in_the_order_of_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +42,16 @@ def test_all_sounds_that_cannot_be_decoded_are_named_in_one_error(tmp_path: Path
     files = [(file.name, file) for file in folder_of(tmp_path).values()]
     with pytest.raises(ValueError, match=r"2 sounds .* decoded: a.wav .*; b.wav .*: replace them from the benchmark's"):
         decode_sounds(files)
+
+
+def test_a_sound_that_storage_withholds_is_not_to_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "FETCH_PAUSE_S", 0)
+    with http_server(flaky(files.FETCH_ATTEMPTS)) as address:
+        sound = ("a.wav", FileRef("a.wav", f"{address}/a.wav", 0, 0))
+        with pytest.raises(OSError, match="cannot be fetched"):
+            decode_sounds([sound])
+        with pytest.raises(ValueError, match="replace them"):
+            decode_sounds([sound])
 
 
 def test_silent_sounds_are_counted_not_left_out(tmp_path: Path) -> None:

@@ -101,6 +101,17 @@ def test_what_is_only_seen_on_a_still_picture_can_be_left_out() -> None:
     }
     assert "Drum" in merge(corpus, merge_params()).named_targets()["only seen"]
     assert kept.vocabulary.set_index("name").loc["Drum", "clip_count"] == 1
+    assert kept.dropped.empty
+    at_least_two = merge_params(min_clips=2, drop_seen_on_stills=True, rule="visual_only")
+    twice = corpus_of(
+        {"s": [("a", stills[0]), ("b", stills[1]), ("c", moving), ("d", moving)]},
+        {"s": [(clip, name, 0.9) for clip, name in (("a", "drum"), ("b", "drum"), ("c", "dog"), ("d", "dog"))]},
+        {"s": []},
+    )
+    for rate, reason in ((None, "only_on_stills"), (1.0, "over_rate_or_on_stills")):
+        visual = at_least_two.visual.model_copy(update={"max_rate": rate})
+        dropped = merge(twice, at_least_two.model_copy(update={"visual": visual})).dropped
+        assert dropped[["name", "clip_count", "target_count", "reason"]].values.tolist() == [["Drum", 2, 0, reason]]
     heard_by_none = merge(corpus, merge_params(rule="visual_only", drop_seen_on_stills=True)).named_targets()
     assert heard_by_none == {"only seen": {}, "heard too": {}, "moves": {"Drum": 1}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
@@ -9,6 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -60,6 +63,116 @@ def silent_server(is_read: bool) -> Iterator[str]:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
+
+
+class Halting(BaseHTTPRequestHandler):
+    """Promises an object, sends the first bytes of it, and then one more from time to time, or none."""
+
+    protocol_version = "HTTP/1.1"
+    size, first, pause_s = 100_000, 1000, 0.0
+    requests = 0
+    ended = threading.Event()
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        for name, value in {"Content-Length": self.size, "ETag": '"a"', "Content-Type": "binary/octet-stream"}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        type(self).requests += 1
+        self.do_HEAD()
+        self.wfile.write(bytes(self.first))
+        while self.pause_s and not self.ended.wait(self.pause_s):
+            self.wfile.write(b"a")
+        self.ended.wait(60)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def halting_server(pause_s: float = 0.0) -> Iterator[tuple[str, type[Halting]]]:
+    """An endpoint that stalls in the middle of each object, or sends a byte after each pause."""
+
+    class Handler(Halting):
+        ended = threading.Event()
+
+    Handler.pause_s = pause_s
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # of those who hang up
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", Handler
+    finally:
+        Handler.ended.set()
+        server.shutdown()
+        server.server_close()
+
+
+def _cat(fs: fsspec.AbstractFileSystem, _: Path) -> None:
+    fs.cat_file(f"{BUCKET}/a.bin")
+
+
+def _get(fs: fsspec.AbstractFileSystem, folder: Path) -> None:
+    fs.get_file(f"{BUCKET}/a.bin", str(folder / "copy"))
+
+
+def _read(fs: fsspec.AbstractFileSystem, _: Path) -> None:
+    with fs.open(f"{BUCKET}/a.bin", "rb") as stream:
+        stream.read()
+
+
+@pytest.mark.parametrize("read", [_cat, _get, _read])
+@pytest.mark.parametrize(
+    ("pause_s", "said"),
+    [
+        (0.0, r"sent nothing more of an answer for 0\.5 s \(`network\.silence_s` in globals\.yml"),
+        (0.05, r"sent 1,0\d\d bytes of an answer in 0\.\d+ s \(`network` in globals\.yml"),
+    ],
+    ids=["stalls", "trickles"],
+)
+def test_an_answer_that_halts_midway_is_given_up_once(read: Any, pause_s: float, said: str, tmp_path: Path) -> None:
+    with halting_server(pause_s) as (address, handler):
+        fs = fsspec.filesystem("s3", endpoint_url=address, **KEYS)
+        began = time.monotonic()
+        with pytest.raises(OSError, match=f"{address} {said}"):
+            read(fs, tmp_path)
+        assert time.monotonic() - began >= SILENCE_S
+        assert handler.requests == 1
+
+
+class Slow:
+    """A stream that takes some time for each byte."""
+
+    def __init__(self, byte_s: float) -> None:
+        self.byte_s = byte_s
+
+    async def read(self, size: int) -> bytes:
+        await asyncio.sleep(self.byte_s)
+        return b"a"
+
+
+def test_the_time_between_reads_is_not_the_servers() -> None:
+    async def read(byte_s: float, between_s: float) -> None:
+        body = s3.PatientBody(Slow(byte_s), "some-server", SILENCE_S)
+        for _ in range(5):
+            await body.read(10)
+            await asyncio.sleep(between_s)
+
+    asyncio.run(read(0, SILENCE_S))
+    with pytest.raises(OSError, match="some-server sent 3 bytes of an answer in"):
+        asyncio.run(read(SILENCE_S / 2.5, 0))
+
+
+def test_an_error_says_what_was_waited() -> None:
+    with silent_server(is_read=True) as address:
+        fs = fsspec.filesystem("s3", endpoint_url=address, **KEYS)
+        with pytest.raises(OSError, match=r"did not answer for 0\.5 s \("):
+            fs.ls(BUCKET)
+        with pytest.raises(OSError, match=r"silent just before, did not answer for 0\.05 s either \(a tenth of its"):
+            fs.ls(BUCKET)
 
 
 @pytest.mark.parametrize(("is_read", "size"), [(True, 10), (False, 20 << 20)])

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xmodal_kedro.errors import UserError
+from xmodal_kedro.errors import UserError, fault_of_machine
 from xmodal_kedro.evaluation.sounds import SHARD_SOUNDS, level_dbfs
 from xmodal_kedro.media.sound_file import sound_of_file
 from xmodal_kedro.params import AdaptParams
@@ -93,6 +93,10 @@ def decode_parts(sounds: Sequence[tuple[FileRef, tuple[Part, ...]]]) -> Iterator
 
     Args:
         sounds: each file with its clips.
+
+    Raises:
+        MachineError: there is no room for a copy.
+        OSError: if the machine or the storage is at fault, which says nothing of the file.
     """
     failed: dict[str, str] = {}
     for file, parts in sounds:
@@ -100,6 +104,8 @@ def decode_parts(sounds: Sequence[tuple[FileRef, tuple[Part, ...]]]) -> Iterator
             with file.fetched() as path:
                 found = cut(path, parts)
         except (MediaError, OSError) as error:
+            if fault_of_machine(error) or file.is_withheld(error):
+                raise
             reason = f"{error.detail} ({error.reason})" if isinstance(error, MediaError) else str(error)
             failed |= dict.fromkeys((clip for clip, _, _ in parts), reason)
             continue

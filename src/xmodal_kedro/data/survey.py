@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xmodal_kedro.data.order import RowGroups
-from xmodal_kedro.errors import UserError
+from xmodal_kedro.errors import UserError, is_of_storage
 from xmodal_kedro.storage import LoadShard, Shards
 
 SplitName = Literal["train", "validation"]
@@ -121,6 +121,11 @@ def reading(what: str, key: str, shard: LoadShard) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
+        if is_of_storage(error):
+            raise UserError(
+                f"storage does not give {what} of {key} ({error}): see that {shard.path} can be read, and run again; "
+                "training goes on from its last checkpoint"
+            ) from error
         raise UserError(
             f"{what} of {key} cannot be read ({error}): delete {shard.path} and run the pipeline that makes {what} "
             "again; training goes on from its last checkpoint"

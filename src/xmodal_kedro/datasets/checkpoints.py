@@ -16,6 +16,7 @@ from kedro.io import AbstractDataset
 
 from xmodal_kedro.datasets.atomic import is_local, sweep, usual_mode, whole_file
 from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.errors import is_of_storage
 
 if TYPE_CHECKING:
     import torch
@@ -41,12 +42,15 @@ class CheckpointFolder:
 
         Raises:
             DataError: if there are checkpoints and none of them can be read.
+            Exception: of storage or the machine, if that does not give the latest; it may be whole.
         """
         steps = self._steps()
         for step in reversed(steps):
             try:
                 return self._read(self._file(step))
             except Exception as error:  # safetensors raises errors of its own types
+                if is_of_storage(error):
+                    raise
                 logger.warning("%s cannot be read (%s): trying the one before", self._file(step), error)
         if steps:
             raise DataError(f"none of the checkpoints in {self.path} can be read: delete that folder to start over")

@@ -27,6 +27,7 @@ from xmodal_kedro.datasets.legacy import legacy_fingerprints
 from xmodal_kedro.datasets.parquet import Footer, read_footer, write_tables
 from xmodal_kedro.datasets.preview import ROWS, TablePreview, preview_parquet, table_preview
 from xmodal_kedro.datasets.stored_shard import FINGERPRINT_KEY, RECIPE_KEY, StoredShard
+from xmodal_kedro.errors import is_of_storage
 from xmodal_kedro.storage import PROVISIONAL_KEY, ShardJob, ShardJobs
 from xmodal_kedro.wording import counted
 
@@ -241,11 +242,17 @@ def _with_fingerprint(planned: str, job: ShardJob, footer: Footer) -> Footer:
 
 
 def _read_footer(fs: fsspec.AbstractFileSystem, path: str) -> Footer:
-    """A shard's footer; empty if the file is no Parquet file, so that it is made again."""
+    """A shard's footer; empty if the file is gone or no Parquet file, so that it is made again.
+
+    Raises:
+        OSError: if storage does not give it; it may be whole.
+    """
     try:
         with fs.open(path, "rb") as stream:
             return read_footer(pq.ParquetFile(stream))
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowInvalid, OSError) as error:
+        if is_of_storage(error) and not isinstance(error, FileNotFoundError):
+            raise
         return {}
 
 

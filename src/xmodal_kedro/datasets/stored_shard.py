@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from xmodal_kedro.datasets.atomic import is_local
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.parquet import read_footer
+from xmodal_kedro.errors import is_of_storage
 
 FINGERPRINT_KEY = "xmodal.fingerprint"
 RECIPE_KEY = "xmodal.recipe"
@@ -51,6 +52,8 @@ class StoredShard:
         except FileNotFoundError as error:
             raise DataError(f"{self.path} is missing: run the pipeline that makes it again") from error
         except (pa.ArrowInvalid, OSError) as error:
+            if is_of_storage(error):
+                raise  # the shard may be whole
             raise DataError(
                 f"{self.path} is not a whole Parquet file ({error}): delete it and run the pipeline that makes it again"
             ) from error

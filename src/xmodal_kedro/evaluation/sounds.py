@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from xmodal_kedro.errors import UserError
+from xmodal_kedro.errors import UserError, fault_of_machine
 from xmodal_kedro.params import TransferParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.recipes import recipe
@@ -48,6 +48,8 @@ def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
 
     Raises:
         UserError: naming the files that cannot be decoded. An official protocol allows no clip to be missing.
+        MachineError: there is no room for a copy.
+        OSError: if the machine or the storage is at fault, which says nothing of the file.
     """
     import pyarrow as pa
 
@@ -60,6 +62,8 @@ def decode_sounds(sounds: Sequence[tuple[str, FileRef]]) -> pa.Table:
             with file.fetched() as path:
                 audio_T = read_audio(path)
         except (ValueError, OSError) as error:
+            if fault_of_machine(error) or file.is_withheld(error):
+                raise
             broken.append(f"{name} ({error})")
             continue
         rows.append({"file": name, "audio": audio_T.tobytes(), "rms_dbfs": level_dbfs(audio_T)})

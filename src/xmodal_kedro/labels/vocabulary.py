@@ -22,8 +22,8 @@ from xmodal_kedro.storage import Shards
 logger = logging.getLogger(__name__)
 
 FEW = "too_few_clips"
-NOT_ENOUGH_LEFT = {False: "over_rate", True: "not_agreed"}
-"""Why few clips are left of a frequent class, by whether teachers have to agree."""
+LEFT_OUT_BY_RULE = ("over_rate", "not_agreed", "only_on_stills", "over_rate_or_on_stills")
+"""Why few clips are left of a frequent class, if not for the precision of its labels."""
 
 
 def planned_vocabulary(
@@ -80,7 +80,7 @@ def build_vocabulary(
     vocabulary.insert(0, "index", range(len(vocabulary)))
     dropped = _dropped(candidates[["name", "silent"]], labelled, target_count, params)[~is_class]
     reviewed = sorted(set[int]().union(*(limits or {}).values()))
-    is_imprecise = dropped.index.isin(reviewed) & (dropped["reason"] == NOT_ENOUGH_LEFT[params.rule == "agreement"])
+    is_imprecise = dropped.index.isin(reviewed) & dropped["reason"].isin(LEFT_OUT_BY_RULE)
     dropped.loc[is_imprecise, "reason"] = "not_precise"
     dropped = dropped[dropped["clip_count"] > 0].sort_values(["clip_count", "name"], ascending=[False, True])
     logger.info("vocabulary: %d classes, %d left out", len(vocabulary), len(dropped))
@@ -133,7 +133,7 @@ def _dropped(
     """`DroppedClasses` with a row for every candidate."""
     clip_count = _total(labelled)
     is_frequent = clip_count >= params.min_clips
-    reason_if_frequent = NOT_ENOUGH_LEFT[params.rule == "agreement"]
+    reason_if_frequent = _why_few_are_left(labelled["visual"] + labelled["both"] > 0, params)
     is_silent = params.drop_silent & candidates["silent"]
     reason = pd.Series(np.where(is_silent, "silent", np.where(is_frequent, reason_if_frequent, FEW)), dtype=str)
     return pd.DataFrame(
@@ -145,6 +145,21 @@ def _dropped(
             "reason": reason,
         }
     )
+
+
+def _why_few_are_left(is_seen: NDArray[np.bool_], params: MergeParams) -> NDArray[np.str_]:
+    """Of `LEFT_OUT_BY_RULE`, what the parameters allow [candidates].
+
+    Args:
+        is_seen: whether the visual teacher gives a candidate in any clip [candidates].
+    """
+    if params.rule == "agreement":
+        return np.full(len(is_seen), "not_agreed")
+    if not params.drop_seen_on_stills:
+        return np.full(len(is_seen), "over_rate")
+    has_rate = any(params.of(modality).max_rate is not None for modality in ("visual", "audio"))
+    # Of a class that has a rate, it is not counted which of the two took its clips.
+    return np.where(is_seen, "over_rate_or_on_stills" if has_rate else "only_on_stills", "over_rate")
 
 
 def _empty(survey: LabelCounter, clip_count: Indices, classes: ClassMap, params: MergeParams) -> str:

@@ -35,6 +35,7 @@ from .judging import (
     TransferResults,
 )
 from .merging import (
+    DROPPED_REASONS,
     LABEL_COUNTS_ARROW,
     LABELS_ARROW,
     CandidateClasses,
@@ -108,6 +109,7 @@ __all__ = [
     "CLIPS_ARROW",
     "CLIP_EMBEDDINGS_ARROW",
     "DRAWS",
+    "DROPPED_REASONS",
     "EMBEDDING_SIZE_KEY",
     "LABELS_ARROW",
     "LABEL_COUNTS_ARROW",

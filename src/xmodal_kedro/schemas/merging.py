@@ -79,6 +79,11 @@ class ClassAssociations(Table):
     """Reason why they support each other; empty if they do not."""
 
 
+DROPPED_REASONS = (
+    *("silent", "over_rate", "only_on_stills", "over_rate_or_on_stills", "not_agreed", "not_precise", "too_few_clips"),
+)
+
+
 class DroppedClasses(Table):
     """A class of a teacher that is not in the vocabulary."""
 
@@ -88,7 +93,7 @@ class DroppedClasses(Table):
     """Clips in which it is among the best labels over the threshold."""
     target_count: Series[int] = pa_checks.Field(ge=0)
     """Clips that would have it as a target."""
-    reason: Series[str] = pa_checks.Field(isin=["silent", "over_rate", "not_agreed", "not_precise", "too_few_clips"])
+    reason: Series[str] = pa_checks.Field(isin=DROPPED_REASONS)
 
 
 class Labels(Table):

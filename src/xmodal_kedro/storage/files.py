@@ -119,6 +119,11 @@ class FileRef:
             self._fetch(copy, replace(self.limits, max_bytes=max_bytes))
             yield str(copy)
 
+    def is_withheld(self, error: BaseException) -> bool:
+        """Whether `fetched` raised an error of storage that may give the file another time."""
+        of_this = isinstance(error, OSError) and error.filename == self.shown and local_path(self.path) is None
+        return of_this and not isinstance(error, FileNotFoundError | PermissionError)
+
     def _fetch(self, copy: Path, limits: Limits) -> None:
         for attempt in range(1, FETCH_ATTEMPTS + 1):
             try:

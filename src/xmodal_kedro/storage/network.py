@@ -31,17 +31,19 @@ _limits = DEFAULT_LIMITS
 
 
 class StalledError(OSError):
-    """An endpoint takes requests and does not answer. It is no `TimeoutError`, which drivers would try again."""
+    """An endpoint takes requests and does not answer, or not to the end. It is no `TimeoutError`, which drivers would
+    try again.
 
-    def __init__(self, endpoint: str, silence_s: float) -> None:
-        super().__init__(
-            errno.ETIMEDOUT,
-            f"{endpoint} did not answer for {silence_s:g} s (`network.silence_s` in globals.yml sets how long a server "
-            "may be silent)",
-        )
-        self._facts = endpoint, silence_s
+    Args:
+        what: which endpoint did what, and for how many seconds.
+        set_by: the parameter that sets how long it may, and what of it.
+    """
 
-    def __reduce__(self) -> tuple[type[StalledError], tuple[str, float]]:
+    def __init__(self, what: str, set_by: str) -> None:
+        super().__init__(errno.ETIMEDOUT, f"{what} ({set_by})")
+        self._facts = what, set_by
+
+    def __reduce__(self) -> tuple[type[StalledError], tuple[str, str]]:
         return StalledError, self._facts
 
     def __str__(self) -> str:

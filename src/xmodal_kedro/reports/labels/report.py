@@ -17,6 +17,7 @@ from xmodal_kedro.params import MergeParams
 from xmodal_kedro.reports import html
 from xmodal_kedro.reports.labels.contact_sheet import ShownClips, clip_files
 from xmodal_kedro.reports.labels.plots import strongest
+from xmodal_kedro.schemas import DROPPED_REASONS
 
 ROWS = 12
 """Classes of a table, and classes that are named for one reason."""
@@ -106,7 +107,7 @@ def describe_labels(
         "pairs": strongest(associations, params.agreement).head(PAIRS).to_dict("records"),
         "dropped": {
             reason: (len(table), table.head(ROWS).to_dict("records"))
-            for reason in ("silent", "over_rate", "not_agreed", "not_precise", "too_few_clips")
+            for reason in DROPPED_REASONS
             if len(table := _most_clips(dropped[dropped["reason"] == reason]))
         },
         "max_rates": {name: rate for name in MODALITIES if (rate := params.of(name).max_rate)},

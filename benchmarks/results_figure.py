@@ -8,10 +8,12 @@ and its standard deviation in percent, and the section of the page that has the 
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -22,37 +24,56 @@ LEARNT_COLOUR = "#0b6fa4"
 ROW_INCHES, WIDTH_INCHES = 0.3, 7.5
 
 
-def read_results() -> pd.DataFrame:
+@dataclass(frozen=True)
+class Result:
+    """A row of the file; `hours` is empty for a teacher, which others trained."""
+
+    benchmark: str
+    network: str
+    hours: str
+    learnt_from: str
+    seeds: int
+    accuracy: float
+    deviation: float
+    command: str
+
+
+def read_results() -> list[Result]:
     """The rows of the file, those of a benchmark together."""
-    return pd.read_csv(DOCS / "results.csv")
+    numbers = {"seeds": int, "accuracy": float, "deviation": float}
+    with (DOCS / "results.csv").open() as stream:
+        return [
+            Result(**{name: numbers.get(name, str)(value) for name, value in row.items()})
+            for row in csv.DictReader(stream)
+        ]
 
 
-def table(results: pd.DataFrame) -> str:
+def table(results: Sequence[Result]) -> str:
     """The rows in Markdown."""
     lines = ["| benchmark | network | hours | learnt from | accuracy, % | |", "|---|---|---|---|---|---|"]
-    for row in results.itertuples():
+    for row in results:
         over = "folds" if row.seeds == 1 else f"{row.seeds} seeds"
-        hours = "" if pd.isna(row.hours) else f"{row.hours:g}"
         network = f"`{row.network}`" if row.network.islower() and " " not in row.network else row.network
         lines.append(
-            f"| {row.benchmark} | {network} | {hours} | {row.learnt_from} | {row.accuracy:.1f} ± {row.deviation:.1f} "
+            f"| {row.benchmark} | {network} | {row.hours} | {row.learnt_from} | {row.accuracy:.1f} ± {row.deviation:.1f} "
             f"(over {over}) | [how](#{row.command}) |"
         )
     return "\n".join(lines)
 
 
-def draw(results: pd.DataFrame) -> Figure:
+def draw(results: Sequence[Result]) -> Figure:
     """A row for each representation: accuracy and standard deviation, one panel for each benchmark."""
-    benchmarks = list(results["benchmark"].unique())
-    heights = [int((results["benchmark"] == name).sum()) for name in benchmarks]
+    by_benchmark: dict[str, list[Result]] = {}
+    for result in results:
+        by_benchmark.setdefault(result.benchmark, []).append(result)
+    heights = [len(rows) for rows in by_benchmark.values()]
     figure = Figure((WIDTH_INCHES, ROW_INCHES * sum(heights) + 1.2), layout="constrained")
-    panels = figure.subplots(len(benchmarks), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for panel, name in zip(panels, benchmarks, strict=True):
-        rows = results[results["benchmark"] == name].reset_index(drop=True)
-        for place, row in rows.iterrows():
-            colour = COLOURS.get(row["learnt_from"], LEARNT_COLOUR)
-            panel.errorbar(row["accuracy"], place, xerr=row["deviation"], fmt="o", color=colour, capsize=3)
-        panel.set_yticks(rows.index, [f"{row.network}: {_source(row)}" for row in rows.itertuples()])
+    panels = figure.subplots(len(by_benchmark), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for panel, (name, rows) in zip(panels, by_benchmark.items(), strict=True):
+        for place, row in enumerate(rows):
+            colour = COLOURS.get(row.learnt_from, LEARNT_COLOUR)
+            panel.errorbar(row.accuracy, place, xerr=row.deviation, fmt="o", color=colour, capsize=3)
+        panel.set_yticks(range(len(rows)), [f"{row.network}: {_source(row)}" for row in rows])
         panel.invert_yaxis()
         panel.grid(axis="x", alpha=0.3)
         panel.set_title(name, loc="left", fontweight="bold")
@@ -61,10 +82,10 @@ def draw(results: pd.DataFrame) -> Figure:
     return figure
 
 
-def _source(row: pd.Series) -> str:
+def _source(row: Result) -> str:
     if row.learnt_from == "nothing":
         return "no training"
-    return row.learnt_from if pd.isna(row.hours) else f"{row.hours:g} h, {row.learnt_from}"
+    return f"{row.hours} h, {row.learnt_from}" if row.hours else row.learnt_from
 
 
 def main() -> None:

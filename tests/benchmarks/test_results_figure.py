@@ -28,12 +28,12 @@ def test_the_page_has_the_table_and_sections_of_the_file(script: ModuleType) -> 
         for line in page.splitlines()
         if line[:3] == "## "
     }
-    assert set(results["command"]) <= headings
+    assert {result.command for result in results} <= headings
 
 
 def test_the_figure_has_a_mark_for_each_row(script: ModuleType) -> None:
     results = script.read_results()
     panels = script.draw(results).axes
-    assert [panel.get_title(loc="left") for panel in panels] == list(results["benchmark"].unique())
+    assert {panel.get_title(loc="left") for panel in panels} == {result.benchmark for result in results}
     drawn = [float(bar.lines[0].get_xdata()[0]) for panel in panels for bar in panel.containers]
-    assert drawn == list(results["accuracy"])
+    assert drawn == [result.accuracy for result in results]

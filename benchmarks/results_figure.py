@@ -55,8 +55,8 @@ def table(results: Sequence[Result]) -> str:
         over = "folds" if row.seeds == 1 else f"{row.seeds} seeds"
         network = f"`{row.network}`" if row.network.islower() and " " not in row.network else row.network
         lines.append(
-            f"| {row.benchmark} | {network} | {row.hours} | {row.learnt_from} | {row.accuracy:.1f} ± {row.deviation:.1f} "
-            f"(over {over}) | [how](#{row.command}) |"
+            f"| {row.benchmark} | {network} | {row.hours} | {row.learnt_from} "
+            f"| {row.accuracy:.1f} ± {row.deviation:.1f} (over {over}) | [how](#{row.command}) |"
         )
     return "\n".join(lines)
 

@@ -14,6 +14,7 @@ import runpy
 import signal
 import socket
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,7 @@ def fork_workers_of_this_process(end_after: Callable[[Callable[[], object]], NoR
     from joblib.externals.loky.backend import fork_exec
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = os.getpid()
+    command, one_at_a_time = os.getpid(), threading.Lock()
     if not os.fork():
         ours.close()
         end_after(_serve(theirs, command))
@@ -48,8 +49,9 @@ def fork_workers_of_this_process(end_after: Callable[[Callable[[], object]], NoR
         variables = {**os.environ, **(env or {})}
         kept = sorted(set(files))
         request = {"arguments": arguments, "files": kept, "folder": os.getcwd(), "environment": variables}  # noqa: PTH109
-        socket.send_fds(ours, [json.dumps(request).encode()], kept)
-        return int(ours.recv(16))
+        with one_at_a_time:  # or one thread could get the answer to another's request, and wait for the wrong process
+            socket.send_fds(ours, [json.dumps(request).encode()], kept)
+            return int(ours.recv(16))
 
     fork_exec.fork_exec = start_worker
 

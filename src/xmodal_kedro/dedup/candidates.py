@@ -31,7 +31,7 @@ BIN_HOPS = 4
 """Votes for an offset are counted in bins of twice this width, about 0.2 s, that overlap by half."""
 MAX_FRAME_ERROR_HOPS = round(4 / HOP_S)
 """Max error of a frame's time: a frame that two encodings share may be shown for seconds."""
-ROWS_AT_A_TIME = 1 << 18
+ROWS_AT_A_TIME = 1 << 16
 KEYS_ARROW = pa.schema([("key", pa.uint64()), ("video", pa.int64()), ("place", pa.int32()), ("picture", pa.uint64())])
 """A word of audio, or two blocks of the hash `picture`; the video's number; the first hop at which it has the key."""
 VOTES_ARROW = pa.schema(

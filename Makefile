@@ -27,6 +27,7 @@ release: test  ## check that this commit is the release that CHANGELOG.md says, 
 # One process more than cores, as many tests wait for servers, kills and time limits.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: lint types  ## lint, types and every test
+	$(BIN)/python -m compileall -q src  # once, and not by each process and in each copy of the project
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 faults: export PYTHONDONTWRITEBYTECODE :=

@@ -9,6 +9,9 @@ import signal
 import socket
 import sys
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Those that are passed on to the program."""
+
 
 def status_from_server(address: str, command: list[str]) -> int | None:
     """Exit status of the program; None if the server does not run it."""
@@ -19,11 +22,14 @@ def status_from_server(address: str, command: list[str]) -> int | None:
             server.connect(address)
         except OSError:
             return None
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A signal goes after the request, so none is handled before.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        for number in SIGNALS:
             signal.signal(number, lambda received, _: server.sendall(bytes([received])))
         sent = socket.send_fds(server, [message], [0, 1, 2])
         if sent < len(message):
             server.sendall(message[sent:])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         answer = server.makefile().readline()
     return None if answer == "no\n" else os.waitstatus_to_exitcode(int(answer))
 

@@ -34,12 +34,13 @@ def fork_workers_of_this_process(end_after: Callable[[Callable[[], object]], NoR
     from joblib.externals.loky.backend import fork_exec
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command, one_at_a_time = os.getpid(), threading.Lock()
+    command = os.getpid()
     if not os.fork():
         ours.close()
         end_after(_serve(theirs, command))
     theirs.close()
     start = fork_exec.fork_exec
+    one_at_a_time = threading.Lock()  # or threads that start workers take each other's answer
 
     def start_worker(arguments: Sequence[str], files: Sequence[int], env: Mapping[str, str] | None = None) -> int:
         if arguments[1:3] != ["-m", MODULE]:
@@ -49,7 +50,7 @@ def fork_workers_of_this_process(end_after: Callable[[Callable[[], object]], NoR
         variables = {**os.environ, **(env or {})}
         kept = sorted(set(files))
         request = {"arguments": arguments, "files": kept, "folder": os.getcwd(), "environment": variables}  # noqa: PTH109
-        with one_at_a_time:  # or one thread could get the answer to another's request, and wait for the wrong process
+        with one_at_a_time:
             socket.send_fds(ours, [json.dumps(request).encode()], kept)
             return int(ours.recv(16))
 
@@ -65,10 +66,13 @@ def _serve(clients: socket.socket, command: int) -> Callable[[], object]:
             os._exit(0)
         between = os.fork()
         if not between:
+            between = os.getpid()
             if os.fork():
                 os._exit(0)
-            while os.getppid() != command:
+            while (parent := os.getppid()) == between:
                 time.sleep(0.001)
+            if parent != command:  # which has ended meanwhile, and whose streams this process would keep open
+                os._exit(1)
             clients.send(str(os.getpid()).encode())
             clients.close()
             return _worker(json.loads(message), files)

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from xmodal_kedro.evaluation import probe as probes
 from xmodal_kedro.evaluation.benchmarks.benchmark import Split, rotate
-from xmodal_kedro.evaluation.probe import choose_strength, fit_probe, fit_probes, inner_folds, predict_splits
+from xmodal_kedro.evaluation.probe import (
+    choose_strength,
+    choose_strengths,
+    fit_probe,
+    fit_probes,
+    inner_folds,
+    predict_splits,
+)
 
 STRENGTHS = (0.001, 0.1, 1.0)
 
@@ -119,3 +129,30 @@ def test_of_one_group_nothing_is_held_out_and_the_smallest_strength_taken() -> N
     embeddings, truths, _ = blobs(6)
     assert not list(inner_folds(truths, np.zeros(len(truths))))
     assert choose_strength(embeddings, truths, np.zeros(len(truths)), STRENGTHS) == 0.001
+
+
+@pytest.mark.parametrize("are_many", [False, True])
+def test_strengths_of_several_splits_are_those_of_each_by_itself(are_many: bool) -> None:
+    """Official folds, which share their fits, and groups, which do not."""
+    embeddings, truths, folds = blobs(6, spread=2.0)
+    groups = np.arange(len(truths)) // 2 if are_many else folds
+    splits = rotate(folds)
+    together = choose_strengths(embeddings, truths, groups, splits, STRENGTHS)
+    alone = [
+        choose_strength(embeddings[split.train], truths[split.train], groups[split.train], STRENGTHS)
+        for split in splits
+    ]
+    assert together == alone
+
+
+def test_two_official_folds_that_hold_each_other_out_are_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, truths, folds = blobs(6)
+    fitted = []
+
+    def counted(vectors: np.ndarray, *arguments: Any) -> Any:
+        fitted.append(len(vectors))
+        return fit_probes(vectors, *arguments)
+
+    monkeypatch.setattr(probes, "fit_probes", counted)
+    choose_strengths(embeddings, truths, folds, rotate(folds), STRENGTHS)
+    assert fitted == 10 * [3 * 12]

@@ -60,15 +60,16 @@ def test_an_emit_does_not_wait_for_the_store(run_id: str, monkeypatch: pytest.Mo
 
     def waiting(*args: object, **options: object) -> None:
         requested.set()
-        answer.wait()
+        assert answer.wait(60)
         log_batch(*args, **options)
 
     monkeypatch.setattr(MlflowClient, "log_batch", waiting)
     with live_curves(run_id):
         metric_callbacks.emit({"step.train_loss": 1.0}, 0)
-        assert requested.wait(60)
+        was_requested = requested.wait(60)
         metric_callbacks.emit({"step.train_loss": 1.0}, 1)  # returns although the store has not answered
         answer.set()
+    assert was_requested
     assert steps_of(run_id, "step.train_loss") == [0, 1]
 
 

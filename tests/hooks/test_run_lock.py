@@ -79,7 +79,7 @@ def test_machines_of_one_training_write_the_same(root: str) -> None:
 
 
 def test_of_runs_that_begin_together_one_goes_on(root: str) -> None:
-    start = threading.Barrier(8)
+    start = threading.Barrier(8, timeout=60)
 
     def take(lock: RunLock) -> RunLock | None:
         start.wait()

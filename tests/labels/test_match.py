@@ -1,6 +1,7 @@
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from tests.labels.merging import audio_classes, merge_params, ontology, visual_classes
@@ -18,7 +19,7 @@ def matched(visual: pd.DataFrame, sound_ontology: pd.DataFrame | None = None, **
 
 
 def becomes(classes: ClassMap, label: str, modality: str = "visual") -> list[str]:
-    return [classes.names[index] for index in classes.of_labels(modality, [label]).values]
+    return [classes.names[index] for index in classes.of_labels(modality, pa.array([label])).values]
 
 
 def named(classes: ClassMap, column: str, name: str) -> list[str]:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from tests.media.scripted import Encoding, Shot, shoot, write_film
 from xmodal_kedro.media.container import open_media, packets
+from xmodal_kedro.media.frame_store import Interval
 from xmodal_kedro.media.still_picture import AROUND_S, StillWatch
 from xmodal_kedro.media.video_stream import choose_video
-from xmodal_kedro.media.video_track import Interval, VideoTrack
+from xmodal_kedro.media.video_track import VideoTrack
 from xmodal_kedro.params import ClipParams
 
 FPS = 10

@@ -115,7 +115,8 @@ def silent_server() -> Iterator[str]:
     ],
 )
 def test_the_reason_is_that_of_the_server(server: str, kind: str, said: str) -> None:
-    row = probed(FileRef("a.mp4", f"{server}/{kind}/a.mp4", 0, 0, limits=QUICK))
+    limits = QUICK if kind == "dripping" else Limits()  # on a busy machine, a prompt answer is no quick one
+    row = probed(FileRef("a.mp4", f"{server}/{kind}/a.mp4", 0, 0, limits=limits))
     assert row["reason"] == "unreadable"
     assert (said in row["detail"]) if "\\" not in said else "bytes came in 0.4 s" in row["detail"]
 
@@ -246,7 +247,7 @@ def test_room_that_another_copy_holds_is_waited_for(
 
     other = threading.Thread(target=hold)
     other.start()
-    while not list(room.iterdir()):
+    while other.is_alive() and not list(room.iterdir()):
         time.sleep(0.01)
     threading.Timer(0.3, ended.set).start()
     with remote(bytes(5000)).fetched() as path:

@@ -22,6 +22,7 @@ from tests.training.recorded import recorded_losses
 from xmodal_kedro import metric_callbacks
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.training import launch
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.fit import Fitted, fit
 from xmodal_kedro.training.training_data import prepare_training_data
@@ -140,6 +141,16 @@ def test_an_error_that_no_new_start_would_mend_is_raised_as_it_was(tmp_path: Pat
     with pytest.raises(FloatingPointError, match=r"the training loss became nan on clips clip-\d+"):
         train(params, tmp_path / "state")
     assert not ranks()
+
+
+def test_nobody_waits_for_a_process_that_called_and_says_nothing() -> None:
+    exchange = launch._Exchange()
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(exchange.address)
+        closing = threading.Thread(target=exchange.close, daemon=True)
+        closing.start()
+        closing.join(60)
+        assert not closing.is_alive()
 
 
 def test_more_streams_than_processes_must_be_shared_evenly() -> None:

@@ -74,8 +74,12 @@ def _value(vectors_NE: NDArray[np.floating], targets: Targets, params: AdaptPara
 
 
 def _drawn(is_heard_NC: NDArray[np.float64], size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Clips in a random order, each kept while one of its classes has fewer than `size`; those in which none is heard,
-    while a class that is known to be silent there has fewer of them."""
+    """A random subset with about `size` clips of each class: indices, ascending.
+
+    Clips are drawn in a random order. One is kept if some class that is heard in it has fewer than `size` clips so far.
+    One in which no class is heard is an example against the classes known not to be: it is kept if one of them has
+    fewer than `size` of these.
+    """
     counts_C, without_C = np.zeros(is_heard_NC.shape[1], int), np.zeros(is_heard_NC.shape[1], int)
     kept = []
     for at in rng.permutation(len(is_heard_NC)):

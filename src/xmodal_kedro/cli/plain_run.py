@@ -97,7 +97,11 @@ def _refuse_pipelines(names: list[str]) -> None:
 
 
 def plain_words(error: BaseException) -> str | None:
-    """The message that replaces a traceback; None if the error may be a bug in the code."""
+    """The message that replaces a traceback; None if the error may be a bug in the code.
+
+    Kedro wraps errors of datasets in a `DatasetError` with a long text. Where a disk, a storage or the machine is at
+    fault, the message is that of the wrapped error.
+    """
     if isinstance(error, click.ClickException):
         return error.message
     if isinstance(error, DatasetError):

@@ -146,6 +146,7 @@ class FolderDataset(AbstractDataset[dict[str, Content], Folder]):
         write_json(self._fs, self._index_path, {"scheme": SCHEME, "whole": whole, "files": dict(files)})
 
     def _exists(self) -> bool:
+        """Whether there are files, and all of those that the last save recorded."""
         present = {file.name for file in self._list()}
         return (bool(present) or self._optional) and self._is_whole() and self._made().keys() <= present
 

@@ -39,7 +39,7 @@ class StoredShard:
 
     def __call__(self, columns: Sequence[str] | None = None) -> pa.Table:
         with self.open() as parquet:
-            return parquet.read(columns=list(columns) if columns is not None else None)
+            return parquet.read(columns=list(columns) if columns is not None else None, use_threads=False)
 
     def open(self, as_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
         fs, path = fsspec.url_to_fs(self.path)

@@ -161,6 +161,7 @@ def freesound_id(address: str) -> str | None:
 
 
 def _by_name(name: str, benchmark: Benchmark, uris: pd.Series) -> Iterator[Leak]:
+    """Recordings whose Freesound number, by their file's name, is that of a sound of the benchmark."""
     if name not in FREESOUND_BENCHMARKS:
         return
     files: dict[str, str] = {}

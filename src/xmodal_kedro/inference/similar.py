@@ -189,6 +189,14 @@ def _opened(folder: Path) -> WindowIndex:
 
 
 def _write(folder: Path, shards: Sequence[Path], state: list[list[object]]) -> None:
+    """Write the index of all windows into a folder: their embeddings, what they are of, and the embeddings' mean.
+
+    Args:
+        state: of the shards, by which a later search knows whether the index is still theirs.
+
+    Raises:
+        UserError: if the shards hold no embedding, or those of several networks.
+    """
     total_E: NDArray[np.float64] | None = None
     rows = size = 0
     windows = []

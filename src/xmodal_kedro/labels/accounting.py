@@ -85,9 +85,11 @@ class MergeReport:
             has[modality][selected.clip] = True
             clips = np.bincount(selected.index, minlength=classes)
             agreeing = np.bincount(selected.index[is_supported[modality]], minlength=classes)
-            self._summary["supported"][modality] = {
-                str(index): [int(agreeing[index]), int(clips[index])] for index in np.flatnonzero(clips).tolist()
-            }
+            has_clips = np.flatnonzero(clips)
+            counts = zip(agreeing[has_clips].tolist(), clips[has_clips].tolist(), strict=True)
+            self._summary["supported"][modality] = dict(
+                zip(map(str, has_clips.tolist()), map(list, counts), strict=True)
+            )
         weaker = np.minimum(best["visual"], best["audio"])
         is_agreed = np.zeros(count, bool)
         is_agreed[labels["visual"].clip[is_supported["visual"]]] = True

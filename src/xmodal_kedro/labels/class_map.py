@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xmodal_kedro.errors import UserError
@@ -30,6 +32,11 @@ class Ragged:
         lengths = [len(part) for part in lists]
         values = [value for part in lists for value in part]
         return cls(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), np.array(values, np.int64))
+
+    def chosen(self, lists: Indices) -> Ragged:
+        """The lists with these numbers."""
+        lengths = self.starts[lists + 1] - self.starts[lists]
+        return Ragged(np.concatenate([[0], np.cumsum(lengths)]), self.take(lists)[0])
 
     def take(self, lists: Indices) -> tuple[Indices, Indices]:
         """All values of the lists with these numbers, and for each value its position in `lists`."""
@@ -90,24 +97,27 @@ class ClassMap:
         return Ragged.of([sorted(above) for above in self.above])
 
     @cached_property
-    def _of_label(self) -> dict[str, dict[str, list[int]]]:
-        by_modality: dict[str, dict[str, list[int]]] = {"visual": {}, "audio": {}}
-        rows = zip(*(self.label_classes[column] for column in ("modality", "label", "index")), strict=True)
-        for modality, label, index in rows:
-            by_modality[modality].setdefault(label, []).append(int(index))
+    def _of_labels(self) -> dict[str, tuple[pa.Array, Ragged]]:
+        """By modality, the labels of the teacher, and the candidates of each."""
+        by_modality: dict[str, tuple[pa.Array, Ragged]] = {}
+        for modality in ("visual", "audio"):
+            rows = self.label_classes[self.label_classes["modality"] == modality]
+            lists = rows.groupby("label", sort=False)["index"].agg(list)
+            by_modality[modality] = pa.array(lists.index.to_list(), pa.string()), Ragged.of(lists.to_list())
         return by_modality
 
-    def of_labels(self, modality: str, labels: Sequence[str]) -> Ragged:
+    def of_labels(self, modality: str, labels: pa.Array) -> Ragged:
         """Candidates of each label of a teacher.
 
         Raises:
             UserError: naming a label that is not a class of the teacher.
         """
-        known: Mapping[str, list[int]] = self._of_label[modality]
-        unknown = [label for label in labels if label not in known]
-        if unknown:
+        known, candidates = self._of_labels[modality]
+        row = pc.index_in(labels, value_set=known)
+        if row.null_count:
+            unknown = labels.filter(row.is_null())[0].as_py()
             raise UserError(
-                f"{modality}_labels hold {unknown[0]!r}, which is not in {modality}_classes: run the pipeline "
+                f"{modality}_labels hold {unknown!r}, which is not in {modality}_classes: run the pipeline "
                 f"{modality}_label again"
             )
-        return Ragged.of([known[label] for label in labels])
+        return candidates.chosen(row.to_numpy().astype(np.int64))

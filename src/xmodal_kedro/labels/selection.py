@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.labels.class_map import ClassMap, Indices
+from xmodal_kedro.labels.crc import crc32
 from xmodal_kedro.params import ModalityParams
 from xmodal_kedro.storage import LoadShard
 
@@ -51,9 +51,8 @@ class ShardClips:
         """Read two columns, and with `stills` a third."""
         table = clips(columns=["clip_id", "video_id", *(["still_picture"] if stills else [])])
         clip_ids, video_ids = (_one_chunk(table[name]) for name in ("clip_id", "video_id"))
-        draws = (zlib.crc32(clip_id.encode()) for clip_id in clip_ids.to_pylist())
         still = table["still_picture"].to_numpy() if stills else np.zeros(len(clip_ids), bool)
-        return cls(clip_ids, video_ids, np.fromiter(draws, np.int64, len(clip_ids)), still)
+        return cls(clip_ids, video_ids, crc32(clip_ids), still)
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -97,6 +96,7 @@ class Selected:
     def bins(self, clips: ShardClips) -> Indices:
         """Bin of each score, 0..`SCORE_BINS` - 1 [labels]."""
         level = np.minimum(self.score * SCORE_LEVELS, SCORE_LEVELS - 1).astype(np.int64)
+        # The lowest bits of a clip's random draw choose one of the bins of a level.
         return level * DRAWS_PER_LEVEL + (clips.draw[self.clip] & (DRAWS_PER_LEVEL - 1))
 
 
@@ -108,14 +108,14 @@ class StoredLabels:
         clip: position of the clip in its shard [labels].
         label: position of the class name in `names` [labels].
         score: 0..1 [labels].
-        names: the classes that occur.
+        names: the classes that occur, strings.
         unlabelled: clips without a label, by reason.
     """
 
     clip: Indices
     label: Indices
     score: NDArray[np.float32]
-    names: list[str]
+    names: pa.Array
     unlabelled: Mapping[str, int]
 
 
@@ -132,7 +132,7 @@ def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLab
             number in 0..1.
     """
     with labels.open(as_dictionary=["clip_id", "label"]) as parquet:
-        table, metadata = parquet.read(["clip_id", "label", "score"]), parquet.metadata.metadata
+        table, metadata = parquet.read(["clip_id", "label", "score"], use_threads=False), parquet.metadata.metadata
     clip_id, label = (_one_chunk(table[name].unify_dictionaries()) for name in ("clip_id", "label"))
     row_of = pc.index_in(clip_id.dictionary, value_set=clips.clip_ids)
     if row_of.null_count:
@@ -156,9 +156,7 @@ def read_labels(labels: LoadShard, clips: ShardClips, dataset: str) -> StoredLab
             f"{dataset}: the score of clip {clips.clip_ids[clip[row]]} for {label[row]} is {score[row]}, not 0..1: "
             f"{REMEDY}"
         )
-    return StoredLabels(
-        clip, label.indices.to_numpy().astype(np.int64), score, label.dictionary.to_pylist(), unlabelled
-    )
+    return StoredLabels(clip, label.indices.to_numpy().astype(np.int64), score, label.dictionary, unlabelled)
 
 
 def select_best(
@@ -170,7 +168,7 @@ def select_best(
         lowest: score from which each of `stored.names` counts, in place of the threshold [names].
     """
     over = np.flatnonzero(stored.score >= (np.float32(params.threshold) if lowest is None else lowest[stored.label]))
-    alphabetical = pc.rank(pa.array(stored.names, pa.string()), tiebreaker="first").to_numpy().astype(np.int64)
+    alphabetical = pc.rank(stored.names, tiebreaker="first").to_numpy().astype(np.int64)
     order = over[_best_first(stored.clip[over], stored.score[over], alphabetical[stored.label[over]])]
     clip = stored.clip[order]
     is_first = np.diff(clip, prepend=-1) != 0

@@ -13,21 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from xmodal_kedro.media.drift import AveragedOffsets, DriftMeter
 from xmodal_kedro.media.stamps import (
     ABRUPT_S,
     ALIKE_S,
     LATE_S,
-    WRONG_S,
     Stamps,
     are_exact,
-    common,
-    far_from,
     first_offset_s,
     lateness,
-    local_median,
     stalled,
-    start_of_line,
-    steps,
     without_outliers,
 )
 
@@ -127,7 +122,7 @@ class AudioClock:
         self._tolerance_s = TOLERANCE_S
         self._offset_s = 0.0  # stamp minus decoded time, as corrected so far
         self._bias_s = 0.0  # what the earliest of jittered stamps are later than the sound
-        self._levels_s: tuple[float, ...] | None = None  # what both measures of `_drift` are later than the sound
+        self._drift_meter = DriftMeter()
         self._edits: list[Edit] = []
         self._examined: list[tuple[float, float, float]] = []
         self._agreed: deque[tuple[float, float, float]] = deque(maxlen=AGREED)
@@ -210,9 +205,13 @@ class AudioClock:
                 self._bias_s = float(steady_s[0]) - self.start_s
             decided = (stamps.at_s >= from_s) & (stamps.at_s < until_s)
             lateness_s = lateness(stamps, steady_s)
-            drift = self._drift(np.flatnonzero(decided), stamps, steady_s, lateness_s)
-            sound_s = steady_s - np.clip(self._bias_s, -lateness_s, lateness_s)
-            self._follow(np.flatnonzero(decided), stamps, sound_s, lateness_s, drift)
+            indices = np.flatnonzero(decided)
+            if len(indices):
+                averaged = self._drift_meter.measure(
+                    int(indices[0]), stamps, steady_s, lateness_s, self._offset_s, self._tolerance_s
+                )
+                sound_s = steady_s - np.clip(self._bias_s, -lateness_s, lateness_s)
+                self._follow(indices, stamps, sound_s, lateness_s, averaged)
             agreed = zip(stamps.at_s[decided], steady_s[decided], stamps.duration_s[decided], strict=True)
             self._agreed.extend((float(at_s), float(offset_s), float(lasts_s)) for at_s, offset_s, lasts_s in agreed)
         if self.start_s is not None:
@@ -223,38 +222,13 @@ class AudioClock:
         offsets_s = [offset_s for _, offset_s, _ in self._examined]
         return max(offsets_s) - min(offsets_s) <= EQUAL_S
 
-    def _drift(
-        self,
-        indices: NDArray[np.intp],
-        stamps: Stamps,
-        steady_s: NDArray[np.float64],
-        lateness_s: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Two measures of where jittered stamps lie, as offsets of the sound: their earliest and their middle.
-
-        Drift moves both, but a network that becomes slower only one. Where there is no jitter, or packets wait for so
-        long that even medians vary, both are NaN.
-        """
-        unknown_s = np.full(len(steady_s), np.nan)
-        if not len(indices) or not self._tolerance_s < float(np.median(lateness_s)) <= WRONG_S:
-            return unknown_s, unknown_s
-        new = slice(int(indices[0]), None)  # of those before, only the steady offset is kept
-        at_s, gone_s = stamps.at_s[new], steps(steady_s[new])
-        measures_s = [local_median(at_s, each_s[new] - gone_s) for each_s in (steady_s, stamps.offset_s)]
-        if self._levels_s is None:
-            self._levels_s = tuple(start_of_line(at_s, each_s) - self._offset_s for each_s in measures_s)
-        known = [unknown_s.copy(), unknown_s.copy()]
-        for each_s, measure_s, level_s in zip(known, measures_s, self._levels_s, strict=True):
-            each_s[new] = np.where(far_from(at_s, gone_s), measure_s + gone_s - level_s, np.nan)
-        return known[0], known[1]
-
     def _follow(
         self,
         indices: NDArray[np.intp],
         stamps: Stamps,
         offset_s: NDArray[np.float64],
         lateness_s: NDArray[np.float64],
-        drift: tuple[NDArray[np.float64], NDArray[np.float64]],
+        averaged: AveragedOffsets,
     ) -> None:
         """Correct the clock at some stamps if it differs from offsets without outliers by more than they are late."""
         at_s = stamps.at_s
@@ -267,7 +241,7 @@ class AudioClock:
         index = -1
         while True:
             changes_s = offset_s - self._offset_s
-            drifted_s = common(drift[0] - self._offset_s, drift[1] - self._offset_s)
+            drifted_s = averaged.drift_s(self._offset_s)
             may_count = (np.abs(changes_s) > allowed_s) | (is_exact & (changes_s > self._tolerance_s))
             may_count |= np.abs(drifted_s) > min_step_s
             index = next(iter(indices[(indices > index) & may_count[indices]].tolist()), -1)
@@ -281,7 +255,7 @@ class AudioClock:
                 before = max(index - SHIFTED, 0)  # the removal of outliers may have moved the step
                 is_abrupt = bool(-change_s > ABRUPT_S and steps_s[before : index + 1].min() < change_s / 2)
             is_lost = is_exact[index] and is_abrupt and change_s > self._tolerance_s
-            is_slow = not is_abrupt and bool(np.isfinite(drift[0][index]))
+            is_slow = not is_abrupt and bool(np.isfinite(averaged.of_punctual_s[index]))
             if not is_lost and (abs(change_s) <= allowed_s[index] or is_slow):
                 change_s, is_abrupt = float(drifted_s[index]), False
                 now_s = self._offset_s + change_s

@@ -13,13 +13,14 @@ from av.stream import Stream
 from xmodal_kedro.media.audio_buffer import AudioBuffer
 from xmodal_kedro.media.clip_rows import Account, ClipRow, StreamUse
 from xmodal_kedro.media.container import open_media, prepared_video
+from xmodal_kedro.media.frame_store import Interval
 from xmodal_kedro.media.frames import Frame
 from xmodal_kedro.media.lengths import lost_end_s
 from xmodal_kedro.media.recording import RecordingReader
 from xmodal_kedro.media.sound_plan import SoundPlan
 from xmodal_kedro.media.spans import Span, SpanPlanner, rms_dbfs
 from xmodal_kedro.media.streams import probe_file
-from xmodal_kedro.media.video_track import Interval, VideoTrack
+from xmodal_kedro.media.video_track import VideoTrack
 from xmodal_kedro.params import ClipParams, IngestParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import MediaError
@@ -149,6 +150,7 @@ class Clipper:
             yield from self._clips_of(self._planner.settle(self._seen_until_ms()))
 
     def _update_planner(self) -> None:
+        """Hand the keyframes and cuts found since the last call to the planner of spans."""
         if self._video_track:
             for time_s in self._video_track.take_keyframes():
                 self._planner.keyframe(self._to_ms(time_s))

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from av.video.frame import VideoFrame
 
 from xmodal_kedro.media.frames import Frame, PictureEncoder
 from xmodal_kedro.media.spans import pick_spread
+
+
+class Interval(NamedTuple):
+    """A part of a recording, seconds in the file's own clock."""
+
+    start_s: float
+    end_s: float
 
 
 class FrameStore:
@@ -34,6 +43,11 @@ class FrameStore:
         self._frames.insert(at, stored)
         self.latest_s = max(self.latest_s, time_s)
         return stored
+
+    def add_all(self, frames: Iterable[tuple[VideoFrame, float]]) -> None:
+        """Store frames with their times."""
+        for frame, time_s in frames:
+            self.add(frame, time_s)
 
     def spread(self, start_s: float, end_s: float, count: int) -> list[Frame]:
         """At most `count` frames that begin between two times, spread evenly."""

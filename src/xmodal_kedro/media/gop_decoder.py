@@ -100,4 +100,5 @@ class GopDecoder:
         return self._timed(decode(self._stream, packet), time_s)
 
     def _timed(self, frames: Sequence[VideoFrame], otherwise_s: float) -> list[TimedFrame]:
+        """Frames with their presentation times, seconds; `otherwise_s` for one that has none."""
         return [(frame, self._times.of_frame_s(frame, self._stream, otherwise_s)) for frame in frames]

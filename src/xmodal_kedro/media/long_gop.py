@@ -60,14 +60,12 @@ class LongGop:
             following: time and thumbnail of the next keyframe, if there is one.
             end_s: when the last frame leaves the screen.
         """
-        for timed in self._thinning.end(end_s):
-            self._store.add(*timed)
+        self._store.add_all(self._thinning.end(end_s))
         self.cuts_s += self._watch.finish(following)
 
     def _look_at(self, frames: Sequence[TimedFrame]) -> None:
         for frame, time_s in frames:
-            for timed in self._thinning.add(frame, time_s):
-                self._store.add(*timed)
+            self._store.add_all(self._thinning.add(frame, time_s))
             luma = luma_thumbnail(frame)
             self._still.add_frame(time_s, luma)
             self.cuts_s += self._watch.look_at(time_s, luma)

@@ -12,16 +12,26 @@ INTEGERS = ("pcm_s32le", "pcm_s32be")
 PCM_TO_SCAN = FLOATS + INTEGERS
 """Codecs whose samples may exceed full scale, be no numbers, or fill only a part of their bits. All are read."""
 
-FLAC_INFO_BYTES = 34
-"""Of the block STREAMINFO, which has the number of bits at its 13th byte (RFC 9639, section 8.2)."""
+FLAC_STREAMINFO_BYTES = 34
 
 
-def scanned_as(codec: str, extradata: bytes | None) -> str:
-    """Codec of `PCM_TO_SCAN` as which a stream's samples are to be judged; empty if they need no judging."""
-    if codec == "flac" and extradata and len(extradata) == FLAC_INFO_BYTES:
-        bits = ((extradata[12] & 1) << 4 | extradata[13] >> 4) + 1
-        return INTEGERS[0] if bits > 24 else ""
+def pcm_to_scan(codec: str, extradata: bytes | None) -> str:
+    """The codec of `PCM_TO_SCAN` that a stream's samples are like; empty if they are in order as they are.
+
+    FLAC of more than 24 bits decodes to samples of 32, like `pcm_s32le`.
+
+    Args:
+        codec: name of the stream's codec.
+        extradata: what the container stores for the codec; of FLAC, the block STREAMINFO.
+    """
+    if codec == "flac" and extradata and len(extradata) == FLAC_STREAMINFO_BYTES:
+        return INTEGERS[0] if _flac_sample_bits(extradata) > 24 else ""
     return codec if codec in PCM_TO_SCAN else ""
+
+
+def _flac_sample_bits(streaminfo: bytes) -> int:
+    """Bits per sample, which are stored minus one in the 5 bits from bit 103 on (RFC 9639, section 8.2)."""
+    return (int.from_bytes(streaminfo[12:14]) >> 4 & 0b11111) + 1
 
 
 MIN_EXPONENT, MAX_EXPONENT = -160, 160

@@ -15,7 +15,7 @@ from av.stream import Disposition
 from xmodal_kedro.media.channel_weights import AMBISONIC, AUDIO_STREAM, channel_weights
 from xmodal_kedro.media.container import declared_duration_s, decodable_streams, open_file, open_media
 from xmodal_kedro.media.downmix import ChannelMix
-from xmodal_kedro.media.sample_scale import Scale, scanned_as
+from xmodal_kedro.media.sample_scale import Scale, pcm_to_scan
 from xmodal_kedro.media.sound_survey import SoundSurvey, StreamSurvey, survey_sound
 from xmodal_kedro.media.stretches import StretchWeights
 from xmodal_kedro.media.wav_header import is_b_format
@@ -97,9 +97,8 @@ def plan_sound(path: str, programme: Sequence[int] = (), wanted: str | None = No
             context = candidates[0].codec_context
             return SoundPlan((candidates[0].index,), (ChannelMix((1.0,)),), context.sample_rate, 1)
         is_one_recording = wanted is not None or _are_mono_tracks_of_one(candidates)
-        scanned = {
-            stream.index: scanned_as(stream.codec_context.name, stream.codec_context.extradata) for stream in candidates
-        }
+        contexts = {stream.index: stream.codec_context for stream in candidates}
+        scanned = {index: pcm_to_scan(context.name, context.extradata) for index, context in contexts.items()}
         lasts_s = declared_duration_s(container)
         has_default = [stream.index for stream in candidates if stream.disposition & Disposition.default]
         is_wav = container.format.name == "wav"
@@ -137,7 +136,7 @@ def _candidates(streams: Sequence[AudioStream], programme: Sequence[int], wanted
 def _is_plain_mono(stream: AudioStream) -> bool:
     """Whether nothing has to be decoded to know how a stream is mixed."""
     context = stream.codec_context
-    return context.channels == 1 and bool(context.sample_rate) and not scanned_as(context.name, context.extradata)
+    return context.channels == 1 and bool(context.sample_rate) and not pcm_to_scan(context.name, context.extradata)
 
 
 def _are_mono_tracks_of_one(streams: Sequence[AudioStream]) -> bool:
@@ -189,7 +188,14 @@ def _planned(survey: SoundSurvey, used: Sequence[int], note: str) -> SoundPlan:
 
 
 class _StreamMix(NamedTuple):
-    """How the channels of a stream are mixed, the mean squares of the result and of the loudest, and a note."""
+    """How the channels of one stream are mixed.
+
+    Attributes:
+        mix: a weight for each channel.
+        power: mean square of the mix.
+        loudest: mean square of the loudest channel.
+        note: what is not obvious, for people; empty if nothing is.
+    """
 
     mix: ChannelMix
     power: float
@@ -198,7 +204,11 @@ class _StreamMix(NamedTuple):
 
 
 def _mix_of(survey: StreamSurvey, scale: Scale) -> _StreamMix:
-    """How the channels of a stream are mixed.
+    """Choose the weight of each channel of a stream.
+
+    The weights fit the covariance of the channels over the whole stream. In stretches whose channels relate to each
+    other otherwise, such as while one is inverted, clips will be mixed by other weights. Where there are such
+    stretches, `power` and `loudest` are means over stretches, each mixed by the weights that are right for it.
 
     Raises:
         MediaError: `silent`, if only channels have sound that are not used.
@@ -213,34 +223,40 @@ def _mix_of(survey: StreamSurvey, scale: Scale) -> _StreamMix:
     is_fixed = bool(survey.layout) and survey.layout[0].startswith(AMBISONIC)
     if not is_fixed and not scale.bad:
         weights = StretchWeights(survey.layout, scale.factor * weights_C, scale.factor)
-        otherwise = _mixed_otherwise(weights, survey.stretches)
-        if otherwise.share > MAX_SHARE:  # what is measured over all of it is true of little
+        by_stretch = _mixed_by_stretch(weights, survey.stretches)
+        if by_stretch.share > MAX_SHARE:  # a gain that fits the stream as a whole fits few of its stretches
             weights_C = weights_C / max(float(weights_C.sum()), 1.0)
-        if otherwise.share:
+        if by_stretch.share:
             notes.append(
-                f"mixed otherwise in {max(otherwise.share, 0.01):.0%} of the sound, where that would lose some"
+                f"mixed otherwise in {max(by_stretch.share, 0.01):.0%} of the sound, where that would lose some"
             )
-            power, loudest = otherwise.power, scale.factor**2 * otherwise.loudest
+            power, loudest = by_stretch.power, scale.factor**2 * by_stretch.loudest
     mix = ChannelMix(tuple((scale.factor * weights_C).tolist()), scale.bad_above, scale.factor, is_fixed)
     return _StreamMix(mix, power, loudest, ", ".join(notes))
 
 
-class _Otherwise(NamedTuple):
-    """In which share of the stretches others than the weights of the file count, and mean squares over all of them: of
-    the mix, and of the loudest channel of each stretch."""
+class _MixByStretch(NamedTuple):
+    """What comes of mixing each stretch of a stream by the weights that are right for it.
+
+    Attributes:
+        share: fraction of the stretches in which these are not the weights of the whole stream.
+        power: mean square of the mix.
+        loudest: mean of the mean square of each stretch's loudest channel, before the stream is scaled.
+    """
 
     share: float
     power: float
     loudest: float
 
 
-def _mixed_otherwise(weights: StretchWeights, stretches: Sequence[np.ndarray]) -> _Otherwise:
+def _mixed_by_stretch(weights: StretchWeights, stretches: Sequence[np.ndarray]) -> _MixByStretch:
+    """Mix stretches, given the covariance of the channels of each. Those too quiet to be judged do not count."""
     chosen = [(weights.of(covariance_CC), covariance_CC) for covariance_CC in stretches]
-    said = [(weights_C, covariance_CC) for weights_C, covariance_CC in chosen if weights_C is not None]
-    if not said:
-        return _Otherwise(0.0, 0.0, 0.0)
-    return _Otherwise(
-        sum(weights_C is not weights.of_file_C for weights_C, _ in said) / len(said),
-        sum(float(weights_C @ covariance_CC @ weights_C) for weights_C, covariance_CC in said) / len(said),
-        sum(float(np.diag(covariance_CC).max()) for _, covariance_CC in said) / len(said),
+    loud = [(weights_C, covariance_CC) for weights_C, covariance_CC in chosen if weights_C is not None]
+    if not loud:
+        return _MixByStretch(0.0, 0.0, 0.0)
+    return _MixByStretch(
+        sum(weights_C is not weights.of_file_C for weights_C, _ in loud) / len(loud),
+        sum(float(weights_C @ covariance_CC @ weights_C) for weights_C, covariance_CC in loud) / len(loud),
+        sum(float(np.diag(covariance_CC).max()) for _, covariance_CC in loud) / len(loud),
     )

@@ -65,13 +65,13 @@ class StreamSurvey:
         layout: channel names, such as FL; `NONE` where no speaker is stated; empty if nothing was decoded.
         sample_rate_hz: of the first frame.
         loudest_C: mean square of the loudest block of each channel, full scale 1.0: float64 [channels].
-        scanned_as: codec by which samples are judged that may be anything; empty if they need no judging.
+        pcm_to_scan: codec by which samples are judged that may be anything; empty if they need no judging.
         magnitudes: of all samples, if they do.
         stretches: mean products of the channels' samples in stretches one after the other, of the first
             `MAX_STRETCHES`: float64 [channels, channels] each.
     """
 
-    scanned_as: str = ""
+    pcm_to_scan: str = ""
     layout: tuple[str, ...] = ()
     sample_rate_hz: int = 0
     loudest_C: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -84,7 +84,7 @@ class StreamSurvey:
     @property
     def scale(self) -> Scale:
         """How samples become sound."""
-        return scale_of(self.magnitudes, self.scanned_as)
+        return scale_of(self.magnitudes, self.pcm_to_scan)
 
     @property
     def is_usable(self) -> bool:
@@ -111,7 +111,7 @@ class StreamSurvey:
             return np.zeros((1, frame.samples))
         audio_CT = full_scale_samples_of(frame)
         peak = 0
-        if self.scanned_as:
+        if self.pcm_to_scan:
             self.magnitudes.add(audio_CT)
             audio_CT = np.where(np.abs(audio_CT) < MAX_MEASURED, audio_CT, 0.0)
             peak = math.frexp(np.abs(audio_CT).max())[1]
@@ -195,7 +195,7 @@ def survey_sound(path: str, scanned: Mapping[int, str], lasts_s: float, together
 
     Args:
         path: a local path or an fsspec URL.
-        scanned: indices of the streams, and as which codec their samples are judged; see `scanned_as`.
+        scanned: indices of the streams, and as which codec their samples are judged; see `pcm_to_scan`.
         lasts_s: duration of the file by its header, seconds.
         together: whether the streams are to be compared with each other.
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from xmodal_kedro.media.frame_store import FrameStore, Thinning
+from xmodal_kedro.media.frame_store import FrameStore, Interval, Thinning
 from xmodal_kedro.media.frames import Frame, PictureEncoder, Times
 from xmodal_kedro.media.gop_decoder import GopDecoder, TimedFrame
 from xmodal_kedro.media.long_gop import LongGop
@@ -32,13 +31,6 @@ MIN_KEYFRAME_GAP_S = 0.5
 """Keyframes nearer than this to the last one reported are not reported: if every frame is one, a few suffice."""
 
 
-class Interval(NamedTuple):
-    """A part of a recording, seconds in the file's own clock."""
-
-    start_s: float
-    end_s: float
-
-
 class VideoTrack:
     """Collects frames, keyframe times and cuts of one video stream. All times are in the file's own clock, seconds.
 
@@ -50,24 +42,26 @@ class VideoTrack:
     """
 
     def __init__(self, stream: VideoStream, params: ClipParams) -> None:
-        self.seen_until_s = -np.inf
         self.stream = stream
         self._params = params
-        self._spacing_s = params.min_s / params.frames_per_clip
-        self._flags_lie = False
+        self._spacing_s = params.min_s / params.frames_per_clip  # between keyframes that are decoded
         self._times = Times()
         self._end = StreamEnd(stream)
-        self._still = StillWatch(stream.width, stream.height, stream.codec_context.name)
         self._decoder = GopDecoder(stream, params.min_s)
         self._store = FrameStore(PictureEncoder(stream, params.frame_short_side_px, params.jpeg_quality))
+        self._still = StillWatch(stream.width, stream.height, stream.codec_context.name)
         self._detector = ShotBoundaryDetector(self._thumbnails)
-        self._long: LongGop | None = None
-        self._closed: list[Gop] = []
-        self._open: OpenGop | None = None
-        self._packet_bytes = 0
+        # Groups of pictures (GOPs), a keyframe and the packets up to the next one.
+        self._closed: list[Gop] = []  # whole ones, whose packets are kept
+        self._open: OpenGop | None = None  # the one that packets are added to
+        self._packet_bytes = 0  # of both
+        self._long: LongGop | None = None  # decodes the open one, where it is too long or too large to be kept
+        self._flags_lie = False  # packets that are no keyframes are flagged as such
+        # What was found and not yet taken.
+        self.seen_until_s = -np.inf
         self._keyframes_s: list[float] = []
         self._cuts_s: list[float] = []
-        self._reported_s = -np.inf
+        self._last_keyframe_s = -np.inf  # that was reported
 
     def look_at(self, packet: Packet[VideoStream]) -> None:
         """Add the next packet of the stream. Packets after a restart of the clock are ignored."""
@@ -170,9 +164,10 @@ class VideoTrack:
             self.seen_until_s = time_s
 
     def _report_keyframe(self, packet: Packet[VideoStream], time_s: float) -> None:
-        if time_s - self._reported_s >= MIN_KEYFRAME_GAP_S and not packet.is_discard:
+        """Note a keyframe for `take_keyframes`, unless it is not to be shown or close to the last one."""
+        if time_s - self._last_keyframe_s >= MIN_KEYFRAME_GAP_S and not packet.is_discard:
             self._keyframes_s.append(time_s)
-            self._reported_s = time_s
+            self._last_keyframe_s = time_s
 
     def _distrust_flags(self) -> None:
         """Join the GOPs since the last true keyframe: some containers flag every packet as a keyframe."""
@@ -212,36 +207,36 @@ class VideoTrack:
         while self._packet_bytes > MAX_PACKET_BYTES and self._closed:
             self._thin_out_first()
         if self._packet_bytes > MAX_PACKET_BYTES or time_s - gop.times_s[0] > MAX_GOP_S:
-            self._decode_as_it_comes(gop)
+            self._decode_from_now_on(gop)
 
     def _thin_out_first(self) -> None:
         """Decode frames of the first GOP for clips that may need them, and drop its packets."""
         gop = self._closed.pop(0)
         following = self._closed[0] if self._closed else self._open
         thinning = self._thinning(gop.times_s[0])
-        for timed in self._decoder.frames(gop.packets, gop.has_pauses):
-            for kept in thinning.add(*timed):
-                self._store.add(*kept)
-        for kept in thinning.end(following.times_s[0] if following else np.inf):
-            self._store.add(*kept)
+        for frame, time_s in self._decoder.frames(gop.packets, gop.has_pauses):
+            self._store.add_all(thinning.add(frame, time_s))
+        self._store.add_all(thinning.end(following.times_s[0] if following else np.inf))
         self._packet_bytes -= sum(gop.sizes)
 
-    def _decode_as_it_comes(self, gop: OpenGop) -> None:
-        """Decode the open GOP as it comes, up to the next keyframe. GOPs before need the decoder, so they go first."""
-        while self._closed:
+    def _decode_from_now_on(self, gop: OpenGop) -> None:
+        """Decode the packets of the open GOP, and those that will come up to the next keyframe at once."""
+        while self._closed:  # what clips need of earlier GOPs, as the decoder is busy with this one until its end
             self._thin_out_first()
         self._long = LongGop(self._decoder, self._store, self._thinning(gop.times_s[0]), self._still)
         for packet, time_s in zip(gop.packets, gop.times_s, strict=True):
             self._long.add(packet, time_s)
         self._take_from(self._long)
-        self._open, self._packet_bytes = OpenGop(gop.luma, times_s=gop.times_s[:1]), 0
+        self._open, self._packet_bytes = OpenGop(gop.luma, times_s=gop.times_s[:1]), 0  # without its packets
 
     def _thinning(self, start_s: float) -> Thinning:
+        """The choice of frames from there on, dense enough for clips of any length."""
         stored = self._store.begun_by(start_s)
         spacing_s = min(self._spacing_s, self._params.min_s / 2)
         return Thinning(spacing_s, stored.time_s if stored else -np.inf)
 
     def _take_from(self, gop: LongGop) -> None:
+        """Take the cuts that were found so far."""
         self._cuts_s += gop.cuts_s
         gop.cuts_s = []
         self.seen_until_s = max(self.seen_until_s, gop.seen_until_s)
@@ -298,5 +293,6 @@ class VideoTrack:
         return self._decoder.frames(packets, every)
 
     def _thumbnails(self, gop: Gop) -> Iterator[tuple[float, np.ndarray]]:
+        """Time and luma thumbnail of each frame of a GOP, decoded."""
         for frame, time_s in self._decoder.frames(gop.packets, gop.has_pauses):
             yield time_s, luma_thumbnail(frame)

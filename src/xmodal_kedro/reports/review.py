@@ -76,7 +76,11 @@ class ReviewPage:
                 "start_s": round(float(first["start_s"]), 2),
                 "end_s": round(float(first["end_s"]), 2),
                 "questions": [
-                    {"name": row["name"], "visual": _score(row["visual_score"]), "audio": _score(row["audio_score"])}
+                    {
+                        "name": row["name"],
+                        "visual": _shown_score(row["visual_score"]),
+                        "audio": _shown_score(row["audio_score"]),
+                    }
                     for row in asked.to_dict("records")
                 ],
                 **media_of[str(clip_id)],
@@ -95,7 +99,8 @@ class ReviewPage:
         return media
 
 
-def _score(score: float) -> float | None:
+def _shown_score(score: float) -> float | None:
+    """A score with the digits that are shown; None where a teacher gave none, as JSON has no NaN."""
     return None if np.isnan(score) else round(float(score), 3)
 
 

@@ -70,6 +70,7 @@ def _unasked(pool: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_enough(answers: pd.DataFrame) -> bool:
+    """Whether both right and wrong labels are known from enough different videos to learn from."""
     videos = answers.groupby("answer")["video_id"].nunique()
     return len(videos) == 2 and int(videos.min()) >= MIN_ANSWERS
 

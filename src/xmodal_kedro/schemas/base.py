@@ -58,6 +58,15 @@ class Table(pa_checks.DataFrameModel):
         )
 
 
+def lengths(column: Any) -> Any:
+    """The length of each list or binary of a column, for checks of whole rows.
+
+    Args:
+        column: a pandas Series of them, or of their lengths, as `arrow_checks.Rows` has it.
+    """
+    return column if column.dtype.kind in "iu" else column.map(len)
+
+
 def column(arrow: pa.DataType, **checks: Any) -> Any:
     """A field whose Arrow type its annotation does not determine, such as a list of float32.
 

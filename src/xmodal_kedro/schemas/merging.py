@@ -8,7 +8,7 @@ import pandera.pandas as pa_checks
 import pyarrow as pa
 from pandera.typing.pandas import Series
 
-from .base import Table, column
+from .base import Table, column, lengths
 
 
 class CandidateClasses(Table):
@@ -107,7 +107,7 @@ class Labels(Table):
 
     @pa_checks.dataframe_check(error="every target must have its weight")
     def targets_have_weights(cls, labels: Any) -> Any:
-        return labels["targets"].map(len) == labels["weights"].map(len)
+        return lengths(labels["targets"]) == lengths(labels["weights"])
 
 
 LABELS_ARROW = Labels.arrow_schema()

@@ -11,7 +11,7 @@ from pandera.typing.pandas import Series
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.reasons import REASONS
 
-from .base import Table, column
+from .base import Table, column, lengths
 
 
 class Videos(Table):
@@ -117,12 +117,12 @@ class Clips(Table):
 
     @pa_checks.dataframe_check(error="audio must be 16 kHz 16-bit PCM as long as its span")
     def audio_fits_its_span(cls, clips: Any) -> Any:
-        seconds = clips["audio"].map(len) / (2 * CLIP_SAMPLE_RATE_HZ)
+        seconds = lengths(clips["audio"]) / (2 * CLIP_SAMPLE_RATE_HZ)
         return (seconds - (clips["end_s"] - clips["start_s"])).abs() < 1e-3
 
     @pa_checks.dataframe_check(error="every frame must have its time")
     def frames_have_times(cls, clips: Any) -> Any:
-        return clips["frames"].map(len) == clips["frame_times_s"].map(len)
+        return lengths(clips["frames"]) == lengths(clips["frame_times_s"])
 
 
 CLIPS_ARROW = Clips.arrow_schema()
@@ -141,11 +141,11 @@ class Signatures(Table):
 
     @pa_checks.dataframe_check(error="every word must have its weak bits")
     def words_have_weak_bits(cls, signatures: Any) -> Any:
-        return signatures["words"].map(len) == signatures["weak_bits"].map(len)
+        return lengths(signatures["words"]) == lengths(signatures["weak_bits"])
 
     @pa_checks.dataframe_check(error="every picture must have its time")
     def pictures_have_times(cls, signatures: Any) -> Any:
-        return signatures["picture_hashes"].map(len) == signatures["picture_times_s"].map(len)
+        return lengths(signatures["picture_hashes"]) == lengths(signatures["picture_times_s"])
 
 
 SIGNATURES_ARROW = Signatures.arrow_schema()

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from xmodal_kedro import schemas
+from xmodal_kedro.schemas.arrow_checks import is_right
 
 Tables: TypeAlias = pa.Table | Iterator[pa.Table]
 
@@ -24,7 +25,7 @@ class CheckedShardJob:
         output = self.job()
         if not isinstance(output, pa.Table):
             return self._checked(output)
-        _model(self.schema).validate(output.to_pandas(), lazy=True)
+        check(output, _model(self.schema))
         return output
 
     def _checked(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -33,7 +34,7 @@ class CheckedShardJob:
             name: set() for name, column in model.to_schema().columns.items() if column.unique
         }
         for table in tables:
-            model.validate(table.to_pandas(), lazy=True)
+            check(table, model)
             for name, before in known.items():
                 values = set(table[name].to_pylist())
                 if repeated := before & values:
@@ -56,6 +57,16 @@ class EachShard:
     def validate(self, jobs: Mapping[str, Callable[[], Tables]]) -> dict[str, CheckedShardJob]:
         """Wrap each job with its check."""
         return {key: CheckedShardJob(job, self.schema) for key, job in jobs.items()}
+
+
+def check(table: pa.Table, model: type[schemas.Table]) -> None:
+    """Check a table against its model.
+
+    Raises:
+        pandera.errors.SchemaErrors: naming the columns, checks and values that are wrong.
+    """
+    if not is_right(table, model):
+        model.validate(table.to_pandas(), lazy=True)
 
 
 def _model(name: str) -> type[schemas.Table]:

@@ -142,6 +142,7 @@ def _has_weights(snapshot: Path) -> bool:
 
 
 def _asked_for(card: TeacherCard) -> dict[str, Any]:
+    """The fields of a card that determine which model is downloaded."""
     return card.model_dump(mode="json", include={"weights", "revision", "on_cuda"})
 
 

@@ -164,6 +164,7 @@ def _decode(jpeg: bytes, index: int) -> NDArray[np.uint8]:
 
 
 def _centre_crop(image_HWC: Images, spec: ImageInput) -> Images:
+    """The square in the middle, after the shorter side is resized: [crop, crop, 3]."""
     height, width = image_HWC.shape[:2]
     scale = spec.resize_px / min(height, width)
     if scale != 1:

@@ -30,13 +30,17 @@ THREADS_FOR_CUDA = 4
 
 @dataclass
 class _Pending:
-    """A clip with rows that are not scored yet."""
+    """A clip whose scores are not complete yet.
+
+    Attributes:
+        rows: number of its rows (frames, patches or windows), and `rows_left` of those that have no scores yet.
+        pooled: sum of the scores of the others, or their maximum, by `LabelParams.pooling`: float32 [classes].
+    """
 
     clip_id: str
     rows_left: int
     rows: int
     pooled: NDArray[np.float32] | None = None
-    """[classes]"""
 
 
 def score_clips(
@@ -66,11 +70,11 @@ def score_clips(
             for row in rows:
                 batch.append((pending, row))
                 if len(batch) == params.batch_size:
-                    _score(batch, teacher, card, params)
+                    _score_batch(batch, teacher, card, params)
                     batch = []
             yield from _finished(waiting, params)
     if batch:
-        _score(batch, teacher, card, params)
+        _score_batch(batch, teacher, card, params)
     yield from _finished(waiting, params)
 
 
@@ -116,9 +120,13 @@ def _rows_of(teacher: Teacher, clip_id: str, clip: Clip) -> Rows:
         raise
 
 
-def _score(
+def _score_batch(
     batch: Sequence[tuple[_Pending, NDArray[Any]]], teacher: Teacher, card: TeacherCard, params: LabelParams
 ) -> None:
+    """Have the teacher score a batch of rows, and pool the scores of each row into those of its clip.
+
+    Raises: see `require_scores`.
+    """
     scores_BC = teacher.scores([row for _, row in batch])
     require_scores(scores_BC, card)
     pool = np.add if params.pooling == "mean" else np.maximum

@@ -170,8 +170,9 @@ class _Exchange:
     def close(self) -> None:
         """Cut all lines."""
         self._closed = True
-        with suppress(OSError, EOFError):
-            Client(self.address, authkey=self.key).close()  # wakes who accepts
+        with suppress(OSError):
+            # Wakes the thread that accepts. It may have ended, or wait for another process, so no answer is expected.
+            Client(self.address).close()
         self._listener.close()
         for line in self._lines:
             line.close()

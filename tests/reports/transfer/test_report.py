@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,11 @@ def duplicates(groups: dict[str, list[str]]) -> pd.DataFrame:
 
 def report_inputs(clips_per_fold: int = 80) -> dict[str, Any]:
     """What the nodes of the report take, by name."""
+    return dict(_made_inputs(clips_per_fold))
+
+
+@cache
+def _made_inputs(clips_per_fold: int) -> Mapping[str, Any]:
     reported = predictions(clips_per_fold)
     named = {"benchmark": "esc10", "model": "vggish_plus"}
     values = fold_values(reported, ["accuracy"]).assign(complete=clips_per_fold == 80, **named)

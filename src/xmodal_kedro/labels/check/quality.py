@@ -95,7 +95,7 @@ def _rates(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _clip_hits(stated: Statements, met: pd.DataFrame) -> dict[str, float]:
-    """Shares of the clips in which something is true of which a right label counts, or is among the best few."""
+    """Shares of the clips with a true class that have a right label: among those that count, and among the best few."""
     clips = stated.true["clip_id"].nunique()
     if not clips:
         return {}

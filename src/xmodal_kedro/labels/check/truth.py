@@ -188,11 +188,17 @@ def _rows_by_video(truth: pd.DataFrame, videos: pd.DataFrame) -> dict[str, list[
 
 
 def _matches(given: Sequence[str], uris: Iterable[str], way: Callable[[str], str]) -> dict[str, str]:
-    """The uri that each of these names means, of those that mean one, if names are the same that `way` makes the same.
+    """The video that each name of the truth means, where exactly one is meant.
+
+    A name and a uri match if they are equal, or end alike so that no other video does: either may have more folders.
 
     Args:
         given: names of the truth.
         uris: of the videos.
+        way: is applied to both before they are compared, such as to ignore capitals.
+
+    Returns:
+        Uris by name; names that mean none or several are left out.
     """
     paths = {name: way(name) for name in given}
     named = {_file_name(path) for path in paths.values()}

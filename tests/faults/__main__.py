@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.faults.cells import FAULTS, small_world
+from tests.faults.catalogue import FAULTS
+from tests.faults.cells import small_world
 from tests.faults.page import key_of, read_outcomes, write_outcomes, write_page
 
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.faults.cells import FAULTS, STAGES, Fault, Outcome
+from tests.faults.catalogue import FAULTS, STAGES, WHY_NOT, Fault
+from tests.faults.cells import Outcome
 from tests.project import PROJECT
 
 PAGE = PROJECT / "docs" / "reliability.md"
 BEGIN, END = "<!-- the fault matrix: written by `make faults` -->", "<!-- end of the fault matrix -->"
-NOT_THERE = "-"
 Outcomes = Mapping[str, Outcome]
 
 
@@ -25,7 +25,9 @@ def render(outcomes: Outcomes) -> str:
     head = ["fault", "on", *(stage for stage in STAGES)]
     rows = [[fault.name, fault.storage, *(_cell(outcomes, stage, fault) for stage in STAGES)] for fault in FAULTS]
     table = [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
-    return "\n".join([BEGIN, "", *table, "", "What a run says, once for each fault:", "", *_said(outcomes), "", END])
+    reasons = [f"- {letter}: {reason}." for letter, reason in WHY_NOT.items()]
+    said = ["What a run says, once for each fault:", "", *_said(outcomes)]
+    return "\n".join([BEGIN, "", *table, "", "Where a fault was not tried:", "", *reasons, "", *said, "", END])
 
 
 def write_page(outcomes: Outcomes) -> None:
@@ -51,7 +53,7 @@ def write_outcomes(path: Path, outcomes: Outcomes) -> None:
 
 def _cell(outcomes: Outcomes, stage: str, fault: Fault) -> str:
     if stage not in fault.stages:
-        return NOT_THERE
+        return fault.why_not
     outcome = outcomes.get(key_of(stage, fault))
     return outcome.word if outcome else "?"
 

@@ -25,12 +25,10 @@ from tests.dask_cluster import Cluster, running
 from tests.faults import injection
 from tests.faults.catalogue import SHOWS, STAGES, Fault
 from tests.faults.proxy import Proxy
+from tests.faults.results import LAYERS, contents, without_fingerprints
 from tests.project import PROJECT, SMALL_WORLD, Project
 from tests.storage_servers import BUCKET, s3_server
 
-LAYERS = (*("01_raw", "02_intermediate", "03_primary", "04_feature", "05_model_input", "06_models", "07_model_output"),)
-OF_THE_RUN = ("probes", "checkpoints", ".runs", "unfinished_run.json")
-"""What holds times of files, or is of the run and not of its results."""
 DISK_MB = 256
 SERVING = "    replies: Generator[bytes] | None = None\n"
 """The line with which a decoder process begins to serve."""
@@ -214,6 +212,9 @@ class World:
         wanted = self.folder / f"before-{STAGES[following]}" if following < len(STAGES) else self._made
         reference = contents(str(wanted), {})
         found = contents(place, self._s3[0] if place.startswith("s3://") else {})
+        if stage == "embed" and place.startswith("s3://"):
+            # The version of a recording, which counts in the fingerprint, is what its storage says: here an ETag.
+            return without_fingerprints(found) == without_fingerprints(reference)
         return found == reference
 
     def _run_whole(self) -> None:
@@ -279,16 +280,6 @@ class World:
         with Client(address) as client:
             client.wait_for_workers(2, timeout=120)
         return address
-
-
-def contents(root: str, options: dict) -> dict[str, bytes]:
-    """The bytes of all results below a data root, by name."""
-    fs = fsspec.filesystem("s3" if root.startswith("s3://") else "file", **options)
-    top = fs._strip_protocol(root)
-    fs.invalidate_cache()
-    paths = [path for layer in LAYERS if fs.isdir(f"{top}/{layer}") for path in fs.find(f"{top}/{layer}")]
-    kept = [path for path in paths if not any(part in OF_THE_RUN for part in path.removeprefix(top).split("/"))]
-    return {path.removeprefix(top): fs.cat_file(path) for path in kept}
 
 
 @contextmanager

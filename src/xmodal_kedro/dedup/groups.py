@@ -37,7 +37,7 @@ def find_near_duplicates(signatures: Shards, videos: pd.DataFrame, params: NearD
     """The videos that share a recording with another, in groups: rows of `NearDuplicates`, by group and video.
 
     Memory does not grow with the number of clips: it is `params.memory_mb` for DuckDB, a few shards of signatures, and
-    the result. Temporary files are in the folder `TMPDIR`. They take 2 kB a clip, and about 30 kB a clip above ten
+    the result. Temporary files are in the folder `TMPDIR`. They take 3 to 7 kB a clip, and about 30 kB a clip above ten
     million clips, as unrelated audio then has common keys.
 
     Args:

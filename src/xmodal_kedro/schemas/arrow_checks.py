@@ -35,6 +35,7 @@ def is_right(table: pa.Table, model: type[Table]) -> bool:
     if not all(_is_right(table[name], column) for name, column in columns.items()):
         return False
     rows = Rows(table)
+    # Not `check(rows)`, which takes a data frame alone: all columns would be converted.
     return all(bool(np.all(check._check_fn(rows))) for check in checks)
 
 

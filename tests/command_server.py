@@ -31,7 +31,7 @@ from typing import NoReturn
 
 # Not Kedro's framework, which looks at the folder in which it is loaded, and nothing of this project.
 LIBRARIES = (
-    *("numpy", "pandas", "pyarrow.parquet", "pyarrow.dataset", "duckdb", "scipy.signal", "scipy.stats"),
+    *("numpy", "pandas", "pyarrow.parquet", "pyarrow.dataset", "scipy.signal", "scipy.stats"),
     *("pandera.pandas", "pandera.backends.pandas.builtin_checks", "sklearn.linear_model", "av", "cv2", "omegaconf"),
     *("plotly.express", "plotly.graph_objects", "PIL.Image", "joblib.externals.loky.backend.synchronize"),
     *("torch", "torchvision", "torchaudio", "torch.distributed.elastic.multiprocessing.errors"),

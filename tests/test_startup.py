@@ -15,7 +15,7 @@ from scipy.io import wavfile
 from tests.project import PROJECT, Project
 
 HEAVY = {
-    *("mlflow", "kedro_mlflow", "pandas", "numpy", "pyarrow", "pandera", "duckdb", "scipy", "sklearn", "plotly"),
+    *("mlflow", "kedro_mlflow", "pandas", "numpy", "pyarrow", "pandera", "scipy", "sklearn", "plotly"),
     *("torch", "torchaudio", "torchvision", "transformers", "onnxruntime", "av", "cv2"),
     *("joblib", "dask", "distributed"),
 }

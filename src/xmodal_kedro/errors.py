@@ -48,7 +48,6 @@ _NUMBER = re.compile(r"os error (\d+)|\[Errno (\d+)\]|errno[:= ]+(\d+)", re.IGNO
 _PHRASES = {
     "no space left on device": errno.ENOSPC,
     "disk is full": errno.ENOSPC,
-    "max_temp_directory_size": errno.ENOSPC,  # DuckDB's words for a full TMPDIR
     "disk quota exceeded": errno.EDQUOT,
     "read-only file system": errno.EROFS,
     "too many open files": errno.EMFILE,
@@ -59,7 +58,7 @@ _PHRASES = {
 def fault_of_machine(error: BaseException, *, with_causes: bool = True) -> OSError | None:
     """The fault of the disk or the machine that an error of any library comes from, as an `OSError`; None if none does.
 
-    Libraries that are not written in Python, such as safetensors and DuckDB, have errors of their own, which name the
+    Libraries that are not written in Python, such as safetensors and SQLite, have errors of their own, which name the
     system's in their text.
     """
     for each in _with_causes(error) if with_causes else (error,):

@@ -24,8 +24,9 @@ from tests.dedup.recordings import (
 )
 from tests.fakes import MemoryShard
 from tests.project import PROJECT
-from xmodal_kedro.dedup.agreement import picture_distance, read_videos
+from xmodal_kedro.dedup.agreement import picture_distance
 from xmodal_kedro.dedup.groups import find_near_duplicates, groups
+from xmodal_kedro.dedup.videos import videos_of
 from xmodal_kedro.params import NearDuplicateParams
 from xmodal_kedro.schemas import NearDuplicates
 
@@ -79,8 +80,8 @@ def test_another_recording_and_one_played_faster_are_not_taken_for_copies(found:
 def test_frames_distinguish_a_copy_from_a_mirrored_one(
     corpus: tuple[dict[str, MemoryShard], pd.DataFrame],
 ) -> None:
-    (original,), (plain,), (mirrored,) = (
-        read_videos(corpus[0][f"shard-{name}"]()) for name in ("original", "old", "mirrored")
+    original, plain, mirrored = (
+        videos_of(corpus[0][f"shard-{name}"]()).video(0) for name in ("original", "old", "mirrored")
     )
     assert (picture_distance(original, plain, 0.0) or 64) <= PARAMS.max_picture_distance
     assert (picture_distance(original, mirrored, 0.0) or 0) > PARAMS.max_picture_distance
@@ -155,14 +156,15 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
 
 def test_memory_does_not_grow_with_the_number_of_clips() -> None:
     def search(shards: int) -> dict[str, float]:
-        command = [sys.executable, "-m", "tests.dedup.many_videos", str(shards), "64"]
+        command = [sys.executable, "benchmarks/near_duplicates.py", "--one", str(shards), "--memory-mb", "64"]
         return json.loads(subprocess.run(command, cwd=PROJECT, capture_output=True, check=True, text=True).stdout)
 
-    few, many = search(2), search(10)
+    few, many = search(4), search(20)
     assert many["clips"] == 5 * few["clips"]
-    assert many["groups"] == many["copies"]
-    assert many["videos_in_groups"] == 2 * many["copies"]
-    assert many["peak_mb"] - few["peak_mb"] < 100
+    assert few["missed"] == many["missed"] == few["wrongly joined"] == many["wrongly joined"] == 0
+    assert many["copies"] == 5 * few["copies"] > 100
+    assert many["disk, kB a clip"] < 3
+    assert many["peak MB"] - few["peak MB"] < 40
 
 
 REAL_GROUPS = [

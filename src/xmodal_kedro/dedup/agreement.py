@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from xmodal_kedro.dedup.audio_fingerprint import FLAT, HOP_S
+from xmodal_kedro.dedup.audio_fingerprint import HOP_S
+from xmodal_kedro.dedup.videos import VideoSignature
 from xmodal_kedro.params import NearDuplicateParams
 
 WORD_BITS = 32
@@ -16,26 +16,6 @@ MAX_FRAME_GAP_S = 1.0
 """Max time between two frames that are compared, seconds: encoders set keyframes at different instants."""
 SEARCHED_HOPS = round(5 / HOP_S)
 """Hops on each side of a common position that are searched for the exact offset."""
-
-
-class VideoSignature(NamedTuple):
-    """The signatures of all clips of one video.
-
-    Attributes:
-        video_id: the video.
-        at: int64 [words], time of each word, in hops since the start of the video, ascending.
-        words: uint32 [words], without flat ones.
-        weak_bits: uint16 [words]; see `audio_fingerprint.Fingerprint`.
-        picture_times_s: float64 [frames], ascending.
-        picture_hashes: uint64 [frames]
-    """
-
-    video_id: str
-    at: NDArray[np.int64]
-    words: NDArray[np.uint32]
-    weak_bits: NDArray[np.uint16]
-    picture_times_s: NDArray[np.float64]
-    picture_hashes: NDArray[np.uint64]
 
 
 class Agreement(NamedTuple):
@@ -48,16 +28,6 @@ class Agreement(NamedTuple):
 
     matched_s: float
     picture_distance: float | None
-
-
-def read_videos(signatures: pa.Table) -> list[VideoSignature]:
-    """The videos of a shard of signatures, in the order of their first clips."""
-    rows = signatures["video_id"].combine_chunks().dictionary_encode()
-    owners = rows.indices.to_numpy()
-    return [
-        _video(str(video_id), signatures.take(np.flatnonzero(owners == owner)).sort_by("first_word"))
-        for owner, video_id in enumerate(rows.dictionary.to_pylist())
-    ]
 
 
 def agreement(
@@ -143,15 +113,3 @@ def _dense(video: VideoSignature, first: int, count: int) -> tuple[NDArray[np.ui
     words[video.at[part] - first] = video.words[part]
     present[video.at[part] - first] = True
     return words, present
-
-
-def _video(video_id: str, clips: pa.Table) -> VideoSignature:
-    counts = clips["words"].combine_chunks().value_lengths().to_numpy()
-    starts = np.cumsum(counts) - counts
-    words, weak_bits, times_s, hashes = (
-        clips[name].combine_chunks().flatten().to_numpy()
-        for name in ("words", "weak_bits", "picture_times_s", "picture_hashes")
-    )
-    hops = np.arange(words.size) + np.repeat(clips["first_word"].to_numpy() - starts, counts)
-    present = words != FLAT
-    return VideoSignature(video_id, hops[present], words[present], weak_bits[present], times_s, hashes)

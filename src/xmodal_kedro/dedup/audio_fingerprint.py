@@ -10,7 +10,6 @@ dog does not have, and PyAV's FFmpeg is built without it.
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -84,8 +83,11 @@ def probes(words: NDArray[np.uint32], weak_bits: NDArray[np.uint16]) -> NDArray[
     """
     weakest = (weak_bits[:, None] >> (BITS_OF_POSITION * np.arange(WEAK_BITS))) & (2**BITS_OF_POSITION - 1)
     masks = np.uint32(1) << (31 - weakest).astype(np.uint32)
-    chosen = np.array(list(product([0, 1], repeat=WEAK_BITS)), np.uint32)
-    return words[:, None] ^ (masks[:, None, :] * chosen[None]).sum(-1, dtype=np.uint32)
+    found = np.empty((words.size, 2**WEAK_BITS), np.uint32)
+    found[:, 0] = words
+    for bit in range(WEAK_BITS):
+        found[:, 2**bit : 2 ** (bit + 1)] = found[:, : 2**bit] ^ masks[:, bit, None]
+    return found
 
 
 def band_energies(audio: NDArray[np.int16]) -> NDArray[np.float64]:

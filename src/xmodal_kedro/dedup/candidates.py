@@ -1,57 +1,54 @@
 """Candidate pairs of videos that may hold one recording: an out-of-core search for common keys.
 
-DuckDB sorts keys and counts votes, which do not fit in memory. The work grows with the number of keys, not with its
-square, even if a key is frequent: videos that share a key are paired only with the next few. A recording that a
-thousand videos hold becomes a chain of pairs, not a million pairs.
+Keys are sorted, and votes counted, one part at a time, as neither fits in memory. The work grows with the number of
+keys, not with its square, even if a key is frequent: videos that share a key are paired only with the next few. A
+recording that a thousand videos hold becomes a chain of pairs, not a million pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import combinations
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from xmodal_kedro.dedup.agreement import VideoSignature
-from xmodal_kedro.dedup.audio_fingerprint import FLAT, HOP_S, probes
+from xmodal_kedro.dedup.audio_fingerprint import HOP_S
+from xmodal_kedro.dedup.keys import (
+    AUDIO_KEY,
+    FRAME_KEY,
+    MAX_AUDIO_CHECK_BITS,
+    MAX_FRAME_CHECK_BITS,
+    NO_CHECK,
+)
+from xmodal_kedro.dedup.spill import PARTITIONS, Spill
 from xmodal_kedro.params import NearDuplicateParams
 
-PICTURE_BLOCKS = [np.uint64(0xFFFF << shift) for shift in (0, 16, 32, 48)]
-"""Frame hashes are looked up by every pair of their four blocks of 16 bits. They are found if the other two blocks hold
-all errors (multi-index hashing: M. Norouzi, A. Punjani, D. J. Fleet, CVPR 2012)."""
-MAX_PICTURE_BITS = 6
-"""Two frames vote if their hashes differ by at most so many bits."""
-NO_PICTURE = 0
 BIN_HOPS = 4
 """Votes for an offset are counted in bins of twice this width, about 0.2 s, that overlap by half."""
 MAX_FRAME_ERROR_HOPS = round(4 / HOP_S)
 """Max error of a frame's time: a frame that two encodings share may be shown for seconds."""
-ROWS_AT_A_TIME = 1 << 16
-KEYS_ARROW = pa.schema([("key", pa.uint64()), ("video", pa.int64()), ("place", pa.int32()), ("picture", pa.uint64())])
-"""A word of audio, or two blocks of the hash `picture`; the video's number; the first hop at which it has the key."""
-VOTES_ARROW = pa.schema(
-    [("a", pa.int64()), ("b", pa.int64()), ("place", pa.int32()), ("bin", pa.int32()), ("heard", pa.bool_())]
-)
-KEYS_IN_ORDER = "SELECT key, video, place, picture FROM keys ORDER BY key, video"
-CANDIDATES = """
-    SELECT a, b, heard, bin, place FROM (
-        SELECT a, b, true AS heard, bin, min(place) AS place, count(*) AS votes
-        FROM (SELECT DISTINCT a, b, place, unnest([bin, bin + 1]) AS bin FROM votes WHERE heard)
-        GROUP BY a, b, bin
-        HAVING votes >= 2
-        QUALIFY row_number() OVER (PARTITION BY a, b ORDER BY votes DESC, bin) <= 3
-        UNION ALL
-        SELECT a, b, false AS heard, arg_min(bin, (place, bin)) AS bin, min(place) AS place, count(*) AS votes
-        FROM votes WHERE NOT heard
-        GROUP BY a, b
-    )
-    ORDER BY a, b, heard DESC, votes DESC, bin
-"""
+MIN_AUDIO_VOTES = 2
+MAX_OFFSETS = 3
+"""Offsets of a pair that are tried, those with the most votes."""
+PARTITION_SHIFT = np.uint32(24)
+"""Keys are in one of `PARTITIONS` by their upper bits."""
+VOTE = np.dtype([("a", "<u4"), ("b", "<u4"), ("place", "<i4"), ("bin", "<i4"), ("heard", "?")])
+"""Numbers of two videos, `a` the smaller; the hop at which `a` has their common key; the bin of the offset from there
+to its place in `b`; whether the key is one of audio."""
+
+
+class Keys(NamedTuple):
+    """Keys of some videos.
+
+    Attributes:
+        audio: rows of `AUDIO_KEY`.
+        frames: rows of `FRAME_KEY`.
+    """
+
+    audio: NDArray[Any]
+    frames: NDArray[Any]
 
 
 class CandidatePair(NamedTuple):
@@ -63,89 +60,118 @@ class CandidatePair(NamedTuple):
     offsets: range
 
 
-def video_keys(video: VideoSignature, number: int, params: NearDuplicateParams) -> pa.RecordBatch:
-    """Keys of a video: one in `params.keep_one_in` of the probes of its words, and blocks of its frame hashes.
-
-    Whether a probe is kept depends on the probe alone, so that copies keep the same ones.
+def find_candidates(
+    keys_of_round: Callable[[int], Iterable[Keys]], rounds: int, folder: Path, params: NearDuplicateParams
+) -> NDArray[Any]:
+    """Pairs of videos with two common words of audio at one offset, or a common frame.
 
     Args:
-        number: the video's number.
+        keys_of_round: the keys to index in a round, videos being in order of their numbers. The keys of a round are not
+            those of another, and the temporary files hold those of one round at a time.
+        rounds: number of rounds.
+        folder: an empty folder for temporary files.
+        params: `near_duplicates`; `memory_mb` limits the memory.
 
     Returns:
-        Rows of `KEYS_ARROW`, each key once, with its first occurrence.
+        Rows of `VOTE`, in order of the pair's numbers, the one with the most votes first.
     """
-    keys_N8 = probes(video.words, video.weak_bits)
-    kept_N8 = (_scatter(keys_N8) % params.keep_one_in == 0) & (keys_N8 != FLAT)
-    masks_6 = np.array([~(one | other) for one, other in combinations(PICTURE_BLOCKS, 2)])
-    keys_P6 = video.picture_hashes[:, None] | masks_6
-    keys = np.concatenate([keys_N8[kept_N8].astype(np.uint64), keys_P6.ravel()])
-    frame_hops = np.repeat(np.rint(video.picture_times_s / HOP_S), masks_6.size)
-    places = np.concatenate([video.at[np.nonzero(kept_N8)[0]], frame_hops])
-    pictures = np.repeat(video.picture_hashes, masks_6.size)
-    pictures = np.concatenate([np.full(keys.size - pictures.size, NO_PICTURE, np.uint64), pictures])
-    keys, first = np.unique(keys, return_index=True)
-    columns = [keys, np.full(keys.size, number), places[first].astype(np.int32), pictures[first]]
-    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=KEYS_ARROW)
+    memory_bytes = params.memory_mb * 1_000_000
+    votes = Spill(folder, "votes", VOTE)
+    for number in range(rounds):
+        heard, seen = (Spill(folder, f"{name}-{number}", dtype) for name, dtype in KINDS)
+        for keys in keys_of_round(number):
+            heard.add(keys.audio, (keys.audio["key"] >> PARTITION_SHIFT).astype(np.uint8))
+            seen.add(keys.frames, (keys.frames["key"] >> PARTITION_SHIFT).astype(np.uint8))
+        for partition in range(PARTITIONS):
+            for kind in (heard, seen):
+                for rows in kind.rows(partition, memory_bytes, split_by="key"):
+                    for found in _votes(rows, params.neighbours):
+                        # By the last bits of `a`: numbers are consecutive, so partitions are of one size.
+                        votes.add(found, (found["a"] % PARTITIONS).astype(np.uint8))
+                kind.discard(partition)
+    best = [np.empty(0, VOTE)]
+    for partition in range(PARTITIONS):
+        best.extend(_best(rows) for rows in votes.rows(partition, memory_bytes, split_by="b"))
+        votes.discard(partition)
+    return _by_pair(np.concatenate(best))
 
 
-def find_candidates(
-    keys: Iterable[pa.RecordBatch], folder: Path, params: NearDuplicateParams
-) -> Iterator[CandidatePair]:
-    """Pairs of videos with two common words of audio at one offset, or a common frame; in order of their numbers.
+def candidate_of(vote: np.void) -> CandidatePair:
+    """What to compare for a row of `find_candidates`."""
+    first = (int(vote["bin"]) - 1) * BIN_HOPS
+    slack = 0 if vote["heard"] else MAX_FRAME_ERROR_HOPS
+    offsets = range(first - slack, first + 2 * BIN_HOPS + slack)
+    return CandidatePair(int(vote["a"]), int(vote["b"]), int(vote["place"]), offsets)
+
+
+KINDS = (("audio", AUDIO_KEY), ("frames", FRAME_KEY))
+
+
+def _votes(rows: NDArray[Any], neighbours: int) -> Iterator[NDArray[Any]]:
+    """A vote for the offset between each video's first occurrence of a key and those of the next `neighbours` videos.
 
     Args:
-        keys: rows of `KEYS_ARROW`, each key of a video once.
-        folder: an empty folder for temporary files.
-        params: `near_duplicates`; `memory_mb` limits DuckDB's memory.
+        rows: of `AUDIO_KEY` or `FRAME_KEY`, in order of video and place; all those with their keys.
+
+    Yields:
+        Rows of `VOTE`, for one distance between neighbours at a time.
     """
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": f"{params.memory_mb}MB",
-        "temp_directory": str(folder),
-        "threads": 1,
-        "preserve_insertion_order": False,
-    }
-    with duckdb.connect(str(folder / "keys.duckdb"), config=settings) as database:
-        _store(database, "keys", pa.RecordBatchReader.from_batches(KEYS_ARROW, keys))
-        with database.cursor() as reading:
-            in_order = reading.sql(KEYS_IN_ORDER).to_arrow_reader(ROWS_AT_A_TIME)
-            votes = _votes(in_order, params.neighbours)
-            _store(database, "votes", pa.RecordBatchReader.from_batches(VOTES_ARROW, votes))
-        for batch in database.sql(CANDIDATES).to_arrow_reader(ROWS_AT_A_TIME):
-            for row in batch.to_pylist():
-                first = (row["bin"] - 1) * BIN_HOPS
-                slack = 0 if row["heard"] else MAX_FRAME_ERROR_HOPS
-                offsets = range(first - slack, first + 2 * BIN_HOPS + slack)
-                yield CandidatePair(row["a"], row["b"], row["place"], offsets)
+    heard = rows.dtype == AUDIO_KEY
+    # A sort of plain integers, key and place together, takes a tenth of the time of a sort by one field.
+    packed = rows["key"].astype(np.uint64) << np.uint64(32) | np.arange(rows.size, dtype=np.uint64)
+    packed.sort()
+    rows = rows[packed & np.uint64(0xFFFFFFFF)]
+    again = (rows["key"][1:] == rows["key"][:-1]) & (rows["video"][1:] == rows["video"][:-1])
+    rows = rows[np.concatenate([np.ones(min(rows.size, 1), np.bool_), ~again])]
+    key, check = rows["key"].copy(), rows["check"].copy()
+    limit = MAX_AUDIO_CHECK_BITS if heard else MAX_FRAME_CHECK_BITS
+    for step in range(1, neighbours + 1):
+        later = np.flatnonzero(key[step:] == key[:-step]) + step
+        one, other = check[later - step], check[later]
+        alike = (np.bitwise_count(one ^ other) <= limit) | (one == NO_CHECK) | (other == NO_CHECK)
+        later = later[alike]
+        found = np.empty(later.size, VOTE)
+        found["a"], found["b"] = rows["video"][later - step], rows["video"][later]
+        found["place"] = rows["place"][later - step]
+        found["bin"] = (rows["place"][later] - rows["place"][later - step]) // BIN_HOPS
+        found["heard"] = heard
+        yield found
 
 
-def _store(database: duckdb.DuckDBPyConnection, table: str, rows: pa.RecordBatchReader) -> None:
-    database.register("incoming", rows)
-    database.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")
-    database.unregister("incoming")
-
-
-def _votes(keys: Iterable[pa.RecordBatch], neighbours: int) -> Iterator[pa.RecordBatch]:
-    """A vote for the offset between each occurrence of a key and each of the next `neighbours` ones.
+def _best(votes: NDArray[Any]) -> NDArray[Any]:
+    """The votes to follow: of audio one for each offset of a pair that has enough, of frames the earliest of a pair.
 
     Args:
-        keys: rows of `KEYS_ARROW`, in order of key and video.
+        votes: rows of `VOTE`, all those of their pairs.
     """
-    held = KEYS_ARROW.empty_table()
-    for batch in keys:
-        fresh = held.num_rows
-        held = pa.concat_tables([held, pa.Table.from_batches([batch])])
-        key, video, place, picture = (column.to_numpy() for column in held.columns)
-        for step in range(1, neighbours + 1):
-            later = np.arange(max(fresh, step), key.size)
-            later = later[key[later] == key[later - step]]
-            later = later[np.bitwise_count(picture[later] ^ picture[later - step]) <= MAX_PICTURE_BITS]
-            earlier = later - step
-            bins = (place[later] - place[earlier]) // BIN_HOPS
-            columns = [video[earlier], video[later], place[earlier], bins, picture[later] == NO_PICTURE]
-            yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=VOTES_ARROW)
-        held = held.slice(max(0, held.num_rows - neighbours)).combine_chunks()
+    heard = votes[votes["heard"]]
+    heard = np.concatenate([heard, heard])
+    heard["bin"][heard.size // 2 :] += 1  # bins overlap by half
+    heard = heard[np.lexsort((heard["place"], heard["bin"], heard["b"], heard["a"]))]
+    heard = heard[_begins(heard, "a", "b", "bin", "place")]
+    begins = np.flatnonzero(_begins(heard, "a", "b", "bin"))
+    counts = np.diff(np.append(begins, heard.size))
+    heard, counts = heard[begins[counts >= MIN_AUDIO_VOTES]], counts[counts >= MIN_AUDIO_VOTES]
+    order = np.lexsort((heard["bin"], -counts, heard["b"], heard["a"]))
+    heard = heard[order]
+    pair_begins = _begins(heard, "a", "b")
+    rank = np.arange(heard.size) - np.maximum.accumulate(np.where(pair_begins, np.arange(heard.size), 0))
+    heard = heard[rank < MAX_OFFSETS]
+    seen = votes[~votes["heard"]]
+    seen = seen[np.lexsort((seen["bin"], seen["place"], seen["b"], seen["a"]))]
+    seen = seen[_begins(seen, "a", "b")]
+    return _by_pair(np.concatenate([heard, seen]))
 
 
-def _scatter(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Uniformly distributed hashes of keys (multiplicative hashing)."""
-    return (keys * np.uint32(2_654_435_761)) >> np.uint32(16)
+def _by_pair(votes: NDArray[Any]) -> NDArray[Any]:
+    """Votes in order of their pairs, those of audio first, else in the order in which they are."""
+    return votes[np.lexsort((~votes["heard"], votes["b"], votes["a"]))]
+
+
+def _begins(rows: NDArray[Any], *fields: str) -> NDArray[np.bool_]:
+    """Where a row differs from the one before in any of the fields."""
+    begins = np.zeros(rows.size, np.bool_)
+    begins[:1] = True
+    for field in fields:
+        begins[1:] |= rows[field][1:] != rows[field][:-1]
+    return begins

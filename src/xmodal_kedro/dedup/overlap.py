@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from xmodal_kedro.dedup.agreement import VideoSignature, agreement, read_videos
-from xmodal_kedro.dedup.candidates import find_candidates, video_keys
-from xmodal_kedro.dedup.groups import SHARD_SHIFT, Pair
+from xmodal_kedro.dedup.candidates import Keys, find_candidates
+from xmodal_kedro.dedup.keys import Sampling, audio_keys, frame_keys
+from xmodal_kedro.dedup.pairs import NumberedShards, Pair, matching_pairs
+from xmodal_kedro.dedup.videos import load_videos
 from xmodal_kedro.params import NearDuplicateParams
 from xmodal_kedro.storage import Shards
 
@@ -31,40 +30,38 @@ def overlapping_pairs(signatures: Shards, others: Shards, params: NearDuplicateP
     Args:
         signatures: `Signatures` of videos.
         others: `Signatures` of other audio clips, few enough for memory.
-        params: `near_duplicates`, for the min length of matching audio and DuckDB's memory.
+        params: `near_duplicates`, for the min length of matching audio and the memory.
     """
     params = params.model_copy(update=THOROUGH | SURE)
-    keys = sorted(signatures)
-    sounds = [sound for shard in others.values() for sound in read_videos(shard())]
-    first_other = len(keys) << SHARD_SHIFT
-    wanted = [video_keys(sound, first_other + number, params) for number, sound in enumerate(sounds)]
-    wanted_keys = np.unique(np.concatenate([np.zeros(0, np.uint64), *(batch["key"].to_numpy() for batch in wanted)]))
-    held: dict[int, VideoSignature] = {}
+    loads = [signatures[key] for key in sorted(signatures)]
+    shards = NumberedShards([*loads, *others.values()])
+    wanted = _keys_of(others)
 
-    def all_keys() -> Iterator[pa.RecordBatch]:
-        for index, key in enumerate(keys):
-            for place, video in enumerate(read_videos(signatures[key]())):
-                number = (index << SHARD_SHIFT) + place
-                batch = video_keys(video, number, params)
-                batch = batch.filter(pa.array(_among(batch["key"].to_numpy(), wanted_keys)))
-                if batch.num_rows:
-                    held[number] = video
-                    yield batch
-        yield from wanted
+    def all_keys() -> Iterator[Keys]:
+        for index in range(len(shards)):
+            first, videos = shards.load(index)
+            audio = audio_keys(videos, first, Sampling(params.keep_one_in))
+            frames = frame_keys(videos, first)
+            yield Keys(audio[_among(audio["key"], wanted.audio)], frames[_among(frames["key"], wanted.frames)])
 
     with TemporaryDirectory(prefix="overlap-") as folder:
-        candidates = find_candidates(all_keys(), Path(folder), params)
-        for (one, other), places in groupby(candidates, key=lambda candidate: (candidate.a, candidate.b)):
-            if one >= first_other or other < first_other:
-                continue
-            pair = held[one], sounds[other - first_other]
-            results = (agreement(*pair, place.around, place.offsets, params) for place in places)
-            matches = [match for match in results if match is not None]
-            if matches:
-                yield Pair(pair[0].video_id, pair[1].video_id, max(matches, key=lambda match: match.matched_s))
+        candidates = find_candidates(lambda _: all_keys(), 1, Path(folder), params)
+        first_other = shards.first(len(loads))
+        across = candidates[(candidates["a"] < first_other) & (candidates["b"] >= first_other)]
+        yield from matching_pairs(shards, across, Path(folder), params)
 
 
-def _among(values: NDArray[np.uint64], ascending: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def _keys_of(shards: Shards) -> Keys:
+    """The different keys of all videos, ascending."""
+    audio, frames = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
+    for shard in shards.values():
+        videos = load_videos(shard)
+        audio.append(audio_keys(videos, 0, Sampling(keep_one_in=1))["key"])
+        frames.append(frame_keys(videos, 0)["key"])
+    return Keys(np.unique(np.concatenate(audio)), np.unique(np.concatenate(frames)))
+
+
+def _among(values: NDArray[np.uint32], ascending: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Which values are among the ascending others: as `numpy.isin`, which would sort the others at each call."""
     if not ascending.size:
         return np.zeros(values.size, np.bool_)

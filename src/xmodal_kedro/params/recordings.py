@@ -118,6 +118,9 @@ class ClipParams(TimeLimit):
 class NearDuplicateParams(Params):
     """`parameters/near_duplicates.yml`: when two videos hold one recording, and the budget of the search."""
 
+    NOT_IN_IDENTITY: ClassVar[frozenset[str]] = frozenset({"rounds", "memory_mb"})
+    ADDED: ClassVar[dict[str, Any]] = {"rounds": 3}
+
     min_match_s: float = Field(2.0, ge=0.5)
     """Min duration over which the audio of two videos must match to hold one recording, seconds."""
     min_share: float = Field(0.1, ge=0, le=1)
@@ -129,15 +132,17 @@ class NearDuplicateParams(Params):
     """The same limit if the frames match too."""
     max_picture_distance: float = Field(12.0, ge=0, le=64)
     """Frames match if their hashes differ by at most so many bits of 64, on average. Unrelated ones have 32."""
-    keep_one_in: int = Field(4, ge=1)
+    keep_one_in: int = Field(3, ge=1)
     """One in so many fingerprint keys is indexed. A larger number misses more of the badly damaged copies of short
-    recordings, and takes less temporary storage: at 4, about 30 kB a minute of audio, and 15 times that above ten
-    million clips."""
+    recordings, and takes less time and temporary storage: at 3, and with three rounds, 2 to 3 kB a clip."""
     neighbours: int = Field(4, ge=1)
     """Max number of videos with one common key that a video is compared with. More takes longer, and finds more where
     keys are frequent."""
-    memory_mb: int = Field(1024, ge=64)
-    """Memory for the search, megabytes. What exceeds it is stored in temporary files."""
+    rounds: int = Field(3, ge=1)
+    """The keys are indexed in so many rounds, each of which reads all signatures. Twice as many take half the temporary
+    storage, and more time. The same copies are found."""
+    memory_mb: int = Field(256, ge=64)
+    """Memory for a part of the index that is sorted, megabytes."""
 
     @model_validator(mode="after")
     def _pictures_help(self) -> NearDuplicateParams:

@@ -23,9 +23,10 @@ MIN_LENGTH = 4
 MIN_LENGTH_OF_VARIABLE = 8
 """As `MIN_LENGTH`, for variables of the environment, whose names only suggest that they hold a secret."""
 SECRET_NAME = re.compile(
-    r"(?i)pass|secret|token|credential|api_?key|access_?key|account_?key|auth|cookie|^key$|header|sig$|signature"
+    r"(?i)pass|secret|token|credential|api_?key|access_?key|account_?key|auth(?!or(?!i[sz]))|cookie|^key$|header|sig$"
+    r"|signature"
 )
-"""Names of fields and variables that hold secrets."""
+"""Names of fields and variables that hold secrets. An author is none."""
 HARMLESS = frozenset(
     {
         "id",
@@ -89,6 +90,8 @@ class Secrets:
 
 
 _secrets = Secrets()
+_of_the_user = Secrets()
+"""Those of `_secrets` that configuration and environment give, and no address of a manifest."""
 
 
 def masked(text: str) -> str:
@@ -105,6 +108,13 @@ def masked_value(value: str) -> str:
     return _secrets.hidden(value)
 
 
+def masked_name(address: str) -> str:
+    """As `masked_value`, but the same whatever other addresses a manifest holds: what identifies a recording."""
+    if "://" in address:
+        address = _WHOLE_URL.sub(_masked_url, address)
+    return _of_the_user.hidden(address)
+
+
 def masked_all(value: Any) -> Any:
     """A JSON-able value with every text in it masked, each by `masked_value`."""
     if isinstance(value, str):
@@ -114,24 +124,27 @@ def masked_all(value: Any) -> Any:
     return type(value)(map(masked_all, value)) if type(value) in (list, tuple) else value
 
 
-def remember(value: Any, *, secret: bool = False, min_length: int = MIN_LENGTH) -> None:
+def remember(value: Any, *, secret: bool = False, min_length: int = MIN_LENGTH, in_names: bool = True) -> None:
     """Mask secrets in texts from now on, in this process.
 
     Args:
         value: a text, or mappings and lists of texts: those whose name says so are secrets, and the passwords of URLs.
         secret: whether every text in it is a secret.
         min_length: of what is looked for.
+        in_names: whether it is looked for in names of recordings too. A password in a row of a manifest is not: the
+            name of `http://host/data/a.wav` must not depend on whether the password of another row is `data`.
     """
+    options: dict[str, Any] = {"min_length": min_length, "in_names": in_names}
     if isinstance(value, Mapping):
         for name, each in value.items():
             if name == "auth" and isinstance(each, list | tuple) and len(each) == 2:
                 each = each[1]  # of a user name and a password: a name such as `data` would be masked in every path
-            remember(each, secret=secret or bool(SECRET_NAME.search(str(name))), min_length=min_length)
+            remember(each, secret=secret or bool(SECRET_NAME.search(str(name))), **options)
     elif isinstance(value, list | tuple):
         for each in value:
-            remember(each, secret=secret, min_length=min_length)
+            remember(each, secret=secret, **options)
     elif isinstance(value, str):
-        _add({value} if secret else _secrets_of_url(value), min_length)
+        _add({value} if secret else _secrets_of_url(value), **options)
 
 
 def remember_environment() -> None:
@@ -217,8 +230,9 @@ def _secrets_of_url(text: str) -> set[str]:
     return secrets
 
 
-def _add(secrets: set[str], min_length: int) -> None:
-    for secret in secrets:
-        if len(secret) >= min_length and secret not in _secrets:
-            for written in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]):
-                _secrets.add(written)
+def _add(secrets: set[str], min_length: int, in_names: bool) -> None:
+    for known in (_secrets, _of_the_user) if in_names else (_secrets,):
+        for secret in secrets:
+            if len(secret) >= min_length and secret not in known:
+                for written in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]):
+                    known.add(written)

@@ -43,6 +43,9 @@ def forgetting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("postgresql://host/db?password=MARKER", "postgresql://host/db?password=***"),
         ("s3://bucket/a.mp4?token=MARKER", "s3://bucket/a.mp4?token=***"),
         ("HTTP://me:MARKER@HOST/a", "HTTP://***@HOST/a"),
+        ("https://host/a.mp4;jsessionid=MARKER?id=7", "https://host/a.mp4;jsessionid=***?id=7"),
+        ("https://host/a;v=2;sid=MARKER/b.mp4", "https://host/a;v=2;sid=***/b.mp4"),
+        ("at //me:MARKER@host/a.mp4", "at //***@host/a.mp4"),
     ],
 )
 def test_the_secret_parts_of_a_url_are_masked(text: str, clean: str) -> None:
@@ -62,6 +65,9 @@ def test_the_secret_parts_of_a_url_are_masked(text: str, clean: str) -> None:
         "see https://example.org/page#part, line 3",
         "tcp://host:8786",
         "me@host",
+        "//server/share/a:b@c.mp4",
+        "/data//a/b:c@d.mp4",
+        "https://host/a;b/c;v=2.mp4",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

@@ -54,6 +54,10 @@ _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://([^\s'\"<>\\`|]*[^\s'\"<>\\`|:,.;)])
 _WHOLE_URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
 _USER = re.compile(r"[^/?#]*@|[^/?#@:]*:(?!\d{0,5}(?:[/?#,;)]|$)).*@", re.DOTALL)
 """The user part; also with a password that holds slashes, which some drivers take."""
+_USER_WITHOUT_PROTOCOL = re.compile(r"(?<![\w:/])//[^\s/@:'\"]+:[^\s/@'\"]+@")
+"""As in `//user:password@host/a.mp4`, which a page or a manifest may say for the protocol at hand."""
+_PATH_PARAMETER = re.compile(r"(?<=;)([^=;/]+)(=)([^;/]*)")
+"""As in `/a.mp4;jsessionid=...`."""
 _PAIR = re.compile(r"([^=&;?#]*)(=?)([^&;?#]*)")
 
 
@@ -96,22 +100,20 @@ _of_the_user = Secrets()
 
 def masked(text: str) -> str:
     """A text without secrets; equal to it if it holds none."""
-    if "://" in text:
-        text = _URL.sub(_masked_url, text)
+    if "//" in text:
+        text = _USER_WITHOUT_PROTOCOL.sub(f"//{MASK}@", _URL.sub(_masked_url, text))
     return _secrets.hidden(text)
 
 
 def masked_value(value: str) -> str:
     """As `masked`, of one address or argument, whose URL goes to the end, also across spaces and quotes."""
-    if "://" in value:
-        value = _WHOLE_URL.sub(_masked_url, value)
+    value = _without_secret_parts(value)
     return _secrets.hidden(value)
 
 
 def masked_name(address: str) -> str:
     """As `masked_value`, but the same whatever other addresses a manifest holds: what identifies a recording."""
-    if "://" in address:
-        address = _WHOLE_URL.sub(_masked_url, address)
+    address = _without_secret_parts(address)
     return _of_the_user.hidden(address)
 
 
@@ -188,15 +190,24 @@ def _print_masked(kind: type[BaseException], error: BaseException, where: Traceb
     sys.stderr.write(masked("".join(traceback.format_exception(kind, error, where))))
 
 
+def _without_secret_parts(address: str) -> str:
+    if "//" not in address:
+        return address
+    return _USER_WITHOUT_PROTOCOL.sub(f"//{MASK}@", _WHOLE_URL.sub(_masked_url, address))
+
+
 def _masked_url(found: re.Match[str]) -> str:
     scheme, rest = found[1], found[2]
     if user := _USER.match(rest):
         rest = f"{MASK}@{rest[user.end() :]}"
+    stores = scheme.lower() in KEYS_OF_STORES
     place, mark, query = rest.partition("?")
+    if not stores:
+        place = _PATH_PARAMETER.sub(_masked_pair, place)
+        rest = f"{place}{mark}{query}"
     if mark and query:
-        stores = scheme.lower() in KEYS_OF_STORES
         rest = f"{place}?{_PAIR.sub(_masked_key if stores else _masked_pair, query)}"
-    elif "#" in rest and "=" in rest.partition("#")[2] and scheme.lower() not in KEYS_OF_STORES:
+    elif "#" in rest and "=" in rest.partition("#")[2] and not stores:
         place, _, fragment = rest.partition("#")
         rest = f"{place}#{_PAIR.sub(_masked_pair, fragment)}"
     return f"{scheme}://{rest}"

@@ -13,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xmodal_kedro import masking
-from xmodal_kedro.masking import Secrets, mask_logs, masked, masked_all, masked_value, remember
+from xmodal_kedro.masking import Secrets, mask_logs, masked, masked_all, masked_name, masked_value, remember
 
 MARKER = "marker0of1a2secret"
 
 
 @pytest.fixture(autouse=True)
 def forgetting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(masking, "_secrets", Secrets())
+    for known in ("_secrets", "_of_the_user"):
+        monkeypatch.setattr(masking, known, Secrets())
     before = logging.getLogRecordFactory()
     yield
     logging.setLogRecordFactory(before)
@@ -42,6 +43,9 @@ def forgetting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("postgresql://host/db?password=MARKER", "postgresql://host/db?password=***"),
         ("s3://bucket/a.mp4?token=MARKER", "s3://bucket/a.mp4?token=***"),
         ("HTTP://me:MARKER@HOST/a", "HTTP://***@HOST/a"),
+        ("https://host/a.mp4;jsessionid=MARKER?id=7", "https://host/a.mp4;jsessionid=***?id=7"),
+        ("https://host/a;v=2;sid=MARKER/b.mp4", "https://host/a;v=2;sid=***/b.mp4"),
+        ("at //me:MARKER@host/a.mp4", "at //***@host/a.mp4"),
     ],
 )
 def test_the_secret_parts_of_a_url_are_masked(text: str, clean: str) -> None:
@@ -61,6 +65,9 @@ def test_the_secret_parts_of_a_url_are_masked(text: str, clean: str) -> None:
         "see https://example.org/page#part, line 3",
         "tcp://host:8786",
         "me@host",
+        "//server/share/a:b@c.mp4",
+        "/data//a/b:c@d.mp4",
+        "https://host/a;b/c;v=2.mp4",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -116,6 +123,26 @@ def test_no_user_part_survives(user: str, password: str) -> None:
 def test_the_user_name_beside_a_password_stays_readable() -> None:
     remember({"auth": ["data", MARKER]})
     assert masked(f"data/01_raw of {MARKER}") == "data/01_raw of ***"
+
+
+def test_a_name_does_not_depend_on_the_passwords_of_other_addresses() -> None:
+    remember("http://me:recordings@host/b.wav", in_names=False)
+    assert masked_name("http://host/recordings/a.wav") == "http://host/recordings/a.wav"
+    assert masked("it refuses recordings") == "it refuses ***"
+    remember({"https": {"host": {"headers": {"X-Api-Key": MARKER}}}})
+    assert masked_name(f"http://me:{MARKER}@host/{MARKER}/a.wav?token=x") == "http://***@host/***/a.wav?token=***"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [
+        *(("GIT_AUTHOR_NAME", False), ("AUTHORS", False), ("Authorization", True), ("auth", True)),
+        *(("BASIC_AUTH", True), ("AUTHORISATION", True), ("MY_PASSWORD", True), ("path", False)),
+    ],
+)
+def test_names_of_variables_tell_secrets_from_authors(name: str, is_secret: bool) -> None:
+    remember({name: "Ann of the recordings"})
+    assert (masked("by Ann of the recordings") == "by ***") == is_secret
 
 
 def test_the_longest_of_secrets_that_begin_alike_is_masked_whole() -> None:

@@ -42,6 +42,7 @@ REMEDIES = {
     errno.EMFILE: "allow more open files (`ulimit -n`), or take fewer workers (`engine` in globals.yml)",
     errno.ENFILE: "allow more open files, or take fewer workers (`engine` in globals.yml)",
     errno.ENOMEM: "take fewer workers (`engine` in globals.yml)",
+    errno.EFBIG: "allow larger files (`ulimit -f`), or take a disk that holds them, which FAT does to 4 GB",
 }
 MAX_SHOWN = 300
 _NUMBER = re.compile(r"os error (\d+)|\[Errno (\d+)\]|errno[:= ]+(\d+)", re.IGNORECASE)

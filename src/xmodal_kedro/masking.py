@@ -23,9 +23,10 @@ MIN_LENGTH = 4
 MIN_LENGTH_OF_VARIABLE = 8
 """As `MIN_LENGTH`, for variables of the environment, whose names only suggest that they hold a secret."""
 SECRET_NAME = re.compile(
-    r"(?i)pass|secret|token|credential|api_?key|access_?key|account_?key|auth|cookie|^key$|header|sig$|signature"
+    r"(?i)pass|secret|token|credential|api_?key|access_?key|account_?key|auth(?!or(?!i[sz]))|cookie|^key$|header|sig$"
+    r"|signature"
 )
-"""Names of fields and variables that hold secrets."""
+"""Names of fields and variables that hold secrets. An author is none."""
 HARMLESS = frozenset(
     {
         "id",
@@ -53,6 +54,10 @@ _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://([^\s'\"<>\\`|]*[^\s'\"<>\\`|:,.;)])
 _WHOLE_URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(.*)", re.IGNORECASE | re.DOTALL)
 _USER = re.compile(r"[^/?#]*@|[^/?#@:]*:(?!\d{0,5}(?:[/?#,;)]|$)).*@", re.DOTALL)
 """The user part; also with a password that holds slashes, which some drivers take."""
+_USER_WITHOUT_PROTOCOL = re.compile(r"(?<![\w:/])//[^\s/@:'\"]+:[^\s/@'\"]+@")
+"""As in `//user:password@host/a.mp4`, which a page or a manifest may say for the protocol at hand."""
+_PATH_PARAMETER = re.compile(r"(?<=;)([^=;/]+)(=)([^;/]*)")
+"""As in `/a.mp4;jsessionid=...`."""
 _PAIR = re.compile(r"([^=&;?#]*)(=?)([^&;?#]*)")
 
 
@@ -89,20 +94,27 @@ class Secrets:
 
 
 _secrets = Secrets()
+_of_the_user = Secrets()
+"""Those of `_secrets` that configuration and environment give, and no address of a manifest."""
 
 
 def masked(text: str) -> str:
     """A text without secrets; equal to it if it holds none."""
-    if "://" in text:
-        text = _URL.sub(_masked_url, text)
+    if "//" in text:
+        text = _USER_WITHOUT_PROTOCOL.sub(f"//{MASK}@", _URL.sub(_masked_url, text))
     return _secrets.hidden(text)
 
 
 def masked_value(value: str) -> str:
     """As `masked`, of one address or argument, whose URL goes to the end, also across spaces and quotes."""
-    if "://" in value:
-        value = _WHOLE_URL.sub(_masked_url, value)
+    value = _without_secret_parts(value)
     return _secrets.hidden(value)
+
+
+def masked_name(address: str) -> str:
+    """As `masked_value`, but the same whatever other addresses a manifest holds: what identifies a recording."""
+    address = _without_secret_parts(address)
+    return _of_the_user.hidden(address)
 
 
 def masked_all(value: Any) -> Any:
@@ -114,24 +126,27 @@ def masked_all(value: Any) -> Any:
     return type(value)(map(masked_all, value)) if type(value) in (list, tuple) else value
 
 
-def remember(value: Any, *, secret: bool = False, min_length: int = MIN_LENGTH) -> None:
+def remember(value: Any, *, secret: bool = False, min_length: int = MIN_LENGTH, in_names: bool = True) -> None:
     """Mask secrets in texts from now on, in this process.
 
     Args:
         value: a text, or mappings and lists of texts: those whose name says so are secrets, and the passwords of URLs.
         secret: whether every text in it is a secret.
         min_length: of what is looked for.
+        in_names: whether it is looked for in names of recordings too. A password in a row of a manifest is not: the
+            name of `http://host/data/a.wav` must not depend on whether the password of another row is `data`.
     """
+    options: dict[str, Any] = {"min_length": min_length, "in_names": in_names}
     if isinstance(value, Mapping):
         for name, each in value.items():
             if name == "auth" and isinstance(each, list | tuple) and len(each) == 2:
                 each = each[1]  # of a user name and a password: a name such as `data` would be masked in every path
-            remember(each, secret=secret or bool(SECRET_NAME.search(str(name))), min_length=min_length)
+            remember(each, secret=secret or bool(SECRET_NAME.search(str(name))), **options)
     elif isinstance(value, list | tuple):
         for each in value:
-            remember(each, secret=secret, min_length=min_length)
+            remember(each, secret=secret, **options)
     elif isinstance(value, str):
-        _add({value} if secret else _secrets_of_url(value), min_length)
+        _add({value} if secret else _secrets_of_url(value), **options)
 
 
 def remember_environment() -> None:
@@ -175,15 +190,24 @@ def _print_masked(kind: type[BaseException], error: BaseException, where: Traceb
     sys.stderr.write(masked("".join(traceback.format_exception(kind, error, where))))
 
 
+def _without_secret_parts(address: str) -> str:
+    if "//" not in address:
+        return address
+    return _USER_WITHOUT_PROTOCOL.sub(f"//{MASK}@", _WHOLE_URL.sub(_masked_url, address))
+
+
 def _masked_url(found: re.Match[str]) -> str:
     scheme, rest = found[1], found[2]
     if user := _USER.match(rest):
         rest = f"{MASK}@{rest[user.end() :]}"
+    stores = scheme.lower() in KEYS_OF_STORES
     place, mark, query = rest.partition("?")
+    if not stores:
+        place = _PATH_PARAMETER.sub(_masked_pair, place)
+        rest = f"{place}{mark}{query}"
     if mark and query:
-        stores = scheme.lower() in KEYS_OF_STORES
         rest = f"{place}?{_PAIR.sub(_masked_key if stores else _masked_pair, query)}"
-    elif "#" in rest and "=" in rest.partition("#")[2] and scheme.lower() not in KEYS_OF_STORES:
+    elif "#" in rest and "=" in rest.partition("#")[2] and not stores:
         place, _, fragment = rest.partition("#")
         rest = f"{place}#{_PAIR.sub(_masked_pair, fragment)}"
     return f"{scheme}://{rest}"
@@ -217,8 +241,9 @@ def _secrets_of_url(text: str) -> set[str]:
     return secrets
 
 
-def _add(secrets: set[str], min_length: int) -> None:
-    for secret in secrets:
-        if len(secret) >= min_length and secret not in _secrets:
-            for written in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]):
-                _secrets.add(written)
+def _add(secrets: set[str], min_length: int, in_names: bool) -> None:
+    for known in (_secrets, _of_the_user) if in_names else (_secrets,):
+        for secret in secrets:
+            if len(secret) >= min_length and secret not in known:
+                for written in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]):
+                    known.add(written)

@@ -126,6 +126,12 @@ def test_a_server_at_another_port_is_reported_once(caplog: pytest.LogCaptureFixt
     assert "127.0.0.7:8123" in message
 
 
+def test_no_warning_where_both_ports_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    named = {"http": {"127.0.0.8:8001": {"headers": {"X": "one"}}, "127.0.0.8:8002": {"headers": {"X": "two"}}}}
+    assert options_for("http://127.0.0.8:8002/a", named) == {"headers": {"X": "two"}}
+    assert not caplog.records
+
+
 def test_keys_of_azure_go_to_their_account() -> None:
     options = {"account_name": "mine", "account_key": SECRET}
     credentials = {"abfs": options}

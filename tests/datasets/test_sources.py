@@ -282,6 +282,32 @@ def test_addresses_of_forbidden_protocols_are_listed_and_not_opened(tmp_path: Pa
     assert Witness.requests == 0
 
 
+def test_a_row_that_cannot_be_reached_in_any_way_costs_itself_alone(tree: Path, tmp_path: Path) -> None:
+    wrong = [
+        *("http://[::1/a.wav", "http://host\\@127.0.0.1/a.wav", "http://127.0.0.1:99999/a.wav", "https:///a.wav"),
+        *("gs://bucket/a.wav", "az://bucket/a.wav", "sftp://127.0.0.1:9/a.wav", "sftp://127.0.0.1:99999/a.wav"),
+    ]
+    secrets = {"http": {"127.0.0.1:9": {"headers": {"X-Api-Key": "some-key"}}}}
+    (tmp_path / "list.csv").write_text("\n".join(["uri", *wrong, str(tree / "d.mp4")]))
+    folder = sources(tmp_path / "list.csv", credentials=secrets).load()
+    names = [row.replace("host\\@", "***@") for row in wrong]
+    assert {name: file.size_bytes for name, file in folder.items()} == dict.fromkeys(names, 0) | {
+        str(tree / "d.mp4"): 5
+    }
+    for name in names:
+        with pytest.raises(OSError, match="it cannot be fetched"), folder[name].fetched():
+            pass
+
+
+def test_the_password_of_a_row_changes_the_name_of_no_other(tmp_path: Path) -> None:
+    rows = ["http://127.0.0.1:9/recordings/a.wav", "http://me:recordings@127.0.0.1:9/b.wav"]
+    names = []
+    for order in (rows, rows[::-1]):
+        (tmp_path / "list.csv").write_text("\n".join(["uri", *order]))
+        names.append([*sources(tmp_path / "list.csv").load()])
+    assert names == [["http://***@127.0.0.1:9/b.wav", "http://127.0.0.1:9/recordings/a.wav"]] * 2
+
+
 def test_one_storages_keys_are_not_sent_to_another(tmp_path: Path, s3: dict[str, Any]) -> None:
     (tmp_path / "list.csv").write_text(f"uri\nhttp://127.0.0.1:9/a.mp4\ns3://{BUCKET}/tree/d.mp4\n")
     folder = sources(tmp_path / "list.csv", credentials=s3).load()

@@ -20,7 +20,7 @@ from kedro.pipeline import Node, Pipeline
 
 from xmodal_kedro.datasets.files import JsonDataset
 from xmodal_kedro.hooks import run_lock
-from xmodal_kedro.hooks.run_lock import FOLDER, RunLock, RunLockHooks
+from xmodal_kedro.hooks.run_lock import FOLDER, RunLock, RunLockHooks, place_below
 
 PLACES = {"/out/clips", "/out/probes"}
 
@@ -56,6 +56,37 @@ def test_the_second_run_is_refused_and_names_the_first(root: str) -> None:
     second = RunLock(root, PLACES)
     second.take()
     second.release()
+
+
+def test_a_root_that_has_two_names_is_one_place(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    first = RunLock(str(tmp_path / "data"), {str(tmp_path / "data" / "02_intermediate" / "probes")})
+    first.take()
+    for name in ("link", "link/../data", "data/"):
+        place = f"{tmp_path}/{name}/02_intermediate/probes"
+        with pytest.raises(click.ClickException, match="another run writes to") as raised:
+            RunLock(f"{tmp_path}/{name}", {place}).take()
+        assert place in raised.value.message
+    first.release()
+
+
+@pytest.mark.parametrize(
+    ("root", "place", "name"),
+    [
+        ("/data/out", "/data/out/a/b", "a/b"),
+        ("/mnt/of_another_machine/out", "/mnt/of_another_machine/out/a/b", "a/b"),
+        ("/data/out/", "/data/out//a/b", "a/b"),
+        ("/data/out", "/data/out_2/a", "/data/out_2/a"),
+        ("s3://bucket/out", "s3://bucket/out/a", "a"),
+        ("s3a://bucket/out/", "s3://bucket/out/a", "a"),
+        ("s3://bucket/out", "s3://bucket/out_2/a", "bucket/out_2/a"),
+        ("s3://bucket/out", "/data/a", "/data/a"),
+        ("/data/out", "s3://bucket/a", "bucket/a"),
+    ],
+)
+def test_a_place_is_called_by_where_it_is_below_the_root(root: str, place: str, name: str) -> None:
+    assert place_below(root, place) == name
 
 
 def test_runs_that_write_other_datasets_go_on_together(root: str) -> None:

@@ -23,6 +23,7 @@ import fsspec
 import pyarrow as pa
 import pytest
 
+from tests.project import PROJECT
 from tests.storage_servers import NOBODY, http_server
 from xmodal_kedro.datasets.sources import SourcesDataset
 from xmodal_kedro.errors import MachineError
@@ -232,6 +233,20 @@ def test_a_disk_that_fills_up_while_a_file_comes_is_the_machines_fault(
         with pytest.raises(MachineError, match="TMPDIR"):
             probed(FileRef("a.mp4", "memory://place/a.mp4", size, 0))
     assert not list(room.iterdir())
+
+
+def test_a_disk_that_holds_no_file_so_large_is_the_machines_fault(room: Path) -> None:
+    """By the system's limit of a process, which Python takes as an error and not as a signal."""
+    code = (
+        "import resource, sys, tempfile; from tests.storage.test_fetching import probed, remote\n"
+        f"tempfile.tempdir = {str(room)!r}\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "probed(remote(bytes(300_000)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=False)
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("xmodal_kedro.errors.MachineError")]
+    for part in ("TMPDIR", "a.mp4", "File too large", "300,000 bytes", "ulimit -f"):
+        assert part in error
 
 
 def test_room_that_another_copy_holds_is_waited_for(

@@ -22,6 +22,7 @@ from xmodal_kedro.datasets.atomic import write_json
 from xmodal_kedro.datasets.executor import Engine, run_all
 from xmodal_kedro.datasets.files import JsonDataset
 from xmodal_kedro.storage import Limits, limit_storage, network, s3, storage_limits, storage_of
+from xmodal_kedro.storage.patient_body import PatientBody
 
 SILENCE_S = 0.5
 KEYS = {"key": "some-key", "secret": "some-secret", "client_kwargs": {"region_name": "eu-west-1"}}
@@ -156,7 +157,7 @@ class Slow:
 
 def test_the_time_between_reads_is_not_the_servers() -> None:
     async def read(byte_s: float, between_s: float) -> None:
-        body = s3.PatientBody(Slow(byte_s), "some-server", SILENCE_S)
+        body = PatientBody(Slow(byte_s), "some-server", Limits(silence_s=SILENCE_S))
         for _ in range(5):
             await body.read(10)
             await asyncio.sleep(between_s)

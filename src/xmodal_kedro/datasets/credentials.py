@@ -55,11 +55,12 @@ def options_for(address: str, credentials: Credentials) -> Options:
     if protocol not in DEFAULT_PORTS:
         return options
     wanted = _host_and_port(urlsplit(address).netloc.rpartition("@")[2], protocol)
+    named = {host: _host_and_port(str(host), protocol) for host in options}
     for host, its_options in options.items():
-        named = _host_and_port(str(host), protocol)
-        if named == wanted:
+        if named[host] == wanted:
             return its_options
-        if wanted and named and named[0] == wanted[0]:
+    for host, found in named.items():
+        if wanted and found and found[0] == wanted[0]:
             _warn_of_port(protocol, str(host), *wanted)
     return {}
 

@@ -13,7 +13,7 @@ from xmodal_kedro.datasets.credentials import Credentials, options_for
 from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.listing import kind_of, list_named
 from xmodal_kedro.datasets.manifest import COLUMN, is_manifest, is_parquet
-from xmodal_kedro.masking import masked_value, remember
+from xmodal_kedro.masking import masked, masked_name, masked_value, remember
 from xmodal_kedro.storage import FileRef
 from xmodal_kedro.storage.text_tables import decode, find_column, read_table
 
@@ -52,7 +52,8 @@ class LicencesDataset(AbstractDataset[NoReturn, dict[str, str]]):
         (file,) = list_named({posixpath.basename(self._address): self._address}, self._credentials)
         try:
             rows = _parquet_rows(file) if is_parquet(file) else _csv_rows(file)
-            return {masked_value(uri): licence.strip() for uri, licence in rows if uri and licence and licence.strip()}
+            stated = {masked_name(uri): licence.strip() for uri, licence in rows if uri and licence}
+            return {uri: masked(licence) for uri, licence in stated.items() if licence}
         except ValueError as error:  # pyarrow's errors and those of decoding are ValueErrors
             raise DataError(
                 f"{masked_value(self._address)} cannot be read as a manifest ({error}): save it again"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import posixpath
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +14,7 @@ from fsspec import AbstractFileSystem
 
 from xmodal_kedro.datasets.credentials import Credentials, Options, options_for
 from xmodal_kedro.datasets.errors import DataError
+from xmodal_kedro.datasets.remote_infos import look_up
 from xmodal_kedro.masking import masked, masked_value
 from xmodal_kedro.storage import (
     DEFAULT_LIMITS,
@@ -37,7 +36,6 @@ VERSION_FIELDS = ("ETag", "etag", "generation", "Content-MD5", "Last-Modified")
 
 LISTED_BY_FOLDER = (*WEB_PROTOCOLS, "sftp")
 """Protocols whose drivers list one folder after the other, and leave out those that fail."""
-REQUESTS_AT_ONCE = 32
 
 
 def kind_of(address: str, options: Options, limits: Limits = DEFAULT_LIMITS) -> Literal["file", "directory"] | None:
@@ -130,9 +128,8 @@ def _list(addresses: Mapping[str, str], options_of: Callable[[str], Options], li
             remote.setdefault(_server(address), {})[name] = address
         else:
             files.append(FileRef(name, address, 0, 0))
-    for named in remote.values():  # all files of one server have the same options
-        options = options_of(next(iter(named.values())))
-        infos = _look_up(set(named.values()), options, limits)
+    options_of_servers, infos = look_up([set(named.values()) for named in remote.values()], options_of, limits)
+    for named, options in zip(remote.values(), options_of_servers, strict=True):
         files += [_remote_file(name, of, infos.get(of, {}), options, limits) for name, of in named.items()]
     return files
 
@@ -209,32 +206,3 @@ def _remote_file(name: str, address: str, info: Mapping[str, Any], options: Opti
     version = next((info[field] for field in VERSION_FIELDS if info.get(field)), "")
     modified_ns = int(seconds * 1e9) if isinstance(seconds, int | float) else 0
     return FileRef(name, address, info.get("size") or 0, modified_ns, str(version).strip('"'), options, limits)
-
-
-def _look_up(addresses: Iterable[str], options: Options, limits: Limits) -> dict[str, dict[str, Any]]:
-    """What storage reports of existing files: by one listing of each folder, over HTTP by a request for each file."""
-    requests: dict[str, set[str]] = {}
-    for address in addresses:
-        request = address if protocol_of(address) in WEB_PROTOCOLS else posixpath.dirname(address)
-        requests.setdefault(request, set()).add(address)
-    opened = [(*storage_of(request, options, limits), wanted) for request, wanted in requests.items()]
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
-        found = threads.map(lambda request: _request_infos(*request), opened)
-        return {address: info for infos in found for address, info in infos.items()}
-
-
-def _request_infos(fs: AbstractFileSystem, path: str, wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """Infos by address of the wanted files in the folder `path`, or of the file `path`."""
-    paths = {address: fs._strip_protocol(address) for address in wanted}
-    try:
-        with announced(masked(path)):
-            if path in paths.values():
-                return {address: fs.info(path) for address in wanted}
-            fs.invalidate_cache(path)
-            infos = {info["name"]: info for info in fs.ls(path, detail=True)}
-    except Exception as error:  # drivers raise errors of their own types, and again when the files are opened
-        fault = network_fault(error)
-        said = getattr(fault, "strerror", None) or f"{type(fault).__name__}: {fault}"
-        logger.warning("cannot look into %s (%s)", masked(path), masked(" ".join(said.split())))
-        return {}
-    return {address: infos[path] for address, path in paths.items() if path in infos}

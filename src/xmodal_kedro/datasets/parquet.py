@@ -46,6 +46,7 @@ def write_tables(
     with pq.ParquetWriter(stream, schema, compression=compression, use_dictionary=compression != "none") as writer:
         for group in _row_groups(_with_first(first, tables), schema, footer, row_group_size):
             writer.write_table(group, row_group_size=row_group_size)
+            pa.default_memory_pool().release_unused()  # else it keeps what a group took, and takes anew for the next
         writer.add_key_value_metadata(dict(complete(footer)))
 
 

@@ -17,7 +17,7 @@ from xmodal_kedro.datasets.errors import DataError
 from xmodal_kedro.datasets.limits import read_limits
 from xmodal_kedro.datasets.listing import by_name, kind_of, list_folder, list_named
 from xmodal_kedro.datasets.manifest import is_manifest, read_manifest, without_query
-from xmodal_kedro.masking import masked, masked_value, remember
+from xmodal_kedro.masking import masked, masked_name, masked_value, remember
 from xmodal_kedro.storage import FileRef, Folder, local_path, network_fault, protocol_of
 from xmodal_kedro.storage.text_tables import stripped
 
@@ -147,11 +147,11 @@ def named_addresses(uris: Sequence[str], folder: str) -> dict[str, str]:
     addresses: dict[str, str] = {}
     hidden: dict[str, list[str]] = {}
     for uri in uris:
-        name = masked_value(uri)
+        name = masked_name(uri)
         if name == uri:
             addresses[name] = _absolute(uri, folder)
         else:
-            remember(uri)
+            remember(uri, in_names=False)
             hidden.setdefault(name, []).append(uri)
     for name, alike in hidden.items():
         for number, uri in enumerate(sorted(alike), 1):

@@ -35,7 +35,7 @@ from xmodal_kedro.datasets.content import place_of
 from xmodal_kedro.hooks.command import typed_command
 from xmodal_kedro.hooks.data_root import data_root
 from xmodal_kedro.masking import masked
-from xmodal_kedro.storage import storage_of
+from xmodal_kedro.storage import local_path, storage_of
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +63,13 @@ class RunLock:
         self._id = uuid.uuid4().hex
         self._path = posixpath.join(self._folder, f"{self._id}.json")
         self._root = root
+        self._places = {place_below(root, place): place for place in places}
         self._ended = threading.Event()
         self._writing = threading.Lock()
         self._note: Note = {
             "id": self._id,
             "state": CLAIMING,
-            "places": sorted(places),
+            "places": sorted(self._places),
             "group": group,
             "host": platform.node(),
             "machine": _machine(),
@@ -154,7 +155,7 @@ class RunLock:
             self._fs.rm_file(path)
 
     def _refusal(self, path: str, note: Note) -> click.ClickException:
-        place = sorted({*note["places"]} & {*self._note["places"]})[0]
+        place = self._places[min({*note["places"]} & self._places.keys())]
         return click.ClickException(
             f"another run writes to {masked(self._root)}, such as {masked(place)}: {_describe(note)}; wait until it "
             f"ends, or set another --params data_root=FOLDER (if nothing of it runs any more, remove {path})"
@@ -212,6 +213,22 @@ class RunLockHooks:
         if self._lock is not None:
             self._lock.release()
         self._lock = None
+
+
+def place_below(root: str, place: str) -> str:
+    """What a place is called by every run, also one that knows the root by another name, as by a link or another mount.
+
+    Returns:
+        the path relative to the root; of a place that is not below that, the path without links, or without protocol.
+    """
+    local_root, path = local_path(root), local_path(place)
+    if local_root is None or path is None:
+        address = place.rpartition("://")[2]
+        return address.removeprefix(f"{root.rpartition('://')[2].rstrip('/')}/")
+    for of_root, found in ((Path(local_root), Path(path)), (Path(local_root).resolve(), Path(path).resolve())):
+        if found.is_relative_to(of_root):
+            return found.relative_to(of_root).as_posix()
+    return found.as_posix()
 
 
 def _group(pipeline: Pipeline, catalog: DataCatalog) -> str:

@@ -6,7 +6,7 @@ that needs the bytes. All of them have a small pickle and a fingerprint of the c
 
 from .files import FileRef, Folder, Note, sha256_of
 from .limits import DEFAULT_LIMITS, Limits
-from .network import announced, limit_storage, network_fault, storage_limits
+from .network import announced, limit_storage, network_fault, one_line, storage_limits
 from .shards import PROVISIONAL_KEY, Checkpoints, DataFrame, LoadShard, ShardJob, ShardJobs, Shards
 from .urls import SAFE_PROTOCOLS, WEB_PROTOCOLS, local_path, protocol_of, storage_of
 
@@ -29,6 +29,7 @@ __all__ = [
     "limit_storage",
     "local_path",
     "network_fault",
+    "one_line",
     "protocol_of",
     "sha256_of",
     "storage_limits",

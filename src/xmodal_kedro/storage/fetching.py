@@ -17,7 +17,7 @@ from typing import IO
 
 from fsspec.callbacks import Callback
 
-from xmodal_kedro.errors import MachineError, fault_of_machine
+from xmodal_kedro.errors import REMEDIES, MachineError, fault_of_machine
 from xmodal_kedro.masking import masked
 
 from .limits import Limits
@@ -90,12 +90,12 @@ def fetch(get: Callable[[str, Callback], None], copy: Path, size_bytes: int, lim
         try:
             _watched(get, copy, size_bytes, limits, name)
         except Exception as error:  # drivers have errors of their own
-            fault = fault_of_machine(error)
+            fault = fault_of_machine(error) or _limit_of_disk(error)
             if fault is None:
                 raise
             copy.unlink(missing_ok=True)
             if fault.errno not in (errno.ENOSPC, errno.EDQUOT) or attempt + 1 == TRIES_FOR_ROOM:
-                raise _no_room(copy, size_bytes, name, fault.strerror or str(fault)) from error
+                raise _no_room(copy, size_bytes, name, fault) from error
             time.sleep(random.uniform(0.5, 1.5) * LOOKS_EVERY_S)  # two that want the same room do not meet again
         else:
             return
@@ -166,7 +166,7 @@ def _wait_for_room(copy: Path, size_bytes: int, deadline: float, name: str, trie
         if not _others(copy.parent) or time.monotonic() > deadline:
             if tried and size_bytes and shutil.disk_usage(copy.parent).free > size_bytes:
                 return  # the others have ended
-            raise _no_room(copy, size_bytes, name, os.strerror(errno.ENOSPC))
+            raise _no_room(copy, size_bytes, name, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         if not is_said:
             is_said = True
             logger.warning("%s: waits for room in TMPDIR (%s), until other copies are done", name, _temporary())
@@ -187,12 +187,26 @@ def _others(own: Path) -> bool:
     return found
 
 
-def _no_room(copy: Path, size_bytes: int, name: str, reason: str) -> MachineError:
+def _limit_of_disk(error: Exception) -> OSError | None:
+    """The error, if it is that a disk or the system holds no file so large. A limit of ours has the same number."""
+    if isinstance(error, OSError) and error.errno == errno.EFBIG and not isinstance(error, TooLargeError):
+        return error
+    return None
+
+
+def _no_room(copy: Path, size_bytes: int, name: str, fault: OSError) -> MachineError:
     wanted = f"{size_bytes:,} bytes are wanted" if size_bytes else "it does not say how many bytes it wants"
     free = shutil.disk_usage(copy.parent).free
+    if fault.errno == errno.EFBIG:
+        remedy = f"{REMEDIES[errno.EFBIG]}, as TMPDIR of all workers"
+    else:
+        remedy = "make room there, set TMPDIR of all workers to a larger disk, or take fewer workers (`engine` in "
+        remedy += "globals.yml)"
+        if 0 < size_bytes < free:
+            remedy = f"perhaps a quota, or a number of files, is reached: {remedy}"
     return MachineError(
-        f"no room in TMPDIR ({_temporary()}) for a copy of {masked(name)} ({reason}): {wanted}, {free:,} are free: "
-        "make room there, set TMPDIR of all workers to a larger disk, or take fewer workers (`engine` in globals.yml)"
+        f"no room in TMPDIR ({_temporary()}) for a copy of {masked(name)} ({fault.strerror or fault}): {wanted}, "
+        f"{free:,} are free: {remedy}"
     )
 
 

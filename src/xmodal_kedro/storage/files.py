@@ -24,7 +24,7 @@ from xmodal_kedro.masking import masked, masked_value
 
 from .fetching import TooLargeError, fetch, folder_for_copy
 from .limits import DEFAULT_LIMITS, Limits
-from .network import RedirectError, StalledError, network_fault
+from .network import RedirectError, StalledError, network_fault, one_line
 from .urls import S3_PROTOCOLS, local_path, protocol_of, storage_of
 
 logger = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ def _require_regular(path: str) -> Path:
 
 
 def _describe(error: Exception) -> str:
-    return masked(getattr(error, "strerror", None) or f"{type(error).__name__}: {error}")
+    return one_line(getattr(error, "strerror", None) or f"{type(error).__name__}: {error}")
 
 
 class Note(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 SAYS_AFTER_S = 10.0
 SAYS_AGAIN_S = 60.0
+MAX_SAID = 200
+"""Characters of what a server says."""
 GONE = (404, 410)
 NO_ANSWER = "it did not answer in time"
 REFUSED = (401, 403, 407)
@@ -60,7 +63,9 @@ def network_fault(error: Exception) -> Exception:
     fsspec raises `FileNotFoundError` for all that goes wrong over HTTP; that is kept only where the server says so.
     """
     cause: BaseException = error
-    while isinstance(cause, FileNotFoundError) and cause.__cause__ is not None:
+    while cause.__cause__ and (
+        isinstance(cause, FileNotFoundError) or (isinstance(cause, TimeoutError) and not cause.args)
+    ):
         cause = cause.__cause__
     if type(cause).__module__.partition(".")[0] == "aiohttp" and isinstance(cause, Exception):
         return _of_aiohttp(cause)
@@ -74,18 +79,30 @@ def _of_aiohttp(error: Exception) -> Exception:
 
     if isinstance(error, aiohttp.TooManyRedirects):
         return RedirectError(errno.ELOOP, "the server sends requests on in a circle (too many redirects)")
+    if isinstance(error.__cause__, aiohttp.http_exceptions.HttpProcessingError):
+        return OSError(errno.EPROTO, f"the server does not speak HTTP ({one_line(error.__cause__.message)})")
     if isinstance(error, aiohttp.ClientResponseError):
-        answer = f"the server answers {error.status} {masked(error.message)}".rstrip()
+        answer = f"the server answers {error.status} {one_line(error.message)}".rstrip()
         if error.status in GONE:
             return FileNotFoundError(errno.ENOENT, answer)
         return PermissionError(errno.EACCES, answer) if error.status in REFUSED else OSError(errno.EIO, answer)
     if isinstance(error, aiohttp.ServerTimeoutError):
-        return TimeoutError(errno.ETIMEDOUT, NO_ANSWER)
+        return TimeoutError(errno.ETIMEDOUT, error.strerror or NO_ANSWER)
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ssl.SSLError):
+        said = getattr(error.os_error, "verify_message", "") or error.os_error.reason or str(error.os_error)
+        reason = f"no secure connection to {error.host}:{error.port}: {said.lower().replace('_', ' ')}"
+        return ConnectionError(errno.EPROTO, reason)
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno or errno.EIO
         plain = os.strerror(number) if number > 0 else str(error.os_error)
         return ConnectionError(number, f"no connection to {error.host}:{error.port}: {plain}")
     return error
+
+
+def one_line(text: str) -> str:
+    """What a server or a driver says, without secrets, in one line of limited length."""
+    line = masked(" ".join(text.split()))
+    return line if len(line) <= MAX_SAID else f"{line[:MAX_SAID]}…"
 
 
 def limit_storage(limits: Limits) -> None:
@@ -103,8 +120,10 @@ def storage_limits() -> Limits:
     return _limits
 
 
-def register_s3() -> None:
-    """Let fsspec make the project's filesystems of S3, also for other packages; nothing is imported before that."""
+def register_drivers() -> None:
+    """Let fsspec make the project's filesystems of S3 and SFTP, also for other packages; nothing is imported before."""
+    sftp = "xmodal_kedro.storage.sftp.PatientSFTPFileSystem"
+    fsspec.register_implementation("sftp", sftp, clobber=True, errtxt='SFTP requires "paramiko" to be installed')
     for protocol in ("s3", "s3a"):
         driver = "xmodal_kedro.storage.s3.PatientS3FileSystem"
         fsspec.register_implementation(protocol, driver, clobber=True, errtxt="Install s3fs to access S3")

@@ -22,6 +22,7 @@ from yarl import URL
 
 from .limits import Limits
 from .network import SAYS_AFTER_S, SAYS_AGAIN_S, StalledError, storage_limits
+from .patient_body import SET_BY, PatientBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +36,7 @@ SHORTER = 0.1
 REMEMBERED_S = 60.0
 SHORT_BODY_BYTES = 1 << 16
 """A request with a longer body takes as long as that is."""
-BLOCK_BYTES = 1 << 16
-"""Of an answer that is read whole."""
-SET_BY = "`network.silence_s` in globals.yml sets how long a server may be silent"
 SHORT_SET_BY = f"a tenth of its limit; {SET_BY}"
-SLOW_SET_BY = "`network` in globals.yml sets how long a server may be silent, and how slow"
 _silent_since: dict[str, float] = {}
 _said_at: dict[str, float] = {}
 
@@ -73,7 +70,8 @@ class PatientSession(AIOHTTPSession):
             raise StalledError(f"{endpoint} did not answer for {self._waited_s(error):g} s", SET_BY) from error
         _silent_since.pop(endpoint, None)
         if self._silence_s and answer.raw.content is not None:
-            answer.raw.content = PatientBody(answer.raw.content, endpoint, self._silence_s)
+            limits = Limits(self._silence_s, storage_limits().slowest_kb_per_s)
+            answer.raw.content = S3Body(answer.raw.content, endpoint, limits, _announced)
         return answer
 
     def _limit_s(self, endpoint: str, request: AioAWSPreparedRequest) -> float | None:
@@ -97,49 +95,16 @@ class PatientSession(AIOHTTPSession):
         return made
 
 
-class PatientBody:
-    """The body of an answer, in place of aiohttp's stream, for which s3fs would try a timeout five times.
-
-    Only what a read waits for counts, not the time between reads.
-
-    Raises:
-        StalledError: by `read`, where nothing comes for the read timeout, or less than the project's limits want.
-    """
-
-    def __init__(self, stream: Any, endpoint: str, silence_s: float) -> None:
-        self._stream, self._endpoint = stream, endpoint
-        self._limits = Limits(silence_s, storage_limits().slowest_kb_per_s)
-        self._waited_s, self._came_bytes = 0.0, 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    async def read(self, size: int = -1) -> bytes:
-        """At most so many bytes, or all that are left."""
-        if size >= 0:
-            return await self._next(size)
-        blocks = []
-        while block := await self._next(BLOCK_BYTES):
-            blocks.append(block)
-        return b"".join(blocks)
+class S3Body(PatientBody):
+    """The body of an answer; s3fs would try a timeout five times. A silent endpoint is remembered."""
 
     async def _next(self, size: int) -> bytes:
-        began = time.monotonic()
         try:
-            with _announced(self._endpoint):
-                block: bytes = await self._stream.read(size)
-        except TimeoutError as error:
-            _silent_since[self._endpoint] = time.monotonic()
-            what = f"{self._endpoint} sent nothing more of an answer for {self._limits.silence_s:g} s"
-            raise StalledError(what, SET_BY) from error
-        self._waited_s += time.monotonic() - began
-        self._came_bytes += len(block)
-        if block and self._waited_s >= self._limits.silence_s:
-            if self._came_bytes < self._limits.bytes_in_silence:
-                sent = f"{self._endpoint} sent {self._came_bytes:,} bytes of an answer in {self._waited_s:.3g} s"
-                raise StalledError(sent, SLOW_SET_BY)
-            self._waited_s, self._came_bytes = 0.0, 0
-        return block
+            return await super()._next(size)
+        except StalledError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                _silent_since[self._endpoint] = time.monotonic()
+            raise
 
 
 class PatientS3FileSystem(S3FileSystem):

@@ -12,7 +12,7 @@ import fsspec
 from xmodal_kedro.masking import remember
 
 from .limits import Limits
-from .network import register_s3, s3_options, storage_limits
+from .network import register_drivers, s3_options, storage_limits
 from .web import web_options
 
 SAFE_PROTOCOLS = (
@@ -22,7 +22,7 @@ SAFE_PROTOCOLS = (
 LOCAL_PROTOCOLS = ("file", "local")
 WEB_PROTOCOLS = ("http", "https")
 S3_PROTOCOLS = ("s3", "s3a")
-register_s3()
+register_drivers()
 _PROTOCOL = re.compile(r"([a-z][\w+.-]*(?:::[\w+.-]+)*)://", re.IGNORECASE | re.ASCII)
 
 
@@ -61,12 +61,15 @@ def storage_of(
         raise PermissionError(errno.EACCES, f"the protocol {protocol} is not on the list of safe ones", address)
     from_address = fsspec.get_filesystem_class(protocol)._get_kwargs_from_urls(address)
     arguments = {**from_address, **(options or {})}
-    remember(arguments)
-    remember(address)
+    remember(options or {})
+    remember(from_address, in_names=False)
+    remember(address, in_names=False)
     limits = storage_limits() if limits is None else limits
     if protocol in WEB_PROTOCOLS:
         arguments = web_options(address, arguments, limits, whole=not copies)
     elif protocol in S3_PROTOCOLS:
         arguments = s3_options(arguments, limits)
+    elif protocol == "sftp":
+        arguments = {"silence_s": limits.silence_s, **arguments}
     fs = fsspec.filesystem(protocol, **arguments)
     return fs, fs._strip_protocol(address)

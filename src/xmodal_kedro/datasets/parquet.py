@@ -46,6 +46,7 @@ def write_tables(
     with pq.ParquetWriter(stream, schema, compression=compression, use_dictionary=compression != "none") as writer:
         for group in _row_groups(_with_first(first, tables), schema, footer, row_group_size):
             writer.write_table(group, row_group_size=row_group_size)
+            del group  # else it is kept while the next one is gathered
             pa.default_memory_pool().release_unused()  # else it keeps what a group took, and takes anew for the next
         writer.add_key_value_metadata(dict(complete(footer)))
 
@@ -84,17 +85,17 @@ def _with_first(first: pa.Table, tables: Iterator[pa.Table]) -> Iterator[pa.Tabl
 
 def _row_groups(tables: Iterator[pa.Table], schema: pa.Schema, footer: Footer, rows: int) -> Iterator[pa.Table]:
     """Tables of exactly `rows` rows, except the last, each column in one chunk; fills `footer` on the way."""
-    parts: list[pa.Table] = []
+    waiting = schema.empty_table()
     for table in tables:
         footer.update({key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()})
         if not table.schema.equals(schema):
             raise ValueError(f"the job's tables differ in their columns: {schema} and {table.schema}")
-        parts.append(table.replace_schema_metadata(None))
-        if sum(map(len, parts)) >= rows:
-            waiting = pa.concat_tables(parts)
-            whole = waiting.num_rows - waiting.num_rows % rows
-            yield from (waiting.slice(start, rows).combine_chunks() for start in range(0, whole, rows))
-            parts = [waiting.slice(whole)]
-    rest = pa.concat_tables([schema.empty_table(), *parts])
-    if rest.num_rows:
-        yield rest.combine_chunks()
+        waiting = pa.concat_tables([waiting, table.replace_schema_metadata(None)])
+        del table
+        while waiting.num_rows >= rows:
+            groups = [waiting.slice(0, rows)]
+            waiting = waiting.slice(rows)
+            # Without a name: what is yielded is freed as soon as it is written, and its parts before that.
+            yield groups.pop().combine_chunks()
+    if waiting.num_rows:
+        yield waiting.combine_chunks()

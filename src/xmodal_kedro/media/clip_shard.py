@@ -80,9 +80,8 @@ def clip_shard(sources: tuple[VideoSource, ...], params: ClipParams) -> Iterator
         for clip in _clips_of(source, params, report):
             waiting.append(clip)
             if len(waiting) == CLIPS_AT_A_TIME:
-                yield _table(waiting)
-                waiting = []
-    yield _table(waiting).replace_schema_metadata(report.metadata())
+                yield _taken(waiting)
+    yield _taken(waiting).replace_schema_metadata(report.metadata())
 
 
 def _clips_of(source: VideoSource, params: ClipParams, report: ClippingReport) -> Iterator[ClipRow]:
@@ -138,5 +137,8 @@ def _row(source: VideoSource, reason: str, detail: str) -> Row:
     return {"video_id": source.video_id, "uri": source.uri, "reason": reason, "detail": detail}
 
 
-def _table(clips: list[ClipRow]) -> pa.Table:
-    return pa.Table.from_pylist([clip._asdict() for clip in clips], schema=CLIPS_ARROW)
+def _taken(clips: list[ClipRow]) -> pa.Table:
+    """A table of the clips, which are taken out of the list, so that memory does not hold them twice."""
+    table = pa.Table.from_pylist([clip._asdict() for clip in clips], schema=CLIPS_ARROW)
+    clips.clear()
+    return table

@@ -40,7 +40,9 @@ class CheckedShardJob:
                 if repeated := before & values:
                     raise ValueError(f"{self.schema}.{name} repeats {min(repeated)!r} within its shard")
                 before |= values
-            yield table
+            checked = [table]
+            del table
+            yield checked.pop()  # without a name here, it is freed as soon as it is stored
 
 
 class EachShard:

@@ -77,7 +77,7 @@ def ready_batches(learner: Learner) -> list[Prepared]:
     prepared = []
     for seed in range(READY_BATCHES):
         audio_BT, targets_BC = map(torch.from_numpy, draw_clips(size, seed))
-        drawn = Batch(audio_BT, targets_BC, torch.zeros(size, 0).half(), [""] * size, ((0, size),), size)
+        drawn = Batch(audio_BT, targets_BC, [""] * size, ((0, size),), size)
         prepared.append(learner.prepare(drawn, seed))
     return prepared
 

@@ -73,7 +73,7 @@ def test_the_network_is_given_exactly_what_the_teacher_has_heard() -> None:
         scores, embeddings = ToneTeacher().listen(sounds)
         assert batch.scores is not None
         np.testing.assert_array_equal(batch.scores.numpy(), scores)
-        np.testing.assert_array_equal(batch.embeddings.numpy(), embeddings)
+        np.testing.assert_array_equal(batch.embeddings["audio"].values_BE.numpy(), embeddings)
 
 
 def test_where_nothing_is_random_it_is_the_sound_as_it_is_stored() -> None:

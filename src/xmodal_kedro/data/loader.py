@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,9 +19,10 @@ from torch import Tensor
 from xmodal_kedro.data.order import EpochOrder, Piece, Pool, RowGroups
 from xmodal_kedro.data.prefetch import prefetched
 from xmodal_kedro.data.survey import ShardTargets, SplitName, read_targets, reading
-from xmodal_kedro.data.teacher_embeddings import Embeddings, ShardEmbeddings
+from xmodal_kedro.data.teacher_embeddings import Embeddings, EmbeddingTargets, ShardEmbeddings
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.features.augment import fit_length
+from xmodal_kedro.params.training import Modality
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.storage import Shards
 
@@ -31,8 +32,7 @@ _POOLS_IN_MEMORY = 2
 _LABEL_SHARDS_IN_MEMORY = 256
 """Some 40 MB: to read the labels of a shard again for each of its row groups costs a fifth of the loader's time."""
 _EMBEDDING_SHARDS_IN_MEMORY = 64
-"""Some 130 MB with embeddings of 2,048 numbers."""
-_NO_EMBEDDING = np.zeros(0, np.float16)
+"""Of each teacher: some 130 MB with embeddings of 2,048 numbers."""
 
 
 @dataclass(frozen=True)
@@ -42,33 +42,33 @@ class Batch:
     Attributes:
         audio: int16 [batch, samples].
         targets: float32 [batch, classes]: weights of the vocabulary's classes.
-        embeddings: the teacher's, float16 [batch, size]; of size 0 where they are not learnt.
         clip_ids: [batch].
         parts: stream and number of clips of each stretch of the batch, in order.
         clips: of the whole batch, over all ranks.
+        embeddings: of the teachers whose embeddings are learnt, by modality.
         scores: of a teacher that has heard `audio`, float32 [batch, its classes]; None where none has. What is random
             in the sound has been applied then, and targets are mixed as it is.
     """
 
     audio: Tensor
     targets: Tensor
-    embeddings: Tensor
     clip_ids: list[str]
     parts: tuple[tuple[int, int], ...]
     clips: int
+    embeddings: Mapping[Modality, EmbeddingTargets] = field(default_factory=dict)
     scores: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """The sound of one clip, of its stored length, its targets as vocabulary indices with their weights, and its
-    teacher's embedding [size]."""
+    """The sound of one clip, of its stored length, its targets as vocabulary indices with their weights, and the
+    embedding [size] of each teacher whose embeddings are learnt, None where the clip has none."""
 
     clip_id: str
     audio: NDArray[np.int16]
     classes: NDArray[np.int64]
     weights: NDArray[np.float32]
-    embedding: NDArray[np.float16]
+    embeddings: tuple[NDArray[np.float16] | None, ...]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class _Beside(NamedTuple):
     """What is read beside a shard of clips, by its key, and kept for its next row groups."""
 
     targets_of: Callable[[str], ShardTargets]
-    embeddings_of: Callable[[str], ShardEmbeddings] | None
+    embeddings_of: tuple[Callable[[str], ShardEmbeddings], ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ClipStream:
 
     Attributes:
         clips, labels: paired shards under the same keys.
-        embeddings: the teacher's, under the same keys too; None where they are not learnt.
+        embeddings: of the teachers whose embeddings are learnt, by modality, under the same keys too.
         split: which clips. Those for training come in random order, those for validation in the stored one.
         groups: the row groups that hold them, as `survey` found.
         classes: size of the label vocabulary.
@@ -114,7 +114,7 @@ class ClipStream:
 
     clips: Shards
     labels: Shards
-    embeddings: Embeddings | None
+    embeddings: Mapping[Modality, Embeddings]
     split: SplitName
     groups: RowGroups
     classes: int
@@ -147,7 +147,7 @@ class ClipStream:
         mine = range(reader.rank, self.streams, reader.ranks)
         beside = _Beside(
             lru_cache(maxsize=_LABEL_SHARDS_IN_MEMORY)(self._targets),
-            lru_cache(maxsize=_EMBEDDING_SHARDS_IN_MEMORY)(self.embeddings.read) if self.embeddings else None,
+            tuple(lru_cache(maxsize=_EMBEDDING_SHARDS_IN_MEMORY)(of.read) for of in self.embeddings.values()),
         )
         with ThreadPoolExecutor(reader.threads, "clip-reader") as threads:
             sources = [
@@ -194,7 +194,7 @@ class ClipStream:
             raise UserError(f"the shard {piece.key} has changed since training began: start training again")
         at_target = found.take(pa.array(at_row)).to_numpy()
         ids = targets.clip_ids.take(pa.array(at_target))
-        embeddings = beside.embeddings_of(piece.key).of(ids) if beside.embeddings_of else [_NO_EMBEDDING] * len(ids)
+        of_teachers = [embeddings_of(piece.key).of(ids) for embeddings_of in beside.embeddings_of]
         sounds = _sounds(rows["audio"])
         return [
             LabelledClip(
@@ -202,10 +202,10 @@ class ClipStream:
                 sounds[row],
                 targets.classes[targets.starts[target] : targets.starts[target + 1]],
                 targets.weights[targets.starts[target] : targets.starts[target + 1]],
-                embedding,
+                tuple(of_teacher[place] for of_teacher in of_teachers),
             )
-            for clip_id, row, target, embedding in zip(
-                ids.to_pylist(), at_row.tolist(), at_target.tolist(), embeddings, strict=True
+            for place, (clip_id, row, target) in enumerate(
+                zip(ids.to_pylist(), at_row.tolist(), at_target.tolist(), strict=True)
             )
         ]
 
@@ -215,14 +215,15 @@ class ClipStream:
         samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
         audio_BT = torch.empty((len(clips), samples), dtype=torch.int16, pin_memory=pinned)
         targets_BC = torch.zeros((len(clips), self.classes), pin_memory=pinned)
-        size = self.embeddings.size if self.embeddings else 0
-        embeddings_BE = torch.empty((len(clips), size), dtype=torch.float16, pin_memory=pinned)
-        audio, targets, embeddings = audio_BT.numpy(), targets_BC.numpy(), embeddings_BE.numpy()
+        audio, targets = audio_BT.numpy(), targets_BC.numpy()
         for row, (clip, start) in enumerate(clips):
             audio[row] = fit_length(clip.audio, samples, start)
             targets[row, clip.classes] = clip.weights
-            embeddings[row] = clip.embedding
-        return Batch(audio_BT, targets_BC, embeddings_BE, [clip.clip_id for clip, _ in clips], parts, whole)
+        embeddings = {
+            modality: _embedding_targets([clip.embeddings[place] for clip, _ in clips], of.size, pinned)
+            for place, (modality, of) in enumerate(self.embeddings.items())
+        }
+        return Batch(audio_BT, targets_BC, [clip.clip_id for clip, _ in clips], parts, whole, embeddings)
 
     def _targets(self, key: str) -> ShardTargets:
         return read_targets(key, self.labels[key], self.split, self.classes)
@@ -248,6 +249,16 @@ def _from_pools(
             yield from made.result()[first:]
     for made, first in waiting:
         yield from made.result()[first:]
+
+
+def _embedding_targets(embeddings: Sequence[NDArray[np.float16] | None], size: int, pinned: bool) -> EmbeddingTargets:
+    values_BE = torch.zeros((len(embeddings), size), dtype=torch.float16, pin_memory=pinned)
+    shares_B1 = torch.zeros((len(embeddings), 1), pin_memory=pinned)
+    values, shares = values_BE.numpy(), shares_B1.numpy()
+    for row, embedding_E in enumerate(embeddings):
+        if embedding_E is not None:
+            values[row], shares[row] = embedding_E, 1
+    return EmbeddingTargets(values_BE, shares_B1)
 
 
 def _sounds(column: pa.ChunkedArray) -> list[NDArray[np.int16]]:

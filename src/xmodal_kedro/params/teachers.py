@@ -84,8 +84,9 @@ class ScoresOutput(Params):
     activation: Literal["none", "softmax", "sigmoid"] = "none"
     """Applied after scaling; `none` if the network already returns probabilities."""
     embedding: str = ""
-    """Name of the tensor [batch, size] of an ONNX model that holds its embedding, for comparison with the trained
-    network; empty if there is none."""
+    """Name of the tensor [batch, size] of an ONNX model that holds its embedding, to compare the trained network with
+    and to learn; empty if there is none. It may be a tensor inside the model, such as the pooled features that scores
+    are computed from."""
 
 
 class PromptedClass(Params):
@@ -285,11 +286,11 @@ class LabelParams(Params):
     """Labels below this score are not stored."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` uses CUDA if torch supports it, or for `onnx` the installed onnxruntime."""
+    embeddings: bool = False
+    """Whether the teacher's own embedding of each clip is kept too, for `train.embedding_weight` (audio) or
+    `train.visual_embedding_weight` (frames). A `contrastive` teacher has one; the card of an `onnx` one must name it in
+    `output.embedding`, and that teacher is run once more on each clip."""
 
 
 class AudioLabelParams(LabelParams):
     """`parameters/audio_label.yml`"""
-
-    embeddings: bool = False
-    """Whether the teacher's own embedding of each clip is kept too, for `train.embedding_weight`. The card must name it
-    in `output.embedding`. The teacher is run once more on each clip."""

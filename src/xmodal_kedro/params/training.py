@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from .base import Params
 from .choices import BACKBONES
 
+Modality = Literal["audio", "visual"]
+
 if TYPE_CHECKING:
     BackboneName = str
 else:
@@ -95,7 +97,12 @@ class TrainParams(Params):
             *("device", "devices", "nodes", "rendezvous", "restarts"),
         }
     )
-    ADDED: ClassVar[dict[str, Any]] = {"gain_db": 0.0, "noise_db": None, "live_teacher": LiveTeacherParams()}
+    ADDED: ClassVar[dict[str, Any]] = {
+        "visual_embedding_weight": 0.0,
+        "gain_db": 0.0,
+        "noise_db": None,
+        "live_teacher": LiveTeacherParams(),
+    }
 
     model: BackboneName
     """Network to train."""
@@ -129,6 +136,10 @@ class TrainParams(Params):
     """Weight of a second target beside the labels: the audio teacher's own embedding, as stored by
     `audio_label.embeddings`. An embedding holds more than the classes, which helps if clips are few. 0 learns from
     labels alone."""
+    visual_embedding_weight: float = Field(0.0, ge=0)
+    """Weight of a further target: the visual teacher's own embedding of a clip's frames, as stored by
+    `visual_label.embeddings`. Clips without frames have no part in it; the mean over a batch counts them as 0, so the
+    weight is that of a corpus in which every clip has frames."""
     log_offset: float = Field(0.01, gt=0)
     """Added to mel magnitudes before the logarithm."""
     mixup_alpha: float = Field(0.0, ge=0)
@@ -177,6 +188,16 @@ class TrainParams(Params):
     """HOST:PORT of one of the machines, where they find each other; required if `nodes` is more than 1."""
     restarts: int = Field(3, ge=0)
     """Max restarts of training from its last checkpoint after one of its processes dies."""
+
+    @property
+    def stored_embeddings(self) -> dict[Modality, str]:
+        """Modalities whose stored embeddings are learnt, with the field that says so."""
+        weights: dict[Modality, str] = {}
+        if self.embedding_weight > 0 and not self.live_teacher.enabled:
+            weights["audio"] = "embedding_weight"
+        if self.visual_embedding_weight > 0:
+            weights["visual"] = "visual_embedding_weight"
+        return weights
 
     @model_validator(mode="after")
     def _streams_are_divisible(self) -> TrainParams:

@@ -21,7 +21,9 @@ TEACHER_LABELS_ARROW = TeacherLabels.arrow_schema()
 
 
 class TeacherEmbeddings(Table):
-    """A teacher's own embedding of a clip: mean, then maximum, over its windows."""
+    """A teacher's own embedding of a clip: the mean over its frames, or mean, then maximum, over its windows of sound.
+
+    A clip without frames has none of a visual teacher."""
 
     clip_id: Series[str] = pa_checks.Field(unique=True)
     embedding: Series[object] = column(pa.binary())

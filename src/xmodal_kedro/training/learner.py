@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,17 +13,19 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.teacher_embeddings import EmbeddingTargets
 from xmodal_kedro.features.augment import Augmentation, Draws, change_levels, draw, mask, mixup
 from xmodal_kedro.features.framing import frames_of_samples
 from xmodal_kedro.features.log_mel import MEL_BANDS, LogMel
 from xmodal_kedro.models import build
 from xmodal_kedro.models.device import mixed_precision
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.params.training import Modality
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.training.average import WeightAverage
 from xmodal_kedro.training.ranks import ALONE, Ranks
 from xmodal_kedro.training.schedule import decay_groups, pace_batch_norm
-from xmodal_kedro.training.student import Student
+from xmodal_kedro.training.student import Heads, Student
 from xmodal_kedro.training.synced_norm import sync_batch_norm
 
 COMPILING_PAYS_FROM_CLIPS = 2_000_000
@@ -37,28 +39,47 @@ class Prepared:
     Attributes:
         audio: int16 [batch, samples].
         targets: float32 [batch, classes].
-        embeddings: the teacher's, float16 [batch, size]; of size 0 where they are not learnt.
         clips: of the whole batch, over all ranks.
         draws: None for validation.
         clip_ids: [batch].
+        embeddings: of the teachers whose embeddings are learnt, by modality.
         scores: of a teacher that has heard `audio` as it is; see `Batch.scores`.
     """
 
     audio: Tensor
     targets: Tensor
-    embeddings: Tensor
     clips: int
     draws: Draws | None
     clip_ids: list[str]
+    embeddings: Mapping[Modality, EmbeddingTargets] = field(default_factory=dict)
     scores: Tensor | None = None
 
     def tensors(self) -> Iterator[Tensor]:
         """All that is on the device."""
-        yield from (self.audio, self.targets, self.embeddings)
+        yield from (self.audio, self.targets)
+        for targets in self.embeddings.values():
+            yield from targets
         if self.scores is not None:
             yield self.scores
         if self.draws is not None:
             yield from vars(self.draws).values()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one pass through the network learns from.
+
+    Attributes:
+        log_mel_BFM: float32 [batch, frames, mel bands].
+        targets_BC: float32 [batch, classes].
+        embeddings: float32, by modality.
+        scores_BS: see `Prepared.scores`.
+    """
+
+    log_mel_BFM: Tensor
+    targets_BC: Tensor
+    embeddings: Mapping[Modality, EmbeddingTargets]
+    scores_BS: Tensor | None
 
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -81,7 +102,7 @@ class Learner:
     Pretraining and fine-tuning differ in the network that they begin with and in the loss.
 
     Args:
-        student: the network, with its head for the teacher's embedding where that is learnt too.
+        student: the network, with heads for what is learnt beside the labels.
         loss: of the logits.
         params: how it learns.
         steps_per_epoch: for the pace of batch norm.
@@ -113,6 +134,10 @@ class Learner:
         groups = decay_groups(self.model, params.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
         self.copies = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._embedding_weights: dict[Modality, float] = {
+            "audio": params.embedding_weight,
+            "visual": params.visual_embedding_weight,
+        }
         self._weights = [weight for group in groups for weight in group["params"]]
         self._parallel: DistributedDataParallel | None = None
         if ranks.count > 1:
@@ -133,22 +158,20 @@ class Learner:
         cls,
         params: TrainParams,
         classes: int,
-        embedding_size: int,
+        heads: Heads,
         steps_per_epoch: int,
         device: torch.device,
         ranks: Ranks = ALONE,
-        teacher_classes: int = 0,
     ) -> Learner:
         """With the network that `params.model` names, from random weights, and labels that do not exclude each other.
 
         Args:
             classes: number of logits.
-            embedding_size: of the teacher's embedding that is learnt too; 0 where it is not.
-            teacher_classes: of which the teacher's scores are learnt too; 0 where they are not.
+            heads: what is learnt beside the labels.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(params.seed)
-            student = Student(build(params.model, classes, params.vggish_plus), embedding_size, teacher_classes)
+            student = Student(build(params.model, classes, params.vggish_plus), heads)
         return cls(student, multi_label_loss, params, steps_per_epoch, device, ranks)
 
     def prepare(self, batch: Batch, step: int | None) -> Prepared:
@@ -162,9 +185,10 @@ class Learner:
         if step is not None and self.augmentation.is_random:
             drawn = drawn_for(batch, self.augmentation, (self.params.seed, step))
             draws = Draws(**{name: self._moved(value) for name, value in vars(drawn).items()})
-        audio_BT, targets_BC, embedding_BE = map(self._moved, (batch.audio, batch.targets, batch.embeddings))
+        audio_BT, targets_BC = map(self._moved, (batch.audio, batch.targets))
+        embeddings = {name: EmbeddingTargets(*map(self._moved, targets)) for name, targets in batch.embeddings.items()}
         scores_BS = None if batch.scores is None else self._moved(batch.scores)
-        return Prepared(audio_BT, targets_BC, embedding_BE, batch.clips, draws, batch.clip_ids, scores_BS)
+        return Prepared(audio_BT, targets_BC, batch.clips, draws, batch.clip_ids, embeddings, scores_BS)
 
     def step(self, batch: Prepared, step: int, rate: float) -> Tensor:
         """Take one optimisation step.
@@ -185,7 +209,7 @@ class Learner:
         loss = torch.zeros((), device=self.device)
         for at, part_of_batch in enumerate(self._parts(batch), start=1):
             with self._gradients_wait(at < self.params.accumulate):
-                part = self._summed_loss(*part_of_batch) / batch.clips
+                part = self._summed_loss(part_of_batch) / batch.clips
                 # DDP takes the mean over ranks where the sum is wanted.
                 (part * self.ranks.count).backward()
             loss += part.detach()
@@ -206,39 +230,45 @@ class Learner:
         """Whether all weights are finite; waits for the device."""
         return bool(torch.stack(torch._foreach_norm(self._weights)).isfinite().all())
 
-    def _parts(self, batch: Prepared) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
-        """Spectrograms, targets, embeddings and scores of each of `accumulate` parts, one by one; as many on every
-        rank."""
-        audio_BT, targets_BC, embedding_BE = waveforms(batch.audio), batch.targets, batch.embeddings.float()
+    def _parts(self, batch: Prepared) -> Iterator[_Part]:
+        """Each of `accumulate` parts, one by one; as many on every rank."""
+        audio_BT, targets_BC = waveforms(batch.audio), batch.targets
+        embeddings = {
+            name: targets._replace(values_BE=targets.values_BE.float()) for name, targets in batch.embeddings.items()
+        }
         if batch.draws is not None and batch.scores is None:
             audio_BT = augmented(audio_BT, self.augmentation, batch.draws)
             if self.augmentation.mixup_alpha > 0:
-                targets_BC, embedding_BE = (mixup(values, batch.draws) for values in (targets_BC, embedding_BE))
+                targets_BC = mixup(targets_BC, batch.draws)
+                embeddings = {name: mixed(targets, batch.draws) for name, targets in embeddings.items()}
         parts = np.array_split(np.arange(len(audio_BT)), self.params.accumulate)
         for first, last in ((int(part[0]), int(part[-1]) + 1) for part in parts):
             log_mel_BFM = self.log_mel(audio_BT[first:last])
             if batch.draws is not None and self.augmentation.of_spectrograms:
                 log_mel_BFM = mask(log_mel_BFM, batch.draws.between(first, last))
             scores_BS = None if batch.scores is None else batch.scores[first:last]
-            yield log_mel_BFM, targets_BC[first:last], embedding_BE[first:last], scores_BS
+            of_part = {
+                name: EmbeddingTargets(*(values[first:last] for values in targets))
+                for name, targets in embeddings.items()
+            }
+            yield _Part(log_mel_BFM, targets_BC[first:last], of_part, scores_BS)
 
-    def _summed_loss(
-        self, log_mel_BFM: Tensor, targets_BC: Tensor, embedding_BE: Tensor, scores_BS: Tensor | None
-    ) -> Tensor:
-        """The loss, and by their weights the mean squared error of the teacher's embedding and the cross-entropy of its
-        scores, where these are learnt, summed over clips."""
+    def _summed_loss(self, part: _Part) -> Tensor:
+        """The loss, and by their weights the mean squared errors of teachers' embeddings and the cross-entropy of the
+        teacher's scores, where these are learnt, summed over clips."""
         with mixed_precision(self.device, self.params.precision):
-            logits_BC, predicted_BE, score_logits_BS = self._network(log_mel_BFM)
-        loss = self._loss(logits_BC.float(), targets_BC)
-        if predicted_BE is not None:
-            assert self.model.standardise is not None  # it comes with the head
-            wanted_BE = self.model.standardise(embedding_BE)
-            squared_error = F.mse_loss(predicted_BE.float(), wanted_BE, reduction="sum") / wanted_BE.shape[1]
-            loss = loss + self.params.embedding_weight * squared_error
-        if score_logits_BS is not None and scores_BS is not None:
+            output = self._network(part.log_mel_BFM)
+        loss = self._loss(output.logits_BC.float(), part.targets_BC)
+        for modality, predicted_BE in output.embeddings.items():
+            targets = part.embeddings[modality]
+            wanted_BE = self.model.standardised(modality, targets.values_BE)
+            squares_BE = (predicted_BE.float() - wanted_BE).square() * targets.shares_B1
+            loss = loss + self._embedding_weights[modality] * (squares_BE.sum() / wanted_BE.shape[1])
+        if output.score_logits_BS is not None and part.scores_BS is not None:
             live = self.params.live_teacher
-            wanted_BS = softened(scores_BS, live.temperature)
-            loss = loss + live.scores_weight * multi_label_loss(score_logits_BS.float() / live.temperature, wanted_BS)
+            wanted_BS = softened(part.scores_BS, live.temperature)
+            score_logits_BS = output.score_logits_BS.float() / live.temperature
+            loss = loss + live.scores_weight * multi_label_loss(score_logits_BS, wanted_BS)
         return loss
 
     def _gradients_wait(self, more_to_come: bool) -> AbstractContextManager[None]:
@@ -267,6 +297,14 @@ def augmented(audio_BT: Tensor, augmentation: Augmentation, draws: Draws) -> Ten
     if augmentation.of_levels:
         audio_BT = change_levels(audio_BT, draws)
     return mixup(audio_BT, draws) if augmentation.mixup_alpha > 0 else audio_BT
+
+
+def mixed(targets: EmbeddingTargets, draws: Draws) -> EmbeddingTargets:
+    """Embeddings as the sounds are mixed. Where one of two clips has none, the target is the other's, with the share of
+    its sound."""
+    shares_B1 = mixup(targets.shares_B1, draws)
+    values_BE = mixup(targets.values_BE * targets.shares_B1, draws)
+    return EmbeddingTargets(values_BE / torch.where(shares_B1 > 0, shares_B1, 1), shares_B1)
 
 
 def softened(scores_BS: Tensor, temperature: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,11 +12,13 @@ import pandas as pd
 from xmodal_kedro.data.loader import ClipStream
 from xmodal_kedro.data.order import RowGroups, even_sizes
 from xmodal_kedro.data.survey import SplitName, survey
-from xmodal_kedro.data.teacher_embeddings import Embeddings
+from xmodal_kedro.data.teacher_embeddings import DATASETS, Embeddings
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.params.training import Modality
 from xmodal_kedro.storage import Shards
 from xmodal_kedro.training.live_teaching import SoundTeacher
+from xmodal_kedro.training.student import Heads
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class TrainingData:
     """Both splits, the names of the classes, and hashes of where it all comes from.
 
     Attributes:
-        shards: fingerprint of the content of clips and labels, and of the teacher's embeddings where they are learnt.
+        shards: fingerprint of the content of clips and labels, and of those teachers' embeddings that are learnt.
         vocabulary: fingerprint of the classes and their order.
         teacher: that hears each step; None where none does.
     """
@@ -35,12 +38,14 @@ class TrainingData:
     vocabulary: str
     teacher: SoundTeacher | None = None
 
-    @property
-    def embedding_size(self) -> int:
-        """Of the teacher's embedding that is learnt too; 0 where it is not."""
-        if self.teacher is not None:
-            return self.teacher.embedding_size
-        return self.train.embeddings.size if self.train.embeddings else 0
+    def heads(self, params: TrainParams) -> Heads:
+        """What is learnt beside the labels, which a student has heads for."""
+        stored, live = self.train.embeddings, self.teacher
+        return Heads(
+            audio_embedding=live.embedding_size if live else stored["audio"].size if "audio" in stored else 0,
+            teacher_scores=live.classes if live and params.live_teacher.scores_weight else 0,
+            visual_embedding=stored["visual"].statistics if "visual" in stored else None,
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -60,7 +65,7 @@ def prepare_training_data(
     labels: Shards,
     label_vocabulary: pd.DataFrame,
     params: TrainParams,
-    teacher_embeddings: Shards = MappingProxyType({}),
+    embeddings: Mapping[Modality, Shards] = MappingProxyType({}),
     teacher: SoundTeacher | None = None,
 ) -> TrainingData:
     """Pair clips with labels and find each split's row groups; reads ids and labels, no sound.
@@ -69,12 +74,12 @@ def prepare_training_data(
         clips, labels: paired shards under the same keys.
         label_vocabulary: the classes.
         params: `train`.
-        teacher_embeddings: under the same keys too, where `params.embedding_weight` has them learnt.
-        teacher: that hears each step; embeddings are its own then, and not read.
+        embeddings: of the teachers, by modality, under the same keys too; those that `params` has learnt are read.
+        teacher: that hears each step; embeddings of audio are its own then, and not read.
 
     Raises:
         UserError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
-            clip or class, a split without clips, or embeddings that are learnt and not there.
+            clip or class, a split without clips, or embeddings that are to be learnt and not there.
     """
     if label_vocabulary.empty:
         raise UserError("label_vocabulary is empty: lower merge_labels.min_clips or the thresholds, and merge again")
@@ -87,8 +92,10 @@ def prepare_training_data(
         )
     classes = label_vocabulary.sort_values("index")["name"].tolist()
     found = survey(clips, labels, len(classes))
-    stored = params.embedding_weight > 0 and teacher is None
-    embeddings = _embeddings(teacher_embeddings, labels) if stored else None
+    learnt = {
+        modality: _embeddings(embeddings.get(modality, {}), labels, modality, weight)
+        for modality, weight in params.stored_embeddings.items()
+    }
     if not found["train"].clips:
         raise UserError("labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips")
     if not found["validation"].clips:
@@ -109,7 +116,7 @@ def prepare_training_data(
         return ClipStream(
             clips=clips,
             labels=labels,
-            embeddings=embeddings,
+            embeddings=learnt,
             split=split,
             groups=groups,
             classes=len(classes),
@@ -120,7 +127,7 @@ def prepare_training_data(
             seed=params.seed,
         )
 
-    learnt_from = [clips, labels, *([embeddings.shards] if embeddings else [])]
+    learnt_from = [clips, labels, *(of.shards for of in learnt.values())]
     return TrainingData(
         stream("train", found["train"]),
         stream("validation", found["validation"].thinned(params.validation_clips, params.seed)),
@@ -131,14 +138,18 @@ def prepare_training_data(
     )
 
 
-def _embeddings(teacher_embeddings: Shards, labels: Shards) -> Embeddings:
-    missing = sorted(set(labels) - set(teacher_embeddings))
+def _embeddings(stored: Shards, labels: Shards, modality: Modality, weight: str) -> Embeddings:
+    """Those of one teacher, which the parameter `train.<weight>` has learnt."""
+    missing = sorted(set(labels) - set(stored))
     if missing:
         raise UserError(
-            f"train.embedding_weight is set, but teacher_embeddings has no shard {missing[0]}: run the pipeline "
-            "audio_label with audio_label.embeddings set to true, or set train.embedding_weight to 0"
+            f"train.{weight} is set, but {DATASETS[modality]} has no shard {missing[0]}: run the pipeline "
+            f"{modality}_label with {modality}_label.embeddings set to true, or set train.{weight} to 0"
         )
-    return Embeddings({key: teacher_embeddings[key] for key in labels})
+    embeddings = Embeddings({key: stored[key] for key in labels}, modality)
+    if not embeddings.size:
+        raise UserError(f"train.{weight} is set, but no clip has frames: set it to 0, or add videos with pictures")
+    return embeddings
 
 
 def _fingerprints(key: str, *shards: Shards) -> str:

@@ -38,7 +38,13 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
             ),
             Node(
                 embed_audio,
-                inputs=["clips", "audio_teacher_files", "params:audio_teacher", "params:audio_label"],
+                inputs=[
+                    "clips",
+                    "audio_clip_embeddings",
+                    "audio_teacher_files",
+                    "params:audio_teacher",
+                    "params:audio_label",
+                ],
                 outputs="teacher_embeddings",
                 name="embed_audio",
             ),

@@ -22,7 +22,7 @@ from simulated_clips import CLASSES
 from torch import Tensor, nn
 from train_ways import READY_BATCHES, STEPS_PER_EPOCH, Step, params_of
 
-from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.batch import Batch
 from xmodal_kedro.features.log_mel import MEL_BANDS
 from xmodal_kedro.models import BACKBONES
 from xmodal_kedro.models.backbone import Backbone

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from simulated_clips import CLASSES, CLIP_S, Corpus
 from torch import Tensor, nn
 
-from xmodal_kedro.data.loader import Batch, Reader
+from xmodal_kedro.data.batch import Batch
+from xmodal_kedro.data.loader import Reader
 from xmodal_kedro.features.framing import HOP_LENGTH, WINDOW_LENGTH
 from xmodal_kedro.features.log_mel import FFT_LENGTH, MEL_BANDS, MEL_HIGH_HZ, MEL_LOW_HZ, LogMel
 from xmodal_kedro.models import build

@@ -27,7 +27,7 @@ from xmodal_kedro.datasets.checkpoints import CheckpointDataset
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.hooks import PreflightHooks
-from xmodal_kedro.params import LabelParams, TeacherCard, TrainParams
+from xmodal_kedro.params import AudioLabelParams, LabelParams, TeacherCard, TrainParams, ViewParams
 from xmodal_kedro.recipes import recipe_of
 from xmodal_kedro.training.checkpoint import identify
 from xmodal_kedro.training.loop import train
@@ -162,6 +162,25 @@ def test_an_embedding_that_is_learnt_and_not_kept_is_refused_before_the_work(tmp
     start(kept=True)
     with pytest.raises(click.ClickException, match=rf"train\.{weight}.*{modality}_label\.embeddings"):
         start(kept=False)
+
+
+def test_views_that_are_learnt_and_not_made_are_refused_before_the_work(tmp_path: Path) -> None:
+    write_pitch_teacher(tmp_path)
+
+    def start(count: int) -> None:
+        inputs = {
+            "audio_teacher_files": FolderDataset(path=str(tmp_path)),
+            "params:train": MemoryDataset(tone_params(views_weight=1.0)),
+            "params:audio_teacher": MemoryDataset(pitch_card()),
+            "params:audio_label": MemoryDataset(AudioLabelParams(views=ViewParams(count=count), device="cpu")),
+        }
+        node = Node(lambda *_: None, inputs=[*inputs], outputs=None, name="train")
+        catalog = DataCatalog(inputs | {"model_weights": ParquetDataset(filepath="vggish_plus/weights")})
+        PreflightHooks().before_pipeline_run(Pipeline([node]), catalog)
+
+    start(count=2)
+    with pytest.raises(click.ClickException, match=r"train\.views_weight.*audio_label\.views\.count"):
+        start(count=0)
 
 
 def test_an_optional_dataset_that_was_never_made_does_not_stop_a_run(tmp_path: Path) -> None:

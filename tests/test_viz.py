@@ -26,6 +26,7 @@ NO_SHARDS = {
     "visual_clip_embeddings",
     "teacher_embeddings",
     "visual_teacher_embeddings",
+    "teacher_views",
     "fine_tune_predictions",
     "target_counts",
 }

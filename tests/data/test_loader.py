@@ -22,7 +22,8 @@ from tests.tones import (
     tone_shards,
 )
 from xmodal_kedro.data import teacher_embeddings
-from xmodal_kedro.data.loader import Batch, ClipStream, Reader
+from xmodal_kedro.data.batch import Batch
+from xmodal_kedro.data.loader import ClipStream, Reader
 from xmodal_kedro.data.survey import survey
 from xmodal_kedro.data.teacher_embeddings import Embeddings
 from xmodal_kedro.errors import UserError

@@ -11,14 +11,15 @@ import torch
 
 from tests.tones import TONES_HZ, VOCABULARY, clip_ids, tone_params, tone_shards
 from tests.training.recorded import recorded_losses
-from xmodal_kedro.data.loader import SOLE_READER, Batch, Reader
+from xmodal_kedro.data.batch import Batch
+from xmodal_kedro.data.loader import SOLE_READER, Reader
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.features.augment import Augmentation, mixup
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.training.augmented import drawn_for, softened
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.fit import Fitted, fit
-from xmodal_kedro.training.learner import drawn_for, softened
 from xmodal_kedro.training.live_teaching import heard
 from xmodal_kedro.training.training_data import TrainingData, prepare_training_data
 

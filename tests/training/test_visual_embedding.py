@@ -14,14 +14,15 @@ from torch import Tensor
 from tests.tones import VOCABULARY, frame_embeddings, has_frames, tone_embeddings, tone_params, tone_shards
 from tests.training.test_live_teaching import ToneTeacher
 from tests.training.test_loop import DiesAfter, KilledError
-from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.batch import Batch
 from xmodal_kedro.data.teacher_embeddings import EmbeddingTargets
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.features.augment import Draws
 from xmodal_kedro.models.card import digest
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.training.augmented import drawn_for, mixed
 from xmodal_kedro.training.fit import Fitted, fit, train_network
-from xmodal_kedro.training.learner import Learner, drawn_for, mixed
+from xmodal_kedro.training.learner import Learner
 from xmodal_kedro.training.live_teaching import heard
 from xmodal_kedro.training.training_data import TrainingData, prepare_training_data
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,14 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from xmodal_kedro.data.batch import Batch, embedding_targets
 from xmodal_kedro.data.order import EpochOrder, Piece, Pool, RowGroups
 from xmodal_kedro.data.prefetch import prefetched
 from xmodal_kedro.data.survey import ShardTargets, SplitName, read_targets, reading
-from xmodal_kedro.data.teacher_embeddings import Embeddings, EmbeddingTargets, ShardEmbeddings
+from xmodal_kedro.data.teacher_embeddings import Embeddings, ShardEmbeddings
+from xmodal_kedro.data.teacher_views import ClipViews, ShardViews, Views
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.features.augment import fit_length
+from xmodal_kedro.features.views import View, cut
 from xmodal_kedro.params.training import Modality
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.storage import Shards
@@ -36,30 +37,6 @@ _EMBEDDING_SHARDS_IN_MEMORY = 64
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some clips.
-
-    Attributes:
-        audio: int16 [batch, samples].
-        targets: float32 [batch, classes]: weights of the vocabulary's classes.
-        clip_ids: [batch].
-        parts: stream and number of clips of each stretch of the batch, in order.
-        clips: of the whole batch, over all ranks.
-        embeddings: of the teachers whose embeddings are learnt, by modality.
-        scores: of a teacher that has heard `audio`, float32 [batch, its classes]; None where none has. What is random
-            in the sound has been applied then, and targets are mixed as it is.
-    """
-
-    audio: Tensor
-    targets: Tensor
-    clip_ids: list[str]
-    parts: tuple[tuple[int, int], ...]
-    clips: int
-    embeddings: Mapping[Modality, EmbeddingTargets] = field(default_factory=dict)
-    scores: Tensor | None = None
-
-
-@dataclass(frozen=True)
 class LabelledClip:
     """The sound of one clip, of its stored length, its targets as vocabulary indices with their weights, and the
     embedding [size] of each teacher whose embeddings are learnt, None where the clip has none."""
@@ -69,6 +46,11 @@ class LabelledClip:
     classes: NDArray[np.int64]
     weights: NDArray[np.float32]
     embeddings: tuple[NDArray[np.float16] | None, ...]
+    views: ClipViews | None = None
+
+
+Cut = tuple[LabelledClip, View]
+"""A clip, and which part of it is given."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +72,7 @@ class _Beside(NamedTuple):
 
     targets_of: Callable[[str], ShardTargets]
     embeddings_of: tuple[Callable[[str], ShardEmbeddings], ...]
+    views_of: Callable[[str], ShardViews] | None
 
 
 @dataclass(frozen=True)
@@ -110,6 +93,8 @@ class ClipStream:
         shuffle_buffer: clips held in memory to shuffle the stream; some row groups more, as these are held whole.
         streams: streams that the epoch is read as; see `order`.
         seed: with the epoch's number, it alone decides the order and the cuts of training clips, whoever reads.
+        views: what a teacher said of views of the clips, under the same keys too: of each clip one of them is given.
+            None for parts that no teacher has heard.
     """
 
     clips: Shards
@@ -123,6 +108,7 @@ class ClipStream:
     shuffle_buffer: int
     streams: int
     seed: int
+    views: Views | None = None
 
     def order(self, epoch: int = 0) -> EpochOrder:
         """The order of an epoch."""
@@ -148,6 +134,7 @@ class ClipStream:
         beside = _Beside(
             lru_cache(maxsize=_LABEL_SHARDS_IN_MEMORY)(self._targets),
             tuple(lru_cache(maxsize=_EMBEDDING_SHARDS_IN_MEMORY)(of.read) for of in self.embeddings.values()),
+            lru_cache(maxsize=_EMBEDDING_SHARDS_IN_MEMORY)(self.views.read) if self.views else None,
         )
         with ThreadPoolExecutor(reader.threads, "clip-reader") as threads:
             sources = [
@@ -170,19 +157,26 @@ class ClipStream:
 
     def _submit(
         self, threads: ThreadPoolExecutor, beside: _Beside, epoch: int, stream: int, pool: Pool
-    ) -> Future[list[tuple[LabelledClip, int]]]:
+    ) -> Future[list[Cut]]:
         return threads.submit(self._read_pool, beside, epoch, stream, pool)
 
-    def _read_pool(self, beside: _Beside, epoch: int, stream: int, pool: Pool) -> list[tuple[LabelledClip, int]]:
-        """The clips of a pool in the order they are given, each with the sample that its sound begins at."""
+    def _read_pool(self, beside: _Beside, epoch: int, stream: int, pool: Pool) -> list[Cut]:
+        """The clips of a pool in the order they are given, each with the part of its sound that is."""
         clips = [clip for piece in pool.pieces for clip in self._read_piece(piece, beside)]
         samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
         surplus_N = np.array([max(0, len(clip.audio) - samples) for clip in clips])
         rng = self._random(epoch, stream, pool.number)
         if rng is None:
-            return list(zip(clips, (surplus_N // 2).tolist(), strict=True))
-        starts = rng.integers(surplus_N, endpoint=True).tolist()
-        return [(clips[at], starts[at]) for at in rng.permutation(len(clips)).tolist()]
+            return list(zip(clips, map(View, (surplus_N // 2).tolist()), strict=True))
+        views = [*map(View, rng.integers(surplus_N, endpoint=True).tolist())]
+        order = rng.permutation(len(clips)).tolist()
+        if self.views is not None:
+            numbers = rng.integers(self.views.plan.count, size=len(clips)).tolist()
+            views = [
+                self.views.view_of(clip.clip_id, number, int(surplus))
+                for clip, number, surplus in zip(clips, numbers, surplus_N, strict=True)
+            ]
+        return [(clips[at], views[at]) for at in order]
 
     def _read_piece(self, piece: Piece, beside: _Beside) -> list[LabelledClip]:
         shard, targets = self.clips[piece.key], beside.targets_of(piece.key)
@@ -195,6 +189,7 @@ class ClipStream:
         at_target = found.take(pa.array(at_row)).to_numpy()
         ids = targets.clip_ids.take(pa.array(at_target))
         of_teachers = [embeddings_of(piece.key).of(ids) for embeddings_of in beside.embeddings_of]
+        views = beside.views_of(piece.key).of(ids) if beside.views_of else [None] * len(ids)
         sounds = _sounds(rows["audio"])
         return [
             LabelledClip(
@@ -203,27 +198,37 @@ class ClipStream:
                 targets.classes[targets.starts[target] : targets.starts[target + 1]],
                 targets.weights[targets.starts[target] : targets.starts[target + 1]],
                 tuple(of_teacher[place] for of_teacher in of_teachers),
+                views[place],
             )
             for place, (clip_id, row, target) in enumerate(
                 zip(ids.to_pylist(), at_row.tolist(), at_target.tolist(), strict=True)
             )
         ]
 
-    def _batch(
-        self, clips: Sequence[tuple[LabelledClip, int]], parts: tuple[tuple[int, int], ...], whole: int, pinned: bool
-    ) -> Batch:
+    def _batch(self, clips: Sequence[Cut], parts: tuple[tuple[int, int], ...], whole: int, pinned: bool) -> Batch:
         samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
         audio_BT = torch.empty((len(clips), samples), dtype=torch.int16, pin_memory=pinned)
         targets_BC = torch.zeros((len(clips), self.classes), pin_memory=pinned)
         audio, targets = audio_BT.numpy(), targets_BC.numpy()
-        for row, (clip, start) in enumerate(clips):
-            audio[row] = fit_length(clip.audio, samples, start)
+        for row, (clip, view) in enumerate(clips):
+            audio[row] = cut(clip.audio, samples, view)
             targets[row, clip.classes] = clip.weights
         embeddings = {
-            modality: _embedding_targets([clip.embeddings[place] for clip, _ in clips], of.size, pinned)
+            modality: embedding_targets([clip.embeddings[place] for clip, _ in clips], of.size, pinned)
             for place, (modality, of) in enumerate(self.embeddings.items())
         }
-        return Batch(audio_BT, targets_BC, [clip.clip_id for clip, _ in clips], parts, whole, embeddings)
+        scores_BS = None
+        if self.views is not None:
+            of_views = [(clip.views, view.number) for clip, view in clips if clip.views is not None]
+            plan = self.views.plan
+            scores_BS = torch.zeros((len(clips), plan.classes), pin_memory=pinned)
+            for scores_S, (of, number) in zip(scores_BS.numpy(), of_views, strict=True):
+                scores_S[of.classes_VK[number]] = of.scores_VK[number]
+            if plan.embedding_size:
+                heard = [of.embedding_VE[number] for of, number in of_views]
+                embeddings["audio"] = embedding_targets(heard, plan.embedding_size, pinned)
+        ids = [clip.clip_id for clip, _ in clips]
+        return Batch(audio_BT, targets_BC, ids, parts, whole, embeddings, scores_BS)
 
     def _targets(self, key: str) -> ShardTargets:
         return read_targets(key, self.labels[key], self.split, self.classes)
@@ -233,11 +238,9 @@ class ClipStream:
         return np.random.default_rng([self.seed, len(place), *place]) if self.split == "train" else None
 
 
-def _from_pools(
-    pools: Iterator[Pool], read: Callable[[Pool], Future[list[tuple[LabelledClip, int]]]], skipped: int
-) -> Iterator[tuple[LabelledClip, int]]:
+def _from_pools(pools: Iterator[Pool], read: Callable[[Pool], Future[list[Cut]]], skipped: int) -> Iterator[Cut]:
     """The clips of a stream after the first `skipped`; the next pool is read while one is consumed."""
-    waiting: list[tuple[Future[list[tuple[LabelledClip, int]]], int]] = []
+    waiting: list[tuple[Future[list[Cut]], int]] = []
     for pool in pools:
         if skipped >= pool.clips:
             skipped -= pool.clips
@@ -249,16 +252,6 @@ def _from_pools(
             yield from made.result()[first:]
     for made, first in waiting:
         yield from made.result()[first:]
-
-
-def _embedding_targets(embeddings: Sequence[NDArray[np.float16] | None], size: int, pinned: bool) -> EmbeddingTargets:
-    values_BE = torch.zeros((len(embeddings), size), dtype=torch.float16, pin_memory=pinned)
-    shares_B1 = torch.zeros((len(embeddings), 1), pin_memory=pinned)
-    values, shares = values_BE.numpy(), shares_B1.numpy()
-    for row, embedding_E in enumerate(embeddings):
-        if embedding_E is not None:
-            values[row], shares[row] = embedding_E, 1
-    return EmbeddingTargets(values_BE, shares_B1)
 
 
 def _sounds(column: pa.ChunkedArray) -> list[NDArray[np.int16]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
-from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.batch import Batch
 from xmodal_kedro.data.order import even_sizes
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark
 from xmodal_kedro.evaluation.predictions import as_arrow

@@ -152,6 +152,11 @@ def _check_train(catalog: DataCatalog, labels: Mapping[str, bool]) -> None:
                 f"train.{name} is set, but {modality}_label.embeddings is false, so there are no embeddings to learn: "
                 f"set it to true in parameters/{modality}_label.yml, or the weight to 0"
             )
+    if train.views_weight and labels["audio"] and not catalog.load("params:audio_label").views.count:
+        raise UserError(
+            "train.views_weight is set, but audio_label.views.count is 0, so there are no views to learn from: set it "
+            "to 4, say, in parameters/audio_label.yml, or the weight to 0"
+        )
     _check_stored_training(catalog, train)
     if train.device != "auto" or train.devices > 1:
         from xmodal_kedro.models.device import check_devices

@@ -35,6 +35,24 @@ EMBEDDING_SIZE_KEY = "embedding_size"
 """Metadata key of a shard of `TeacherEmbeddings`: the size of an embedding; 0 in a shard without clips."""
 
 
+class TeacherViews(Table):
+    """What the audio teacher says of one view of a clip; the views of a clip follow each other, in order."""
+
+    clip_id: Series[str]
+    view: Series[int] = pa_checks.Field(ge=0)
+    classes: Series[object] = column(pa.list_(pa.int32()))
+    """Positions of the teacher's classes with the highest scores, best first."""
+    scores: Series[object] = column(pa.list_(pa.float32()))
+    """Their scores."""
+    embedding: Series[object] = column(pa.binary())
+    """float16, little-endian: mean, then maximum, over its windows; empty if it is not kept."""
+
+
+TEACHER_VIEWS_ARROW = TeacherViews.arrow_schema()
+VIEWS_KEY = "views"
+"""Metadata key of a shard of `TeacherViews`: how views were made, as JSON with the fields of `data.ViewPlan`."""
+
+
 class ClipEmbeddings(Table):
     """A contrastive teacher's embeddings of a clip: one for each frame, or one of its audio, of unit length."""
 

@@ -12,16 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.batch import Batch
 from xmodal_kedro.data.teacher_embeddings import EmbeddingTargets
-from xmodal_kedro.features.augment import Augmentation, Draws, change_levels, draw, mask, mixup
-from xmodal_kedro.features.framing import frames_of_samples
-from xmodal_kedro.features.log_mel import MEL_BANDS, LogMel
+from xmodal_kedro.features.augment import Augmentation, Draws, mask, mixup
+from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.models import build
 from xmodal_kedro.models.device import mixed_precision
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.params.training import Modality
-from xmodal_kedro.pcm import INT16_FULL_SCALE
+from xmodal_kedro.training.augmented import augmented, drawn_for, mixed, softened, waveforms
 from xmodal_kedro.training.average import WeightAverage
 from xmodal_kedro.training.ranks import ALONE, Ranks
 from xmodal_kedro.training.schedule import decay_groups, pace_batch_norm
@@ -43,7 +42,7 @@ class Prepared:
         draws: None for validation.
         clip_ids: [batch].
         embeddings: of the teachers whose embeddings are learnt, by modality.
-        scores: of a teacher that has heard `audio` as it is; see `Batch.scores`.
+        scores: of a teacher that has heard `audio` as it is, and whether it did so in the loop; see `Batch`.
     """
 
     audio: Tensor
@@ -53,6 +52,7 @@ class Prepared:
     clip_ids: list[str]
     embeddings: Mapping[Modality, EmbeddingTargets] = field(default_factory=dict)
     scores: Tensor | None = None
+    is_heard: bool = False
 
     def tensors(self) -> Iterator[Tensor]:
         """All that is on the device."""
@@ -188,7 +188,7 @@ class Learner:
         audio_BT, targets_BC = map(self._moved, (batch.audio, batch.targets))
         embeddings = {name: EmbeddingTargets(*map(self._moved, targets)) for name, targets in batch.embeddings.items()}
         scores_BS = None if batch.scores is None else self._moved(batch.scores)
-        return Prepared(audio_BT, targets_BC, batch.clips, draws, batch.clip_ids, embeddings, scores_BS)
+        return Prepared(audio_BT, targets_BC, batch.clips, draws, batch.clip_ids, embeddings, scores_BS, batch.is_heard)
 
     def step(self, batch: Prepared, step: int, rate: float) -> Tensor:
         """Take one optimisation step.
@@ -236,22 +236,24 @@ class Learner:
         embeddings = {
             name: targets._replace(values_BE=targets.values_BE.float()) for name, targets in batch.embeddings.items()
         }
-        if batch.draws is not None and batch.scores is None:
+        scores_BS = batch.scores
+        if batch.draws is not None and not batch.is_heard:
             audio_BT = augmented(audio_BT, self.augmentation, batch.draws)
             if self.augmentation.mixup_alpha > 0:
                 targets_BC = mixup(targets_BC, batch.draws)
                 embeddings = {name: mixed(targets, batch.draws) for name, targets in embeddings.items()}
+                scores_BS = None if scores_BS is None else mixup(scores_BS, batch.draws)
         parts = np.array_split(np.arange(len(audio_BT)), self.params.accumulate)
         for first, last in ((int(part[0]), int(part[-1]) + 1) for part in parts):
             log_mel_BFM = self.log_mel(audio_BT[first:last])
             if batch.draws is not None and self.augmentation.of_spectrograms:
                 log_mel_BFM = mask(log_mel_BFM, batch.draws.between(first, last))
-            scores_BS = None if batch.scores is None else batch.scores[first:last]
+            scores_of_part = None if scores_BS is None else scores_BS[first:last]
             of_part = {
                 name: EmbeddingTargets(*(values[first:last] for values in targets))
                 for name, targets in embeddings.items()
             }
-            yield _Part(log_mel_BFM, targets_BC[first:last], of_part, scores_BS)
+            yield _Part(log_mel_BFM, targets_BC[first:last], of_part, scores_of_part)
 
     def _summed_loss(self, part: _Part) -> Tensor:
         """The loss, and by their weights the mean squared errors of teachers' embeddings and the cross-entropy of the
@@ -266,9 +268,11 @@ class Learner:
             loss = loss + self._embedding_weights[modality] * (squares_BE.sum() / wanted_BE.shape[1])
         if output.score_logits_BS is not None and part.scores_BS is not None:
             live = self.params.live_teacher
-            wanted_BS = softened(part.scores_BS, live.temperature)
-            score_logits_BS = output.score_logits_BS.float() / live.temperature
-            loss = loss + live.scores_weight * multi_label_loss(score_logits_BS, wanted_BS)
+            temperature = live.temperature if live.enabled else 1.0
+            wanted_BS = softened(part.scores_BS, temperature)
+            score_logits_BS = output.score_logits_BS.float() / temperature
+            weight = live.scores_weight if live.enabled else self.params.views_weight
+            loss = loss + weight * multi_label_loss(score_logits_BS, wanted_BS)
         return loss
 
     def _gradients_wait(self, more_to_come: bool) -> AbstractContextManager[None]:
@@ -280,36 +284,6 @@ class Learner:
             return values
         pinned = values if values.is_pinned() else values.pin_memory()
         return pinned.to(self.device, non_blocking=True)
-
-
-def waveforms(audio_BT: Tensor) -> Tensor:
-    """float32 in [-1, 1), made on the device: half as many bytes are copied there."""
-    return audio_BT.float() / INT16_FULL_SCALE
-
-
-def drawn_for(batch: Batch, augmentation: Augmentation, place: tuple[int, int]) -> Draws:
-    """The draws for a batch, by the training's seed and the step's number."""
-    return draw(batch.parts, frames_of_samples(batch.audio.shape[1]), MEL_BANDS, augmentation, place)
-
-
-def augmented(audio_BT: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
-    """Sounds [batch, samples] with other levels, noise, and other clips of the batch, as `augmentation` says."""
-    if augmentation.of_levels:
-        audio_BT = change_levels(audio_BT, draws)
-    return mixup(audio_BT, draws) if augmentation.mixup_alpha > 0 else audio_BT
-
-
-def mixed(targets: EmbeddingTargets, draws: Draws) -> EmbeddingTargets:
-    """Embeddings as the sounds are mixed. Where one of two clips has none, the target is the other's, with the share of
-    its sound."""
-    shares_B1 = mixup(targets.shares_B1, draws)
-    values_BE = mixup(targets.values_BE * targets.shares_B1, draws)
-    return EmbeddingTargets(values_BE / torch.where(shares_B1 > 0, shares_B1, 1), shares_B1)
-
-
-def softened(scores_BS: Tensor, temperature: float) -> Tensor:
-    """Scores in 0..1 whose logits are divided by a temperature: Hinton et al. (2015), here for each class by itself."""
-    return scores_BS if temperature == 1 else torch.sigmoid(torch.logit(scores_BS, eps=1e-6) / temperature)
 
 
 def compiles(params: TrainParams, steps_per_epoch: int, device: torch.device) -> bool:

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.batch import Batch
 from xmodal_kedro.data.prefetch import prefetched
 from xmodal_kedro.data.teacher_embeddings import EmbeddingTargets
 from xmodal_kedro.features.augment import Augmentation, mixup
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
-from xmodal_kedro.training.learner import augmented, drawn_for, mixed, waveforms
+from xmodal_kedro.training.augmented import augmented, drawn_for, mixed, waveforms
 
 BATCHES_AHEAD = 2
 """Of what the teacher has heard: enough that neither waits for the other where both take as long."""
@@ -69,7 +69,7 @@ def _heard(batches: Generator[Batch], teacher: SoundTeacher, params: TrainParams
             scores_BS, embedding_BE = map(torch.from_numpy, teacher.listen(audio_BT.numpy()))
             embeddings["audio"] = EmbeddingTargets(embedding_BE, torch.ones(len(audio_BT), 1))
             yield dataclasses.replace(
-                batch, audio=audio_BT, targets=targets_BC, embeddings=embeddings, scores=scores_BS
+                batch, audio=audio_BT, targets=targets_BC, embeddings=embeddings, scores=scores_BS, is_heard=True
             )
 
 

@@ -13,6 +13,7 @@ from xmodal_kedro.data.loader import ClipStream
 from xmodal_kedro.data.order import RowGroups, even_sizes
 from xmodal_kedro.data.survey import SplitName, survey
 from xmodal_kedro.data.teacher_embeddings import DATASETS, Embeddings
+from xmodal_kedro.data.teacher_views import REMEDY, Views
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.params.training import Modality
@@ -40,10 +41,13 @@ class TrainingData:
 
     def heads(self, params: TrainParams) -> Heads:
         """What is learnt beside the labels, which a student has heads for."""
-        stored, live = self.train.embeddings, self.teacher
+        stored, live, views = self.train.embeddings, self.teacher, self.train.views
+        of_views = views.plan if views else None
+        audio = of_views.embedding_size if of_views and params.embedding_weight else 0
+        scores = of_views.classes if of_views else 0
         return Heads(
-            audio_embedding=live.embedding_size if live else stored["audio"].size if "audio" in stored else 0,
-            teacher_scores=live.classes if live and params.live_teacher.scores_weight else 0,
+            audio_embedding=live.embedding_size if live else stored["audio"].size if "audio" in stored else audio,
+            teacher_scores=live.classes if live and params.live_teacher.scores_weight else scores,
             visual_embedding=stored["visual"].statistics if "visual" in stored else None,
         )
 
@@ -67,6 +71,7 @@ def prepare_training_data(
     params: TrainParams,
     embeddings: Mapping[Modality, Shards] = MappingProxyType({}),
     teacher: SoundTeacher | None = None,
+    views: Shards = MappingProxyType({}),
 ) -> TrainingData:
     """Pair clips with labels and find each split's row groups; reads ids and labels, no sound.
 
@@ -76,6 +81,8 @@ def prepare_training_data(
         params: `train`.
         embeddings: of the teachers, by modality, under the same keys too; those that `params` has learnt are read.
         teacher: that hears each step; embeddings of audio are its own then, and not read.
+        views: what the audio teacher said of views of the clips, under the same keys too; read if `params` has it
+            learnt.
 
     Raises:
         UserError: for an empty vocabulary, shards without their partner or that cannot be read, labels without their
@@ -96,6 +103,7 @@ def prepare_training_data(
         modality: _embeddings(embeddings.get(modality, {}), labels, modality, weight)
         for modality, weight in params.stored_embeddings.items()
     }
+    scored = _views(views, labels, params) if params.views_weight else None
     if not found["train"].clips:
         raise UserError("labels hold no labelled clip to train on: lower merge_labels.validation_fraction or min_clips")
     if not found["validation"].clips:
@@ -125,9 +133,10 @@ def prepare_training_data(
             shuffle_buffer=params.shuffle_buffer,
             streams=params.streams,
             seed=params.seed,
+            views=scored if split == "train" else None,
         )
 
-    learnt_from = [clips, labels, *(of.shards for of in learnt.values())]
+    learnt_from = [clips, labels, *(of.shards for of in learnt.values()), *([scored.shards] if scored else [])]
     return TrainingData(
         stream("train", found["train"]),
         stream("validation", found["validation"].thinned(params.validation_clips, params.seed)),
@@ -150,6 +159,28 @@ def _embeddings(stored: Shards, labels: Shards, modality: Modality, weight: str)
     if not embeddings.size:
         raise UserError(f"train.{weight} is set, but no clip has frames: set it to 0, or add videos with pictures")
     return embeddings
+
+
+def _views(stored: Shards, labels: Shards, params: TrainParams) -> Views:
+    missing = sorted(set(labels) - set(stored))
+    if missing:
+        raise UserError(
+            f"train.views_weight is set, but teacher_views has no shard {missing[0]}: {REMEDY}, or set "
+            "train.views_weight to 0"
+        )
+    views = Views({key: stored[key] for key in labels})
+    if views.plan.clip_s != params.clip_s:
+        raise UserError(
+            f"train.clip_s is {params.clip_s}, but the views of teacher_views are {views.plan.clip_s} s long: set "
+            "train.clip_s or audio_label.views.clip_s to the other's value; the latter has the pipeline audio_label "
+            "score them again"
+        )
+    if params.embedding_weight and not views.plan.embedding_size:
+        raise UserError(
+            "train.embedding_weight and train.views_weight are set, but teacher_views holds no embeddings: run the "
+            "pipeline audio_label again, with audio_label.embeddings set to true, or set train.embedding_weight to 0"
+        )
+    return views
 
 
 def _fingerprints(key: str, *shards: Shards) -> str:

@@ -60,6 +60,15 @@ def embed_audio(
     return embed_clips(clips, audio_clip_embeddings, audio_teacher_files, audio_teacher, audio_label)
 
 
+def score_audio_views(
+    clips: Shards, audio_teacher_files: Folder, audio_teacher: AudioTeacherCard, audio_label: AudioLabelParams
+) -> ShardJobs:
+    """Score parts of each clip by themselves, if `audio_label.views.count` is above 0."""
+    from xmodal_kedro.teachers.views import score_views
+
+    return score_views(clips, audio_teacher_files, audio_teacher, audio_label)
+
+
 def list_audio_classes(audio_teacher_files: Folder, audio_teacher: AudioTeacherCard) -> tuple[DataFrame, DataFrame]:
     """The teacher's classes, and their ontology, which is empty if the card names none."""
     from xmodal_kedro.labels.ontology import empty_ontology, read_ontology

@@ -17,12 +17,12 @@ def train_model(
     live_teacher_files: Folder,
     audio_teacher: AudioTeacherCard,
     train: TrainParams,
-    *embeddings: Shards,
+    *beside: Shards,
 ) -> tuple[dict[str, Any], dict[str, Any], DataFrame]:
     """Train the network that `train.model` names.
 
-    The audio teacher is opened if `train.live_teacher` is enabled, and only then. `embeddings` are those of the audio
-    and of the visual teacher.
+    The audio teacher is opened if `train.live_teacher` is enabled, and only then. `beside` are the embeddings of the
+    audio and of the visual teacher, and what the audio teacher said of views.
 
     Returns:
         The weights of the epoch with the highest validation mAP by name, their card, and one row for each epoch.
@@ -37,8 +37,9 @@ def train_model(
         from xmodal_kedro.teachers.live import live_teacher
 
         teacher = live_teacher(audio_teacher, live_teacher_files, train)
-    stored: dict[Modality, Shards] = dict(zip(("audio", "visual"), embeddings, strict=True))
-    data = prepare_training_data(clips, labels, label_vocabulary, train, stored, teacher)
+    audio, visual, views = beside
+    stored: dict[Modality, Shards] = {"audio": audio, "visual": visual}
+    data = prepare_training_data(clips, labels, label_vocabulary, train, stored, teacher, views)
     trained = train_network(data, train, training_checkpoints)
     return trained.weights, trained.card, pd.DataFrame(trained.history)
 

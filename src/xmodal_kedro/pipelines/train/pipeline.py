@@ -23,6 +23,7 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                     "params:train",
                     "teacher_embeddings",
                     "visual_teacher_embeddings",
+                    "teacher_views",
                 ],
                 outputs=["model_weights", "model_card", "training_history"],
                 name="train_model",

@@ -100,14 +100,17 @@ class Embeddings:
         Raises:
             UserError: see `read`.
         """
-        parts: list[NDArray[np.float64]] = []
+        clips, sum_E, squares_E = 0, np.zeros(self.size), np.zeros(self.size)
         for key in sorted(self.shards):
-            parts.append(self.read(key).embedding_NE.astype(np.float64))
-            if sum(map(len, parts)) >= MAX_STATISTICS_CLIPS:
+            embedding_NE = self.read(key).embedding_NE.astype(np.float64)
+            clips += len(embedding_NE)
+            sum_E += embedding_NE.sum(0)
+            squares_E += np.square(embedding_NE).sum(0)
+            if clips >= MAX_STATISTICS_CLIPS:
                 break
-        embedding_NE = np.concatenate(parts)
-        std_E = np.sqrt(embedding_NE.var(0) + EPSILON)
-        return Statistics(embedding_NE.mean(0).astype(np.float32), std_E.astype(np.float32))
+        mean_E = sum_E / clips
+        std_E = np.sqrt(np.maximum(squares_E / clips - mean_E**2, 0) + EPSILON)
+        return Statistics(mean_E.astype(np.float32), std_E.astype(np.float32))
 
     def read(self, key: str) -> ShardEmbeddings:
         """Those of one shard.

@@ -74,12 +74,11 @@ class Student(nn.Module):
     def __init__(self, backbone: Backbone, heads: Heads = Heads()) -> None:
         super().__init__()
         self.backbone = backbone
-        size, of_network = heads.audio_embedding, backbone.embedding_size
-        self.teacher_head = nn.Linear(of_network, size) if size else None
+        size, scores, visual = heads.audio_embedding, heads.teacher_scores, heads.visual_embedding
+        self.teacher_head = nn.Linear(backbone.embedding_size, size) if size else None
         self.standardise = nn.BatchNorm1d(size, affine=False) if size else None
-        self.scores_head = nn.Linear(of_network, heads.teacher_scores) if heads.teacher_scores else None
-        visual = heads.visual_embedding
-        self.visual_head = nn.Linear(of_network, len(visual.mean_E)) if visual else None
+        self.scores_head = nn.Linear(backbone.embedding_size, scores) if scores else None
+        self.visual_head = nn.Linear(backbone.embedding_size, len(visual.mean_E)) if visual else None
         self.standardise_visual = Standardise(visual) if visual else None
         self.register_load_state_dict_pre_hook(_rename_head_of_0_1)
 

@@ -121,7 +121,8 @@ def accuracies(representation: Representation, held_out: HeldOut, strengths: Seq
     splits = rotate(held_out.folds_N)
     predictions = predict_splits(embeddings_NE, held_out.truths_N, held_out.folds_N, splits, strengths)
     return [
-        float(np.mean(names == held_out.truths_N[split.test])) for names, split in zip(predictions, splits, strict=True)
+        float(np.mean(of_split.predicted_N == held_out.truths_N[split.test]))
+        for of_split, split in zip(predictions, splits, strict=True)
     ]
 
 

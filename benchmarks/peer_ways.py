@@ -22,13 +22,14 @@ from simulated_clips import CLASSES
 from torch import Tensor, nn
 from train_ways import READY_BATCHES, STEPS_PER_EPOCH, Step, params_of
 
-from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.batch import Batch
 from xmodal_kedro.features.log_mel import MEL_BANDS
 from xmodal_kedro.models import BACKBONES
 from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.params import SpecAugmentParams
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.training.learner import Learner
+from xmodal_kedro.training.student import Heads
 
 PEERS_SAMPLE_RATE_HZ = 32_000
 PEERS_HOP_LENGTH = 320
@@ -243,12 +244,12 @@ def our_step(model: str | Contender, setting: Setting, changes: dict[str, Any]) 
         globals()[model] = lambda classes: build()
         BACKBONES[model] = f"{__name__}:{model}"
     params = params_of("mobilenet_v2", setting.batch, compiled=False).model_copy(update={"model": model, **changes})
-    learner = Learner.for_pretraining(params, CLASSES, 0, STEPS_PER_EPOCH, setting.device)
+    learner = Learner.for_pretraining(params, CLASSES, Heads(), STEPS_PER_EPOCH, setting.device)
     size, on_gpu = setting.batch, setting.device.type == "cuda"
     ready = []
     for drawn in setting.sounds(CLIP_SAMPLE_RATE_HZ, size):
         audio_BT, targets_BC = (values.pin_memory() if on_gpu else values for values in map(torch.from_numpy, drawn))
-        ready.append(Batch(audio_BT, targets_BC, torch.zeros(size, 0).half(), [""] * size, ((0, size),), size))
+        ready.append(Batch(audio_BT, targets_BC, [""] * size, ((0, size),), size))
     batches, numbers = itertools.cycle(ready), itertools.count()
 
     def step() -> Tensor:

@@ -37,6 +37,7 @@ from xmodal_kedro.pipelines.clip.nodes import clip_videos
 from xmodal_kedro.settings import CONFIG_LOADER_ARGS
 from xmodal_kedro.storage import FileRef, Folder, ShardJobs
 from xmodal_kedro.training.learner import Learner
+from xmodal_kedro.training.student import Heads
 
 CONF = Path(__file__).parents[1] / "conf"
 ENV = "onnx"
@@ -170,7 +171,9 @@ def time_loader(folder: Path) -> float:
 def time_training(model: str) -> float:
     """Clips a second of the whole step on this machine's processor."""
     device = torch.device("cpu")
-    step = step_only(Learner.for_pretraining(train_params_of(model, BATCH, False), CLASSES, 0, STEPS_PER_EPOCH, device))
+    step = step_only(
+        Learner.for_pretraining(train_params_of(model, BATCH, False), CLASSES, Heads(), STEPS_PER_EPOCH, device)
+    )
     step()
     return BATCH / Timer(device)(step, 2)
 

@@ -60,7 +60,7 @@ class Corpus:
         return ClipStream(
             clips=self.clips,
             labels=self.labels,
-            embeddings=None,
+            embeddings={},
             split="train",
             groups=survey(self.clips, self.labels, CLASSES)["train"],
             classes=CLASSES,

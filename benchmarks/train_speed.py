@@ -47,6 +47,7 @@ from train_ways import (
 
 from xmodal_kedro.models import BACKBONES
 from xmodal_kedro.training.learner import Learner
+from xmodal_kedro.training.student import Heads
 
 BATCHES = {"cuda": "256,512,1024", "cpu": "32"}
 STEPS = {"cuda": 20, "cpu": 1}
@@ -119,7 +120,7 @@ def _measure(model: str, batch_size: int, compiled: bool, corpus: Corpus, device
     timer = Timer(device)
     steps = dict.fromkeys(WAYS, plan.steps) | {"from shards": plan.steps * FROM_SHARDS[device.type]}
     learner = Learner.for_pretraining(
-        params_of(model, batch_size, compiled, plan.reader_threads), CLASSES, 0, STEPS_PER_EPOCH, device
+        params_of(model, batch_size, compiled, plan.reader_threads), CLASSES, Heads(), STEPS_PER_EPOCH, device
     )
     step = step_only(learner)
     peak_bytes = 0

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from simulated_clips import CLASSES, CLIP_S, Corpus
 from torch import Tensor, nn
 
-from xmodal_kedro.data.loader import Batch, Reader
+from xmodal_kedro.data.batch import Batch
+from xmodal_kedro.data.loader import Reader
 from xmodal_kedro.features.framing import HOP_LENGTH, WINDOW_LENGTH
 from xmodal_kedro.features.log_mel import FFT_LENGTH, MEL_BANDS, MEL_HIGH_HZ, MEL_LOW_HZ, LogMel
 from xmodal_kedro.models import build
@@ -77,7 +78,7 @@ def ready_batches(learner: Learner) -> list[Prepared]:
     prepared = []
     for seed in range(READY_BATCHES):
         audio_BT, targets_BC = map(torch.from_numpy, draw_clips(size, seed))
-        drawn = Batch(audio_BT, targets_BC, torch.zeros(size, 0).half(), [""] * size, ((0, size),), size)
+        drawn = Batch(audio_BT, targets_BC, [""] * size, ((0, size),), size)
         prepared.append(learner.prepare(drawn, seed))
     return prepared
 

@@ -46,7 +46,7 @@ def parameters() -> dict[str, type[Params]]:
     for node in (node for pipeline in PIPELINES.values() for node in pipeline.nodes):
         if any(name.startswith("params:") for name in node.inputs):
             for argument, name in inspect.signature(node.func).bind(*node.inputs).arguments.items():
-                if name.startswith("params:"):
+                if isinstance(name, str) and name.startswith("params:"):  # others are of a starred argument
                     found[name.removeprefix("params:")] = get_type_hints(node.func)[argument]
     return found
 

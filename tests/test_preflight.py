@@ -13,13 +13,21 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.pandas import ParquetDataset
 
-from tests.teachers.fixtures import colour_card, pitch_card, seeing_card, write_colour_teacher, write_pitch_teacher
+from tests.teachers.fixtures import (
+    brightness_card,
+    colour_card,
+    pitch_card,
+    seeing_card,
+    write_brightness_teacher,
+    write_colour_teacher,
+    write_pitch_teacher,
+)
 from tests.tones import tone_params
 from xmodal_kedro.datasets.checkpoints import CheckpointDataset
 from xmodal_kedro.datasets.folder import FolderDataset
 from xmodal_kedro.datasets.sharded import ShardedParquetDataset
 from xmodal_kedro.hooks import PreflightHooks
-from xmodal_kedro.params import LabelParams, TeacherCard, TrainParams
+from xmodal_kedro.params import AudioLabelParams, LabelParams, TeacherCard, TrainParams, ViewParams
 from xmodal_kedro.recipes import recipe_of
 from xmodal_kedro.training.checkpoint import identify
 from xmodal_kedro.training.loop import train
@@ -129,6 +137,61 @@ def test_a_training_needs_a_folder_of_teachers_only_with_a_teacher_in_the_loop(t
         start_training(tmp_path / "nowhere", live_teacher={"enabled": True})
     write_pitch_teacher(tmp_path)
     start_training(tmp_path, live_teacher={"enabled": True})
+
+
+@pytest.mark.parametrize("modality", ["audio", "visual"])
+def test_an_embedding_that_is_learnt_and_not_kept_is_refused_before_the_work(tmp_path: Path, modality: str) -> None:
+    write_pitch_teacher(tmp_path)
+    write_brightness_teacher(tmp_path)
+    weight = {"audio": "embedding_weight", "visual": "visual_embedding_weight"}[modality]
+    embedding = {"audio": "scores", "visual": "means"}[modality]
+    card = (pitch_card if modality == "audio" else brightness_card)(output__embedding=embedding)
+
+    def start(kept: bool) -> None:
+        files = f"{modality}_teacher_files"
+        inputs = {
+            files: FolderDataset(path=str(tmp_path)),
+            "params:train": MemoryDataset(tone_params(**{weight: 1.0})),
+            f"params:{modality}_teacher": MemoryDataset(card),
+            f"params:{modality}_label": MemoryDataset(LabelParams(embeddings=kept, device="cpu")),
+        }
+        node = Node(lambda *_: None, inputs=[*inputs], outputs=None, name="train")
+        catalog = DataCatalog(inputs | {"model_weights": ParquetDataset(filepath="vggish_plus/weights")})
+        PreflightHooks().before_pipeline_run(Pipeline([node]), catalog)
+
+    start(kept=True)
+    with pytest.raises(click.ClickException, match=rf"train\.{weight}.*{modality}_label\.embeddings"):
+        start(kept=False)
+
+
+def test_views_that_are_learnt_and_not_made_are_refused_before_the_work(tmp_path: Path) -> None:
+    write_pitch_teacher(tmp_path)
+
+    def start(count: int) -> None:
+        inputs = {
+            "audio_teacher_files": FolderDataset(path=str(tmp_path)),
+            "params:train": MemoryDataset(tone_params(views_weight=1.0)),
+            "params:audio_teacher": MemoryDataset(pitch_card()),
+            "params:audio_label": MemoryDataset(AudioLabelParams(views=ViewParams(count=count), device="cpu")),
+        }
+        node = Node(lambda *_: None, inputs=[*inputs], outputs=None, name="train")
+        catalog = DataCatalog(inputs | {"model_weights": ParquetDataset(filepath="vggish_plus/weights")})
+        PreflightHooks().before_pipeline_run(Pipeline([node]), catalog)
+
+    start(count=2)
+    with pytest.raises(click.ClickException, match=r"train\.views_weight.*audio_label\.views\.count"):
+        start(count=0)
+
+
+def test_an_optional_dataset_that_was_never_made_does_not_stop_a_run(tmp_path: Path) -> None:
+    node = Node(lambda _: None, inputs="embeddings", outputs=None, name="train")
+    for optional in (True, False):
+        shards = ShardedParquetDataset(path=str(tmp_path / "never"), optional=optional)
+        if optional:
+            PreflightHooks().before_pipeline_run(Pipeline([node]), DataCatalog({"embeddings": shards}))
+        else:
+            with pytest.raises(click.ClickException, match="embeddings: nothing at"):
+                PreflightHooks().before_pipeline_run(Pipeline([node]), DataCatalog({"embeddings": shards}))
 
 
 def test_an_embedding_that_the_teacher_in_the_loop_does_not_give_is_refused_before_the_work(tmp_path: Path) -> None:

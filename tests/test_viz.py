@@ -25,6 +25,8 @@ NO_SHARDS = {
     "audio_clip_embeddings",
     "visual_clip_embeddings",
     "teacher_embeddings",
+    "visual_teacher_embeddings",
+    "teacher_views",
     "fine_tune_predictions",
     "target_counts",
 }

@@ -46,6 +46,32 @@ def tone_embeddings(shards: int = 3, clips_per_shard: int = 16) -> dict[str, Mem
     return tables
 
 
+def frame_embeddings(shards: int = 3, clips_per_shard: int = 16) -> dict[str, MemoryShard]:
+    """Embeddings of a visual teacher, float16 [6], for the clips that `has_frames`."""
+    tables = {}
+    for shard in range(shards):
+        numbers = range(shard * clips_per_shard, (shard + 1) * clips_per_shard)
+        rows = [
+            {"clip_id": f"clip-{n}", "embedding": frame_embedding(n).tobytes()}
+            for n in numbers
+            if has_frames(f"clip-{n}")
+        ]
+        table = pa.Table.from_pylist(rows[::-1], TEACHER_EMBEDDINGS_ARROW)
+        tables[f"shard-{shard:05d}"] = MemoryShard(table.replace_schema_metadata({"embedding_size": "6"}))
+    return tables
+
+
+def frame_embedding(number: int) -> np.ndarray:
+    """float16 [6] of one clip, far from mean 0 and variance 1."""
+    noise = np.random.default_rng(1_000 + number).normal(0, 0.01, 6)
+    return (0.2 * np.eye(6)[number % 3] + 3 + noise).astype("<f2")
+
+
+def has_frames(clip_id: str) -> bool:
+    """Whether a clip has frames: two of five have."""
+    return int(clip_id.removeprefix("clip-")) % 5 < 2
+
+
 def tone_embedding(number: int) -> np.ndarray:
     """float16 [4] of one clip."""
     noise = np.random.default_rng(number).normal(0, 0.1, 4)

@@ -13,6 +13,7 @@ import torch
 from tests.project import PROJECT
 from tests.tones import TONES_HZ, tone_shards
 from xmodal_kedro.schemas import Clips, Labels
+from xmodal_kedro.training.student import Heads
 
 CPU = torch.device("cpu")
 
@@ -39,7 +40,7 @@ def tones(monkeypatch: pytest.MonkeyPatch) -> Any:
 def learner(model: str = "mobilenet_v2", batch_size: int = 4) -> Any:
     ways = script("train_ways")
     params = ways.params_of(model, batch_size, compiled=False).model_copy(update={"clip_s": 1.0})
-    return ways.Learner.for_pretraining(params, len(TONES_HZ), 0, 100, CPU)
+    return ways.Learner.for_pretraining(params, len(TONES_HZ), Heads(), 100, CPU)
 
 
 def test_simulated_clips_are_as_the_project_makes_and_stores_them(tmp_path: Path) -> None:

@@ -12,17 +12,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import MemoryShard
-from tests.tones import clip_ids, tone_embedding, tone_embeddings, tone_shards
-from xmodal_kedro.data.loader import Batch, ClipStream, Reader
+from tests.tones import (
+    clip_ids,
+    frame_embedding,
+    frame_embeddings,
+    has_frames,
+    tone_embedding,
+    tone_embeddings,
+    tone_shards,
+)
+from xmodal_kedro.data import teacher_embeddings
+from xmodal_kedro.data.batch import Batch
+from xmodal_kedro.data.loader import ClipStream, Reader
 from xmodal_kedro.data.survey import survey
 from xmodal_kedro.data.teacher_embeddings import Embeddings
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.schemas import TEACHER_EMBEDDINGS_ARROW
 
 CLIPS, LABELS = tone_shards(duration_s=1.0)
 GROUPS = survey(CLIPS, LABELS, 3)
 TRAIN = ClipStream(
     clips=CLIPS,
     labels=LABELS,
-    embeddings=Embeddings(tone_embeddings()),
+    embeddings={"audio": Embeddings(tone_embeddings()), "visual": Embeddings(frame_embeddings(), "visual")},
     split="train",
     groups=GROUPS["train"],
     classes=3,
@@ -43,7 +55,8 @@ def assert_same(ours: list[Batch], theirs: list[Batch]) -> None:
     assert order(ours) == order(theirs)
     for one, other in zip(ours, theirs, strict=True):
         assert torch.equal(one.audio, other.audio) and torch.equal(one.targets, other.targets)
-        assert torch.equal(one.embeddings, other.embeddings)
+        for ours_of, theirs_of in zip(one.embeddings.values(), other.embeddings.values(), strict=True):
+            assert all(map(torch.equal, ours_of, theirs_of))
         assert one.parts == other.parts and one.clips == other.clips
 
 
@@ -112,8 +125,53 @@ def test_seed_and_epoch_alone_decide_order_and_cuts() -> None:
 def test_each_clip_comes_with_what_its_teacher_told_of_it() -> None:
     for batch in TRAIN.batches(1):
         reported = [torch.from_numpy(tone_embedding(int(clip_id.removeprefix("clip-")))) for clip_id in batch.clip_ids]
-        assert torch.equal(batch.embeddings, torch.stack(reported))
-    assert all(batch.embeddings.shape[1] == 0 for batch in replace(TRAIN, embeddings=None).batches(1))
+        assert torch.equal(batch.embeddings["audio"].values_BE, torch.stack(reported))
+        assert (batch.embeddings["audio"].shares_B1 == 1).all()
+    assert all(batch.embeddings == {} for batch in replace(TRAIN, embeddings={}).batches(1))
+
+
+def test_a_clip_without_frames_has_no_part_in_the_visual_embedding() -> None:
+    for batch in TRAIN.batches(1):
+        values_BE, shares_B1 = batch.embeddings["visual"]
+        for clip_id, value_E, share in zip(batch.clip_ids, values_BE, shares_B1[:, 0].tolist(), strict=True):
+            assert share == has_frames(clip_id)
+            number = int(clip_id.removeprefix("clip-"))
+            wanted = torch.from_numpy(frame_embedding(number)) if share else torch.zeros(6).half()
+            assert torch.equal(value_E, wanted)
+
+
+def test_statistics_are_those_of_all_embeddings_in_any_order_of_the_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = frame_embeddings()
+    numbers = [number for number in range(48) if has_frames(f"clip-{number}")]
+    rows = np.stack([frame_embedding(number) for number in numbers]).astype(np.float64)
+    mean_E, std_E = Embeddings(shards, "visual").statistics
+    np.testing.assert_allclose(mean_E, rows.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(std_E, np.sqrt(rows.var(0) + 1e-5), rtol=1e-6)
+    backwards = Embeddings(dict(reversed(shards.items())), "visual").statistics
+    np.testing.assert_array_equal(backwards.mean_E, mean_E)
+    monkeypatch.setattr(teacher_embeddings, "MAX_STATISTICS_CLIPS", 1)
+    assert not np.array_equal(Embeddings(shards, "visual").statistics.mean_E, mean_E)
+
+
+def test_a_shard_of_which_no_clip_has_frames_is_read_too() -> None:
+    empty = TEACHER_EMBEDDINGS_ARROW.empty_table().replace_schema_metadata({"embedding_size": "0"})
+    embeddings = Embeddings({**frame_embeddings(), "shard-00000": MemoryShard(empty)}, "visual")
+    assert embeddings.size == 6
+    batches = list(replace(TRAIN, embeddings={"visual": embeddings}).batches())
+    frames = {
+        clip_id
+        for batch in batches
+        for clip_id, share in zip(batch.clip_ids, batch.embeddings["visual"].shares_B1, strict=True)
+        if share
+    }
+    assert frames == {name for name in clip_ids("train", 48) if has_frames(name) and int(name[5:]) >= 16}
+
+
+def test_a_visual_embedding_of_another_size_names_its_shard() -> None:
+    wrong = tone_embeddings()["shard-00001"]
+    embeddings = Embeddings({**frame_embeddings(), "shard-00001": wrong}, "visual")
+    with pytest.raises(UserError, match=r"visual_teacher_embeddings of shard-00001.*visual_label"):
+        list(replace(TRAIN, embeddings={"visual": embeddings}).batches())
 
 
 def test_a_clip_without_its_teachers_embedding_is_named() -> None:
@@ -122,7 +180,7 @@ def test_a_clip_without_its_teachers_embedding_is_named() -> None:
     kept = rows.filter(pc.not_equal(rows["clip_id"], "clip-20"))
     lacking = Embeddings({**shards, "shard-00001": MemoryShard(kept)})
     with pytest.raises(ValueError, match=r"teacher_embeddings of shard-00001 has none of clip-20: run .* audio_label"):
-        list(replace(TRAIN, embeddings=lacking).batches())
+        list(replace(TRAIN, embeddings={"audio": lacking}).batches())
 
 
 def test_training_cuts_differ_between_epochs() -> None:

@@ -37,7 +37,7 @@ from xmodal_kedro.sample.teachers import train_visual_teacher
 from xmodal_kedro.sample.video import render_video
 from xmodal_kedro.schemas.shard_checks import CheckedShardJob
 from xmodal_kedro.storage import FileRef
-from xmodal_kedro.teachers.embeddings import Listening, embed_clips_shard
+from xmodal_kedro.teachers.embeddings import EmbeddingTask, embed_clips_shard
 from xmodal_kedro.teachers.labelling import LabelTask, label_shard
 from xmodal_kedro.teachers.protocol import TeacherFiles
 
@@ -101,7 +101,7 @@ def jobs(tmp_path: Path) -> dict[str, Callable]:
         "sign_clips": partial(sign_shard, clips),
         "label": partial(label_shard, clips, TeacherFiles((file,), None), LabelTask(card, LabelParams(top_k=3))),
         "teacher_embeddings": partial(
-            embed_clips_shard, clips, TeacherFiles((file,), file), Listening(card, AudioLabelParams())
+            embed_clips_shard, clips, TeacherFiles((file,), file), EmbeddingTask(card, AudioLabelParams())
         ),
         "merge_labels": partial(
             merge_shard,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from kedro.io import DatasetError
 
 from tests.datasets.jobs import doubled, numbers
 from tests.datasets.saving import dataset, jobs, runs, stored_bytes
@@ -33,6 +34,21 @@ def test_every_engine_writes_the_same_bytes(tmp_path: Path, backend: str) -> Non
     dataset(tmp_path / "reference", "threading", 1).save(jobs())
     dataset(tmp_path / backend, backend).save(jobs())
     assert stored_bytes(tmp_path / backend) == stored_bytes(tmp_path / "reference")
+
+
+def test_an_optional_one_that_was_never_made_holds_nothing_and_does_not_exist(tmp_path: Path) -> None:
+    dataset = ShardedParquetDataset(path=str(tmp_path / "never"), optional=True)
+    assert dataset.load() == {} and not dataset.exists()
+    with pytest.raises(DatasetError, match="missing or not complete"):
+        ShardedParquetDataset(path=str(tmp_path / "never")).load()
+
+
+def test_an_optional_one_that_was_begun_and_not_finished_is_refused(tmp_path: Path) -> None:
+    dataset = ShardedParquetDataset(path=str(tmp_path / "begun"), optional=True)
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "a.parquet").write_bytes(b"a shard")
+    with pytest.raises(DatasetError, match="missing or not complete"):
+        dataset.load()
 
 
 def test_a_second_save_runs_nothing(tmp_path: Path) -> None:

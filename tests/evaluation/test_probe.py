@@ -13,6 +13,7 @@ from xmodal_kedro.evaluation.benchmarks.benchmark import Split, rotate
 from xmodal_kedro.evaluation.probe import (
     choose_strength,
     choose_strengths,
+    edge_of,
     fit_probe,
     fit_probes,
     inner_folds,
@@ -37,8 +38,8 @@ def predict_folds(
     """Names of all clips, each from the split that it is tested in."""
     splits = rotate(folds)
     names = np.empty_like(truths)
-    for split, predicted in zip(splits, predict_splits(embeddings, truths, folds, splits, strengths), strict=True):
-        names[split.test] = predicted
+    for split, of_split in zip(splits, predict_splits(embeddings, truths, folds, splits, strengths), strict=True):
+        names[split.test] = of_split.predicted_N
     return names
 
 
@@ -85,6 +86,28 @@ def test_equal_strengths_are_settled_for_the_most_regularised() -> None:
     assert choose_strength(embeddings, truths, folds, (1.0, 0.1, 10.0)) == 0.1
 
 
+def test_each_split_s_probe_states_the_strength_that_was_chosen_for_it() -> None:
+    embeddings, truths, folds = blobs(6, spread=2.0)
+    splits = rotate(folds)
+    stated = [of_split.strength for of_split in predict_splits(embeddings, truths, folds, splits, STRENGTHS)]
+    assert stated == choose_strengths(embeddings, truths, folds, splits, STRENGTHS)
+    assert len(set(stated)) > 1
+
+
+@pytest.mark.parametrize(
+    ("strength", "strengths", "edge"),
+    [
+        (0.1, (1.0, 0.01, 0.1), ""),
+        (1.0, (1.0, 0.01, 0.1), "largest"),
+        (0.01, (1.0, 0.01, 0.1), "smallest"),
+        (0.1, (0.1,), ""),
+        (0.1, (0.1, 0.1), ""),
+    ],
+)
+def test_an_edge_is_an_end_of_what_was_on_offer(strength: float, strengths: tuple[float, ...], edge: str) -> None:
+    assert edge_of(strength, strengths) == edge
+
+
 def test_noise_is_told_apart_no_better_than_by_chance() -> None:
     embeddings, truths, folds = blobs(20, per_fold=60)
     noise = np.random.default_rng(0).normal(size=embeddings.shape)
@@ -95,7 +118,7 @@ def test_a_split_need_not_be_a_fold_and_clips_may_be_in_neither_part() -> None:
     embeddings, truths, folds = blobs(6)
     split = Split(1, np.flatnonzero(folds < 4), np.flatnonzero(folds == 5))
     groups = np.arange(len(truths))
-    (names,) = predict_splits(embeddings, truths, groups, [split], STRENGTHS)
+    ((names, _),) = predict_splits(embeddings, truths, groups, [split], STRENGTHS)
     probe = fit_probe(embeddings[folds < 4], truths[folds < 4], groups[folds < 4], STRENGTHS)
     assert list(names) == list(probe.predict(embeddings[folds == 5]))
 

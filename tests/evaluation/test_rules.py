@@ -4,7 +4,9 @@ import json
 
 from tests.evaluation.rule_networks import train_jobs
 from tests.fakes import MemoryShard
+from tests.tones import tone_params
 from xmodal_kedro.datasets.fingerprint import fingerprint
+from xmodal_kedro.evaluation.rules import params_of_seed
 from xmodal_kedro.schemas import RuleNetworks
 
 
@@ -25,3 +27,9 @@ def test_a_training_is_another_for_another_seed_and_not_for_what_only_changes_it
     }
     assert len({fingerprint(job) for job in first.values()}) == len(first)
     assert fingerprint(train_jobs(epochs=3)["union-0"]) != fingerprint(first["union-0"])
+
+
+def test_what_teachers_teach_beside_the_labels_is_left_out_of_a_comparison() -> None:
+    taught = {"embedding_weight": 1.0, "visual_embedding_weight": 1.0, "live_teacher": {"enabled": True}}
+    params = params_of_seed(tone_params(**taught), 3)
+    assert params == tone_params(seed=3)

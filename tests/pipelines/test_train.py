@@ -33,6 +33,8 @@ def run(folder: Path, params: TrainParams) -> dict:
             "labels": MemoryDataset(labels, copy_mode="assign"),
             "label_vocabulary": MemoryDataset(VOCABULARY),
             "teacher_embeddings": MemoryDataset({}, copy_mode="assign"),
+            "visual_teacher_embeddings": MemoryDataset({}, copy_mode="assign"),
+            "teacher_views": MemoryDataset({}, copy_mode="assign"),
             "training_checkpoints": CheckpointDataset(path=str(folder / "state")),
             "live_teacher_files": MemoryDataset(folder_of(folder), copy_mode="assign"),
             "params:audio_teacher": MemoryDataset(pitch_card()),

@@ -42,6 +42,7 @@ from xmodal_kedro.pipelines.transfer_eval.nodes import embed_sounds, probe_folds
 from xmodal_kedro.schemas import (
     ClassAccuracies,
     ConfusionPairs,
+    ProbeStrengths,
     TransferGains,
     TransferPredictions,
     TransferResults,
@@ -127,6 +128,7 @@ def test_the_parameters_are_typed_for_kedro_without_loading_heavy_libraries() ->
 def test_tables_are_valid_and_survive_parquet(outputs: dict, tmp_path: Path) -> None:
     schemas = {
         "probe_predictions": TransferPredictions,
+        "probe_strengths": ProbeStrengths,
         "zero_shot_predictions": TransferPredictions,
         "transfer_predictions": TransferPredictions,
         "transfer_results": TransferResults,
@@ -159,6 +161,21 @@ def test_every_protocol_has_its_comparisons_and_every_fold_a_result(outputs: dic
         ("linear_probe", "log_mel"),
         ("fine_tune", "scratch"),
     }
+
+
+def test_the_strength_of_every_fold_s_probe_is_kept_and_stands_in_the_report(outputs: dict) -> None:
+    strengths = outputs["probe_strengths"]
+    probed = outputs["probe_predictions"][["representation", "fold"]].drop_duplicates()
+    assert strengths[["representation", "fold"]].to_numpy().tolist() == probed.to_numpy().tolist()
+    assert set(zip(strengths["strength"], strengths["edge"], strict=True)) <= {(0.01, "smallest"), (0.1, "largest")}
+    assert "Regularisation of the linear probes" in flat(outputs["transfer_report"])
+
+
+def test_without_linear_probes_there_are_neither_predictions_nor_strengths() -> None:
+    tables = probe_folds(Folder("nowhere", {}), {}, {}, TransferParams(protocols=("zero_shot",)))
+    assert [len(table) for table in tables] == [0, 0]
+    TransferPredictions.validate(tables[0])
+    ProbeStrengths.validate(tables[1])
 
 
 def test_means_are_those_of_the_folds(outputs: dict) -> None:

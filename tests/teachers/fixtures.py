@@ -57,6 +57,32 @@ def write_colour_teacher(folder: Path, names: Sequence[str] = COLOURS, batch: in
     (folder / "colours.txt").write_text("\n".join(names))
 
 
+def write_brightness_teacher(folder: Path, batch: int | str = "N") -> None:
+    """The scores of an image are the mean and the maximum of its colours' means, which no output gives."""
+    folder.mkdir(parents=True, exist_ok=True)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Identity", ["input"], ["whole"]),
+            helper.make_node("ReduceMean", ["whole", "places"], ["map of means"], keepdims=1),
+            helper.make_node("Flatten", ["map of means"], ["means"]),
+            helper.make_node("ReduceMean", ["means", "colours"], ["mean"], keepdims=1),
+            helper.make_node("ReduceMax", ["means", "colours"], ["most"], keepdims=1),
+            helper.make_node("ReduceMax", ["means", "colours"], ["brightest"], keepdims=0),
+            helper.make_node("Concat", ["mean", "most"], ["scores"], axis=1),
+        ],
+        "brightness",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, 3, SIDE_PX, SIDE_PX])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, 2])],
+        [
+            helper.make_tensor("places", TensorProto.INT64, [2], [2, 3]),
+            helper.make_tensor("colours", TensorProto.INT64, [1], [1]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, folder / "brightness.onnx")
+    (folder / "brightness.txt").write_text("bright\nintense")
+
+
 def write_pitch_teacher(folder: Path) -> None:
     """A sound's logit for a band is its mean log-mel there."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,6 +180,11 @@ def colour_card(**changes: Any) -> VisualTeacherCard:
         "std": (1,) * 3,
     }
     return VisualTeacherCard.model_validate(_card("colour.onnx", "colours.txt", image, changes))
+
+
+def brightness_card(**changes: Any) -> VisualTeacherCard:
+    """Card of the brightness teacher; changes as for `colour_card`."""
+    return colour_card(weights="brightness.onnx", labels="brightness.txt", **changes)
 
 
 def pitch_card(**changes: Any) -> AudioTeacherCard:

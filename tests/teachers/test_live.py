@@ -44,7 +44,7 @@ def test_it_says_of_a_stored_clip_what_is_stored_of_it(tmp_path: Path, card: Aud
     scores, embeddings = teacher.listen(AUDIO)
     assert scores.shape == (3, teacher.classes) == (3, 64) and embeddings.shape == (3, teacher.embedding_size)
     clips = {"shard": clips_shard([{"audio": sound} for sound in SOUNDS])}
-    jobs = embed_clips(clips, folder_of(tmp_path), card, AudioLabelParams(embeddings=True, device="cpu"))
+    jobs = embed_clips(clips, {}, folder_of(tmp_path), card, AudioLabelParams(embeddings=True, device="cpu"))
     stored = shard_of(jobs["shard"])()["embedding"].to_pylist()
     np.testing.assert_allclose(embeddings, np.stack([np.frombuffer(of, "<f2") for of in stored]), rtol=2e-3)
     plain = open_teacher(card, teacher_files(card, folder_of(tmp_path)), "cpu")
@@ -68,7 +68,9 @@ def test_a_large_batch_is_scored_in_parts(
     sizes: list[int] = []
     run = OnnxTeacher._run
     monkeypatch.setattr(
-        OnnxTeacher, "_run", lambda self, rows, names: sizes.append(len(rows)) or run(self, rows, names)
+        OnnxTeacher,
+        "_run",
+        lambda self, session, rows, names: sizes.append(len(rows)) or run(self, session, rows, names),
     )
     scores, embeddings = teacher.listen(np.tile(AUDIO, (20, 1)))
     assert len(sizes) > 1 and max(sizes) <= ROWS_AT_A_TIME
@@ -138,6 +140,6 @@ def test_an_embedding_that_half_precision_does_not_hold_is_refused_by_the_cards_
     with pytest.raises(UserError, match=r"pitch\.onnx.*65504.*output\.embedding"):
         opened(tmp_path, card, embedding_weight=1.0)
     clips = {"shard": clips_shard([{"audio": SOUNDS[0]}])}
-    jobs = embed_clips(clips, folder_of(tmp_path), card, AudioLabelParams(embeddings=True, device="cpu"))
+    jobs = embed_clips(clips, {}, folder_of(tmp_path), card, AudioLabelParams(embeddings=True, device="cpu"))
     with pytest.raises(UserError, match=r"pitch\.onnx.*65504.*output\.embedding"):
         list(jobs["shard"]())

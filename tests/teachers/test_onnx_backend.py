@@ -10,16 +10,19 @@ from tests.fakes import folder_of
 from tests.teachers.fixtures import (
     COLOURS,
     SIDE_PX,
+    brightness_card,
     colour_card,
     jpeg,
     loudness_card,
     pitch_card,
     tone,
+    write_brightness_teacher,
     write_colour_teacher,
     write_loudness_teacher,
     write_mean_model,
     write_pitch_teacher,
 )
+from xmodal_kedro.errors import UserError
 from xmodal_kedro.teachers.opening import check_teacher, open_teacher, teacher_files
 from xmodal_kedro.teachers.protocol import require_scores
 
@@ -145,6 +148,50 @@ def test_a_card_that_does_not_fit_its_files_is_refused_before_any_clip(
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
         check_teacher(colour_card(**changes), folder_of(folder))
+
+
+@pytest.mark.parametrize("fixed_batch", ["N", 1, 4])
+def test_a_tensor_inside_the_model_is_its_embedding_and_leaves_the_scores_as_they_are(
+    tmp_path: Path, fixed_batch: Any
+) -> None:
+    write_brightness_teacher(tmp_path, fixed_batch)
+    rows = list(images(5))
+    plain, card = brightness_card(), brightness_card(output__embedding="means")
+    check_teacher(card, folder_of(tmp_path))
+    teacher = open_teacher(card, teacher_files(card, folder_of(tmp_path)), "cpu")
+    embeddings, scores = teacher.embed(rows)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(embeddings, np.stack(rows).mean(axis=(2, 3)), rtol=1e-5)
+    np.testing.assert_array_equal(scores, teacher.scores(rows))
+    unasked = open_teacher(plain, teacher_files(plain, folder_of(tmp_path)), "cpu")
+    np.testing.assert_array_equal(teacher.scores(rows), unasked.scores(rows))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "complaint"),
+    [
+        ("nothing", r"brightness\.onnx.*no tensor 'nothing'.*output\.embedding"),
+        ("whole", r"'whole' of shape \['batch', 3, 8, 8\].*output\.embedding"),
+        ("brightest", r"'brightest' of shape \['batch'\].*output\.embedding"),
+    ],
+)
+def test_an_embedding_that_the_model_does_not_have_is_refused_before_any_clip(
+    tmp_path: Path, tensor: str, complaint: str
+) -> None:
+    write_brightness_teacher(tmp_path)
+    with pytest.raises(UserError, match=complaint):
+        check_teacher(brightness_card(output__embedding=tensor), folder_of(tmp_path))
+
+
+def test_a_map_of_one_place_is_an_embedding_too(tmp_path: Path) -> None:
+    write_brightness_teacher(tmp_path)
+    card = brightness_card(output__embedding="map of means")
+    teacher = open_teacher(card, teacher_files(card, folder_of(tmp_path)), "cpu")
+    rows = list(images(5))
+    np.testing.assert_allclose(
+        teacher.embed(rows)[0],  # type: ignore[attr-defined]
+        np.stack(rows).mean(axis=(2, 3)),
+        rtol=1e-5,
+    )
 
 
 def test_a_class_count_that_the_file_leaves_open_is_checked_by_a_blank_input(folder: Path) -> None:

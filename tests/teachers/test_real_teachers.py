@@ -4,15 +4,18 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import onnx
 import pyarrow as pa
 import pytest
 import yaml
+from onnx import numpy_helper
 
 from tests.conftest import PROJECT
 from tests.fakes import folder_of, shard_of
 from tests.teachers.fixtures import clips_shard
 from xmodal_kedro.params import AudioTeacherCard, LabelParams, TeacherCard, VisualTeacherCard
 from xmodal_kedro.teachers.labelling import label_clips
+from xmodal_kedro.teachers.opening import open_teacher, teacher_files
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +75,19 @@ def test_mobilenet_sees_what_the_videos_show(real_data: Path, cards: dict[str, T
     clips = [{"clip_id": name, "frames": [first_picture(real_data / "videos" / name)] * 2} for name in shows]
     labels = labels_by_clip(clips, cards["visual_teacher"], real_data)
     assert {name: found[0] for name, found in labels.items()} == shows
+
+
+def test_mobilenets_scores_are_computed_of_its_embedding(real_data: Path, cards: dict[str, TeacherCard]) -> None:
+    card, folder = cards["visual_teacher"], folder_of(real_data / "teachers")
+    teacher = open_teacher(card, teacher_files(card, folder), "cpu")
+    names = ["VGGSounder__vggsound_m-0pJqpNjft4_000267.mp4", "Synchformer__vggsound_3qesirWAGt4_20000_30000.mp4"]
+    rows = [row for name in names for row in teacher.rows([first_picture(real_data / "videos" / name)])]
+    embeddings, scores = teacher.embed(rows)  # type: ignore[attr-defined]
+    graph = onnx.load(str(real_data / "teachers" / card.weights)).graph
+    (last,) = [node for node in graph.node if node.op_type == "Conv"][-1:]
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    logits = embeddings @ held[last.input[1]][:, :, 0, 0].T + held[last.input[2]]
+    exponents = np.exp(logits - logits.max(1, keepdims=True))
+    assert embeddings.shape == (2, 1280)
+    np.testing.assert_allclose(scores, exponents / exponents.sum(1, keepdims=True), atol=1 / 256)
+    np.testing.assert_array_equal(scores, teacher.scores(rows))

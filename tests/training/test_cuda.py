@@ -13,6 +13,7 @@ from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.training.fit import Fitted, fit
 from xmodal_kedro.training.learner import Learner
+from xmodal_kedro.training.student import Heads
 from xmodal_kedro.training.to_device import on_device
 from xmodal_kedro.training.training_data import prepare_training_data
 
@@ -43,7 +44,9 @@ class Dies(CheckpointFolder):
 
 
 def train(params: TrainParams, checkpoints: CheckpointFolder) -> Fitted:
-    return fit(prepare_training_data(CLIPS, LABELS, VOCABULARY, params, tone_embeddings()), params, checkpoints)
+    return fit(
+        prepare_training_data(CLIPS, LABELS, VOCABULARY, params, {"audio": tone_embeddings()}), params, checkpoints
+    )
 
 
 @pytest.mark.parametrize("model", ["vggish", "vggish_plus", "resnet50", "mobilenet_v2"])
@@ -72,8 +75,8 @@ def test_a_deterministic_training_goes_on_to_the_bits_of_an_unbroken_one(tmp_pat
 
 def test_a_step_does_not_wait_for_the_device() -> None:
     params = tone_params(**SETTINGS)
-    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, params, tone_embeddings())
-    learner = Learner.for_pretraining(params, 3, 4, 4, torch.device("cuda", 0))
+    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, params, {"audio": tone_embeddings()})
+    learner = Learner.for_pretraining(params, 3, Heads(4), 4, torch.device("cuda", 0))
     prepared = list(on_device(data.train.batches(0, 0, Reader(pinned=True)), learner, 0))
     learner.step(prepared[0], 0, 1e-3)
     torch.cuda.set_sync_debug_mode("error")

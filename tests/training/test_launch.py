@@ -49,7 +49,7 @@ def _one_thread() -> Iterator[None]:
 
 def train(params: TrainParams, folder: Path) -> tuple[Fitted, dict[int, float]]:
     """What came of it, and the loss of every step."""
-    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, params, tone_embeddings())
+    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, params, {"audio": tone_embeddings()})
     with recorded_losses() as losses:
         return fit(data, params, CheckpointFolder(str(folder))), losses
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from tests.tones import tone_params
 from xmodal_kedro.models.card import digest
 from xmodal_kedro.training.learner import Learner, compiles, multi_label_loss, single_label_loss
+from xmodal_kedro.training.student import Heads
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_losses_are_sums_over_clips_of_what_torch_has_as_means() -> None:
 
 def test_pretraining_begins_with_the_network_of_its_seed_whatever_the_generator_is_at() -> None:
     params = tone_params(seed=3)
-    first = Learner.for_pretraining(params, 3, 0, 4, torch.device("cpu"))
+    first = Learner.for_pretraining(params, 3, Heads(), 4, torch.device("cpu"))
     torch.rand(1)
-    again = Learner.for_pretraining(params, 3, 0, 4, torch.device("cpu"))
+    again = Learner.for_pretraining(params, 3, Heads(), 4, torch.device("cpu"))
     assert digest(first.model.state_dict()) == digest(again.model.state_dict())

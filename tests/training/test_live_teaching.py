@@ -11,14 +11,15 @@ import torch
 
 from tests.tones import TONES_HZ, VOCABULARY, clip_ids, tone_params, tone_shards
 from tests.training.recorded import recorded_losses
-from xmodal_kedro.data.loader import SOLE_READER, Batch, Reader
+from xmodal_kedro.data.batch import Batch
+from xmodal_kedro.data.loader import SOLE_READER, Reader
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.features.augment import Augmentation, mixup
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.training.augmented import drawn_for, softened
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.fit import Fitted, fit
-from xmodal_kedro.training.learner import drawn_for, softened
 from xmodal_kedro.training.live_teaching import heard
 from xmodal_kedro.training.training_data import TrainingData, prepare_training_data
 
@@ -73,7 +74,7 @@ def test_the_network_is_given_exactly_what_the_teacher_has_heard() -> None:
         scores, embeddings = ToneTeacher().listen(sounds)
         assert batch.scores is not None
         np.testing.assert_array_equal(batch.scores.numpy(), scores)
-        np.testing.assert_array_equal(batch.embeddings.numpy(), embeddings)
+        np.testing.assert_array_equal(batch.embeddings["audio"].values_BE.numpy(), embeddings)
 
 
 def test_where_nothing_is_random_it_is_the_sound_as_it_is_stored() -> None:

@@ -59,7 +59,7 @@ STEPS = 4
 
 def train(params: TrainParams, checkpoint: Path | CheckpointFolder) -> Fitted:
     store = CheckpointFolder(str(checkpoint)) if isinstance(checkpoint, Path) else checkpoint
-    return fit(prepare_training_data(CLIPS, LABELS, VOCABULARY, params, EMBEDDINGS), params, store)
+    return fit(prepare_training_data(CLIPS, LABELS, VOCABULARY, params, {"audio": EMBEDDINGS}), params, store)
 
 
 @dataclass

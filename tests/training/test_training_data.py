@@ -4,7 +4,10 @@ import pyarrow.compute as pc
 import pytest
 
 from tests.fakes import MemoryShard
-from tests.tones import TONES_HZ, VOCABULARY, clip_ids, tone_embeddings, tone_params, tone_shards
+from tests.tones import TONES_HZ, VOCABULARY, clip_ids, frame_embeddings, tone_embeddings, tone_params, tone_shards
+from xmodal_kedro.errors import UserError
+from xmodal_kedro.schemas import TEACHER_EMBEDDINGS_ARROW
+from xmodal_kedro.training.student import Heads
 from xmodal_kedro.training.training_data import prepare_training_data
 
 CLIPS, LABELS = tone_shards(shards=2)
@@ -12,14 +15,37 @@ CLIPS, LABELS = tone_shards(shards=2)
 
 def test_embeddings_are_looked_at_where_they_are_learnt_alone() -> None:
     params, learnt = tone_params(), tone_params(embedding_weight=1.0)
-    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, learnt, tone_embeddings())
+    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, learnt, {"audio": tone_embeddings()})
     assert (
-        data.embedding_size == 4
-        and prepare_training_data(CLIPS, LABELS, VOCABULARY, params, tone_embeddings()).embedding_size == 0
+        data.heads(learnt) == Heads(audio_embedding=4)
+        and prepare_training_data(CLIPS, LABELS, VOCABULARY, params, {"audio": tone_embeddings()}).heads(params)
+        == Heads()
     )
     assert prepare_training_data(CLIPS, LABELS, VOCABULARY, params).shards != data.shards
     with pytest.raises(ValueError, match=r"embedding_weight is set, but teacher_embeddings has no shard shard-00000"):
         prepare_training_data(CLIPS, LABELS, VOCABULARY, learnt)
+
+
+def test_visual_embeddings_are_looked_at_where_they_are_learnt_and_change_what_is_learnt_from() -> None:
+    stored = {"audio": tone_embeddings(), "visual": frame_embeddings()}
+    params, learnt = tone_params(embedding_weight=1.0), tone_params(embedding_weight=1.0, visual_embedding_weight=0.5)
+    plain = prepare_training_data(CLIPS, LABELS, VOCABULARY, params, stored)
+    both = prepare_training_data(CLIPS, LABELS, VOCABULARY, learnt, stored)
+    assert plain.heads(params).visual_embedding is None
+    statistics = both.heads(learnt).visual_embedding
+    assert statistics is not None and len(statistics.mean_E) == 6 and both.heads(learnt).audio_embedding == 4
+    assert both.shards != plain.shards
+    with pytest.raises(
+        UserError, match=r"visual_embedding_weight.*visual_teacher_embeddings.*visual_label\.embeddings"
+    ):
+        prepare_training_data(CLIPS, LABELS, VOCABULARY, learnt, {"audio": tone_embeddings()})
+
+
+def test_visual_embeddings_of_a_corpus_without_frames_are_refused() -> None:
+    empty = MemoryShard(TEACHER_EMBEDDINGS_ARROW.empty_table().replace_schema_metadata({"embedding_size": "0"}))
+    learnt = tone_params(visual_embedding_weight=0.5)
+    with pytest.raises(UserError, match=r"train\.visual_embedding_weight.*no clip has frames"):
+        prepare_training_data(CLIPS, LABELS, VOCABULARY, learnt, {"visual": dict.fromkeys(LABELS, empty)})
 
 
 def only(split: str) -> dict[str, MemoryShard]:

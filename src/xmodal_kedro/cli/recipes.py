@@ -15,7 +15,7 @@ from pathlib import Path
 from xmodal_kedro.cli.recipe_lock import LOCK_NAME, Lock, current_lock, moved_recipes, read_lock, write_lock
 from xmodal_kedro.cli.recipe_proof import git, prove
 
-NOT_IN_THE_SAMPLE_WORLD = frozenset({"teacher_embeddings"})
+NOT_IN_THE_SAMPLE_WORLD = frozenset({"pooled_clip_embeddings", "teacher_embeddings", "teacher_views"})
 """Recipes without results there, as its teachers have no embeddings."""
 
 

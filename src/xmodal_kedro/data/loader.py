@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -14,14 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from xmodal_kedro.data.batch import Batch, embedding_targets
 from xmodal_kedro.data.order import EpochOrder, Piece, Pool, RowGroups
 from xmodal_kedro.data.prefetch import prefetched
 from xmodal_kedro.data.survey import ShardTargets, SplitName, read_targets, reading
 from xmodal_kedro.data.teacher_embeddings import Embeddings, ShardEmbeddings
+from xmodal_kedro.data.teacher_views import ClipViews, ShardViews, Views
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.features.augment import fit_length
+from xmodal_kedro.features.views import View, cut
+from xmodal_kedro.params.training import Modality
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.storage import Shards
 
@@ -31,44 +33,24 @@ _POOLS_IN_MEMORY = 2
 _LABEL_SHARDS_IN_MEMORY = 256
 """Some 40 MB: to read the labels of a shard again for each of its row groups costs a fifth of the loader's time."""
 _EMBEDDING_SHARDS_IN_MEMORY = 64
-"""Some 130 MB with embeddings of 2,048 numbers."""
-_NO_EMBEDDING = np.zeros(0, np.float16)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some clips.
-
-    Attributes:
-        audio: int16 [batch, samples].
-        targets: float32 [batch, classes]: weights of the vocabulary's classes.
-        embeddings: the teacher's, float16 [batch, size]; of size 0 where they are not learnt.
-        clip_ids: [batch].
-        parts: stream and number of clips of each stretch of the batch, in order.
-        clips: of the whole batch, over all ranks.
-        scores: of a teacher that has heard `audio`, float32 [batch, its classes]; None where none has. What is random
-            in the sound has been applied then, and targets are mixed as it is.
-    """
-
-    audio: Tensor
-    targets: Tensor
-    embeddings: Tensor
-    clip_ids: list[str]
-    parts: tuple[tuple[int, int], ...]
-    clips: int
-    scores: Tensor | None = None
+"""Of each teacher: some 130 MB with embeddings of 2,048 numbers."""
 
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """The sound of one clip, of its stored length, its targets as vocabulary indices with their weights, and its
-    teacher's embedding [size]."""
+    """The sound of one clip, of its stored length, its targets as vocabulary indices with their weights, and the
+    embedding [size] of each teacher whose embeddings are learnt, None where the clip has none."""
 
     clip_id: str
     audio: NDArray[np.int16]
     classes: NDArray[np.int64]
     weights: NDArray[np.float32]
-    embedding: NDArray[np.float16]
+    embeddings: tuple[NDArray[np.float16] | None, ...]
+    views: ClipViews | None = None
+
+
+Cut = tuple[LabelledClip, View]
+"""A clip, and which part of it is given."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +71,8 @@ class _Beside(NamedTuple):
     """What is read beside a shard of clips, by its key, and kept for its next row groups."""
 
     targets_of: Callable[[str], ShardTargets]
-    embeddings_of: Callable[[str], ShardEmbeddings] | None
+    embeddings_of: tuple[Callable[[str], ShardEmbeddings], ...]
+    views_of: Callable[[str], ShardViews] | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +83,7 @@ class ClipStream:
 
     Attributes:
         clips, labels: paired shards under the same keys.
-        embeddings: the teacher's, under the same keys too; None where they are not learnt.
+        embeddings: of the teachers whose embeddings are learnt, by modality, under the same keys too.
         split: which clips. Those for training come in random order, those for validation in the stored one.
         groups: the row groups that hold them, as `survey` found.
         classes: size of the label vocabulary.
@@ -110,11 +93,13 @@ class ClipStream:
         shuffle_buffer: clips held in memory to shuffle the stream; some row groups more, as these are held whole.
         streams: streams that the epoch is read as; see `order`.
         seed: with the epoch's number, it alone decides the order and the cuts of training clips, whoever reads.
+        views: what a teacher said of views of the clips, under the same keys too: of each clip one of them is given.
+            None for parts that no teacher has heard.
     """
 
     clips: Shards
     labels: Shards
-    embeddings: Embeddings | None
+    embeddings: Mapping[Modality, Embeddings]
     split: SplitName
     groups: RowGroups
     classes: int
@@ -123,6 +108,7 @@ class ClipStream:
     shuffle_buffer: int
     streams: int
     seed: int
+    views: Views | None = None
 
     def order(self, epoch: int = 0) -> EpochOrder:
         """The order of an epoch."""
@@ -147,7 +133,8 @@ class ClipStream:
         mine = range(reader.rank, self.streams, reader.ranks)
         beside = _Beside(
             lru_cache(maxsize=_LABEL_SHARDS_IN_MEMORY)(self._targets),
-            lru_cache(maxsize=_EMBEDDING_SHARDS_IN_MEMORY)(self.embeddings.read) if self.embeddings else None,
+            tuple(lru_cache(maxsize=_EMBEDDING_SHARDS_IN_MEMORY)(of.read) for of in self.embeddings.values()),
+            lru_cache(maxsize=_EMBEDDING_SHARDS_IN_MEMORY)(self.views.read) if self.views else None,
         )
         with ThreadPoolExecutor(reader.threads, "clip-reader") as threads:
             sources = [
@@ -170,19 +157,26 @@ class ClipStream:
 
     def _submit(
         self, threads: ThreadPoolExecutor, beside: _Beside, epoch: int, stream: int, pool: Pool
-    ) -> Future[list[tuple[LabelledClip, int]]]:
+    ) -> Future[list[Cut]]:
         return threads.submit(self._read_pool, beside, epoch, stream, pool)
 
-    def _read_pool(self, beside: _Beside, epoch: int, stream: int, pool: Pool) -> list[tuple[LabelledClip, int]]:
-        """The clips of a pool in the order they are given, each with the sample that its sound begins at."""
+    def _read_pool(self, beside: _Beside, epoch: int, stream: int, pool: Pool) -> list[Cut]:
+        """The clips of a pool in the order they are given, each with the part of its sound that is."""
         clips = [clip for piece in pool.pieces for clip in self._read_piece(piece, beside)]
         samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
         surplus_N = np.array([max(0, len(clip.audio) - samples) for clip in clips])
         rng = self._random(epoch, stream, pool.number)
         if rng is None:
-            return list(zip(clips, (surplus_N // 2).tolist(), strict=True))
-        starts = rng.integers(surplus_N, endpoint=True).tolist()
-        return [(clips[at], starts[at]) for at in rng.permutation(len(clips)).tolist()]
+            return list(zip(clips, map(View, (surplus_N // 2).tolist()), strict=True))
+        views = [*map(View, rng.integers(surplus_N, endpoint=True).tolist())]
+        order = rng.permutation(len(clips)).tolist()
+        if self.views is not None:
+            numbers = rng.integers(self.views.plan.count, size=len(clips)).tolist()
+            views = [
+                self.views.view_of(clip.clip_id, number, int(surplus))
+                for clip, number, surplus in zip(clips, numbers, surplus_N, strict=True)
+            ]
+        return [(clips[at], views[at]) for at in order]
 
     def _read_piece(self, piece: Piece, beside: _Beside) -> list[LabelledClip]:
         shard, targets = self.clips[piece.key], beside.targets_of(piece.key)
@@ -194,7 +188,8 @@ class ClipStream:
             raise UserError(f"the shard {piece.key} has changed since training began: start training again")
         at_target = found.take(pa.array(at_row)).to_numpy()
         ids = targets.clip_ids.take(pa.array(at_target))
-        embeddings = beside.embeddings_of(piece.key).of(ids) if beside.embeddings_of else [_NO_EMBEDDING] * len(ids)
+        of_teachers = [embeddings_of(piece.key).of(ids) for embeddings_of in beside.embeddings_of]
+        views = beside.views_of(piece.key).of(ids) if beside.views_of else [None] * len(ids)
         sounds = _sounds(rows["audio"])
         return [
             LabelledClip(
@@ -202,27 +197,38 @@ class ClipStream:
                 sounds[row],
                 targets.classes[targets.starts[target] : targets.starts[target + 1]],
                 targets.weights[targets.starts[target] : targets.starts[target + 1]],
-                embedding,
+                tuple(of_teacher[place] for of_teacher in of_teachers),
+                views[place],
             )
-            for clip_id, row, target, embedding in zip(
-                ids.to_pylist(), at_row.tolist(), at_target.tolist(), embeddings, strict=True
+            for place, (clip_id, row, target) in enumerate(
+                zip(ids.to_pylist(), at_row.tolist(), at_target.tolist(), strict=True)
             )
         ]
 
-    def _batch(
-        self, clips: Sequence[tuple[LabelledClip, int]], parts: tuple[tuple[int, int], ...], whole: int, pinned: bool
-    ) -> Batch:
+    def _batch(self, clips: Sequence[Cut], parts: tuple[tuple[int, int], ...], whole: int, pinned: bool) -> Batch:
         samples = round(self.clip_s * CLIP_SAMPLE_RATE_HZ)
         audio_BT = torch.empty((len(clips), samples), dtype=torch.int16, pin_memory=pinned)
         targets_BC = torch.zeros((len(clips), self.classes), pin_memory=pinned)
-        size = self.embeddings.size if self.embeddings else 0
-        embeddings_BE = torch.empty((len(clips), size), dtype=torch.float16, pin_memory=pinned)
-        audio, targets, embeddings = audio_BT.numpy(), targets_BC.numpy(), embeddings_BE.numpy()
-        for row, (clip, start) in enumerate(clips):
-            audio[row] = fit_length(clip.audio, samples, start)
+        audio, targets = audio_BT.numpy(), targets_BC.numpy()
+        for row, (clip, view) in enumerate(clips):
+            audio[row] = cut(clip.audio, samples, view)
             targets[row, clip.classes] = clip.weights
-            embeddings[row] = clip.embedding
-        return Batch(audio_BT, targets_BC, embeddings_BE, [clip.clip_id for clip, _ in clips], parts, whole)
+        embeddings = {
+            modality: embedding_targets([clip.embeddings[place] for clip, _ in clips], of.size, pinned)
+            for place, (modality, of) in enumerate(self.embeddings.items())
+        }
+        scores_BS = None
+        if self.views is not None:
+            of_views = [(clip.views, view.number) for clip, view in clips if clip.views is not None]
+            plan = self.views.plan
+            scores_BS = torch.zeros((len(clips), plan.classes), pin_memory=pinned)
+            for scores_S, (of, number) in zip(scores_BS.numpy(), of_views, strict=True):
+                scores_S[of.classes_VK[number]] = of.scores_VK[number]
+            if plan.embedding_size:
+                heard = [of.embedding_VE[number] for of, number in of_views]
+                embeddings["audio"] = embedding_targets(heard, plan.embedding_size, pinned)
+        ids = [clip.clip_id for clip, _ in clips]
+        return Batch(audio_BT, targets_BC, ids, parts, whole, embeddings, scores_BS)
 
     def _targets(self, key: str) -> ShardTargets:
         return read_targets(key, self.labels[key], self.split, self.classes)
@@ -232,11 +238,9 @@ class ClipStream:
         return np.random.default_rng([self.seed, len(place), *place]) if self.split == "train" else None
 
 
-def _from_pools(
-    pools: Iterator[Pool], read: Callable[[Pool], Future[list[tuple[LabelledClip, int]]]], skipped: int
-) -> Iterator[tuple[LabelledClip, int]]:
+def _from_pools(pools: Iterator[Pool], read: Callable[[Pool], Future[list[Cut]]], skipped: int) -> Iterator[Cut]:
     """The clips of a stream after the first `skipped`; the next pool is read while one is consumed."""
-    waiting: list[tuple[Future[list[tuple[LabelledClip, int]]], int]] = []
+    waiting: list[tuple[Future[list[Cut]], int]] = []
     for pool in pools:
         if skipped >= pool.clips:
             skipped -= pool.clips

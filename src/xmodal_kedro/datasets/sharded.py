@@ -64,6 +64,7 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
         resources: Mapping[str, float] | None = None,
         compression: Literal["none", "zstd"] = "zstd",
         row_group_rows: int = 65_536,
+        optional: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """
@@ -73,10 +74,12 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
             resources: what each job takes of a Dask worker, as in `Engine.resources`.
             compression: compression of every column; `none` for bytes that are read in random order.
             row_group_rows: rows of one row group, the unit of streaming.
+            optional: whether a dataset that was never made is loaded as one without shards.
             metadata: for plugins; not used here.
         """
         self._engine = Engine(**{**(engine or {}), **({"resources": dict(resources)} if resources else {})})
         self._parquet_options: dict[str, Any] = {"compression": compression, "row_group_size": row_group_rows}
+        self.optional = optional
         self._url = path
         self._fs, self._path = fsspec.url_to_fs(path)
         self._index_path = posixpath.join(self._path, INDEX_NAME)
@@ -122,6 +125,8 @@ class ShardedParquetDataset(AbstractDataset[ShardJobs, dict[str, StoredShard]]):
 
     def load(self) -> dict[str, StoredShard]:
         index = read_index(self._fs, self._index_path, self._url)
+        if index is None and self.optional and not self._stored_names():
+            return {}
         if index is None:
             raise DataError(
                 f"{self._url} is missing or not complete: run the pipeline that makes it; finished shards are kept"

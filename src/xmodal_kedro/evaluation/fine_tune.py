@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
-from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.batch import Batch
 from xmodal_kedro.data.order import even_sizes
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark
 from xmodal_kedro.evaluation.predictions import as_arrow
@@ -207,7 +207,7 @@ class Tuner:
 
     def fit(self, train: pd.DataFrame, held_out: pd.DataFrame) -> AudioModel:
         """The network after the epoch of the highest accuracy on the clips held out; the first of equals."""
-        student = Student(self.start.network(len(self.categories), self.params.seed), 0)
+        student = Student(self.start.network(len(self.categories), self.params.seed))
         sizes = even_sizes(len(train), self.params.batch_size)
         learner = Learner(student, single_label_loss, self.params, len(sizes), self.device)
         backbone = learner.average.model.backbone  # without decay, the weights of the last step
@@ -251,6 +251,5 @@ class Tuner:
             starts = rng.integers([max(0, len(audio_T) - samples) for audio_T in audios], endpoint=True).tolist()
             cut = [fit_length(audio_T, samples, at) for audio_T, at in zip(audios, starts, strict=True)]
             targets_BC = F.one_hot(torch.from_numpy(truths[places]), len(self.categories)).float()
-            no_embeddings_BE = torch.zeros((len(cut), 0), dtype=torch.float16)
             parts, ids = ((0, len(cut)),), files[places].tolist()
-            yield Batch(torch.from_numpy(np.stack(cut)), targets_BC, no_embeddings_BE, ids, parts, len(cut))
+            yield Batch(torch.from_numpy(np.stack(cut)), targets_BC, ids, parts, len(cut))

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from xmodal_kedro.evaluation.benchmarks.benchmark import Benchmark, Split
 from xmodal_kedro.evaluation.embeddings import collect_embeddings, representations_of
-from xmodal_kedro.evaluation.probe import predict_splits
+from xmodal_kedro.evaluation.probe import edge_of, predict_splits
 from xmodal_kedro.evaluation.representations import PRETRAINED
 from xmodal_kedro.evaluation.zero_shot import Classes, classify, matching_classes
-from xmodal_kedro.schemas import TransferPredictions
+from xmodal_kedro.schemas import ProbeStrengths, TransferPredictions
+from xmodal_kedro.schemas.base import Table
 from xmodal_kedro.storage import Shards
 
 PROTOCOLS = ("linear_probe", "fine_tune", "zero_shot")
@@ -23,8 +24,12 @@ PROTOCOLS = ("linear_probe", "fine_tune", "zero_shot")
 
 def no_predictions() -> pd.DataFrame:
     """`schemas.TransferPredictions` without rows."""
-    columns = TransferPredictions.to_schema().columns
-    return pd.DataFrame({name: pd.Series(dtype="int64" if name == "fold" else "str") for name in columns})
+    return _without_rows(TransferPredictions)
+
+
+def no_strengths() -> pd.DataFrame:
+    """`schemas.ProbeStrengths` without rows."""
+    return _without_rows(ProbeStrengths)
 
 
 def predictions_table(benchmark: Benchmark, split: Split, tested_N: NDArray, predicted_N: NDArray) -> pd.DataFrame:
@@ -51,7 +56,8 @@ def as_arrow(predictions: pd.DataFrame, schema: pa.Schema) -> pa.Table:
 
 
 def probe_splits(benchmark: Benchmark, vectors_NE: NDArray[np.floating], strengths: Sequence[float]) -> pd.DataFrame:
-    """What linear probes of one representation predict, over all splits: rows as of `predictions_table`.
+    """What linear probes of one representation predict, over all splits: rows as of `predictions_table`, and the
+    `strength` of each split's probe.
 
     Args:
         vectors_NE: of the benchmark's clips, in order [clips, embedding size].
@@ -60,20 +66,28 @@ def probe_splits(benchmark: Benchmark, vectors_NE: NDArray[np.floating], strengt
     truths, groups = (benchmark.clips[name].to_numpy() for name in ("category", "group"))
     predicted = predict_splits(vectors_NE, truths.astype(str), groups, benchmark.splits, strengths)
     tables = [
-        predictions_table(benchmark, split, split.test, names)
-        for split, names in zip(benchmark.splits, predicted, strict=True)
+        predictions_table(benchmark, split, split.test, names).assign(strength=strength)
+        for split, (names, strength) in zip(benchmark.splits, predicted, strict=True)
     ]
     return pd.concat(tables, ignore_index=True)
 
 
-def probe_all(benchmark: Benchmark, embeddings: Shards, strengths: Sequence[float]) -> pd.DataFrame:
-    """Linear probes of every stored representation, over all splits: `schemas.TransferPredictions`."""
-    tables = [no_predictions()]
+def probe_all(
+    benchmark: Benchmark, embeddings: Shards, strengths: Sequence[float]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Linear probes of every stored representation, over all splits.
+
+    Returns:
+        `schemas.TransferPredictions`, and `schemas.ProbeStrengths`.
+    """
+    predicted, chosen = [no_predictions()], [no_strengths()]
     for representation in representations_of(embeddings):
         vectors_NE = collect_embeddings(embeddings, representation, benchmark.clips["file"].tolist()).embeddings
-        predictions = probe_splits(benchmark, vectors_NE, strengths)
-        tables.append(predictions.assign(protocol="linear_probe", representation=representation))
-    return pd.concat(tables, ignore_index=True)
+        probed = probe_splits(benchmark, vectors_NE, strengths).assign(representation=representation)
+        predicted.append(probed.drop(columns="strength").assign(protocol="linear_probe"))
+        of_splits = probed[["representation", "fold", "strength"]].drop_duplicates()
+        chosen.append(of_splits.assign(edge=[edge_of(each, strengths) for each in of_splits["strength"]]))
+    return pd.concat(predicted, ignore_index=True), pd.concat(chosen, ignore_index=True)
 
 
 def classify_without_training(benchmark: Benchmark, embeddings: Shards, classes: Classes) -> pd.DataFrame:
@@ -108,3 +122,8 @@ def pretrained_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     """Those of the pretrained network, by the protocol that stands for the others."""
     main = main_predictions(predictions)
     return main[main["representation"] == PRETRAINED]
+
+
+def _without_rows(table: type[Table]) -> pd.DataFrame:
+    types = {"fold": "int64", "strength": "float64"}
+    return pd.DataFrame({name: pd.Series(dtype=types.get(name, "str")) for name in table.to_schema().columns})

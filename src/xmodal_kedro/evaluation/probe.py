@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import joblib
 import numpy as np
@@ -30,6 +30,22 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
+
+
+Edge = Literal["", "smallest", "largest"]
+"""Where in a series of strengths one lies: at one of its ends, or between them."""
+
+
+class SplitPrediction(NamedTuple):
+    """What a probe says of one split.
+
+    Attributes:
+        predicted_N: class names of the split's test clips.
+        strength: C of the probe.
+    """
+
+    predicted_N: NDArray
+    strength: float
 
 
 class TrainingSubspace(TransformerMixin, BaseEstimator):
@@ -183,7 +199,7 @@ def predict_splits(
     groups_N: NDArray,
     splits: Sequence[Split],
     strengths: Sequence[float],
-) -> list[NDArray]:
+) -> list[SplitPrediction]:
     """Predictions for the test clips of each split, by a probe fitted on its training clips.
 
     Args:
@@ -192,9 +208,6 @@ def predict_splits(
         groups_N: what stays together when the strength is chosen.
         splits: official divisions.
         strengths: inverse strengths to choose from.
-
-    Returns:
-        Class names of each split's test clips.
     """
     chosen = choose_strengths(embeddings_NE, truths_N, groups_N, splits, strengths)
 
@@ -205,7 +218,14 @@ def predict_splits(
 
     predicted = _in_threads(predict, list(zip(splits, chosen, strict=True)), "linear probes")
     logger.info("linear probes of the folds chose C = %s", ", ".join(f"{strength:g}" for strength in chosen))
-    return predicted
+    return [SplitPrediction(*each) for each in zip(predicted, chosen, strict=True)]
+
+
+def edge_of(strength: float, strengths: Sequence[float]) -> Edge:
+    """Which end of the strengths on offer one is: a better one may lie beyond. Of a single one there is no choice."""
+    if len(set(strengths)) == 1:
+        return ""
+    return "smallest" if strength == min(strengths) else "largest" if strength == max(strengths) else ""
 
 
 def _in_threads(function: Callable[[Task], Result], tasks: Sequence[Task], description: str) -> list[Result]:

@@ -99,7 +99,8 @@ def params_of_seed(train: TrainParams, seed: int) -> TrainParams:
     The teacher's embedding and the teacher in the loop are left out: they are the same whatever the rule, and would
     hide what the labels are worth.
     """
-    alone = {"devices": 1, "nodes": 1, "rendezvous": "", "embedding_weight": 0.0}
+    alone = {"devices": 1, "nodes": 1, "rendezvous": "", "embedding_weight": 0.0, "visual_embedding_weight": 0.0}
+    alone["views_weight"] = 0.0
     live = train.live_teacher.model_copy(update={"enabled": False})
     return train.model_copy(update={"seed": seed, "live_teacher": live, **alone})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import click
@@ -42,7 +42,7 @@ class PreflightHooks:
 def _missing_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
     for name in sorted(name for name in pipeline.inputs() if not is_parameter(name)):
         try:
-            if not catalog.exists(name):
+            if not catalog.exists(name) and not getattr(catalog[name], "optional", False):
                 yield f"{name}: nothing at {place_of(catalog[name])}: {_remedy(name, catalog[name])}"
         except DatasetError as error:  # the cause has the message without Kedro's text around it
             yield f"{name}: {error.__cause__ or error}"
@@ -68,7 +68,7 @@ def _unfit_inputs(pipeline: Pipeline, catalog: DataCatalog) -> Iterator[str]:
         ),
         "live_teacher_files": partial(_check_live_teacher, pipeline, catalog),
         "benchmark_files": partial(_check_benchmark, catalog),
-        "params:train": partial(_check_train, catalog, labels=labels["audio"]),
+        "params:train": partial(_check_train, catalog, labels),
         "params:transfer_eval": partial(_check_device, catalog, "transfer_eval"),
     }
     for name in sorted(checks.keys() & inputs):
@@ -89,11 +89,10 @@ def _check_teacher(catalog: DataCatalog, modality: str) -> None:
     try:
         folder = catalog.load(files)
         check_teacher(card, folder, label.device, label.inference_threads)
+        require_embedding(card, label)
         if modality == "visual":
             visual_classes(card, folder)
-            return
-        require_embedding(card, label)
-        if card.ontology:
+        elif card.ontology:
             read_ontology(folder.file(card.ontology))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; or {_remedy(files, catalog[files])}") from error
@@ -140,18 +139,23 @@ def _check_benchmark(catalog: DataCatalog) -> None:
     require_enough_clips(read_benchmark(catalog.load("benchmark_files"), benchmark), params)
 
 
-def _check_train(catalog: DataCatalog, labels: bool) -> None:
+def _check_train(catalog: DataCatalog, labels: Mapping[str, bool]) -> None:
     train, place = catalog.load("params:train"), place_of(catalog["model_weights"])
     if train.model not in place.split("/"):
         raise UserError(
             f"train.model is {train.model}, but its weights would go to {place}: choose the model by `model` in "
             "globals.yml or by --params train.model=NAME, which both follow"
         )
-    stored = train.embedding_weight and not train.live_teacher.enabled
-    if stored and labels and not catalog.load("params:audio_label").embeddings:
+    for modality, name in train.stored_embeddings.items():
+        if labels[modality] and not catalog.load(f"params:{modality}_label").embeddings:
+            raise UserError(
+                f"train.{name} is set, but {modality}_label.embeddings is false, so there are no embeddings to learn: "
+                f"set it to true in parameters/{modality}_label.yml, or the weight to 0"
+            )
+    if train.views_weight and labels["audio"] and not catalog.load("params:audio_label").views.count:
         raise UserError(
-            "train.embedding_weight is set, but audio_label.embeddings is false, so there are no embeddings to learn: "
-            "set it to true in parameters/audio_label.yml, or the weight to 0"
+            "train.views_weight is set, but audio_label.views.count is 0, so there are no views to learn from: set it "
+            "to 4, say, in parameters/audio_label.yml, or the weight to 0"
         )
     _check_stored_training(catalog, train)
     if train.device != "auto" or train.devices > 1:

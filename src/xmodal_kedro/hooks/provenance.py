@@ -17,7 +17,14 @@ from kedro.io import DataCatalog
 from xmodal_kedro.datasets.atomic import is_local
 from xmodal_kedro.storage import Shards
 
-TRAINING_DATA = ("clips", "labels", "label_vocabulary", "teacher_embeddings")
+TRAINING_DATA = (
+    "clips",
+    "labels",
+    "label_vocabulary",
+    "teacher_embeddings",
+    "visual_teacher_embeddings",
+    "teacher_views",
+)
 RUN_PROVENANCE = "run_provenance"
 """Dataset with facts about the run for its reports, by the name that readers see; empty unless a hook fills it."""
 GIT_TIMEOUT_S = 10.0

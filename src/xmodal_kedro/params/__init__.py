@@ -7,16 +7,15 @@ from .adapting import AdaptParams
 from .base import Params, TimeLimit
 from .exports import ExportDatasetParams, ExportEventsParams, ExportLabelsParams, ExportMapParams
 from .judging import BenchmarkName, CompareParams, FineTuneParams, Protocol, TransferParams
+from .labelling import AudioLabelParams, LabelParams, ViewParams
 from .merging import AgreementParams, MergeParams, ModalityParams
 from .recordings import ClipParams, EmbedParams, IngestParams, NearDuplicateParams
 from .reviewing import ReviewParams
 from .sample import SampleParams
 from .teachers import (
     AudioInput,
-    AudioLabelParams,
     AudioTeacherCard,
     ImageInput,
-    LabelParams,
     LargerModel,
     LogMelInput,
     ScoresOutput,
@@ -63,6 +62,7 @@ __all__ = [
     "TrainParams",
     "TransferParams",
     "VGGishPlusParams",
+    "ViewParams",
     "VisualTeacherCard",
     "WaveformInput",
 ]

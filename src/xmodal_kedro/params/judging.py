@@ -46,8 +46,11 @@ class TransferParams(Params):
     protocols: tuple[Protocol, ...] = Field(("linear_probe", "zero_shot"), min_length=1)
     """How the network is evaluated. `linear_probe`: a linear model is fitted on its frozen embeddings. `fine_tune`: the
     whole network is trained further. `zero_shot`: its own classes stand for those of the benchmark with equal names."""
-    regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.001, 0.01, 0.1, 1.0), min_length=1)
-    """Inverse regularisation strengths C of the logistic regression. One is chosen, on the training clips alone."""
+    regularisation: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (0.001, 0.01, 0.1, 1.0, 10.0, 100.0), min_length=1
+    )
+    """Inverse regularisation strengths C of the logistic regression. One is chosen, on the training clips alone. The
+    report says where it is the smallest or the largest of them."""
     fine_tune: FineTuneParams = FineTuneParams()
     """How the whole network is trained."""
     batch_size: int = Field(32, ge=1)

@@ -84,8 +84,9 @@ class ScoresOutput(Params):
     activation: Literal["none", "softmax", "sigmoid"] = "none"
     """Applied after scaling; `none` if the network already returns probabilities."""
     embedding: str = ""
-    """Name of the tensor [batch, size] of an ONNX model that holds its embedding, for comparison with the trained
-    network; empty if there is none."""
+    """Name of the tensor [batch, size] of an ONNX model that holds its embedding, to compare the trained network with
+    and to learn; empty if there is none. It may be a tensor inside the model, such as the pooled features that scores
+    are computed from."""
 
 
 class PromptedClass(Params):
@@ -263,33 +264,3 @@ class AudioTeacherCard(TeacherCard):
     ontology: str = ""
     """Name of the AudioSet ontology's released file, `ontology.json`, in the teacher's folder. Without it, no class has
     parents."""
-
-
-class LabelParams(Params):
-    """`parameters/visual_label.yml`, `parameters/audio_label.yml`: how a teacher is run."""
-
-    batch_size: int = Field(32, ge=1)
-    """Frames or patches per inference. A model of fixed batch size overrides it."""
-    prepare_threads: int | None = Field(None, ge=0)
-    """Threads of a worker that decode and preprocess ahead of the teacher. With 0, preprocessing and inference
-    alternate, which is best if workers keep all cores busy. Null is 0 on a CPU and 4 on CUDA, where the number of cores
-    per worker is best."""
-    inference_threads: int = Field(1, ge=1)
-    """Threads of one inference on a CPU. Workers label shards in parallel, one per core, so more threads help only if
-    there are fewer workers than cores."""
-    pooling: Literal["mean", "max"] = "mean"
-    """How the scores of a clip's frames or windows are combined."""
-    top_k: int = Field(10, ge=1)
-    """Max labels kept of a clip. Merging may take fewer."""
-    min_score: float = Field(0.01, ge=0, le=1)
-    """Labels below this score are not stored."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` uses CUDA if torch supports it, or for `onnx` the installed onnxruntime."""
-
-
-class AudioLabelParams(LabelParams):
-    """`parameters/audio_label.yml`"""
-
-    embeddings: bool = False
-    """Whether the teacher's own embedding of each clip is kept too, for `train.embedding_weight`. The card must name it
-    in `output.embedding`. The teacher is run once more on each clip."""

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from .base import Params
 from .choices import BACKBONES
 
+Modality = Literal["audio", "visual"]
+
 if TYPE_CHECKING:
     BackboneName = str
 else:
@@ -95,7 +97,13 @@ class TrainParams(Params):
             *("device", "devices", "nodes", "rendezvous", "restarts"),
         }
     )
-    ADDED: ClassVar[dict[str, Any]] = {"gain_db": 0.0, "noise_db": None, "live_teacher": LiveTeacherParams()}
+    ADDED: ClassVar[dict[str, Any]] = {
+        "visual_embedding_weight": 0.0,
+        "views_weight": 0.0,
+        "gain_db": 0.0,
+        "noise_db": None,
+        "live_teacher": LiveTeacherParams(),
+    }
 
     model: BackboneName
     """Network to train."""
@@ -129,6 +137,14 @@ class TrainParams(Params):
     """Weight of a second target beside the labels: the audio teacher's own embedding, as stored by
     `audio_label.embeddings`. An embedding holds more than the classes, which helps if clips are few. 0 learns from
     labels alone."""
+    visual_embedding_weight: float = Field(0.0, ge=0)
+    """Weight of a further target: the visual teacher's own embedding of a clip's frames, as stored by
+    `visual_label.embeddings`. Clips without frames have no part in it; the mean over a batch counts them as 0, so the
+    weight is that of a corpus in which every clip has frames."""
+    views_weight: float = Field(0.0, ge=0)
+    """Weight of the binary cross-entropy with the audio teacher's scores of views that `audio_label.views` has stored,
+    beside the labels' weight of 1. Of each clip one view is drawn, and the network hears exactly that; with
+    `embedding_weight`, its embedding is learnt in place of that of the whole clip. 0 uses no views."""
     log_offset: float = Field(0.01, gt=0)
     """Added to mel magnitudes before the logarithm."""
     mixup_alpha: float = Field(0.0, ge=0)
@@ -178,6 +194,16 @@ class TrainParams(Params):
     restarts: int = Field(3, ge=0)
     """Max restarts of training from its last checkpoint after one of its processes dies."""
 
+    @property
+    def stored_embeddings(self) -> dict[Modality, str]:
+        """Modalities whose stored embeddings are learnt, with the field that says so."""
+        weights: dict[Modality, str] = {}
+        if self.embedding_weight > 0 and not self.live_teacher.enabled and not self.views_weight:
+            weights["audio"] = "embedding_weight"
+        if self.visual_embedding_weight > 0:
+            weights["visual"] = "visual_embedding_weight"
+        return weights
+
     @model_validator(mode="after")
     def _streams_are_divisible(self) -> TrainParams:
         ranks = self.devices * self.nodes
@@ -196,6 +222,13 @@ class TrainParams(Params):
             raise ValueError(
                 "train.live_teacher is enabled, but nothing is learnt from it: set train.live_teacher.scores_weight or "
                 "train.embedding_weight"
+            )
+        louder = self.gain_db > 0 or self.noise_db is not None
+        if self.views_weight and (live.enabled or louder):
+            other = "train.live_teacher.enabled" if live.enabled else "train.gain_db or train.noise_db"
+            raise ValueError(
+                f"train.views_weight is set, and {other} too, with which the network would not hear what the teacher "
+                "has heard: set one of them to its default; audio_label.views.gain_db changes levels of views"
             )
         if self.nodes > 1 and not self.rendezvous:
             raise ValueError(

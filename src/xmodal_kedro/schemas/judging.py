@@ -41,6 +41,17 @@ class TransferPredictions(Table):
 PREDICTIONS_ARROW = TransferPredictions.arrow_schema()
 
 
+class ProbeStrengths(Table):
+    """The regularisation that the linear probe of one fold was fitted with, chosen on training clips."""
+
+    representation: Series[str] = pa_checks.Field(isin=REPRESENTATIONS)
+    fold: Series[int] = pa_checks.Field(ge=1)
+    strength: Series[float] = pa_checks.Field(gt=0)
+    """Inverse strength C."""
+    edge: Series[str] = pa_checks.Field(isin=["", "smallest", "largest"])
+    """Which end of `transfer_eval.regularisation` it is; empty between the ends, and where there is but one value."""
+
+
 class ConfusionPairs(Table):
     """True class of one test clip, and the class that the trained network predicts."""
 

@@ -21,7 +21,9 @@ TEACHER_LABELS_ARROW = TeacherLabels.arrow_schema()
 
 
 class TeacherEmbeddings(Table):
-    """A teacher's own embedding of a clip: mean, then maximum, over its windows."""
+    """A teacher's own embedding of a clip: the mean over its frames, or mean, then maximum, over its windows of sound.
+
+    A clip without frames has none of a visual teacher."""
 
     clip_id: Series[str] = pa_checks.Field(unique=True)
     embedding: Series[object] = column(pa.binary())
@@ -31,6 +33,24 @@ class TeacherEmbeddings(Table):
 TEACHER_EMBEDDINGS_ARROW = TeacherEmbeddings.arrow_schema()
 EMBEDDING_SIZE_KEY = "embedding_size"
 """Metadata key of a shard of `TeacherEmbeddings`: the size of an embedding; 0 in a shard without clips."""
+
+
+class TeacherViews(Table):
+    """What the audio teacher says of one view of a clip; the views of a clip follow each other, in order."""
+
+    clip_id: Series[str]
+    view: Series[int] = pa_checks.Field(ge=0)
+    classes: Series[object] = column(pa.list_(pa.int32()))
+    """Positions of the teacher's classes with the highest scores, best first."""
+    scores: Series[object] = column(pa.list_(pa.float32()))
+    """Their scores."""
+    embedding: Series[object] = column(pa.binary())
+    """float16, little-endian: mean, then maximum, over its windows; empty if it is not kept."""
+
+
+TEACHER_VIEWS_ARROW = TeacherViews.arrow_schema()
+VIEWS_KEY = "views"
+"""Metadata key of a shard of `TeacherViews`: how views were made, as JSON with the fields of `data.ViewPlan`."""
 
 
 class ClipEmbeddings(Table):

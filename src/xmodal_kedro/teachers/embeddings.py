@@ -15,12 +15,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xmodal_kedro.errors import UserError
-from xmodal_kedro.params import AudioLabelParams, AudioTeacherCard
+from xmodal_kedro.params import LabelParams, TeacherCard, VisualTeacherCard
+from xmodal_kedro.params.teachers import CONTRASTIVE
 from xmodal_kedro.recipes import library_versions, recipe
 from xmodal_kedro.schemas import EMBEDDING_SIZE_KEY, TEACHER_EMBEDDINGS_ARROW
 from xmodal_kedro.storage import Folder, LoadShard, ShardJobs, Shards
 from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
 from xmodal_kedro.teachers.opening import check_teacher, open_teacher, teacher_files
+from xmodal_kedro.teachers.prompted_labels import stored_embeddings
 from xmodal_kedro.teachers.protocol import LIBRARIES, TeacherFiles
 from xmodal_kedro.teachers.scoring import prepared_clips
 from xmodal_kedro.teachers.stored_clips import CLIPS_AT_A_TIME, stored_clips
@@ -30,7 +32,7 @@ IN_EMBEDDINGS = {"backend", "input", "output"}
 
 
 @dataclass(frozen=True)
-class Listening:
+class EmbeddingTask:
     """How a teacher embeds clips.
 
     Attributes:
@@ -38,8 +40,8 @@ class Listening:
         params: how the teacher is run; embeddings depend on its device only.
     """
 
-    card: AudioTeacherCard
-    params: AudioLabelParams
+    card: TeacherCard
+    params: LabelParams
 
     @property
     def fingerprint(self) -> str:
@@ -56,50 +58,67 @@ class Listening:
         return hashlib.sha256(f"{card} {self.params.device}".encode()).hexdigest()
 
 
-def embed_clips(clips: Shards, folder: Folder, card: AudioTeacherCard, params: AudioLabelParams) -> ShardJobs:
+def embed_clips(
+    clips: Shards, clip_embeddings: Shards, folder: Folder, card: TeacherCard, params: LabelParams
+) -> ShardJobs:
     """One job for each shard, after a check of the teacher; none if `params.embeddings` is false.
 
+    Args:
+        clip_embeddings: `schemas.ClipEmbeddings` of the clips, if the teacher is contrastive.
+
     Raises:
-        UserError: the card names no embedding, or see `check_teacher`.
+        UserError: the teacher has no embedding, or see `check_teacher`.
         FileNotFoundError: see `check_teacher`.
     """
     require_embedding(card, params)
     if not params.embeddings:
         return {}
+    if card.backend == CONTRASTIVE:
+        return {key: partial(pool_clip_embeddings, load) for key, load in clip_embeddings.items()}
     check_teacher(card, folder, params.device, params.inference_threads)
-    files, listening = teacher_files(card, folder), Listening(card, params)
-    return {key: partial(embed_clips_shard, load, files, listening) for key, load in clips.items()}
+    files, task = teacher_files(card, folder), EmbeddingTask(card, params)
+    return {key: partial(embed_clips_shard, load, files, task) for key, load in clips.items()}
 
 
-def require_embedding(card: AudioTeacherCard, params: AudioLabelParams) -> None:
-    """Check that the card names an embedding if the parameters need one.
+def require_embedding(card: TeacherCard, params: LabelParams) -> None:
+    """Check that the teacher has an embedding if the parameters need one.
 
     Raises:
-        UserError: it names none.
+        UserError: it has none.
     """
-    if params.embeddings and not card.output.embedding:
+    if params.embeddings and card.backend != CONTRASTIVE and not card.output.embedding:
+        modality = "visual" if isinstance(card, VisualTeacherCard) else "audio"
         raise UserError(
-            "audio_label.embeddings is true, but the audio teacher's card names no output.embedding: name the tensor "
-            "of an ONNX model that holds it, or set audio_label.embeddings to false"
+            f"{modality}_label.embeddings is true, but the {modality} teacher's card names no output.embedding: name "
+            f"the tensor of an ONNX model that holds it, or set {modality}_label.embeddings to false"
         )
 
 
 @recipe("teacher_embeddings", version=1)
-def embed_clips_shard(clips: LoadShard, files: TeacherFiles, listening: Listening) -> Iterator[pa.Table]:
-    """The embeddings of one shard's clips, in their order: `schemas.TeacherEmbeddings`."""
+def embed_clips_shard(clips: LoadShard, files: TeacherFiles, listening: EmbeddingTask) -> Iterator[pa.Table]:
+    """The embeddings of one shard's clips, in their order: `schemas.TeacherEmbeddings`, without clips that have no
+    frames where frames are embedded.
+
+    Raises:
+        UserError: naming the clip with a frame that cannot be decoded, or see `as_float16`.
+    """
     card, params = listening.card, listening.params
+    pool = mean_of_frames if isinstance(card, VisualTeacherCard) else mean_and_maximum
     teacher = open_teacher(card, files, params.device, params.inference_threads)
     assert isinstance(teacher, OnnxTeacher)  # only ONNX cards can name an output.embedding
     size = 0
     with closing(prepared_clips(stored_clips(clips, card), teacher, params)) as prepared:
-        while part := list(islice(prepared, CLIPS_AT_A_TIME)):
+        while read := list(islice(prepared, CLIPS_AT_A_TIME)):
+            part = [(clip_id, clip_rows) for clip_id, clip_rows in read if clip_rows]
+            if not part:
+                continue
             rows = [row for _, clip_rows in part for row in clip_rows]
             batches = range(0, len(rows), params.batch_size)
             embedding_RE = np.concatenate(
                 [teacher.embed(rows[start : start + params.batch_size])[0] for start in batches]
             )
             ends = np.cumsum([len(clip_rows) for _, clip_rows in part])
-            by_clip = [mean_and_maximum(rows_RE) for rows_RE in np.split(embedding_RE, ends[:-1])]
+            by_clip = [pool(rows_RE) for rows_RE in np.split(embedding_RE, ends[:-1])]
             size = len(by_clip[0])
             stored = [as_float16(embedding_E, card).astype("<f2", copy=False).tobytes() for embedding_E in by_clip]
             yield pa.table(
@@ -107,6 +126,23 @@ def embed_clips_shard(clips: LoadShard, files: TeacherFiles, listening: Listenin
                 schema=TEACHER_EMBEDDINGS_ARROW,
             )
     yield TEACHER_EMBEDDINGS_ARROW.empty_table().replace_schema_metadata({EMBEDDING_SIZE_KEY: str(size)})
+
+
+@recipe("pooled_clip_embeddings", version=1)
+def pool_clip_embeddings(embeddings: LoadShard) -> Iterator[pa.Table]:
+    """A contrastive teacher's embeddings of one shard, those of each clip's frames as their mean:
+    `schemas.TeacherEmbeddings`."""
+    for clip_ids, rows_by_clip in stored_embeddings(embeddings):
+        stored = [mean_of_frames(rows_RE).astype("<f2").tobytes() for rows_RE in rows_by_clip]
+        yield pa.table([clip_ids, pa.array(stored, pa.binary())], schema=TEACHER_EMBEDDINGS_ARROW)
+    size = embeddings.metadata[EMBEDDING_SIZE_KEY]
+    yield TEACHER_EMBEDDINGS_ARROW.empty_table().replace_schema_metadata({EMBEDDING_SIZE_KEY: size})
+
+
+def mean_of_frames(embedding_RE: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embedding [size] of a clip from those of its frames [frames, size]."""
+    mean_E: NDArray[np.float32] = embedding_RE.mean(0)
+    return mean_E
 
 
 def mean_and_maximum(embedding_RE: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -117,7 +153,7 @@ def mean_and_maximum(embedding_RE: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([embedding_RE.mean(0), embedding_RE.max(0)])
 
 
-def as_float16(embeddings: NDArray[np.float32], card: AudioTeacherCard) -> NDArray[np.float16]:
+def as_float16(embeddings: NDArray[np.float32], card: TeacherCard) -> NDArray[np.float16]:
     """Embeddings of any shape in half precision, whose range is -65504 to 65504.
 
     Raises:

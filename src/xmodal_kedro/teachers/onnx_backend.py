@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.params import ScoresOutput, TeacherCard, TeacherInput
 from xmodal_kedro.storage import FileRef
-from xmodal_kedro.teachers.onnx_external import located_files
+from xmodal_kedro.teachers.onnx_external import located_files, with_output
 from xmodal_kedro.teachers.preprocess import Clip, blank_batch, clip_rows, input_of
 from xmodal_kedro.teachers.protocol import Device
 
@@ -43,6 +44,7 @@ class OnnxTeacher:
         inference_threads: int,
     ) -> None:
         self.labels = labels
+        self._card, self._weights, self._device, self._threads = card, weights, device, inference_threads
         self._input = input_of(card)
         self._output = card.output
         self._session = _open_session(card, weights, device, inference_threads)
@@ -56,32 +58,57 @@ class OnnxTeacher:
 
     def scores(self, rows: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """float32 [len(rows), classes]; a model of fixed batch size gets batches of that size, the last one padded."""
-        (raw_BC,) = self._run(rows, [self._output.tensor])
+        (raw_BC,) = self._run(self._session, rows, [self._output.tensor])
         return self._scores(raw_BC)
 
     def embed(self, rows: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Embeddings [len(rows), size] and scores [len(rows), classes], both float32.
 
         Only for a teacher whose card names `output.embedding`.
+
+        Raises:
+            UserError: the model has no such tensor, or its shape is another.
         """
-        embedding_BE, raw_BC = self._run(rows, [self._output.embedding, self._output.tensor])
-        return embedding_BE.astype(np.float32), self._scores(raw_BC)
+        raw_BX, raw_BC = self._run(self._embedder, rows, [self._output.embedding, self._output.tensor])
+        if raw_BX.ndim < 2 or max(raw_BX.shape[1:]) != raw_BX[0].size:  # as [batch, 1, 1, size] may hold it
+            raise UserError(
+                f"{self._card.weights!r} gives {self._output.embedding!r} of shape {['batch', *raw_BX.shape[1:]]}, not "
+                "[batch, size]: set output.embedding in the teacher's card to another tensor, or leave it out"
+            )
+        return raw_BX.reshape(len(raw_BX), -1).astype(np.float32), self._scores(raw_BC)
+
+    @cached_property
+    def _embedder(self) -> ort.InferenceSession:
+        """The session that gives embeddings too. The other one is opened without, so that scores stay the same bits
+        whether embeddings are wanted or not."""
+        if self._output.embedding in {tensor.name for tensor in self._session.get_outputs()}:
+            return self._session
+        return _open_session(self._card, self._weights, self._device, self._threads, self._output.embedding)
 
     def _scores(self, raw_BC: NDArray[Any]) -> NDArray[np.float32]:
         return _activate(raw_BC.astype(np.float32) * np.float32(self._output.scale), self._output)
 
-    def _run(self, rows: Sequence[NDArray[Any]], outputs: list[str]) -> list[NDArray[Any]]:
+    def _run(
+        self, session: ort.InferenceSession, rows: Sequence[NDArray[Any]], outputs: list[str]
+    ) -> list[NDArray[Any]]:
         step = self._fixed_batch or len(rows)
-        pieces = [self._run_piece(rows[start : start + step], step, outputs) for start in range(0, len(rows), step)]
+        pieces = [
+            self._run_piece(session, rows[start : start + step], step, outputs) for start in range(0, len(rows), step)
+        ]
         return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
-    def _run_piece(self, piece: Sequence[NDArray[Any]], step: int, outputs: list[str]) -> list[NDArray[Any]]:
+    def _run_piece(
+        self, session: ort.InferenceSession, piece: Sequence[NDArray[Any]], step: int, outputs: list[str]
+    ) -> list[NDArray[Any]]:
         batch = np.zeros((step, *piece[0].shape), self._dtype)
         np.stack(piece, out=batch[: len(piece)], casting="same_kind")
-        return [output[: len(piece)] for output in self._session.run(outputs, {self._input.tensor: batch})]
+        return [output[: len(piece)] for output in session.run(outputs, {self._input.tensor: batch})]
 
 
-def _open_session(card: TeacherCard, files: tuple[FileRef, ...], device: Device, threads: int) -> ort.InferenceSession:
+def _open_session(
+    card: TeacherCard, files: tuple[FileRef, ...], device: Device, threads: int, inner: str = ""
+) -> ort.InferenceSession:
+    """A session of the model; with the tensor `inner` of the model as one more output, if one is named."""
     offered = ort.get_available_providers()
     if device == "cuda" and CUDA not in offered:
         raise UserError(
@@ -93,7 +120,7 @@ def _open_session(card: TeacherCard, files: tuple[FileRef, ...], device: Device,
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     providers = [CUDA, "CPUExecutionProvider"] if use_cuda else ["CPUExecutionProvider"]
-    model = files[0].read_bytes()
+    model = with_output(files[0].read_bytes(), inner) if inner else files[0].read_bytes()
     located = located_files(files[0], {file.name: file for file in files})
     # Given in memory, as onnxruntime would look for them in the current folder.
     contents = [file.read_bytes() for file in located.values()]
@@ -102,6 +129,11 @@ def _open_session(card: TeacherCard, files: tuple[FileRef, ...], device: Device,
     try:
         return ort.InferenceSession(model, options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no public base class
+        if inner:
+            raise UserError(
+                f"{card.weights!r} has no tensor {inner!r}: set output.embedding in the teacher's card to one that it "
+                "computes, or leave it out"
+            ) from error
         raise UserError(
             f"teacher weights {card.weights!r} cannot be opened as ONNX ({error}): replace the file"
         ) from error
@@ -143,16 +175,10 @@ def _shape_fields(spec: TeacherInput) -> str:
 
 def _check_output(card: TeacherCard, session: ort.InferenceSession, classes: int) -> None:
     outputs = {tensor.name: tensor for tensor in session.get_outputs()}
-    named = {"output.tensor": card.output.tensor, "output.embedding": card.output.embedding or card.output.tensor}
-    for field, tensor in named.items():
-        if tensor not in outputs:
-            raise UserError(
-                f"{card.weights!r} has no output {tensor!r}, only {list(outputs)}: set {field} in the teacher's card"
-            )
-    if card.output.embedding and len(outputs[card.output.embedding].shape) != 2:
+    if card.output.tensor not in outputs:
         raise UserError(
-            f"{card.weights!r} gives {card.output.embedding!r} of shape {list(outputs[card.output.embedding].shape)}, "
-            "not [batch, size]: set output.embedding in the teacher's card to another tensor, or leave it out"
+            f"{card.weights!r} has no output {card.output.tensor!r}, only {list(outputs)}: set output.tensor in the "
+            "teacher's card"
         )
     shape = outputs[card.output.tensor].shape
     if not _fits(shape[1:], (classes,)):

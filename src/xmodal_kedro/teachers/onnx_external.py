@@ -29,6 +29,8 @@ FIELDS: dict[str, dict[int, str]] = {
 }
 """Numbers of the fields of each message that may lead to a tensor, and the message that each holds."""
 KEY, VALUE = 1, 2
+GRAPH, GRAPH_OUTPUT, VALUE_NAME = 7, 12, 1
+"""Fields of the model, of a graph, and of what describes a value."""
 LOCATION = b"location"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAX_VARINT_BYTES = 10
@@ -52,6 +54,19 @@ def external_locations(path: str) -> tuple[str, ...]:
     if bytes(content[4:8]) == RUNTIME_FORMAT:
         raise ValueError("it is in onnxruntime's own format: save it as ONNX")
     return tuple(sorted(set(_locations(content, MODEL, 0))))
+
+
+def with_output(model: bytes, tensor: str) -> bytes:
+    """An ONNX model with one of its tensors as a further output.
+
+    Protobuf merges messages that follow each other, and appends their repeated fields: so a graph that holds one output
+    and no more, put after the model, adds it. Its type is inferred when the model is opened.
+
+    Args:
+        model: in ONNX, not in onnxruntime's own format.
+        tensor: its name, which is not checked.
+    """
+    return model + _bytes_field(GRAPH, _bytes_field(GRAPH_OUTPUT, _bytes_field(VALUE_NAME, tensor.encode())))
 
 
 def file_in_folder(model: str, location: str) -> str | None:
@@ -177,3 +192,15 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at + index + 1
     raise ValueError("it is no ONNX model")
+
+
+def _bytes_field(number: int, content: bytes) -> bytes:
+    return _as_varint(number << 3 | BYTES) + _as_varint(len(content)) + content
+
+
+def _as_varint(value: int) -> bytes:
+    parts = []
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*parts, value])

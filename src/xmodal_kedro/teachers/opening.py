@@ -58,7 +58,7 @@ def teacher_classes(card: TeacherCard, folder: Folder) -> tuple[ClassName, ...]:
 
 
 def check_teacher(card: TeacherCard, folder: Folder, device: Device = "auto", inference_threads: int = 1) -> None:
-    """Open the teacher and score one blank clip, so that a wrong card or file fails before long computations.
+    """Open the teacher, score and embed one blank clip, so that a wrong card or file fails before long computations.
 
     Raises:
         FileNotFoundError: see `teacher_files`.
@@ -82,6 +82,11 @@ def check_teacher(card: TeacherCard, folder: Folder, device: Device = "auto", in
             "output.tensor that belongs to these weights"
         )
     require_scores(scores, card)
+    if card.output.embedding:
+        from xmodal_kedro.teachers.onnx_backend import OnnxTeacher
+
+        assert isinstance(teacher, OnnxTeacher)  # only ONNX cards can name an output.embedding
+        teacher.embed(rows)
     if card.output.activation == "sigmoid" and scores.min() >= MIN_SIGMOID_OF_PROBABILITIES:
         logger.warning(
             "%r gives every class at least %.2f for a blank clip: if it gives probabilities by itself, set "

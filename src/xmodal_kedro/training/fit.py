@@ -61,7 +61,7 @@ def fit(data: TrainingData, params: TrainParams, checkpoints: Checkpoints) -> Fi
     progress = _train(data, params, checkpoints)
     if progress is None:
         gpu = torch.device("cuda", torch.cuda.current_device())
-        raise MemoryError(explain_shortage(params, len(data.classes), data.embedding_size, gpu))
+        raise MemoryError(explain_shortage(params, len(data.classes), data.heads(params), gpu))
     with torch.random.fork_rng(devices=[]):
         model = build(params.model, len(data.classes), params.vggish_plus).eval()
     model.load_state_dict(progress.best_weights)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,18 +12,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from xmodal_kedro.data.loader import Batch
-from xmodal_kedro.features.augment import Augmentation, Draws, change_levels, draw, mask, mixup
-from xmodal_kedro.features.framing import frames_of_samples
-from xmodal_kedro.features.log_mel import MEL_BANDS, LogMel
+from xmodal_kedro.data.batch import Batch
+from xmodal_kedro.data.teacher_embeddings import EmbeddingTargets
+from xmodal_kedro.features.augment import Augmentation, Draws, mask, mixup
+from xmodal_kedro.features.log_mel import LogMel
 from xmodal_kedro.models import build
 from xmodal_kedro.models.device import mixed_precision
 from xmodal_kedro.params import TrainParams
-from xmodal_kedro.pcm import INT16_FULL_SCALE
+from xmodal_kedro.params.training import Modality
+from xmodal_kedro.training.augmented import augmented, drawn_for, mixed, softened, waveforms
 from xmodal_kedro.training.average import WeightAverage
 from xmodal_kedro.training.ranks import ALONE, Ranks
 from xmodal_kedro.training.schedule import decay_groups, pace_batch_norm
-from xmodal_kedro.training.student import Student
+from xmodal_kedro.training.student import Heads, Student
 from xmodal_kedro.training.synced_norm import sync_batch_norm
 
 COMPILING_PAYS_FROM_CLIPS = 2_000_000
@@ -37,28 +38,48 @@ class Prepared:
     Attributes:
         audio: int16 [batch, samples].
         targets: float32 [batch, classes].
-        embeddings: the teacher's, float16 [batch, size]; of size 0 where they are not learnt.
         clips: of the whole batch, over all ranks.
         draws: None for validation.
         clip_ids: [batch].
-        scores: of a teacher that has heard `audio` as it is; see `Batch.scores`.
+        embeddings: of the teachers whose embeddings are learnt, by modality.
+        scores: of a teacher that has heard `audio` as it is, and whether it did so in the loop; see `Batch`.
     """
 
     audio: Tensor
     targets: Tensor
-    embeddings: Tensor
     clips: int
     draws: Draws | None
     clip_ids: list[str]
+    embeddings: Mapping[Modality, EmbeddingTargets] = field(default_factory=dict)
     scores: Tensor | None = None
+    is_heard: bool = False
 
     def tensors(self) -> Iterator[Tensor]:
         """All that is on the device."""
-        yield from (self.audio, self.targets, self.embeddings)
+        yield from (self.audio, self.targets)
+        for targets in self.embeddings.values():
+            yield from targets
         if self.scores is not None:
             yield self.scores
         if self.draws is not None:
             yield from vars(self.draws).values()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one pass through the network learns from.
+
+    Attributes:
+        log_mel_BFM: float32 [batch, frames, mel bands].
+        targets_BC: float32 [batch, classes].
+        embeddings: float32, by modality.
+        scores_BS: see `Prepared.scores`.
+    """
+
+    log_mel_BFM: Tensor
+    targets_BC: Tensor
+    embeddings: Mapping[Modality, EmbeddingTargets]
+    scores_BS: Tensor | None
 
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -81,7 +102,7 @@ class Learner:
     Pretraining and fine-tuning differ in the network that they begin with and in the loss.
 
     Args:
-        student: the network, with its head for the teacher's embedding where that is learnt too.
+        student: the network, with heads for what is learnt beside the labels.
         loss: of the logits.
         params: how it learns.
         steps_per_epoch: for the pace of batch norm.
@@ -113,6 +134,10 @@ class Learner:
         groups = decay_groups(self.model, params.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=params.learning_rate, fused=True)
         self.copies = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._embedding_weights: dict[Modality, float] = {
+            "audio": params.embedding_weight,
+            "visual": params.visual_embedding_weight,
+        }
         self._weights = [weight for group in groups for weight in group["params"]]
         self._parallel: DistributedDataParallel | None = None
         if ranks.count > 1:
@@ -133,22 +158,20 @@ class Learner:
         cls,
         params: TrainParams,
         classes: int,
-        embedding_size: int,
+        heads: Heads,
         steps_per_epoch: int,
         device: torch.device,
         ranks: Ranks = ALONE,
-        teacher_classes: int = 0,
     ) -> Learner:
         """With the network that `params.model` names, from random weights, and labels that do not exclude each other.
 
         Args:
             classes: number of logits.
-            embedding_size: of the teacher's embedding that is learnt too; 0 where it is not.
-            teacher_classes: of which the teacher's scores are learnt too; 0 where they are not.
+            heads: what is learnt beside the labels.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(params.seed)
-            student = Student(build(params.model, classes, params.vggish_plus), embedding_size, teacher_classes)
+            student = Student(build(params.model, classes, params.vggish_plus), heads)
         return cls(student, multi_label_loss, params, steps_per_epoch, device, ranks)
 
     def prepare(self, batch: Batch, step: int | None) -> Prepared:
@@ -162,9 +185,10 @@ class Learner:
         if step is not None and self.augmentation.is_random:
             drawn = drawn_for(batch, self.augmentation, (self.params.seed, step))
             draws = Draws(**{name: self._moved(value) for name, value in vars(drawn).items()})
-        audio_BT, targets_BC, embedding_BE = map(self._moved, (batch.audio, batch.targets, batch.embeddings))
+        audio_BT, targets_BC = map(self._moved, (batch.audio, batch.targets))
+        embeddings = {name: EmbeddingTargets(*map(self._moved, targets)) for name, targets in batch.embeddings.items()}
         scores_BS = None if batch.scores is None else self._moved(batch.scores)
-        return Prepared(audio_BT, targets_BC, embedding_BE, batch.clips, draws, batch.clip_ids, scores_BS)
+        return Prepared(audio_BT, targets_BC, batch.clips, draws, batch.clip_ids, embeddings, scores_BS, batch.is_heard)
 
     def step(self, batch: Prepared, step: int, rate: float) -> Tensor:
         """Take one optimisation step.
@@ -185,7 +209,7 @@ class Learner:
         loss = torch.zeros((), device=self.device)
         for at, part_of_batch in enumerate(self._parts(batch), start=1):
             with self._gradients_wait(at < self.params.accumulate):
-                part = self._summed_loss(*part_of_batch) / batch.clips
+                part = self._summed_loss(part_of_batch) / batch.clips
                 # DDP takes the mean over ranks where the sum is wanted.
                 (part * self.ranks.count).backward()
             loss += part.detach()
@@ -206,39 +230,49 @@ class Learner:
         """Whether all weights are finite; waits for the device."""
         return bool(torch.stack(torch._foreach_norm(self._weights)).isfinite().all())
 
-    def _parts(self, batch: Prepared) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
-        """Spectrograms, targets, embeddings and scores of each of `accumulate` parts, one by one; as many on every
-        rank."""
-        audio_BT, targets_BC, embedding_BE = waveforms(batch.audio), batch.targets, batch.embeddings.float()
-        if batch.draws is not None and batch.scores is None:
+    def _parts(self, batch: Prepared) -> Iterator[_Part]:
+        """Each of `accumulate` parts, one by one; as many on every rank."""
+        audio_BT, targets_BC = waveforms(batch.audio), batch.targets
+        embeddings = {
+            name: targets._replace(values_BE=targets.values_BE.float()) for name, targets in batch.embeddings.items()
+        }
+        scores_BS = batch.scores
+        if batch.draws is not None and not batch.is_heard:
             audio_BT = augmented(audio_BT, self.augmentation, batch.draws)
             if self.augmentation.mixup_alpha > 0:
-                targets_BC, embedding_BE = (mixup(values, batch.draws) for values in (targets_BC, embedding_BE))
+                targets_BC = mixup(targets_BC, batch.draws)
+                embeddings = {name: mixed(targets, batch.draws) for name, targets in embeddings.items()}
+                scores_BS = None if scores_BS is None else mixup(scores_BS, batch.draws)
         parts = np.array_split(np.arange(len(audio_BT)), self.params.accumulate)
         for first, last in ((int(part[0]), int(part[-1]) + 1) for part in parts):
             log_mel_BFM = self.log_mel(audio_BT[first:last])
             if batch.draws is not None and self.augmentation.of_spectrograms:
                 log_mel_BFM = mask(log_mel_BFM, batch.draws.between(first, last))
-            scores_BS = None if batch.scores is None else batch.scores[first:last]
-            yield log_mel_BFM, targets_BC[first:last], embedding_BE[first:last], scores_BS
+            scores_of_part = None if scores_BS is None else scores_BS[first:last]
+            of_part = {
+                name: EmbeddingTargets(*(values[first:last] for values in targets))
+                for name, targets in embeddings.items()
+            }
+            yield _Part(log_mel_BFM, targets_BC[first:last], of_part, scores_of_part)
 
-    def _summed_loss(
-        self, log_mel_BFM: Tensor, targets_BC: Tensor, embedding_BE: Tensor, scores_BS: Tensor | None
-    ) -> Tensor:
-        """The loss, and by their weights the mean squared error of the teacher's embedding and the cross-entropy of its
-        scores, where these are learnt, summed over clips."""
+    def _summed_loss(self, part: _Part) -> Tensor:
+        """The loss, and by their weights the mean squared errors of teachers' embeddings and the cross-entropy of the
+        teacher's scores, where these are learnt, summed over clips."""
         with mixed_precision(self.device, self.params.precision):
-            logits_BC, predicted_BE, score_logits_BS = self._network(log_mel_BFM)
-        loss = self._loss(logits_BC.float(), targets_BC)
-        if predicted_BE is not None:
-            assert self.model.standardise is not None  # it comes with the head
-            wanted_BE = self.model.standardise(embedding_BE)
-            squared_error = F.mse_loss(predicted_BE.float(), wanted_BE, reduction="sum") / wanted_BE.shape[1]
-            loss = loss + self.params.embedding_weight * squared_error
-        if score_logits_BS is not None and scores_BS is not None:
+            output = self._network(part.log_mel_BFM)
+        loss = self._loss(output.logits_BC.float(), part.targets_BC)
+        for modality, predicted_BE in output.embeddings.items():
+            targets = part.embeddings[modality]
+            wanted_BE = self.model.standardised(modality, targets.values_BE)
+            squares_BE = (predicted_BE.float() - wanted_BE).square() * targets.shares_B1
+            loss = loss + self._embedding_weights[modality] * (squares_BE.sum() / wanted_BE.shape[1])
+        if output.score_logits_BS is not None and part.scores_BS is not None:
             live = self.params.live_teacher
-            wanted_BS = softened(scores_BS, live.temperature)
-            loss = loss + live.scores_weight * multi_label_loss(score_logits_BS.float() / live.temperature, wanted_BS)
+            temperature = live.temperature if live.enabled else 1.0
+            wanted_BS = softened(part.scores_BS, temperature)
+            score_logits_BS = output.score_logits_BS.float() / temperature
+            weight = live.scores_weight if live.enabled else self.params.views_weight
+            loss = loss + weight * multi_label_loss(score_logits_BS, wanted_BS)
         return loss
 
     def _gradients_wait(self, more_to_come: bool) -> AbstractContextManager[None]:
@@ -250,28 +284,6 @@ class Learner:
             return values
         pinned = values if values.is_pinned() else values.pin_memory()
         return pinned.to(self.device, non_blocking=True)
-
-
-def waveforms(audio_BT: Tensor) -> Tensor:
-    """float32 in [-1, 1), made on the device: half as many bytes are copied there."""
-    return audio_BT.float() / INT16_FULL_SCALE
-
-
-def drawn_for(batch: Batch, augmentation: Augmentation, place: tuple[int, int]) -> Draws:
-    """The draws for a batch, by the training's seed and the step's number."""
-    return draw(batch.parts, frames_of_samples(batch.audio.shape[1]), MEL_BANDS, augmentation, place)
-
-
-def augmented(audio_BT: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
-    """Sounds [batch, samples] with other levels, noise, and other clips of the batch, as `augmentation` says."""
-    if augmentation.of_levels:
-        audio_BT = change_levels(audio_BT, draws)
-    return mixup(audio_BT, draws) if augmentation.mixup_alpha > 0 else audio_BT
-
-
-def softened(scores_BS: Tensor, temperature: float) -> Tensor:
-    """Scores in 0..1 whose logits are divided by a temperature: Hinton et al. (2015), here for each class by itself."""
-    return scores_BS if temperature == 1 else torch.sigmoid(torch.logit(scores_BS, eps=1e-6) / temperature)
 
 
 def compiles(params: TrainParams, steps_per_epoch: int, device: torch.device) -> bool:

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.batch import Batch
 from xmodal_kedro.data.prefetch import prefetched
+from xmodal_kedro.data.teacher_embeddings import EmbeddingTargets
 from xmodal_kedro.features.augment import Augmentation, mixup
 from xmodal_kedro.params import TrainParams
 from xmodal_kedro.pcm import INT16_FULL_SCALE
-from xmodal_kedro.training.learner import augmented, drawn_for, waveforms
+from xmodal_kedro.training.augmented import augmented, drawn_for, mixed, waveforms
 
 BATCHES_AHEAD = 2
 """Of what the teacher has heard: enough that neither waits for the other where both take as long."""
@@ -57,13 +58,20 @@ def _heard(batches: Generator[Batch], teacher: SoundTeacher, params: TrainParams
     augmentation = Augmentation.of(params)
     with closing(batches):
         for step, batch in enumerate(batches, start=first_step):
-            audio_BT, targets_BC = batch.audio, batch.targets
+            audio_BT, targets_BC, embeddings = batch.audio, batch.targets, dict(batch.embeddings)
             if augmentation.is_random:
                 draws = drawn_for(batch, augmentation, (params.seed, step))
                 changed_BT = augmented(waveforms(audio_BT), augmentation, draws) * INT16_FULL_SCALE
                 audio_BT = changed_BT.round().clamp(-INT16_FULL_SCALE, INT16_FULL_SCALE - 1).to(torch.int16)
-                targets_BC = mixup(targets_BC, draws) if augmentation.mixup_alpha > 0 else targets_BC
+                if augmentation.mixup_alpha > 0:
+                    targets_BC = mixup(targets_BC, draws)
+                    embeddings = {name: mixed(_in_float32(targets), draws) for name, targets in embeddings.items()}
             scores_BS, embedding_BE = map(torch.from_numpy, teacher.listen(audio_BT.numpy()))
+            embeddings["audio"] = EmbeddingTargets(embedding_BE, torch.ones(len(audio_BT), 1))
             yield dataclasses.replace(
-                batch, audio=audio_BT, targets=targets_BC, embeddings=embedding_BE, scores=scores_BS
+                batch, audio=audio_BT, targets=targets_BC, embeddings=embeddings, scores=scores_BS, is_heard=True
             )
+
+
+def _in_float32(targets: EmbeddingTargets) -> EmbeddingTargets:
+    return targets._replace(values_BE=targets.values_BE.float())

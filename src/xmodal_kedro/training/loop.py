@@ -94,11 +94,10 @@ class _Training:
         self.learner = Learner.for_pretraining(
             params,
             len(data.classes),
-            data.embedding_size,
+            data.heads(params),
             self.steps_per_epoch,
             device,
             ranks,
-            data.teacher.classes if data.teacher is not None and params.live_teacher.scores_weight else 0,
         )
         self.book = LossBook(ranks)
         identity = identify(params, data.identity, recipe_of(train))

@@ -8,25 +8,28 @@ from functools import partial
 
 import torch
 
+from xmodal_kedro.data.teacher_embeddings import EmbeddingTargets
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.params.training import Modality
 from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 from xmodal_kedro.training.learner import Learner, Prepared
+from xmodal_kedro.training.student import Heads
 
 TRIAL_STEPS = 2
 """The second one has the optimiser's moments beside all else."""
 
 
-def explain_shortage(params: TrainParams, classes: int, embedding_size: int, device: torch.device) -> str:
+def explain_shortage(params: TrainParams, classes: int, heads: Heads, device: torch.device) -> str:
     """One sentence that says which batch would fit, found by trying. The GPU's memory must be free again.
 
     Args:
         params: what did not fit.
         classes: number of logits.
-        embedding_size: of the teacher's embedding that is learnt too.
+        heads: what is learnt beside the labels.
         device: the GPU.
     """
     wanted = clips_at_a_time(params)
-    fits = largest_batch(partial(_fits, params, classes, embedding_size, device), wanted)
+    fits = largest_batch(partial(_fits, params, classes, heads, device), wanted)
     _, total_bytes = torch.cuda.mem_get_info(device)
     return advice(params, fits, torch.cuda.get_device_name(device), total_bytes)
 
@@ -71,16 +74,24 @@ def advice(params: TrainParams, fits: int, gpu: str, total_bytes: int) -> str:
     )
 
 
-def _fits(params: TrainParams, classes: int, embedding_size: int, device: torch.device, clips: int) -> bool:
+def _fits(params: TrainParams, classes: int, heads: Heads, device: torch.device, clips: int) -> bool:
     whole = params.model_copy(update={"accumulate": 1, "compile": False})
     samples = round(params.clip_s * CLIP_SAMPLE_RATE_HZ)
     try:
-        learner = Learner.for_pretraining(whole, classes, embedding_size, 1, device)
+        learner = Learner.for_pretraining(whole, classes, heads, 1, device)
         audio_BT = torch.zeros((clips, samples), dtype=torch.int16, device=device)
         targets_BC = torch.zeros((clips, classes), device=device)
-        embeddings_BE = torch.zeros((clips, embedding_size), dtype=torch.float16, device=device)
+        visual = heads.visual_embedding
+        sizes: dict[Modality, int] = {"audio": heads.audio_embedding, "visual": len(visual.mean_E) if visual else 0}
+        embeddings = {
+            name: EmbeddingTargets(
+                torch.zeros((clips, size), dtype=torch.float16, device=device), torch.ones((clips, 1), device=device)
+            )
+            for name, size in sizes.items()
+            if size
+        }
         for step in range(TRIAL_STEPS):
-            learner.step(Prepared(audio_BT, targets_BC, embeddings_BE, clips, None, []), step, 0.0)
+            learner.step(Prepared(audio_BT, targets_BC, clips, None, [], embeddings), step, 0.0)
     except torch.OutOfMemoryError:
         return False
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from xmodal_kedro.data.loader import Batch
+from xmodal_kedro.data.batch import Batch
 from xmodal_kedro.training.learner import Learner, Prepared
 
 

@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from tests.fakes import MemoryShard
 from tests.reports.pages import flat, table_rows, unbalanced_tags, without_plotly
 from xmodal_kedro.evaluation.benchmarks.benchmark import rotate
+from xmodal_kedro.evaluation.probe import edge_of
 from xmodal_kedro.evaluation.statistics import all_gains, fold_values
 from xmodal_kedro.media.outcomes import plot_outcomes
 from xmodal_kedro.pipelines.transfer_eval import reporting
@@ -51,6 +52,16 @@ def duplicates(groups: dict[str, list[str]]) -> pd.DataFrame:
     """`NearDuplicates` of addresses by group."""
     rows = [(uri, group_id, uri, 4.0, 2.0) for group_id, uris in groups.items() for uri in uris]
     return pd.DataFrame(rows, columns=["video_id", "group_id", "uri", "matched_s", "picture_distance"])
+
+
+def strengths(chosen: dict[str, list[float]]) -> pd.DataFrame:
+    """`ProbeStrengths` of the folds, by representation, where 0.01 to 10 were on offer."""
+    rows = [
+        (representation, fold, strength, edge_of(strength, (0.01, 0.1, 1.0, 10.0)))
+        for representation, values in chosen.items()
+        for fold, strength in enumerate(values, start=1)
+    ]
+    return pd.DataFrame(rows, columns=["representation", "fold", "strength", "edge"])
 
 
 def report_inputs(clips_per_fold: int = 80) -> dict[str, Any]:
@@ -103,6 +114,7 @@ def _made_inputs(clips_per_fold: int) -> Mapping[str, Any]:
         "training_history": pd.DataFrame({"epoch": epochs, "validation_map": [0.2, 0.25]}),
         "training_curves": go.Figure(go.Scatter(x=epochs, y=[0.5, 0.4], name="training loss")),
         "leak_check": {"sources": 4, "sounds": 400, "silent_sounds": 0},
+        "probe_strengths": strengths({"pretrained": [0.1, 0.1, 1.0, 0.1, 0.1], "random": [0.1, 0.01, 0.1, 0.1, 0.1]}),
         "transfer_results": values,
         "transfer_predictions": reported,
         "transfer_gains": gains,
@@ -122,7 +134,7 @@ def render(clips_per_fold: int = 80, **changes: Any) -> str:
         return node(**{name: inputs[name] for name in inspect.signature(node).parameters})
 
     nodes = (reporting.describe_sources, reporting.describe_training, reporting.describe_results)
-    return reporting.write_report(*map(described, nodes), inputs["run_provenance"])
+    return reporting.write_report(*map(described, nodes), inputs["probe_strengths"], inputs["run_provenance"])
 
 
 def near_duplicates_part(groups: dict[str, list[str]]) -> str:
@@ -162,6 +174,19 @@ def test_recordings_on_both_sides_of_the_official_division_are_named_beside_the_
     assert "official division has clips" not in flat(render())
     checked = {"sources": 4, "sounds": 400, "silent_sounds": 0, "divided_recordings": ["131943", "134049"]}
     assert "clips of 2 recordings both in training and in test: 131943, 134049." in flat(render(leak_check=checked))
+
+
+def test_the_regularisation_of_each_fold_is_shown_and_where_it_is_the_end_of_the_offer() -> None:
+    chosen = {"random": [0.01, 0.1, 0.1, 0.1, 0.1], "pretrained": [10, 1, 0.1, 10, 10], "log_mel": 5 * [1.0]}
+    page = flat(without_plotly(render(probe_strengths=strengths(chosen))))
+    assert "pretrained 10, 1, 0.1, 10, 10; random weights 0.01, 0.1, 0.1, 0.1, 0.1; log-mel statistics" in page
+    assert "Pretrained: 3 of 5 folds chose the largest on offer" in page and "add larger values" in page
+    assert "Random weights: 1 of 5 folds chose the smallest on offer" in page
+    assert "Log-mel statistics: " not in page
+
+
+def test_without_linear_probes_the_page_shows_no_regularisation() -> None:
+    assert "Regularisation of the linear probes" not in flat(render(probe_strengths=strengths({})))
 
 
 def test_the_provenance_names_the_hashes_of_weights_and_data() -> None:

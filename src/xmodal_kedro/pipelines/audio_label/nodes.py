@@ -48,12 +48,25 @@ def label_audio(
 
 
 def embed_audio(
-    clips: Shards, audio_teacher_files: Folder, audio_teacher: AudioTeacherCard, audio_label: AudioLabelParams
+    clips: Shards,
+    audio_clip_embeddings: Shards,
+    audio_teacher_files: Folder,
+    audio_teacher: AudioTeacherCard,
+    audio_label: AudioLabelParams,
 ) -> ShardJobs:
     """Store the teacher's embedding of each clip, if `audio_label.embeddings` is true."""
     from xmodal_kedro.teachers.embeddings import embed_clips
 
-    return embed_clips(clips, audio_teacher_files, audio_teacher, audio_label)
+    return embed_clips(clips, audio_clip_embeddings, audio_teacher_files, audio_teacher, audio_label)
+
+
+def score_audio_views(
+    clips: Shards, audio_teacher_files: Folder, audio_teacher: AudioTeacherCard, audio_label: AudioLabelParams
+) -> ShardJobs:
+    """Score parts of each clip by themselves, if `audio_label.views.count` is above 0."""
+    from xmodal_kedro.teachers.views import score_views
+
+    return score_views(clips, audio_teacher_files, audio_teacher, audio_label)
 
 
 def list_audio_classes(audio_teacher_files: Folder, audio_teacher: AudioTeacherCard) -> tuple[DataFrame, DataFrame]:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import embed_audio, embed_audio_for_prompts, embed_audio_prompts, label_audio, list_audio_classes
+from .nodes import (
+    embed_audio,
+    embed_audio_for_prompts,
+    embed_audio_prompts,
+    label_audio,
+    list_audio_classes,
+    score_audio_views,
+)
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """clips -> audio_labels, teacher_embeddings; the teacher -> audio_classes, sound_ontology"""
+    """clips -> audio_labels, teacher_embeddings, teacher_views; the teacher -> audio_classes, sound_ontology"""
     return Pipeline(
         [
             Node(
@@ -38,9 +45,21 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
             ),
             Node(
                 embed_audio,
-                inputs=["clips", "audio_teacher_files", "params:audio_teacher", "params:audio_label"],
+                inputs=[
+                    "clips",
+                    "audio_clip_embeddings",
+                    "audio_teacher_files",
+                    "params:audio_teacher",
+                    "params:audio_label",
+                ],
                 outputs="teacher_embeddings",
                 name="embed_audio",
+            ),
+            Node(
+                score_audio_views,
+                inputs=["clips", "audio_teacher_files", "params:audio_teacher", "params:audio_label"],
+                outputs="teacher_views",
+                name="score_audio_views",
             ),
             Node(
                 list_audio_classes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from xmodal_kedro.params import AudioTeacherCard, TrainParams
+from xmodal_kedro.params.training import Modality
 from xmodal_kedro.storage import Checkpoints, DataFrame, Folder, Shards
 
 
@@ -12,15 +13,16 @@ def train_model(
     clips: Shards,
     labels: Shards,
     label_vocabulary: DataFrame,
-    teacher_embeddings: Shards,
     training_checkpoints: Checkpoints,
     live_teacher_files: Folder,
     audio_teacher: AudioTeacherCard,
     train: TrainParams,
+    *beside: Shards,
 ) -> tuple[dict[str, Any], dict[str, Any], DataFrame]:
     """Train the network that `train.model` names.
 
-    The audio teacher is opened if `train.live_teacher` is enabled, and only then.
+    The audio teacher is opened if `train.live_teacher` is enabled, and only then. `beside` are the embeddings of the
+    audio and of the visual teacher, and what the audio teacher said of views.
 
     Returns:
         The weights of the epoch with the highest validation mAP by name, their card, and one row for each epoch.
@@ -35,7 +37,9 @@ def train_model(
         from xmodal_kedro.teachers.live import live_teacher
 
         teacher = live_teacher(audio_teacher, live_teacher_files, train)
-    data = prepare_training_data(clips, labels, label_vocabulary, train, teacher_embeddings, teacher)
+    audio, visual, views = beside
+    stored: dict[Modality, Shards] = {"audio": audio, "visual": visual}
+    data = prepare_training_data(clips, labels, label_vocabulary, train, stored, teacher, views)
     trained = train_network(data, train, training_checkpoints)
     return trained.weights, trained.card, pd.DataFrame(trained.history)
 

@@ -53,13 +53,17 @@ def embed_sounds(
 
 def probe_folds(
     benchmark_files: Folder, benchmark_embeddings: Shards, reference_embeddings: Shards, transfer_eval: TransferParams
-) -> DataFrame:
-    """Predict each test clip by linear probes of frozen embeddings; no rows without that protocol."""
+) -> tuple[DataFrame, DataFrame]:
+    """Predict each test clip by linear probes of frozen embeddings; no rows without that protocol.
+
+    Returns:
+        The predictions, and the regularisation that each fold's probe was fitted with.
+    """
     from xmodal_kedro.evaluation.benchmarks.catalogue import read_benchmark
-    from xmodal_kedro.evaluation.predictions import no_predictions, probe_all
+    from xmodal_kedro.evaluation.predictions import no_predictions, no_strengths, probe_all
 
     if "linear_probe" not in transfer_eval.protocols:
-        return no_predictions()
+        return no_predictions(), no_strengths()
     benchmark = read_benchmark(benchmark_files, transfer_eval.benchmark)
     return probe_all(benchmark, {**benchmark_embeddings, **reference_embeddings}, transfer_eval.regularisation)
 

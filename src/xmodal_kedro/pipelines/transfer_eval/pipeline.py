@@ -75,7 +75,7 @@ def _judge() -> list[Node]:
         Node(
             probe_folds,
             inputs=["benchmark_files", "benchmark_embeddings", "reference_embeddings", "params:transfer_eval"],
-            outputs="probe_predictions",
+            outputs=["probe_predictions", "probe_strengths"],
             name="probe_folds",
         ),
         Node(
@@ -178,7 +178,13 @@ def _report() -> list[Node]:
         ),
         Node(
             write_report,
-            inputs=["source_description", "training_description", "result_description", "run_provenance"],
+            inputs=[
+                "source_description",
+                "training_description",
+                "result_description",
+                "probe_strengths",
+                "run_provenance",
+            ],
             outputs="transfer_report",
             name="write_report",
         ),

@@ -97,9 +97,13 @@ def write_report(
     source_description: dict[str, Any],
     training_description: dict[str, Any],
     result_description: dict[str, Any],
+    probe_strengths: DataFrame,
     run_provenance: dict[str, str],
 ) -> str:
     """The report of a network on a benchmark, as one self-contained HTML page."""
-    from xmodal_kedro.reports.transfer.report import TransferReport
+    from xmodal_kedro.reports.transfer.report import TransferReport, describe_strengths
 
-    return TransferReport(source_description, training_description, result_description, run_provenance).render()
+    strengths = describe_strengths(probe_strengths)
+    return TransferReport(
+        source_description, training_description, result_description, strengths, run_provenance
+    ).render()

@@ -47,6 +47,19 @@ def label_frames(
     return label_clips(clips, visual_teacher_files, visual_teacher, visual_label)
 
 
+def embed_frames(
+    clips: Shards,
+    visual_clip_embeddings: Shards,
+    visual_teacher_files: Folder,
+    visual_teacher: VisualTeacherCard,
+    visual_label: LabelParams,
+) -> ShardJobs:
+    """Store the teacher's embedding of each clip that has frames, if `visual_label.embeddings` is true."""
+    from xmodal_kedro.teachers.embeddings import embed_clips
+
+    return embed_clips(clips, visual_clip_embeddings, visual_teacher_files, visual_teacher, visual_label)
+
+
 def list_visual_classes(visual_teacher_files: Folder, visual_teacher: VisualTeacherCard) -> DataFrame:
     """The teacher's classes, and the sounds that they make."""
     from xmodal_kedro.labels.sounds import visual_classes

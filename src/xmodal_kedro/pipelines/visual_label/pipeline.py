@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import embed_frames_for_prompts, embed_visual_prompts, label_frames, list_visual_classes
+from .nodes import embed_frames, embed_frames_for_prompts, embed_visual_prompts, label_frames, list_visual_classes
 
 
 def create_pipeline(**_kwargs: object) -> Pipeline:
-    """clips -> visual_labels; the teacher -> visual_classes"""
+    """clips -> visual_labels, visual_teacher_embeddings; the teacher -> visual_classes"""
     return Pipeline(
         [
             Node(
@@ -40,6 +40,18 @@ def create_pipeline(**_kwargs: object) -> Pipeline:
                 ],
                 outputs="visual_labels",
                 name="label_frames",
+            ),
+            Node(
+                embed_frames,
+                inputs=[
+                    "clips",
+                    "visual_clip_embeddings",
+                    "visual_teacher_files",
+                    "params:visual_teacher",
+                    "params:visual_label",
+                ],
+                outputs="visual_teacher_embeddings",
+                name="embed_frames",
             ),
             Node(
                 list_visual_classes,

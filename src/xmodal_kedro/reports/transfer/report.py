@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -59,12 +60,14 @@ class TransferReport:
         sources: as `describe_sources` returns it.
         training: as `describe_training` returns it.
         results: as `describe_results` returns it.
+        strengths: as `describe_strengths` returns it.
         provenance: what identifies the run that writes the report; empty for a run that is not tracked.
     """
 
     sources: Section
     training: Section
     results: Section
+    strengths: Section
     provenance: Mapping[str, str]
 
     def render(self) -> str:
@@ -192,6 +195,24 @@ def describe_results(
         "one_class": main.drop_duplicates("file")["truth"].value_counts(normalize=True).max(),
         "leak_check": leak_check,
         "plots": plots,
+    }
+
+
+def describe_strengths(strengths: pd.DataFrame) -> Section:
+    """The regularisation of the linear probes, and where it is at an end of what was on offer.
+
+    Args:
+        strengths: `ProbeStrengths`; without rows if no probe was asked for.
+    """
+    chosen = {
+        name: rows.sort_values("fold")["strength"].tolist()
+        for name, rows in strengths.groupby("representation")
+        if len(rows)
+    }
+    at_edge = Counter(zip(strengths["representation"], strengths["edge"], strict=True))
+    return {
+        "chosen": {name: chosen[name] for name in REPRESENTATIONS if name in chosen},
+        "at_edge": [(name, edge, folds, len(chosen[name])) for (name, edge), folds in at_edge.items() if edge],
     }
 
 

@@ -41,7 +41,11 @@ PROOF_WORLD: dict[str, dict[str, Any]] = {
     "clip": {"shard_mb": 2},
     "merge_labels": {"min_clips": 2, "visual": {"threshold": 0.05}, "audio": {"threshold": 0.05}},
     "train": {"epochs": 2, "vggish_plus": {"width": 8}},
-    "transfer_eval": {"protocols": ["linear_probe", "fine_tune"], "fine_tune": {"epochs": 1}},
+    "transfer_eval": {
+        "protocols": ["linear_probe", "fine_tune"],
+        "regularisation": [0.001, 0.01, 0.1, 1.0],  # another default is no other code
+        "fine_tune": {"epochs": 1},
+    },
     "compare": {"rules": ["visual_only", "union"], "seeds": 1},
 }
 """Parameters of a sample world that runs in some four minutes on two free cores and covers nearly every recipe."""

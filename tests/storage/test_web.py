@@ -11,7 +11,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 
-from tests.storage.test_fetching import QUICK, Answering, probed, silent_server
+from tests.storage.test_fetching import Answering, probed, silent_server
 from tests.storage_servers import http_server
 from xmodal_kedro.datasets.sources import SourcesDataset
 from xmodal_kedro.storage import FileRef, files, web

@@ -47,6 +47,24 @@ def test_without_an_env_the_sample_world_is_worked_on(tmp_path: Path) -> None:
     assert loader(tmp_path, None, files)["globals"] == {"data_root": "data/sample"}
 
 
+@pytest.mark.parametrize(
+    ("typed", "path"),
+    [
+        ("s3://bucket/out/", "s3://bucket/out/clips"),
+        ("s3://bucket/out", "s3://bucket/out/clips"),
+        ("/data/out/", "/data/out//clips"),  # one place on a disk
+    ],
+)
+def test_a_slash_at_the_end_of_data_root_names_no_other_place(tmp_path: Path, typed: str, path: str) -> None:
+    root = "${runtime_params:data_root, ${globals:data_root}}"
+    files = {"base/catalog.yml": {"clips": {"type": "x", "path": f"{root}/clips"}}}
+    typed_in_file = files | {"base/globals.yml": {"data_root": typed}}
+    assert loader(tmp_path, "mine", typed_in_file)["catalog"]["clips"]["path"] == path
+    other = files | {"base/globals.yml": {"data_root": "data"}}
+    found = loader(tmp_path, "mine", other, runtime_params={"data_root": typed})
+    assert found["catalog"]["clips"]["path"] == path
+
+
 def test_a_mapping_of_another_kind_takes_the_place_of_the_bases(tmp_path: Path) -> None:
     base = {"teacher": {"weights": "a", "input": {"kind": "log_mel", "hop_frames": 48}}}
     mine = {"teacher": {"input": {"kind": "waveform", "window_s": 2.0}}}

@@ -18,6 +18,7 @@ from xmodal_kedro.errors import UserError
 LOCAL = "local"
 OF_THIS_MACHINE = frozenset({"credentials", "mlflow"})
 """Kinds of configuration that `conf/local` adds to every env."""
+DATA_ROOT = "data_root"
 PLACES = ("path", "filepath")
 """Fields of a catalog entry with the path of its data."""
 CLASSES_FILE = "classes*"
@@ -31,17 +32,20 @@ DISCRIMINATOR = "kind"
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Base, then the env, then `--params`. It differs from Kedro's own loader in six ways.
+    """Base, then the env, then `--params`. It differs from Kedro's own loader in seven ways.
 
     Credentials and `mlflow.yml` of `conf/local` apply in every env, as they belong to the machine. If an env sets
     another `kind` of a mapping, its mapping replaces that of the base, as the fields of the two differ. In paths of
     datasets, `~` is the user's home. Parameters may also lie in `classes.yml`, beside the folders of an env. A file
-    that cannot be read is named. Catalog and parameters are read once.
+    that cannot be read is named. Catalog and parameters are read once. A `data_root` that is a URL loses slashes at its
+    end, as `s3://bucket/out//clips` is another place than `s3://bucket/out/clips`.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._once: dict[str, tuple[Any, dict[str, Any]]] = {}
         super().__init__(*args, **options)
+        if self.runtime_params:
+            self.runtime_params = _with_plain_root(self.runtime_params)
         self.config_patterns["parameters"] = [*self.config_patterns["parameters"], CLASSES_FILE]
         self.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])  # as of kedro-mlflow
 
@@ -56,6 +60,8 @@ class ConfigLoader(OmegaConfigLoader):
     def _read(self, key: str) -> dict[str, Any]:
         is_set = key in self
         config = super().__getitem__(key)
+        if key == "globals":
+            config = self._globals = _with_plain_root(config)
         if key == "catalog":
             return {name: _with_home(entry) if isinstance(entry, dict) else entry for name, entry in config.items()}
         if is_set or key not in OF_THIS_MACHINE or (self.env or self.default_run_env) == LOCAL:
@@ -96,6 +102,11 @@ class ConfigLoader(OmegaConfigLoader):
         if key == "parameters":
             return _merged(config, env_config)
         return super()._merge_configs(config, env_config, key, env_path)
+
+
+def _with_plain_root(values: dict[str, Any]) -> dict[str, Any]:
+    root = values.get(DATA_ROOT)
+    return values | {DATA_ROOT: root.rstrip("/")} if isinstance(root, str) and "://" in root else values
 
 
 def _with_home(entry: dict[str, Any]) -> dict[str, Any]:

@@ -92,8 +92,7 @@ class World:
     def run(self, stage: str, fault: Fault) -> Outcome:
         """Run a stage with a fault, and then again without it."""
         number = len(list(self.folder.glob("cell-*")))
-        cell = self.folder / f"cell-{number}"
-        cell.mkdir()
+        (cell := self.folder / f"cell-{number}").mkdir()
         with ExitStack() as stack:
             place = self._place(stage, fault, cell, stack)
             self._plan(fault, cell)
@@ -265,6 +264,7 @@ class World:
     @cached_property
     def _s3(self) -> tuple[dict, Proxy]:
         options = self._stack.enter_context(s3_server())
+        options["config_kwargs"] |= {"connect_timeout": 120, "read_timeout": 120}  # of this process, on a busy machine
         now = self.project.folder / injection.NOW.name
         proxy = Proxy(urlsplit(options["endpoint_url"]).port or 0, now.exists)
         self._stack.callback(proxy.close)

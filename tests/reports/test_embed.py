@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -44,6 +46,17 @@ def test_tags_are_counted_by_window_and_recording_with_the_best() -> None:
     tap, dog = report().tags
     assert (tap.name, tap.windows, len(tap.recordings)) == ("tap", 3, 2)
     assert tap.best[:3] == ("a.wav", 4.0, 8.0) and dog.windows == 1
+
+
+def test_counting_takes_no_more_memory_for_a_longer_recording() -> None:
+    peaks = []
+    for windows in (1_000, 10_000):
+        long = shard(*(("a.wav", 4.0 * number, [("tap", 0.5), ("dog", 0.4)]) for number in range(windows)))
+        tracemalloc.start()
+        assert [count.windows for count in count_tags({"a": long})] == [windows, windows]
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 4 * peaks[0]  # for ten times the windows; the file itself is in memory here
 
 
 def test_the_page_shows_examples_with_sound_and_escapes_names() -> None:

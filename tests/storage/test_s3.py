@@ -177,17 +177,24 @@ def test_an_error_says_what_was_waited() -> None:
 
 
 @pytest.mark.parametrize(("is_read", "size"), [(True, 10), (False, 20 << 20)])
-def test_a_silent_endpoint_is_given_up_in_time(is_read: bool, size: int) -> None:
+def test_a_silent_endpoint_is_given_up_in_time(is_read: bool, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one request each; what that waited is read in its error, as on a busy machine all takes longer."""
+    sent, send = list[str](), s3.PatientSession.send
+
+    async def counted(session: s3.PatientSession, request: Any) -> Any:
+        sent.append(request.method)
+        return await send(session, request)
+
+    monkeypatch.setattr(s3.PatientSession, "send", counted)
     with silent_server(is_read) as address:
         fs = fsspec.filesystem("s3", endpoint_url=address, **KEYS)
         began = time.monotonic()
         with pytest.raises(OSError, match=rf"{address} did not answer for 0\.5 s \(`network.silence_s` in globals"):
             fs.pipe_file(f"{BUCKET}/a.bin", bytes(size))
-        assert SILENCE_S <= time.monotonic() - began < 4 * SILENCE_S + 1
-        between = time.monotonic()
-        with pytest.raises(OSError, match="did not answer"):
+        assert time.monotonic() - began >= SILENCE_S
+        with pytest.raises(OSError, match=r"silent just before, did not answer for 0\.05 s either"):
             fs.ls(BUCKET)
-        assert time.monotonic() - between < SILENCE_S
+    assert sent == ["PUT", "GET"]
 
 
 def test_what_cannot_be_written_is_one_line_with_its_remedy() -> None:

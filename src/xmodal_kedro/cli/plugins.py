@@ -47,7 +47,8 @@ def defer_mlflow_commands() -> None:
 
 def skip_disabled_hooks() -> None:
     """Do not load hooks that `DISABLE_HOOKS_FOR_PLUGINS` disables. Kedro loads them first, and then removes them."""
-    # Kedro offers no other place: the function is private, and its name is bound in the module of sessions.
+    # Kedro offers no other place: the function is private, and its name is bound in the module of sessions, which does
+    # not export it: hence the two `attr-defined`.
     register = session._register_hooks_entry_points  # type: ignore[attr-defined]
     if register.__module__ == __name__:
         return  # the settings were loaded again

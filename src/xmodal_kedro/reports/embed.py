@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ import pandas as pd
 from xmodal_kedro.media.wav_file import wav
 from xmodal_kedro.reports import html
 from xmodal_kedro.reports.labels.contact_sheet import data_uri, spectrogram
-from xmodal_kedro.storage import Shards
+from xmodal_kedro.storage import LoadShard, Shards
 
+ROWS = 512
+"""Windows that are counted at a time."""
 MAX_CLASSES = 60
 """Rows of the table, those of most windows."""
 
@@ -35,10 +37,10 @@ class TagCount:
 
 
 def count_tags(embeddings: Shards) -> list[TagCount]:
-    """All tags, those of most windows first. One shard at a time is in memory, without its embeddings."""
+    """All tags, those of most windows first. `ROWS` windows at a time are in memory, without their embeddings."""
     found: dict[str, TagCount] = {}
     for shard in embeddings.values():
-        for row in shard(columns=["uri", "start_s", "end_s", "tags"]).to_pylist():
+        for row in _rows(shard, ["uri", "start_s", "end_s", "tags"]):
             for tag in row["tags"]:
                 here = (row["uri"], row["start_s"], row["end_s"], tag["score"])
                 count = found.setdefault(tag["name"], TagCount(tag["name"], 0, set(), here))
@@ -47,6 +49,12 @@ def count_tags(embeddings: Shards) -> list[TagCount]:
                 if here[3] > count.best[3]:
                     count.best = here
     return sorted(found.values(), key=lambda count: (-count.windows, count.name))
+
+
+def _rows(shard: LoadShard, columns: list[str]) -> Iterator[dict[str, Any]]:
+    with shard.open() as parquet:
+        for batch in parquet.iter_batches(ROWS, columns=columns, use_threads=False):
+            yield from batch.to_pylist()
 
 
 @dataclass(frozen=True)

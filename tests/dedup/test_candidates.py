@@ -45,9 +45,13 @@ def votes_in_plain_loops(videos: list[tuple[list, list]], neighbours: int) -> It
                     holders[key].append((video, place, check))
         for rows in holders.values():
             for at, (a, place, check) in enumerate(rows):
-                for b, other_place, other_check in rows[at + 1 : at + 1 + neighbours]:
-                    if NO_CHECK in (check, other_check) or (check ^ other_check).bit_count() <= limit:
-                        yield a, b, place, (other_place - place) // BIN_HOPS, kind == 0
+                alike = [
+                    (b, other_place)
+                    for b, other_place, other in rows[at + 1 :]
+                    if NO_CHECK in (check, other) or (check ^ other).bit_count() <= limit
+                ]
+                for b, other_place in alike[:neighbours]:
+                    yield a, b, place, (other_place - place) // BIN_HOPS, kind == 0
 
 
 def in_plain_loops(videos: list[tuple[list, list]], neighbours: int) -> list[tuple]:
@@ -176,3 +180,12 @@ def test_copies_are_candidates_at_their_offset_in_any_number_of_rounds(tmp_path:
     assert found[0] == found[1] == found[2]
     assert {(a, b) for a, b, *_ in found[0]} == {(0, 2)}
     assert found[0][0][3] in {-2, -1}  # bins of four hops, the offset being minus seven
+
+
+def test_videos_with_a_key_by_chance_do_not_take_the_places_of_a_copy(tmp_path: Path) -> None:
+    words = [(key << 24, place, 0b1) for key, place in enumerate(range(0, 60, 10))]
+    by_chance = [[(key, place, 0xFFFF0000 | at) for key, place, _ in words] for at in range(0, 65536, 1024)]
+    videos = [(words, []), *((keys, []) for keys in by_chance), (words, [])]
+    params = NearDuplicateParams(neighbours=1)
+    found = find_candidates(lambda _: [rows_of(videos, 0)], 1, tmp_path, params)
+    assert (0, len(videos) - 1) in {(a, b) for a, b, *_ in found.tolist()}

@@ -87,9 +87,11 @@ def picture_distance(one: VideoSignature, other: VideoSignature, offset_s: float
     """Mean number of differing bits between frames of `one` and those of `other` that are `offset_s` later."""
     if not one.picture_hashes.size or not other.picture_hashes.size:
         return None
-    apart_s = np.abs(one.picture_times_s[:, None] + offset_s - other.picture_times_s)
-    nearest = apart_s.argmin(1)
-    close = apart_s.min(1) <= MAX_FRAME_GAP_S
+    wanted_s, times_s = one.picture_times_s + offset_s, other.picture_times_s
+    right = np.minimum(np.searchsorted(times_s, wanted_s), times_s.size - 1)
+    left = np.maximum(right - 1, 0)
+    nearest = np.where(np.abs(wanted_s - times_s[left]) <= np.abs(wanted_s - times_s[right]), left, right)
+    close = np.abs(wanted_s - times_s[nearest]) <= MAX_FRAME_GAP_S
     if not close.any():
         return None
     bits = np.bitwise_count(one.picture_hashes[close] ^ other.picture_hashes[nearest[close]])

@@ -32,6 +32,8 @@ MAX_FRAME_ERROR_HOPS = round(4 / HOP_S)
 MIN_AUDIO_VOTES = 2
 MAX_OFFSETS = 3
 """Offsets of a pair that are tried, those with the most votes."""
+MAX_STEPS = 128
+"""Videos with a key that are looked at after one that has it. At 50 million clips, 60 have it by chance."""
 PARTITION_SHIFT = np.uint32(24)
 """Keys are in one of `PARTITIONS` by their upper bits."""
 VOTE = np.dtype([("a", "<u4"), ("b", "<u4"), ("place", "<i4"), ("bin", "<i4"), ("heard", "?")])
@@ -70,7 +72,8 @@ def find_candidates(
             those of another, and the temporary files hold those of one round at a time.
         rounds: number of rounds.
         folder: an empty folder for temporary files.
-        params: `near_duplicates`; `memory_mb` limits the memory.
+        params: `near_duplicates`; `memory_mb` limits the memory for a part of the keys or votes. All rows of one key
+            are in one part, some 140 bytes each.
 
     Returns:
         Rows of `VOTE`, in order of the pair's numbers, the one with the most votes first.
@@ -110,6 +113,8 @@ KINDS = (("audio", AUDIO_KEY), ("frames", FRAME_KEY))
 def _votes(rows: NDArray[Any], neighbours: int) -> Iterator[NDArray[Any]]:
     """A vote for the offset between each video's first occurrence of a key and those of the next `neighbours` videos.
 
+    Only videos whose checks match are counted, among the next `MAX_STEPS` that have the key.
+
     Args:
         rows: of `AUDIO_KEY` or `FRAME_KEY`, in order of video and place; all those with their keys.
 
@@ -125,15 +130,23 @@ def _votes(rows: NDArray[Any], neighbours: int) -> Iterator[NDArray[Any]]:
     rows = rows[np.concatenate([np.ones(min(rows.size, 1), np.bool_), ~again])]
     key, check = rows["key"].copy(), rows["check"].copy()
     limit = MAX_AUDIO_CHECK_BITS if heard else MAX_FRAME_CHECK_BITS
-    for step in range(1, neighbours + 1):
-        later = np.flatnonzero(key[step:] == key[:-step]) + step
-        one, other = check[later - step], check[later]
+    paired = np.zeros(rows.size, np.int32)
+    earlier = np.arange(rows.size, dtype=np.int32)
+    for step in range(1, MAX_STEPS + 1):
+        earlier = earlier[earlier < rows.size - step]
+        earlier = earlier[(key[earlier] == key[earlier + step]) & (paired[earlier] < neighbours)]
+        if not earlier.size:
+            return
+        one, other = check[earlier], check[earlier + step]
+        # Those whose checks fail match by chance. There may be many, and they must not take the places of copies.
         alike = (np.bitwise_count(one ^ other) <= limit) | (one == NO_CHECK) | (other == NO_CHECK)
-        later = later[alike]
-        found = np.empty(later.size, VOTE)
-        found["a"], found["b"] = rows["video"][later - step], rows["video"][later]
-        found["place"] = rows["place"][later - step]
-        found["bin"] = (rows["place"][later] - rows["place"][later - step]) // BIN_HOPS
+        first = earlier[alike]
+        paired[first] += 1
+        later = first + step
+        found = np.empty(first.size, VOTE)
+        found["a"], found["b"] = rows["video"][first], rows["video"][later]
+        found["place"] = rows["place"][first]
+        found["bin"] = (rows["place"][later] - rows["place"][first]) // BIN_HOPS
         found["heard"] = heard
         yield found
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -17,6 +15,7 @@ from xmodal_kedro.dedup.pairs import NumberedShards, Pair, matching_pairs
 from xmodal_kedro.params import NearDuplicateParams
 from xmodal_kedro.progress import watched
 from xmodal_kedro.storage import Shards
+from xmodal_kedro.storage.fetching import folder_for_copy
 
 
 def find_near_duplicates(signatures: Shards, videos: pd.DataFrame, params: NearDuplicateParams) -> pd.DataFrame:
@@ -56,9 +55,9 @@ def copies(signatures: Shards, params: NearDuplicateParams) -> Iterator[Pair]:
             frames = frame_keys(videos, first) if number == 0 else np.empty(0, FRAME_KEY)
             yield Keys(audio_keys(videos, first, sampling), frames)
 
-    with TemporaryDirectory(prefix="near-duplicates-") as folder:
-        candidates = find_candidates(keys_of_round, params.rounds, Path(folder), params)
-        yield from matching_pairs(shards, candidates, Path(folder), params)
+    with folder_for_copy() as folder:
+        candidates = find_candidates(keys_of_round, params.rounds, folder, params)
+        yield from matching_pairs(shards, candidates, folder, params)
 
 
 def groups(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

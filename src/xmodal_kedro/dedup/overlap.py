@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +13,7 @@ from xmodal_kedro.dedup.pairs import NumberedShards, Pair, matching_pairs
 from xmodal_kedro.dedup.videos import load_videos
 from xmodal_kedro.params import NearDuplicateParams
 from xmodal_kedro.storage import Shards
+from xmodal_kedro.storage.fetching import folder_for_copy
 
 THOROUGH = {"keep_one_in": 1, "neighbours": 16}
 """Replace values of `near_duplicates`: searching a corpus for a few clips costs little."""
@@ -23,7 +22,10 @@ SURE = {"min_share": 0.5, "max_bit_errors": 0.3, "max_bit_errors_if_seen_alike":
 
 
 def overlapping_pairs(signatures: Shards, others: Shards, params: NearDuplicateParams) -> Iterator[Pair]:
-    """Each pair of a video and another clip that hold one recording, with how much of it.
+    """Pairs of a video and another clip that hold one recording, with how much of it.
+
+    Of very many videos that hold one, the last are paired: `THOROUGH` says how many. The others are found when those
+    are gone.
 
     Only keys of the videos that another clip has are used, so the work is one pass over the videos' signatures.
 
@@ -44,11 +46,11 @@ def overlapping_pairs(signatures: Shards, others: Shards, params: NearDuplicateP
             frames = frame_keys(videos, first)
             yield Keys(audio[_among(audio["key"], wanted.audio)], frames[_among(frames["key"], wanted.frames)])
 
-    with TemporaryDirectory(prefix="overlap-") as folder:
-        candidates = find_candidates(lambda _: all_keys(), 1, Path(folder), params)
+    with folder_for_copy() as folder:
+        candidates = find_candidates(lambda _: all_keys(), 1, folder, params)
         first_other = shards.first(len(loads))
         across = candidates[(candidates["a"] < first_other) & (candidates["b"] >= first_other)]
-        yield from matching_pairs(shards, across, Path(folder), params)
+        yield from matching_pairs(shards, across, folder, params)
 
 
 def _keys_of(shards: Shards) -> Keys:

@@ -14,8 +14,8 @@ BUFFER_BYTES = 8_000_000
 """Rows are sorted into their partitions when so many bytes of them are there: a file is written in parts of some 30
 kB."""
 READ_BYTES = 4_000_000
-SORT_FACTOR = 4
-"""Sorting a partition takes so many times the memory of its rows."""
+SORT_FACTOR = 7
+"""Sorting a partition and pairing its rows takes at most so many times the memory of its rows."""
 
 
 class Spill:

@@ -132,17 +132,18 @@ class NearDuplicateParams(Params):
     """The same limit if the frames match too."""
     max_picture_distance: float = Field(12.0, ge=0, le=64)
     """Frames match if their hashes differ by at most so many bits of 64, on average. Unrelated ones have 32."""
-    keep_one_in: int = Field(3, ge=1)
+    keep_one_in: int = Field(3, ge=1, le=256)
     """One in so many fingerprint keys is indexed. A larger number misses more of the badly damaged copies of short
     recordings, and takes less time and temporary storage: at 3, and with three rounds, 2 to 3 kB a clip."""
     neighbours: int = Field(4, ge=1)
-    """Max number of videos with one common key that a video is compared with. More takes longer, and finds more where
-    keys are frequent."""
-    rounds: int = Field(3, ge=1)
+    """Max number of videos with one common key, and matching checks, that a video is compared with. More takes longer,
+    and finds more where keys are frequent."""
+    rounds: int = Field(3, ge=1, le=256)
     """The keys are indexed in so many rounds, each of which reads all signatures. Twice as many take half the temporary
     storage, and more time. The same copies are found."""
     memory_mb: int = Field(256, ge=64)
-    """Memory for a part of the index that is sorted, megabytes."""
+    """Memory for a part of the index that is sorted, megabytes. Videos that all have one key, such as a title card,
+    take some 140 bytes each beyond that."""
 
     @model_validator(mode="after")
     def _pictures_help(self) -> NearDuplicateParams:

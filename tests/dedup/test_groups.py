@@ -24,9 +24,9 @@ from tests.dedup.recordings import (
 )
 from tests.fakes import MemoryShard
 from tests.project import PROJECT
-from xmodal_kedro.dedup.agreement import picture_distance
+from xmodal_kedro.dedup.agreement import MAX_FRAME_GAP_S, picture_distance
 from xmodal_kedro.dedup.groups import find_near_duplicates, groups
-from xmodal_kedro.dedup.videos import videos_of
+from xmodal_kedro.dedup.videos import VideoSignature, videos_of
 from xmodal_kedro.params import NearDuplicateParams
 from xmodal_kedro.schemas import NearDuplicates
 
@@ -85,6 +85,26 @@ def test_frames_distinguish_a_copy_from_a_mirrored_one(
     )
     assert (picture_distance(original, plain, 0.0) or 64) <= PARAMS.max_picture_distance
     assert (picture_distance(original, mirrored, 0.0) or 0) > PARAMS.max_picture_distance
+
+
+TIMES_S = st.lists(st.integers(0, 60).map(lambda tenths: tenths / 10), min_size=1, max_size=12, unique=True).map(sorted)
+
+
+@given(TIMES_S, TIMES_S, st.integers(-30, 30).map(lambda tenths: tenths / 10), st.integers(0, 2**32))
+def test_frames_are_compared_with_the_nearest_in_time(
+    one_s: list[float], other_s: list[float], offset_s: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.uint32)
+    hashes = [rng.integers(0, 2**64, len(times_s), np.uint64) for times_s in (one_s, other_s)]
+    one, other = (
+        VideoSignature(*nothing, np.array(times_s), bits)
+        for times_s, bits in zip((one_s, other_s), hashes, strict=True)
+    )
+    apart_s = np.abs(np.subtract.outer(np.array(one_s) + offset_s, np.array(other_s)))
+    close = apart_s.min(1) <= MAX_FRAME_GAP_S
+    expected = np.bitwise_count(hashes[0] ^ hashes[1][apart_s.argmin(1)])[close].mean() if close.any() else None
+    assert picture_distance(one, other, offset_s) == expected
 
 
 def test_neither_the_order_nor_the_number_of_shards_matters(

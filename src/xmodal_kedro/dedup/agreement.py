@@ -84,7 +84,7 @@ def matching_words(errors: NDArray[np.uint8], min_words: int, limit: float) -> i
 
 
 def picture_distance(one: VideoSignature, other: VideoSignature, offset_s: float) -> float | None:
-    """Mean number of differing bits between frames of `one` and those of `other` that are `offset_s` later."""
+    """Mean number of differing bits between frames of `one` and the nearest of `other`, `offset_s` later."""
     if not one.picture_hashes.size or not other.picture_hashes.size:
         return None
     wanted_s, times_s = one.picture_times_s + offset_s, other.picture_times_s

@@ -71,7 +71,7 @@ def find_candidates(
         keys_of_round: the keys to index in a round, videos being in order of their numbers. The keys of a round are not
             those of another, and the temporary files hold those of one round at a time.
         rounds: number of rounds.
-        folder: an empty folder for temporary files.
+        folder: a folder for temporary files.
         params: `near_duplicates`; `memory_mb` limits the memory for a part of the keys or votes. All rows of one key
             are in one part, some 140 bytes each.
 

@@ -138,7 +138,7 @@ def _row(source: VideoSource, reason: str, detail: str) -> Row:
 
 
 def _taken(clips: list[ClipRow]) -> pa.Table:
-    """A table of the clips, which are taken out of the list, so that memory does not hold them twice."""
+    """A table of the clips, which are taken out of the list, so that they are not held twice while it is stored."""
     table = pa.Table.from_pylist([clip._asdict() for clip in clips], schema=CLIPS_ARROW)
     clips.clear()
     return table

@@ -33,11 +33,12 @@ class Augmentation:
     masks: SpecAugmentParams = NO_MASKS
     gain_db: float = 0.0
     noise_db: float | None = None
+    speed_octaves: float = 0.0
 
     @classmethod
     def of(cls, params: TrainParams) -> Augmentation:
         """That of a training."""
-        return cls(params.mixup_alpha, params.spec_augment, params.gain_db, params.noise_db)
+        return cls(params.mixup_alpha, params.spec_augment, params.gain_db, params.noise_db, params.speed_octaves)
 
     @property
     def of_spectrograms(self) -> bool:
@@ -52,7 +53,7 @@ class Augmentation:
     @property
     def is_random(self) -> bool:
         """Whether anything is changed."""
-        return self.mixup_alpha > 0 or self.of_levels or self.of_spectrograms
+        return self.mixup_alpha > 0 or self.of_levels or self.of_spectrograms or self.speed_octaves > 0
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Draws:
         gain_B1: factor of each clip's level, float32 [batch, 1].
         noise_B1: level of its noise relative to its own, as a factor, float32 [batch, 1].
         noise_from_B1: first sample of its part of the noise, int64 [batch, 1].
+        speed_B1: how many times faster each clip is played, float32 [batch, 1].
     """
 
     share_B1: Tensor
@@ -75,6 +77,7 @@ class Draws:
     gain_B1: Tensor
     noise_B1: Tensor
     noise_from_B1: Tensor
+    speed_B1: Tensor
 
     def between(self, first: int, last: int) -> Draws:
         """Those of clips `first` to `last` (exclusive)."""
@@ -99,6 +102,7 @@ def draw(
     alpha, masks = augmentation.mixup_alpha, augmentation.masks
     shares, partners, masked_frames, masked_bands = [], [], [], []
     levels: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]] = []
+    speeds = []
     first = 0
     for stream, clips in parts:
         rng = np.random.default_rng([*place, stream])
@@ -107,6 +111,7 @@ def draw(
         masked_frames.append(_spans(rng, (clips, masks.time_masks), frames, masks.time_frames))
         masked_bands.append(_spans(rng, (clips, masks.band_masks), bands, masks.bands))
         levels.append(_levels(rng, clips, augmentation))
+        speeds.append(_speeds(rng, clips, augmentation.speed_octaves))
         first += clips
     gains, noises, noises_from = map(np.concatenate, zip(*levels, strict=True))
     return Draws(
@@ -117,6 +122,7 @@ def draw(
         torch.from_numpy(gains[:, None].astype(np.float32)),
         torch.from_numpy(noises[:, None].astype(np.float32)),
         torch.from_numpy(noises_from[:, None]),
+        torch.from_numpy(np.concatenate(speeds)[:, None].astype(np.float32)),
     )
 
 
@@ -188,6 +194,11 @@ def _levels(
         noises = 10 ** (rng.uniform(augmentation.noise_db - NOISE_RANGE_DB, augmentation.noise_db, clips) / 20)
         begins = rng.integers(NOISE_SAMPLES, size=clips)
     return gains, noises, begins
+
+
+def _speeds(rng: np.random.Generator, clips: int, octaves: float) -> NDArray[np.float64]:
+    """Factors; nothing is drawn where speed does not change, so that other draws are those of before it could."""
+    return 2 ** rng.uniform(-octaves, octaves, clips) if octaves > 0 else np.ones(clips)
 
 
 @lru_cache(maxsize=2)

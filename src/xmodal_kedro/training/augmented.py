@@ -10,6 +10,7 @@ from xmodal_kedro.data.teacher_embeddings import EmbeddingTargets
 from xmodal_kedro.features.augment import Augmentation, Draws, change_levels, draw, mixup
 from xmodal_kedro.features.framing import frames_of_samples
 from xmodal_kedro.features.log_mel import MEL_BANDS
+from xmodal_kedro.features.speed import change_speed
 from xmodal_kedro.pcm import INT16_FULL_SCALE
 
 
@@ -24,7 +25,9 @@ def drawn_for(batch: Batch, augmentation: Augmentation, place: tuple[int, int]) 
 
 
 def augmented(audio_BT: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
-    """Sounds [batch, samples] with other levels, noise, and other clips of the batch, as `augmentation` says."""
+    """Sounds [batch, samples] at other speeds and levels, with noise and other clips of the batch, as `augmentation` says."""
+    if augmentation.speed_octaves > 0:
+        audio_BT = change_speed(audio_BT, draws.speed_B1)
     if augmentation.of_levels:
         audio_BT = change_levels(audio_BT, draws)
     return mixup(audio_BT, draws) if augmentation.mixup_alpha > 0 else audio_BT

@@ -65,7 +65,7 @@ def test_speeds_lie_within_the_octaves_and_leave_all_other_draws_as_they_are() -
         draw(parts, 100, 64, Augmentation(0.5, gain_db=6.0, speed_octaves=octaves), (0, 5)) for octaves in (0.0, 1.0)
     )
     assert float(with_speed.speed_B1.min()) < 0.55 and float(with_speed.speed_B1.max()) > 1.8
-    assert 0.5 <= float(with_speed.speed_B1.min()) and float(with_speed.speed_B1.max()) <= 2
+    assert float(with_speed.speed_B1.min()) >= 0.5 and float(with_speed.speed_B1.max()) <= 2
     assert bool((without.speed_B1 == 1).all())
     for name in set(vars(without)) - {"speed_B1"}:
         assert torch.equal(getattr(without, name), getattr(with_speed, name)), name

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import joblib
 from joblib.externals.loky import ProcessPoolExecutor, process_executor
+from threadpoolctl import threadpool_limits
 
 from xmodal_kedro.datasets.attempts import WORKER_DIED, Attempt, Task, attempt, run_within
 from xmodal_kedro.datasets.cluster import run_on_cluster
@@ -116,9 +117,19 @@ def _run_pooled(tasks: Mapping[str, Task], engine: Engine, description: str) -> 
         yield from run_on_cluster(tasks, engine.address, workers, engine.resources, description)
         return
     options = _bound_to_driver() if engine.runs_on == "loky" else {}
+    run: Callable[[str, Task], Attempt] = attempt
+    if engine.runs_on == "threading":
+        run = partial(_attempt_with_share, joblib.effective_n_jobs(engine.workers))
     with joblib.parallel_config(engine.runs_on, n_jobs=engine.workers, **options):
-        calls = [joblib.delayed(attempt)(key, task) for key, task in tasks.items()]
+        calls = [joblib.delayed(run)(key, task) for key, task in tasks.items()]
         yield from joblib.Parallel(return_as="generator_unordered")(calls)
+
+
+def _attempt_with_share(jobs: int, key: str, task: Task) -> Attempt:
+    """With the threads of one of so many jobs at once. Processes get their share from loky."""
+    # OpenMP counts threads for each of its callers; OpenBLAS has one count for all, which jobs would restore wrongly.
+    with threadpool_limits(max(1, joblib.cpu_count() // jobs), user_api="openmp"):
+        return attempt(key, task)
 
 
 def _run_isolated(tasks: Mapping[str, Task], engine: Engine) -> Iterator[Attempt]:

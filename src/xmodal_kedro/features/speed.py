@@ -25,7 +25,8 @@ def change_speed(audio_BT: Tensor, speed_B1: Tensor) -> Tensor:
     bins_F = torch.arange(spectrum_BF.shape[1], device=audio_BT.device)
     kept_BF = bins_F * speed_B1.clamp(min=1) <= samples / 2
     if samples % 2 == 0:
-        kept_BF = kept_BF * torch.where(bins_F == samples // 2, 0.5, 1.0)  # with more samples this bin has a mirror image
+        # Among more samples this bin has a mirror image.
+        kept_BF = kept_BF * torch.where(bins_F == samples // 2, 0.5, 1.0)
     fine_BT = _OVERSAMPLED * torch.fft.irfft(spectrum_BF * kept_BF, _OVERSAMPLED * samples)
     # float64, as float32 has too few digits for places between samples of long sounds
     places_BT = torch.arange(samples, device=audio_BT.device, dtype=torch.float64) * (_OVERSAMPLED * speed_B1.double())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,10 @@ from xmodal_kedro.models.backbone import Backbone
 from xmodal_kedro.models.card_file import CARD_NAME, WEIGHTS_NAME
 from xmodal_kedro.models.files import read_model
 from xmodal_kedro.models.waveform_network import WaveformNetwork, mean_and_max
+from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
+
+MAX_SAMPLES_ON_CPU = 20 * CLIP_SAMPLE_RATE_HZ
+"""Of one pass on a CPU: the feature maps of more sound do not fit the cache, and networks take up to twice as long."""
 
 
 class TorchNetwork:
@@ -44,6 +48,8 @@ class TorchNetwork:
         exclusive, temperature = card.get("exclusive", False), card.get("temperature", 1.0)
         module = WaveformNetwork(backbone, LogMel(self._log_offset), exclusive, head, temperature)
         self.module, self.device_type = module.to(device), device.type
+        if device.type == "cpu":
+            self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
 
     @classmethod
@@ -65,19 +71,26 @@ class TorchNetwork:
 
     def __call__(self, audio_BT: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Embeddings [batch, embedding size] and scores [batch, classes], as `WaveformNetwork`."""
-        with torch.inference_mode():
-            return self._arrays(*self.module(self._tensor(audio_BT)))
+        return self._in_passes(self.module, audio_BT)
 
     def over_time(self, audio_BT: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean and maximum over time of what the embedding is pooled from, and scores."""
+        return self._in_passes(self._over_time, audio_BT)
+
+    def _over_time(self, audio_BT: Tensor) -> tuple[Tensor, Tensor]:
+        features_BSE = self.module.over_time(audio_BT)
+        _, scores_BC = self.module.conclude(features_BSE)
+        return mean_and_max(features_BSE), scores_BC
+
+    def _in_passes(
+        self, forward: Callable[[Tensor], tuple[Tensor, Tensor]], audio_BT: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        sounds, samples = audio_BT.shape
+        at_a_time = sounds if self.device_type != "cpu" else max(1, MAX_SAMPLES_ON_CPU // samples)
         with torch.inference_mode():
-            features_BSE = self.module.over_time(self._tensor(audio_BT))
-            _, scores_BC = self.module.conclude(features_BSE)
-            return self._arrays(mean_and_max(features_BSE), scores_BC)
-
-    def _tensor(self, audio_BT: NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(audio_BT).to(self._device)
-
-    @staticmethod
-    def _arrays(first: Tensor, second: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return first.cpu().numpy(), second.cpu().numpy()
+            passes = [
+                forward(torch.from_numpy(audio_BT[first : first + at_a_time]).to(self._device))
+                for first in range(0, sounds, at_a_time)
+            ]
+            first_BE, second_BC = (torch.cat(parts) for parts in zip(*passes, strict=True))
+            return first_BE.cpu().numpy(), second_BC.cpu().numpy()

@@ -158,9 +158,9 @@ class TrainParams(Params):
     """Max level of the white noise that is added to training clips, dB relative to the clip's own; each clip gets noise
     of a level up to 30 dB below. Null adds none."""
     speed_octaves: float = Field(0.0, ge=0, le=2)
-    """Max random change of a training clip's speed, up or down, octaves: pitch and tempo change together. A clip that is
-    played faster is repeated. Labels stay those of the clip, which is true of few sounds an octave away, so it is meant
-    for `live_teacher`, which hears the change."""
+    """Max random change of a training clip's speed, up or down, octaves: pitch and tempo change together. A clip that
+    is played faster is repeated. Labels stay those of the clip, which is true of few sounds an octave away, so this is
+    meant for `live_teacher`, which hears the change."""
     live_teacher: LiveTeacherParams = LiveTeacherParams()
     """The audio teacher hears each step."""
     shuffle_buffer: int = Field(2048, ge=1)
@@ -230,7 +230,8 @@ class TrainParams(Params):
             )
         changed = self.gain_db > 0 or self.noise_db is not None or self.speed_octaves > 0
         if self.views_weight and (live.enabled or changed):
-            other = "train.live_teacher.enabled" if live.enabled else "train.gain_db, train.noise_db or train.speed_octaves"
+            sounds = "train.gain_db, train.noise_db or train.speed_octaves"
+            other = "train.live_teacher.enabled" if live.enabled else sounds
             raise ValueError(
                 f"train.views_weight is set, and {other} too, with which the network would not hear what the teacher "
                 "has heard: set one of them to its default; audio_label.views.gain_db changes levels of views"

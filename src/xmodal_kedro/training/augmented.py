@@ -25,7 +25,8 @@ def drawn_for(batch: Batch, augmentation: Augmentation, place: tuple[int, int]) 
 
 
 def augmented(audio_BT: Tensor, augmentation: Augmentation, draws: Draws) -> Tensor:
-    """Sounds [batch, samples] at other speeds and levels, with noise and other clips of the batch, as `augmentation` says."""
+    """Sounds [batch, samples] at other speeds and levels, with noise and other clips of the batch, as `augmentation`
+    says."""
     if augmentation.speed_octaves > 0:
         audio_BT = change_speed(audio_BT, draws.speed_B1)
     if augmentation.of_levels:

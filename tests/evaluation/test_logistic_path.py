@@ -45,6 +45,24 @@ def test_a_solution_hardly_depends_on_the_strengths_before_it() -> None:
     assert loss(alone, vectors, truths) == pytest.approx(loss(last, vectors, truths), rel=1e-3)
 
 
+@pytest.mark.parametrize("strength", [0.5, 100.0, 1000.0])
+def test_a_solution_does_not_depend_on_the_other_strengths_that_are_asked_for(strength: float) -> None:
+    vectors, truths = clips(5)
+    alone, last = fit_path(vectors, truths, [strength])[0], fit_path(vectors, truths, [0.03, 0.1, 0.3, strength])[-1]
+    assert (alone.coef_ == last.coef_).all() and (alone.intercept_ == last.intercept_).all()
+
+
+@pytest.mark.parametrize("strength", [1.0, 100.0, 1000.0])
+def test_a_large_strength_alone_is_solved_where_classes_can_be_separated(strength: float) -> None:
+    rng = np.random.default_rng(0)
+    truths = np.array([f"class {number}" for number in rng.integers(20, size=300)])
+    centres = {name: rng.normal(size=300) for name in np.unique(truths)}
+    vectors = np.stack([centres[name] for name in truths]) + 2 * rng.normal(size=(300, 300))
+    (model,) = fit_path(vectors, truths, [strength])
+    exact = LogisticRegression(C=strength, tol=1e-6, max_iter=100_000).fit(vectors, truths)
+    assert loss(model, vectors, truths) < 1.02 * loss(exact, vectors, truths)
+
+
 def test_equal_data_give_equal_bits_and_the_order_of_clips_hardly_matters() -> None:
     vectors, truths = clips(4)
     first, second = fit_path(vectors, truths, [0.1])[0], fit_path(vectors.copy(), truths.copy(), [0.1])[0]

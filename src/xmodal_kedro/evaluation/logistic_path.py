@@ -1,7 +1,7 @@
 """Multinomial logistic regression for a series of strengths: scikit-learn's problem, solved several times faster.
 
-Two things save the time. The strengths are solved in ascending order, each from the solution before it. And L-BFGS runs
-in coordinates in which the curvature is nearly the same along all axes: those of the eigenvectors of the data, each
+Two things save the time. Each strength is solved from the solution of the power of ten below it, and that from the one
+below again: from zero, a large one would be given up far from its solution. And L-BFGS runs in coordinates in which the curvature is nearly the same along all axes: those of the eigenvectors of the data, each
 scaled by a bound of the curvature along it, after Böhning, "Multinomial logistic regression algorithm" (1992).
 """
 
@@ -21,6 +21,8 @@ scikit-learn's with its default tolerance, or lower."""
 CURVATURE_SHARE = 0.25
 """Of the mean curvature p (1 - p) at the solution before: that at the solution looked for is lower."""
 MAX_ITERATIONS = 2000
+FIRST_POWER = -3
+"""Of ten: the smallest strength that others are solved from."""
 
 
 def fit_path(
@@ -31,7 +33,8 @@ def fit_path(
 ) -> list[LogisticRegression]:
     """A fitted model for each strength C: minimal sum of cross-entropies, times C, plus half the squared weights.
 
-    As scikit-learn does, two classes have one vector of weights between them, and intercepts are not penalised.
+    As scikit-learn does, two classes have one vector of weights between them, and intercepts are not penalised. A model
+    does not depend on which other strengths are asked for.
 
     Args:
         vectors_NE: standardised, at best with no more dimensions than clips [clips, size].
@@ -45,7 +48,7 @@ def fit_path(
 
 
 class _Path:
-    """The problem of one training set, and the solution of its last strength.
+    """The problem of one training set, and the solution of its last power of ten.
 
     Products are taken in float32, which is what they cost; the sums that decide when to stop are float64.
     """
@@ -66,9 +69,22 @@ class _Path:
         self.penalty = 2.0 if classes == 2 else 1.0  # two vectors of half the length stand for one
         self.weights_EK = np.zeros((len(self.variances_E), classes))
         self.intercepts_K = np.zeros(classes)
+        self.next_power = FIRST_POWER
 
     def solve(self, strength: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weights [size, classes] and intercepts [classes] in the coordinates of the clips."""
+        """Weights [size, classes] and intercepts [classes] in the coordinates of the clips; strengths in ascending
+        order."""
+        while (power := 10.0**self.next_power) < strength:
+            self.weights_EK, self.intercepts_K = self._minimise(power)
+            self.next_power += 1
+        weights_EK, intercepts_K = self._minimise(strength)
+        if strength == power:
+            self.weights_EK, self.intercepts_K = weights_EK, intercepts_K
+            self.next_power += 1
+        return self.axes_EE @ weights_EK, intercepts_K
+
+    def _minimise(self, strength: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights and intercepts in the coordinates of the eigenvectors, from those of the last power of ten."""
         probabilities_NK, _ = self._softmax(self.weights_EK, self.intercepts_K)
         curvature = strength * CURVATURE_SHARE * float((probabilities_NK * (1 - probabilities_NK)).mean())
         scales_E1 = np.sqrt(self.penalty + curvature * self.variances_E)[:, None]
@@ -98,8 +114,7 @@ class _Path:
             "ftol": 1e-9,
         }
         found = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
-        self.weights_EK, self.intercepts_K = unscaled(found)
-        return self.axes_EE @ self.weights_EK, self.intercepts_K
+        return unscaled(found)
 
     def _softmax(
         self, weights_EK: NDArray[np.float64], intercepts_K: NDArray[np.float64]

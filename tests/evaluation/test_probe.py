@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from xmodal_kedro.evaluation import probe as probes
 from xmodal_kedro.evaluation.benchmarks.benchmark import Split, rotate
+from xmodal_kedro.evaluation.logistic_path import fit_path
 from xmodal_kedro.evaluation.probe import (
     choose_strength,
     choose_strengths,
@@ -174,8 +175,8 @@ def test_two_official_folds_that_hold_each_other_out_are_fitted_once(monkeypatch
 
     def counted(vectors: np.ndarray, *arguments: Any) -> Any:
         fitted.append(len(vectors))
-        return fit_probes(vectors, *arguments)
+        return fit_path(vectors, *arguments)
 
-    monkeypatch.setattr(probes, "fit_probes", counted)
+    monkeypatch.setattr(probes, "fit_path", counted)
     choose_strengths(embeddings, truths, folds, rotate(folds), STRENGTHS)
     assert fitted == 10 * [3 * 12]

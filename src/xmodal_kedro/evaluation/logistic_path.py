@@ -1,8 +1,9 @@
 """Multinomial logistic regression for a series of strengths: scikit-learn's problem, solved several times faster.
 
 Two things save the time. Each strength is solved from the solution of the power of ten below it, and that from the one
-below again: from zero, a large one would be given up far from its solution. And L-BFGS runs in coordinates in which the curvature is nearly the same along all axes: those of the eigenvectors of the data, each
-scaled by a bound of the curvature along it, after Böhning, "Multinomial logistic regression algorithm" (1992).
+below again: from zero, a large one would be given up far from its solution. And L-BFGS runs in coordinates in which the
+curvature is nearly the same along all axes: those of the eigenvectors of the data, each scaled by a bound of the
+curvature along it, after Böhning, "Multinomial logistic regression algorithm" (1992).
 """
 
 from __future__ import annotations

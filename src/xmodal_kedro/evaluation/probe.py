@@ -16,6 +16,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -74,10 +75,17 @@ def fit_probes(
         truths_N: class names of these clips.
         strengths: values of C.
     """
+    axes, models = _fit(embeddings_NE, truths_N, strengths)
+    return {strength: make_pipeline(axes, model) for strength, model in models.items()}
+
+
+def _fit(
+    embeddings_NE: NDArray[np.floating], truths_N: NDArray, strengths: Sequence[float]
+) -> tuple[Pipeline, dict[float, LogisticRegression]]:
+    """What turns embeddings into coordinates, and models of these by strength."""
     axes = make_pipeline(StandardScaler(), TrainingSubspace()).fit(embeddings_NE)
     ascending = sorted(strengths)
-    models = fit_path(axes.transform(embeddings_NE), truths_N, ascending)
-    return {strength: make_pipeline(axes, model) for strength, model in zip(ascending, models, strict=True)}
+    return axes, dict(zip(ascending, fit_path(axes.transform(embeddings_NE), truths_N, ascending), strict=True))
 
 
 def inner_folds(truths_N: NDArray, groups_N: NDArray) -> Iterator[NDArray[np.bool_]]:
@@ -142,10 +150,11 @@ def choose_strengths(
     fits = _shared_fits(truths_N, groups_N, splits)
 
     def accuracies(fit: _SharedFit) -> list[NDArray[np.float64]]:
-        probes = fit_probes(embeddings_NE[fit.train], truths_N[fit.train], ascending)
+        axes, models = _fit(embeddings_NE[fit.train], truths_N[fit.train], ascending)
+        coordinates = [axes.transform(embeddings_NE[held]) for held in fit.held_out]
         return [
-            np.array([np.mean(probes[each].predict(embeddings_NE[held]) == truths_N[held]) for each in ascending])
-            for held in fit.held_out
+            np.array([np.mean(models[each].predict(held_NE) == truths_N[held]) for each in ascending])
+            for held, held_NE in zip(fit.held_out, coordinates, strict=True)
         ]
 
     found = {

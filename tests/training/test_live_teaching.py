@@ -28,6 +28,7 @@ RANDOM: dict[str, Any] = {
     "mixup_alpha": 0.5,
     "gain_db": 6.0,
     "noise_db": 0.0,
+    "speed_octaves": 0.5,
     "spec_augment": {"time_masks": 1, "time_frames": 20, "band_masks": 1, "bands": 8},
 }
 
@@ -165,7 +166,7 @@ def test_an_unfinished_training_with_another_teacher_is_refused_by_its_name(tmp_
 
 
 def test_a_training_without_it_is_what_it_was_before_there_was_one() -> None:
-    added = {"live_teacher", "gain_db", "noise_db"}
+    added = {"live_teacher", "gain_db", "noise_db", "speed_octaves"}
     assert added.isdisjoint(tone_params().identity()) and added.isdisjoint(tone_params().described())
     assert {"live_teacher", "device"} <= live_params().described().keys()
     disabled = tone_params(live_teacher={"enabled": False, "threads": 4})

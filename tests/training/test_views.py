@@ -171,7 +171,9 @@ def test_a_shard_that_lacks_a_clip_or_was_made_otherwise_is_named(folder: Path) 
         Views({**stored(folder), "shard-00001": other}).read("shard-00001")
 
 
-@pytest.mark.parametrize("change", [{"gain_db": 3.0}, {"noise_db": -10.0}, {"live_teacher": {"enabled": True}}])
+@pytest.mark.parametrize(
+    "change", [{"gain_db": 3.0}, {"noise_db": -10.0}, {"speed_octaves": 0.5}, {"live_teacher": {"enabled": True}}]
+)
 def test_what_would_have_the_network_hear_something_else_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"train\.views_weight"):
         tone_params(views_weight=0.5, **change)

@@ -122,7 +122,7 @@ def draws_of(shares: list[float], partners: list[int]) -> Draws:
     nothing = torch.zeros(len(shares), 0, 2, dtype=torch.int64)
     level_B1 = torch.ones(len(shares), 1)
     share_B1 = torch.tensor(shares)[:, None]
-    return Draws(share_B1, torch.tensor(partners), nothing, nothing, level_B1, level_B1, level_B1.long())
+    return Draws(share_B1, torch.tensor(partners), nothing, nothing, level_B1, level_B1, level_B1.long(), level_B1)
 
 
 def test_of_two_mixed_clips_those_that_have_an_embedding_give_the_target_by_their_share() -> None:

@@ -31,6 +31,17 @@ def test_counts_of_several_jobs_are_summed(rounds: list[list[tuple[int, int]]]) 
     assert total.by_first("scores", "audio", 31).sum() == sum(expected.values())
 
 
+def test_a_sum_of_some_kinds_leaves_out_the_others() -> None:
+    counter = LabelCounter()
+    for what, modality in (("scores", "audio"), ("targets", "visual"), ("targets", "both")):
+        counter.add(what, modality, np.array([3, 3, 1]))
+    some = LabelCounter.sum_of({"0": MemoryShard(counter.table()), "1": MemoryShard(counter.table())}, ("targets",))
+    assert (
+        some.by_first("targets", "visual", 4).tolist() == some.by_first("targets", "both", 4).tolist() == [0, 2, 0, 4]
+    )
+    assert not some.by_first("scores", "audio", 4).any()
+
+
 @given(by_bin=st.lists(st.integers(0, 9), min_size=1, max_size=20), max_clips=st.integers(0, 60))
 def test_the_lowest_bin_within_a_limit_is_found(by_bin: list[int], max_clips: int) -> None:
     cut = first_bin_within(np.array(by_bin), max_clips)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -26,7 +26,7 @@ from xmodal_kedro.labels.plan import (
     under_rate,
     used_teachers,
 )
-from xmodal_kedro.labels.selection import Selected, ShardClips, StoredLabels, groups, pairs
+from xmodal_kedro.labels.selection import Selected, ShardClips, StoredLabels, groups, pairs, starts_of
 from xmodal_kedro.recipes import recipe
 from xmodal_kedro.schemas import LABEL_COUNTS_ARROW, UNLABELLED_REASONS
 from xmodal_kedro.storage import LoadShard, ShardJobs, Shards
@@ -82,13 +82,15 @@ class LabelCounter:
         self._counts: defaultdict[tuple[str, str], SparseCounts] = defaultdict(SparseCounts)
 
     @classmethod
-    def sum_of(cls, shards: Shards) -> LabelCounter:
-        """The sum of the counts of many jobs."""
+    def sum_of(cls, shards: Shards, kinds: Sequence[str] | None = None) -> LabelCounter:
+        """The sum of the counts of many jobs: of these kinds alone, or of all. Pairs are most of what there is."""
         total = cls()
         for key in sorted(shards):
             table = shards[key]()
-            kinds = pc.binary_join_element_wise(table["what"], table["modality"], " ").dictionary_encode()
-            coded = kinds.unify_dictionaries().combine_chunks()
+            if kinds is not None:
+                table = table.filter(pc.is_in(table["what"], pa.array(kinds)))
+            names = pc.binary_join_element_wise(table["what"], table["modality"], " ").dictionary_encode()
+            coded = names.unify_dictionaries().combine_chunks()
             coded = coded if isinstance(coded, pa.DictionaryArray) else coded.combine_chunks()
             first, second, count = (table[name].to_numpy() for name in ("first", "second", "count"))
             for code, kind in enumerate(coded.dictionary.to_pylist()):
@@ -103,8 +105,9 @@ class LabelCounter:
         """Count pairs of numbers. `second` defaults to 0, and `counts` to 1 each."""
         values = first << SECOND_BITS if second is None else first << SECOND_BITS | second
         if counts is None:
-            order, starts = groups(values)
-            values, counts = values[order[starts]], np.diff(starts, append=len(values))
+            values = np.sort(values)
+            starts = starts_of(values)
+            values, counts = values[starts], np.diff(starts, append=len(values))
         self._counts[what, modality].add(values, counts)
 
     def add_number(self, what: str, modality: str, first: int, count: int) -> None:

@@ -207,10 +207,14 @@ def best_of_each(clip: Indices, index: Indices, score: NDArray[np.float32], clas
 def groups(values: Indices) -> tuple[Indices, Indices]:
     """The order that sorts `values` ascending, and the start of each distinct value in it."""
     order = np.argsort(values)
-    ordered = values[order]
-    is_first = np.ones(len(ordered), bool)
-    is_first[1:] = ordered[1:] != ordered[:-1]
-    return order, np.flatnonzero(is_first)
+    return order, starts_of(values[order])
+
+
+def starts_of(ascending: Indices) -> Indices:
+    """The start of each distinct value in ascending ones."""
+    is_first = np.ones(len(ascending), bool)
+    is_first[1:] = ascending[1:] != ascending[:-1]
+    return np.flatnonzero(is_first)
 
 
 def is_among(values: Indices, ascending: Indices) -> NDArray[np.bool_]:

@@ -21,6 +21,8 @@ from xmodal_kedro.storage import Shards
 
 logger = logging.getLogger(__name__)
 
+VOCABULARY_KINDS = ("clips", "targets")
+"""Kinds of counts that a vocabulary is made from."""
 FEW = "too_few_clips"
 LEFT_OUT_BY_RULE = ("over_rate", "not_agreed", "only_on_stills", "over_rate_or_on_stills")
 """Why few clips are left of a frequent class, if not for the precision of its labels."""
@@ -36,8 +38,8 @@ def planned_vocabulary(
         target_counts: output of the jobs of `counts.target_jobs`; empty if the survey holds these counts.
         plan: the plan made from that survey.
     """
-    survey = LabelCounter.sum_of(label_survey)
-    targets = LabelCounter.sum_of(target_counts) if target_counts else survey
+    survey = LabelCounter.sum_of(label_survey, VOCABULARY_KINDS)
+    targets = LabelCounter.sum_of(target_counts, VOCABULARY_KINDS) if target_counts else survey
     return build_vocabulary(survey, targets, plan.classes, plan.params, plan.limits)
 
 

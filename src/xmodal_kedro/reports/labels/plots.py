@@ -55,7 +55,7 @@ def count_scores(survey: Shards) -> dict[str, NDArray[np.int64]]:
     Args:
         survey: `LabelCounts`; of labels over the threshold, among the best of their clip.
     """
-    counter = LabelCounter.sum_of(survey)
+    counter = LabelCounter.sum_of(survey, ("scores",))
     counts = {}
     for modality in MODALITIES:
         _, bins, clips = counter.of("scores", modality)

@@ -44,7 +44,7 @@ class BatchSize:
         self.size = size
 
 
-@recipe("embed_benchmark", version=1)
+@recipe("embed_benchmark", version=2)
 def embed_benchmark_shard(sounds: LoadShard, representation: Representation, batch: BatchSize) -> Iterator[pa.Table]:
     """The sounds of a shard, represented: `schemas.BenchmarkEmbeddings`, a table for each batch."""
     for part in stored_sounds(sounds, batch.size):

@@ -63,7 +63,7 @@ def trial_jobs(networks: Shards, task: ProbeTask, train: TrainParams, compare: C
     return {**untrained, **trained}
 
 
-@recipe("compare_probe", version=2, libraries=("torch", "scikit-learn", "scipy"))
+@recipe("compare_probe", version=3, libraries=("torch", "scikit-learn", "scipy"))
 def judge_trained(task: ProbeTask, network: LoadShard) -> pa.Table:
     """Probe a network, one of `schemas.RuleNetworks`: `schemas.RulePredictions`."""
     row = network().to_pylist()[0]
@@ -73,7 +73,7 @@ def judge_trained(task: ProbeTask, network: LoadShard) -> pa.Table:
     return _probe(AudioModel.of(backbone, card, device), row["rule"], row["seed"], task)
 
 
-@recipe("compare_probe_untrained", version=2, libraries=("torch", "scikit-learn", "scipy"))
+@recipe("compare_probe_untrained", version=3, libraries=("torch", "scikit-learn", "scipy"))
 def judge_untrained(task: ProbeTask, params: TrainParams) -> pa.Table:
     """Probe the network at random initialisation: `schemas.RulePredictions`."""
     front_end = {"log_offset": params.log_offset, "sample_rate_hz": CLIP_SAMPLE_RATE_HZ}

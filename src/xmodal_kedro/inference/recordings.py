@@ -85,7 +85,7 @@ class WindowEmbedder:
         ]
 
 
-@recipe("embed_recordings", version=4, libraries=("av", "torch"))
+@recipe("embed_recordings", version=5, libraries=("av", "torch"))
 def embed_recordings_shard(recordings: tuple[SourceFile, ...], embedder: WindowEmbedder) -> Iterator[pa.Table]:
     """Embed several recordings, one after the other.
 

@@ -3,9 +3,14 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import joblib
+import pytest
+import torch
 
 from xmodal_kedro.datasets.executor import Engine, run_all
 
@@ -26,3 +31,38 @@ def test_a_worker_that_loads_large_libraries_stays(tmp_path: Path) -> None:
         assert run_all(tasks, Engine("loky", 2), "jobs") == {}
     assert not warned
     assert len({path.read_text() for path in tmp_path.iterdir()}) <= 2
+
+
+@pytest.fixture
+def torch_threads() -> Iterator[None]:
+    """What a test sets is set back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def threads_in_jobs(workers: int, jobs: int) -> list[int]:
+    """Threads that torch has in each of some jobs of one process."""
+    found: list[int] = []
+
+    def count() -> None:
+        found.append(torch.get_num_threads())
+        time.sleep(0.05)
+
+    assert run_all({str(number): count for number in range(jobs)}, Engine("threading", workers), "jobs") == {}
+    return found
+
+
+@pytest.mark.parametrize(("workers", "jobs", "at_once"), [(1, 3, 1), (2, 6, 2), (2, 1, 1)])
+def test_jobs_at_once_share_the_threads_of_a_computation(
+    monkeypatch: pytest.MonkeyPatch, torch_threads: None, workers: int, jobs: int, at_once: int
+) -> None:
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
+    torch.set_num_threads(4)
+    assert threads_in_jobs(workers, jobs) == jobs * [4 // at_once]
+    assert torch.get_num_threads() == 4
+
+
+def test_jobs_have_no_more_threads_than_the_user_allows(torch_threads: None) -> None:
+    torch.set_num_threads(1)
+    assert set(threads_in_jobs(2, 6) + threads_in_jobs(1, 3)) == {1}

@@ -16,7 +16,8 @@ RATE_HZ = 16_000
 
 
 def tone(frequency_hz: float, seconds: float = 1.0, level: float = 0.5) -> torch.Tensor:
-    return level * torch.sin(2 * math.pi * frequency_hz / RATE_HZ * torch.arange(int(seconds * RATE_HZ)))
+    samples_T = torch.arange(int(seconds * RATE_HZ), dtype=torch.float64)
+    return (level * torch.sin(2 * math.pi * frequency_hz / RATE_HZ * samples_T)).float()
 
 
 def power_at(audio_T: torch.Tensor, frequency_hz: float) -> float:
@@ -32,6 +33,20 @@ def test_pitch_changes_by_the_factor(frequency_hz: int, speed: float) -> None:
     played = change_speed(tone(frequency_hz)[None], torch.tensor([[speed]]))[0]
     assert power_at(played, speed * frequency_hz) > 0.999
     assert float(played.abs().max()) == pytest.approx(0.5, rel=0.02)
+
+
+def test_the_pitch_stays_right_to_the_end_of_a_long_sound() -> None:
+    speed_B1 = torch.tensor([[1.37]])
+    played = change_speed(tone(3_000, 60.0)[None], speed_B1)[0]
+    wanted = tone(3_000 * float(speed_B1), 40.0)
+    error = played[: len(wanted)] - wanted
+    assert float(error[-RATE_HZ:].square().mean()) < 2 * float(error[RATE_HZ : 2 * RATE_HZ].square().mean()) + 1e-6
+
+
+def test_more_sounds_than_are_in_memory_at_a_time_are_each_played_at_their_speed() -> None:
+    speeds = torch.linspace(0.5, 2.0, 37)[:, None]
+    played = change_speed(tone(1_000).repeat(37, 1), speeds)
+    assert all(power_at(each, 1_000 * float(speed)) > 0.999 for each, speed in zip(played, speeds, strict=True))
 
 
 def test_what_would_lie_over_half_the_sample_rate_is_silenced_not_folded_back() -> None:

@@ -54,6 +54,17 @@ def test_sounds_of_many_lengths_are_heard_in_order_each_as_if_alone(network: Aud
     assert network.predict([], 16_000).embeddings.shape == (0, heard.embeddings.shape[1])
 
 
+def test_more_sound_than_one_pass_takes_gives_what_each_gives_alone(network: AudioModel) -> None:
+    rate_hz = network.sample_rate
+    sounds = [*(sound(200 * number, 6.0) for number in range(1, 6)), sound(900, 23.0)]
+    for function in (network.predict, network.over_time):
+        together = function(sounds, rate_hz, batch_size=None)
+        for number, audio in enumerate(sounds):
+            alone = function([audio], rate_hz)
+            np.testing.assert_allclose(together.embeddings[number], alone.embeddings[0], atol=1e-4)
+            np.testing.assert_allclose(together.scores[number], alone.scores[0], atol=1e-5)
+
+
 def test_sound_of_another_rate_is_resampled(network: AudioModel) -> None:
     audio = sound(1_000, 3.0)
     resampled = resample_poly(audio, 160, 441).astype(np.float32)

@@ -16,10 +16,13 @@ from xmodal_kedro.data.loader import SOLE_READER, Reader
 from xmodal_kedro.datasets.checkpoints import CheckpointFolder
 from xmodal_kedro.errors import UserError
 from xmodal_kedro.features.augment import Augmentation, mixup
+from xmodal_kedro.features.speed import change_speed
 from xmodal_kedro.params import TrainParams
+from xmodal_kedro.pcm import INT16_FULL_SCALE
 from xmodal_kedro.training.augmented import drawn_for, softened
 from xmodal_kedro.training.checkpoint import plain_weights
 from xmodal_kedro.training.fit import Fitted, fit
+from xmodal_kedro.training.learner import Learner
 from xmodal_kedro.training.live_teaching import heard
 from xmodal_kedro.training.training_data import TrainingData, prepare_training_data
 
@@ -94,6 +97,36 @@ def test_labels_are_mixed_as_the_sound_is() -> None:
         assert torch.equal(batch.targets, mixup(read.targets, draws))
         wanted = mixup(read.audio.float(), draws)
         assert float((batch.audio.float() - wanted).abs().max()) <= 0.51
+
+
+def test_the_speed_alone_is_changed_before_the_teacher_hears_it() -> None:
+    params = live_params(speed_octaves=1.0)
+    plain = list(data_of(params).train.batches(1, 0))
+    for step, (batch, read) in enumerate(zip(epoch_of(params, ToneTeacher()), plain, strict=True), start=4):
+        draws = drawn_for(read, Augmentation.of(params), (params.seed, step))
+        wanted = change_speed(read.audio.float() / INT16_FULL_SCALE, draws.speed_B1) * INT16_FULL_SCALE
+        assert float((batch.audio.float() - wanted).abs().max()) <= 0.51
+        assert not torch.equal(batch.audio, read.audio) and torch.equal(batch.targets, read.targets)
+
+
+def test_the_speed_is_changed_without_a_teacher_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = tone_params(speed_octaves=1.0)
+    data = prepare_training_data(CLIPS, LABELS, VOCABULARY, params)
+    learner = Learner.for_pretraining(params, len(data.classes), data.heads(params), 4, torch.device("cpu"))
+    read = next(iter(data.train.batches(0, 0)))
+    heard_by_network: list[torch.Tensor] = []
+    front_end = learner.log_mel.forward
+
+    def kept(audio_BT: torch.Tensor) -> torch.Tensor:
+        heard_by_network.append(audio_BT)
+        log_mel_BFM: torch.Tensor = front_end(audio_BT)
+        return log_mel_BFM
+
+    monkeypatch.setattr(learner.log_mel, "forward", kept)
+    learner.step(learner.prepare(read, 3), 3, 1e-3)
+    draws = drawn_for(read, Augmentation.of(params), (params.seed, 3))
+    wanted = change_speed(read.audio.float() / INT16_FULL_SCALE, draws.speed_B1)
+    torch.testing.assert_close(torch.cat(heard_by_network), wanted, atol=1e-5, rtol=0)
 
 
 def test_two_processes_hear_the_parts_of_what_one_hears() -> None:

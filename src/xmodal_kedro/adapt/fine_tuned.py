@@ -96,7 +96,7 @@ def fine_tune_jobs(
     return jobs
 
 
-@recipe("adapt_fine_tune", version=1, libraries=("torch",))
+@recipe("adapt_fine_tune", version=2, libraries=("torch",))
 def fine_tune(labelled: Labelled, start: Start, params: AdaptParams) -> pa.Table:
     """Train on all clips but those that the best epoch is chosen on, and classify the tested clips.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -118,17 +119,25 @@ def _run_pooled(tasks: Mapping[str, Task], engine: Engine, description: str) -> 
         return
     options = _bound_to_driver() if engine.runs_on == "loky" else {}
     run: Callable[[str, Task], Attempt] = attempt
-    if engine.runs_on == "threading":
-        run = partial(_attempt_with_share, joblib.effective_n_jobs(engine.workers))
+    at_once = min(joblib.effective_n_jobs(engine.workers), len(tasks))
+    if engine.runs_on == "threading" and at_once > 1:
+        run = partial(_attempt_in_threads, max(1, _openmp_threads() // at_once))
     with joblib.parallel_config(engine.runs_on, n_jobs=engine.workers, **options):
         calls = [joblib.delayed(run)(key, task) for key, task in tasks.items()]
         yield from joblib.Parallel(return_as="generator_unordered")(calls)
 
 
-def _attempt_with_share(jobs: int, key: str, task: Task) -> Attempt:
-    """With the threads of one of so many jobs at once. Processes get their share from loky."""
+def _openmp_threads() -> int:
+    """Threads of a computation in this thread: as the user set them, but not more than there are cores."""
+    torch = sys.modules.get("torch")
+    return min(joblib.cpu_count(), torch.get_num_threads() if torch else joblib.cpu_count())
+
+
+def _attempt_in_threads(threads: int, key: str, task: Task) -> Attempt:
+    """With so many threads of OpenMP, the share of one of several jobs. Processes get their share from loky."""
+    _openmp_threads()  # torch sets its number in each thread that first asks for it, and would do so after the limit
     # OpenMP counts threads for each of its callers; OpenBLAS has one count for all, which jobs would restore wrongly.
-    with threadpool_limits(max(1, joblib.cpu_count() // jobs), user_api="openmp"):
+    with threadpool_limits(threads, user_api="openmp"):
         return attempt(key, task)
 
 

@@ -45,7 +45,8 @@ def fit_path(
     """
     classes, truths_N = np.unique(truths_N, return_inverse=True)
     path = _Path(vectors_NE, np.eye(len(classes), dtype=np.float32)[truths_N], weights_N)
-    return [_as_scikit_learn(classes, strength, *path.solve(strength)) for strength in strengths]
+    solved = {strength: path.solve(strength) for strength in dict.fromkeys(strengths)}
+    return [_as_scikit_learn(classes, strength, *solved[strength]) for strength in strengths]
 
 
 class _Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -30,6 +31,9 @@ SCRATCH = "scratch"
 """The same network, trained on the benchmark alone, from random weights."""
 REPRESENTATIONS = (PRETRAINED, RANDOM, SCRATCH, LOG_MEL, TEACHER)
 """In the order of tables."""
+
+_OPENING = threading.Lock()
+"""Of jobs that begin at once, the first opens the teacher for all."""
 
 Sounds = Sequence[NDArray[np.int16]]
 """[samples] each, 16 kHz mono, of any lengths."""
@@ -122,7 +126,8 @@ class TeacherEmbedding:
         return f"{weights} {self.card.model_dump_json(exclude={'ignore', 'ontology'})}"
 
     def __call__(self, sounds: Sounds) -> Prediction:
-        teacher = open_teacher(self.card, self.files, self.device, torch.get_num_threads())
+        with _OPENING:
+            teacher = open_teacher(self.card, self.files, self.device, torch.get_num_threads())
         assert isinstance(teacher, OnnxTeacher)  # the card says so: no other gives embeddings
         embeddings, scores = [], []
         for sound in sounds:

@@ -97,10 +97,10 @@ def params_of_seed(train: TrainParams, seed: int) -> TrainParams:
     """Parameters of one training: the project's own, in this process alone.
 
     The teacher's embedding and the teacher in the loop are left out: they are the same whatever the rule, and would
-    hide what the labels are worth.
+    hide what the labels are worth. Without that teacher, clips keep their speed: their labels would not be true.
     """
     alone = {"devices": 1, "nodes": 1, "rendezvous": "", "embedding_weight": 0.0, "visual_embedding_weight": 0.0}
-    alone["views_weight"] = 0.0
+    alone |= {"views_weight": 0.0, "speed_octaves": 0.0}
     live = train.live_teacher.model_copy(update={"enabled": False})
     return train.model_copy(update={"seed": seed, "live_teacher": live, **alone})
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from xmodal_kedro.pcm import CLIP_SAMPLE_RATE_HZ
 
 MAX_SAMPLES_ON_CPU = 20 * CLIP_SAMPLE_RATE_HZ
 """Of one pass on a CPU: the feature maps of more sound do not fit the cache, and networks take up to twice as long."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""A GPU gains nothing from the passes of two threads, and its memory may hold one."""
 
 
 class TorchNetwork:
@@ -86,8 +91,9 @@ class TorchNetwork:
         self, forward: Callable[[Tensor], tuple[Tensor, Tensor]], audio_BT: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         sounds, samples = audio_BT.shape
-        at_a_time = sounds if self.device_type != "cpu" else max(1, MAX_SAMPLES_ON_CPU // samples)
-        with torch.inference_mode():
+        is_on_cpu = self.device_type == "cpu"
+        at_a_time = max(1, MAX_SAMPLES_ON_CPU // max(1, samples)) if is_on_cpu else sounds
+        with torch.inference_mode(), nullcontext() if is_on_cpu else _ONE_AT_A_TIME:
             passes = [
                 forward(torch.from_numpy(audio_BT[first : first + at_a_time]).to(self._device))
                 for first in range(0, sounds, at_a_time)

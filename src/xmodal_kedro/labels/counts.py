@@ -88,7 +88,7 @@ class LabelCounter:
         for key in sorted(shards):
             table = shards[key]()
             if kinds is not None:
-                table = table.filter(pc.is_in(table["what"], pa.array(kinds)))
+                table = table.filter(pc.is_in(table["what"], pa.array(kinds, pa.string())))
             names = pc.binary_join_element_wise(table["what"], table["modality"], " ").dictionary_encode()
             coded = names.unify_dictionaries().combine_chunks()
             coded = coded if isinstance(coded, pa.DictionaryArray) else coded.combine_chunks()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,8 @@ class OnnxTeacher:
         self._input = input_of(card)
         self._output = card.output
         self._session = _open_session(card, weights, device, inference_threads)
+        self._embedding_session: ort.InferenceSession | None = None
+        self._opening = threading.Lock()
         self.on_cuda = CUDA in self._session.get_providers()
         self._fixed_batch, self._dtype = _check_input(card, self._session)
         _check_output(card, self._session, len(labels))
@@ -77,12 +79,17 @@ class OnnxTeacher:
             )
         return raw_BX.reshape(len(raw_BX), -1).astype(np.float32), self._scores(raw_BC)
 
-    @cached_property
+    @property
     def _embedder(self) -> ort.InferenceSession:
         """The session that gives embeddings too. The other one is opened without, so that scores stay the same bits
         whether embeddings are wanted or not."""
-        if self._output.embedding in {tensor.name for tensor in self._session.get_outputs()}:
-            return self._session
+        with self._opening:
+            if self._embedding_session is None:
+                is_output = self._output.embedding in {tensor.name for tensor in self._session.get_outputs()}
+                self._embedding_session = self._session if is_output else self._open_embedder()
+            return self._embedding_session
+
+    def _open_embedder(self) -> ort.InferenceSession:
         return _open_session(self._card, self._weights, self._device, self._threads, self._output.embedding)
 
     def _scores(self, raw_BC: NDArray[Any]) -> NDArray[np.float32]:

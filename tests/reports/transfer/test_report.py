@@ -310,5 +310,8 @@ def test_what_is_ahead_of_the_network_is_said_with_what_to_do() -> None:
     log_mel, teacher = advice(means, gains, "linear_probe", "accuracy")
     assert "12.3 points ahead" in log_mel and "p < 0.001" in log_mel and "more recordings" in log_mel
     assert "p = 0.040" in teacher and "representation: auto" in teacher
+    by_chance = {("linear_probe", "teacher"): {"gain": -0.005, "p_value": 0.695}}
+    (level,) = advice(means, by_chance, "linear_probe", "accuracy")
+    assert "0.5 points ahead" in level and "p = 0.695" in level and "chance" in level and "representation" not in level
     ahead = {("linear_probe", "log_mel"): {"gain": 0.1, "p_value": 0.01}}
     assert advice(means, ahead, "linear_probe", "accuracy") == []

@@ -29,16 +29,21 @@ ADVICE = (
         "Log-mel statistics, which have learnt nothing, are",
         "The network has learnt too little for these sounds: train it on more recordings of the kind that the classes "
         "are of, and for more epochs.",
+        "So nothing is shown to be learnt for these sounds: train the network on more recordings of the kind that the "
+        "classes are of, and for more epochs.",
     ),
     (
         TEACHER,
         "The audio teacher's own embedding is",
         "A classifier of these sounds is better made on that: the pipeline adapt does so with representation: auto. "
-        "The network comes nearer to it with more recordings, and with train.embedding_weight, by which it learns that "
-        "embedding too.",
+        "The network comes nearer to it with more recordings, with train.embedding_weight, by which it learns that "
+        "embedding too, and with train.live_teacher.",
+        "So the network is as good for these sounds as far as they can tell, and either will do for a classifier.",
     ),
 )
-"""What the network is compared with, how the report begins where that is ahead, and what to do."""
+"""What the network is compared with, how the report begins where that is ahead, and what to do where that is sure, and
+where it may be chance."""
+SIGNIFICANT = 0.05
 MAX_GROUPS = 10
 """Groups of near-duplicates that are shown, the largest."""
 
@@ -219,7 +224,7 @@ def describe_strengths(strengths: pd.DataFrame) -> Section:
 def advice(
     means: Mapping[Any, Mapping[Any, float]], gains: Mapping[Any, Mapping[Any, float]], protocol: str, measure: str
 ) -> list[str]:
-    """What to do where the network is behind something that cost no training, in sentences; none where it is not.
+    """What follows where the network is behind something that cost no training, in sentences; none where it is not.
 
     Args:
         means: mean over folds by protocol, representation and measure.
@@ -227,10 +232,14 @@ def advice(
         protocol, measure: that stand for the others.
     """
     said = []
-    for other, what, remedy in ADVICE:
+    for other, what, remedy, if_by_chance in ADVICE:
         gain = gains.get((protocol, other))
         if gain is None or gain["gain"] >= 0 or (protocol, PRETRAINED, measure) not in means:
             continue
         behind = f"{-100 * gain['gain']:.1f} points ahead of the trained network (p = {html.p_value(gain['p_value'])})"
-        said.append(f"{what} {behind.replace('p = <', 'p <')}. {remedy}")
+        behind = behind.replace("p = <", "p <")
+        is_sure = gain["p_value"] < SIGNIFICANT
+        said.append(
+            f"{what} {behind}. {remedy}" if is_sure else f"{what} {behind}, which may be chance. {if_by_chance}"
+        )
     return said

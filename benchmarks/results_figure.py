@@ -77,7 +77,7 @@ def draw(results: Sequence[Result]) -> Figure:
         panel.invert_yaxis()
         panel.grid(axis="x", alpha=0.3)
         panel.set_title(name, loc="left", fontweight="bold")
-        panel.set_xlim(40, 100)
+        panel.set_xlim(30, 100)
     figure.supxlabel("accuracy of a linear probe, percent, ± standard deviation")
     return figure
 

@@ -24,9 +24,9 @@ def test_the_page_has_the_table_and_sections_of_the_file(script: ModuleType) -> 
     results = script.read_results()
     assert page.count(f"{script.BEGIN}\n\n{script.table(results)}\n\n{script.END}") == 1
     headings = {
-        re.sub(r"[^a-z0-9_ -]", "", line[3:].lower()).replace(" ", "-")
+        re.sub(r"[^a-z0-9_ -]", "", line.lstrip("# ").lower()).replace(" ", "-")
         for line in page.splitlines()
-        if line[:3] == "## "
+        if line.startswith(("## ", "### "))
     }
     assert {result.command for result in results} <= headings
 

@@ -38,7 +38,7 @@ ADVICE = (
         "A classifier of these sounds is better made on that: the pipeline adapt does so with representation: auto. "
         "The network comes nearer to it with more recordings, with train.embedding_weight, by which it learns that "
         "embedding too, and with train.live_teacher.",
-        "So the network is as good for these sounds as far as they can tell, and either will do for a classifier.",
+        "So no difference is shown for these sounds, and either will do for a classifier.",
     ),
 )
 """What the network is compared with, how the report begins where that is ahead, and what to do where that is sure, and

@@ -66,10 +66,11 @@ def test_an_embedding_is_alike_whatever_shares_its_batch() -> None:
 
 def test_a_long_sound_is_heard_whole_as_mean_and_maximum_over_time() -> None:
     sound, net = noise(3.3), random_network(CARD, 0)
+    represented = representation_of(net)  # from here on the weights of `net` have the layout that embedding has them in
     log_mel = LogMel(0.01)(torch.from_numpy(sound).float()[None] / 32_768)
     with torch.inference_mode():
         parts, (logits, _) = net.over_time(log_mel)[0], net(log_mel)
-    reported = representation_of(net)([sound])
+    reported = represented([sound])
     np.testing.assert_allclose(reported.embeddings[0], torch.cat([parts.mean(0), parts.amax(0)]), rtol=1e-5)
     np.testing.assert_allclose(reported.scores[0], logits[0].sigmoid(), rtol=1e-5)
 

@@ -19,6 +19,7 @@ from xmodal_kedro.evaluation.statistics import coverage
 from xmodal_kedro.media.outcomes import count_outcomes
 from xmodal_kedro.reasons import REASONS
 from xmodal_kedro.reports import html, names
+from xmodal_kedro.reports.compare import SIGNIFICANCE
 from xmodal_kedro.storage import Shards
 
 Section = dict[str, Any]
@@ -43,7 +44,6 @@ ADVICE = (
 )
 """What the network is compared with, how the report begins where that is ahead, and what to do where that is sure, and
 where it may be chance."""
-SIGNIFICANT = 0.05
 MAX_GROUPS = 10
 """Groups of near-duplicates that are shown, the largest."""
 
@@ -238,7 +238,7 @@ def advice(
             continue
         behind = f"{-100 * gain['gain']:.1f} points ahead of the trained network (p = {html.p_value(gain['p_value'])})"
         behind = behind.replace("p = <", "p <")
-        is_sure = gain["p_value"] < SIGNIFICANT
+        is_sure = gain["p_value"] < SIGNIFICANCE
         said.append(
             f"{what} {behind}. {remedy}" if is_sure else f"{what} {behind}, which may be chance. {if_by_chance}"
         )
